@@ -1,0 +1,55 @@
+# llmfleet.conda: `make` alone lists what there is. Everything made here lives under build/ and in
+# the user's cache directory.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+# Set by some build machines; conda then compiles its own modules anew on every start (3 s each).
+unexport PYTHONDONTWRITEBYTECODE
+unexport PYTHONPATH
+unexport PYTHONHOME
+
+BIN := build/venv/bin
+RUN_TESTS := $(BIN)/python -m scripts.run_tests
+SCENARIO ?= default
+ARGS ?=
+
+.PHONY: help venv demo test lint unit lab-tests integration molecule lab build-collection catalogue clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: ## make or refresh build/venv from requirements/*.txt (PYTHON=... chooses the interpreter)
+	@scripts/bootstrap.sh
+
+demo: venv ## build the lab, run playbooks/site.yml twice on this machine inside build/demo, show the result
+	@$(BIN)/python -m scripts.demo
+
+test: venv ## every test: linters, unit, lab, integration, Molecule
+	@$(RUN_TESTS)
+
+lint: venv ## linters and text rules only
+	@$(RUN_TESTS) lint
+
+unit: venv ## unit tests only (ARGS="-k name" goes to pytest)
+	@$(RUN_TESTS) unit -- $(ARGS)
+
+lab-tests: venv ## the lab's own tests only
+	@$(RUN_TESTS) lab -- $(ARGS)
+
+integration: venv ## integration tests with real conda only
+	@$(RUN_TESTS) integration -- $(ARGS)
+
+molecule: venv ## one Molecule scenario (SCENARIO=default)
+	@$(RUN_TESTS) molecule --scenario $(SCENARIO)
+
+lab: venv ## build the lab: channel, installer, wheelhouse, model, host images
+	@$(BIN)/python -m lab build
+
+build-collection: venv ## the artifact that Galaxy would get, under build/dist
+	@$(BIN)/ansible-galaxy collection build --force --output-path build/dist
+
+catalogue: venv ## write the modules' installer catalogue from data/installers.json
+	@$(BIN)/python -m scripts.make_catalogue
+
+clean: ## remove build/ (the lab's cache stays; `python -m lab clean` removes that)
+	@rm -rf build

@@ -1,0 +1,50 @@
+"""Installs the unpacked packages into the prefix with the conda that is among them.
+
+Started by the installer's shell script as ``python install.py PREFIX``, with the Python of the
+package cache.  conda links the packages as it always does, so the records, the history, the
+scripts and the bytecode are conda's own.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+
+def main(prefix: str) -> int:
+    """Install what ``explicit.txt`` lists into ``prefix`` and return conda's exit status."""
+    own = Path(prefix) / ".lab-installer"
+    cache = Path(prefix) / "pkgs"
+    for line in (own / "import-path.txt").read_text().splitlines():
+        sys.path.insert(0, str(cache / line))
+    for name in [name for name in os.environ if name.startswith(("CONDA", "PYTHON", "_CE_"))]:
+        del os.environ[name]
+    os.environ.update(
+        CONDA_ROOT=prefix,
+        CONDA_PKGS_DIRS=str(cache),
+        CONDA_ENVS_DIRS=str(Path(prefix) / "envs"),
+        CONDA_CHANNELS="lab",
+        CONDA_SOLVER="classic",
+        CONDA_OFFLINE="yes",
+        CONDA_SAFETY_CHECKS="disabled",
+        CONDA_NOTIFY_OUTDATED_CONDA="no",
+        CONDA_AUTO_UPDATE_CONDA="no",
+        CONDARC="/dev/null",
+    )
+    from conda.cli import main as conda
+
+    explicit = str(own / "explicit.txt")
+    (Path(prefix) / "conda-meta").mkdir(exist_ok=True)
+    (Path(prefix) / "conda-meta" / "history").touch()
+    status: int = conda(
+        "install", "--offline", "--yes", "--quiet", "--prefix", prefix, "--file", explicit
+    )
+    if status:
+        return status
+    (own / "explicit.txt").replace(Path(prefix) / "conda-meta" / "initial-state.explicit.txt")
+    (own / "LICENSE.txt").replace(Path(prefix) / "LICENSE.txt")
+    (own / "installer.info").replace(Path(prefix) / ".installer.info")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

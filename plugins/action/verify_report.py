@@ -1,0 +1,211 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes the fleet's report on the controller and shows it; plugins/modules/verify_report.py documents it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+# The four keys that a check has in the fleet's report; a host's own file holds all that was returned.
+CHECK_KEYS = ("name", "status", "detail", "seconds")
+
+# What ansible adds to every result and nobody wants in a report.
+_ANSIBLE_KEYS = (
+    "changed",
+    "failed",
+    "failed_when_result",
+    "invocation",
+    "exception",
+    "warnings",
+    "deprecations",
+)
+
+_DETAIL_WIDTH = 100
+
+
+def host_entry(result: Mapping[str, Any] | None, *, running: bool) -> dict[str, Any]:
+    """A host's entry of the fleet's report.
+
+    Args:
+        result: what llm_check returned there, or None where it did not run.
+        running: whether the host has not failed so far in this play.
+
+    Returns:
+        ``{"status": "pass" | "fail" | "skip", "checks": [...]}``. A host without a result is a failed one,
+        unless its turn is still to come (``serial``), so that no host can be missing from the report unseen.
+    """
+    if result is None:
+        if running:
+            return _single("skip", "turn", "not looked at yet")
+        return _single("fail", "reached", "the run ended for this host before its checks")
+    if result.get("status") not in ("pass", "fail"):
+        said = str(result.get("msg") or "the checks gave no result").strip()
+        return _single("fail", "llm_check", said)
+    checks = [
+        {
+            "name": str(check.get("name", "")),
+            "status": str(check.get("status", "fail")),
+            "detail": str(check.get("detail", "")),
+            "seconds": float(check.get("seconds") or 0.0),
+        }
+        for check in result.get("checks") or []
+    ]
+    if not checks:
+        # Nothing was looked at: that is no proof of anything.
+        return _single("fail", "llm_check", "no check ran")
+    return {"status": str(result["status"]), "checks": checks}
+
+
+def failed_lines(entry: Mapping[str, Any]) -> list[str]:
+    """One line for each failed check of a host: its name, and the first line of what it saw."""
+    return [
+        f"{check['name']}: {_first_line(check['detail'])}"
+        for check in entry["checks"]
+        if check["status"] == "fail"
+    ] or (["a check failed"] if entry["status"] == "fail" else [])
+
+
+def table(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The lines of the summary, one for each host and one for each failed check of it."""
+    rows = [("host", "status", "checks", "seconds")]
+    for name, entry in entries.items():
+        counted = [check for check in entry["checks"] if check["status"] != "skip"]
+        passed = sum(check["status"] == "pass" for check in counted)
+        seconds = sum(check["seconds"] for check in entry["checks"])
+        rows.append((name, entry["status"], f"{passed} of {len(counted)}", f"{seconds:.1f}"))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = []
+    for row, entry in zip(rows, [None, *entries.values()]):
+        lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+        if entry is not None:
+            lines.extend(f"  failed: {line}" for line in failed_lines(entry))
+    return lines
+
+
+def host_file(path: str, host: str) -> str:
+    """The path of one host's report, beside the fleet's; a name with a slash stays inside that directory."""
+    directory = re.sub(r"\.json$", "", path) + ".d"
+    return os.path.join(directory, re.sub(r"[^A-Za-z0-9._-]", "_", host) + ".json")
+
+
+def write_json(path: str, data: Any) -> None:
+    """Writes a file in one step, so that whoever reads it meanwhile sees the old one or the new one, whole.
+
+    Raises:
+        OSError: the directory or the file cannot be written.
+    """
+    directory = os.path.dirname(path)
+    os.makedirs(directory, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=directory, prefix=".report-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            json.dump(data, stream, indent=2, ensure_ascii=False)
+            stream.write("\n")
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _single(status: str, name: str, detail: str) -> dict[str, Any]:
+    return {
+        "status": status,
+        "checks": [{"name": name, "status": status, "detail": detail, "seconds": 0.0}],
+    }
+
+
+def _first_line(text: str) -> str:
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "failed")
+    return line if len(line) <= _DETAIL_WIDTH else line[: _DETAIL_WIDTH - 3] + "..."
+
+
+def _plain(value: Any) -> Any:
+    """A copy of plain types only: ansible tags values from a host, which no JSON file can hold."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Iterable):
+        return [_plain(item) for item in value]
+    return value
+
+
+class ActionModule(ActionBase):
+    """Collects, writes and shows; never touches a host."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _VALID_ARGS = frozenset(("path", "variable", "hosts", "running"))
+
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Returns the result documented in plugins/modules/verify_report.py."""
+        super().run(tmp, task_vars)
+        _, options = self.validate_argument_spec(
+            argument_spec={
+                "path": {"type": "path", "required": True},
+                "variable": {"type": "str", "required": True},
+                "hosts": {"type": "list", "elements": "str", "required": True},
+                "running": {"type": "list", "elements": "str", "required": True},
+            }
+        )
+        host_variables = (task_vars or {})["hostvars"]
+        results: dict[str, Mapping[str, Any] | None] = {
+            host: host_variables[host].get(options["variable"]) for host in options["hosts"]
+        }
+        entries = {
+            host: host_entry(result, running=host in options["running"])
+            for host, result in results.items()
+        }
+        path = os.path.abspath(options["path"])
+        write = not self._task.check_mode
+        if write:
+            try:
+                self._write(path, entries, results)
+            except OSError as error:
+                return {
+                    "failed": True,
+                    "changed": False,
+                    "path": path,
+                    "msg": f"the report {path} cannot be written on the controller: {error}",
+                }
+        where = f"report: {path}" if write else f"report: {path} (not written in check mode)"
+        Display().display("\n".join(["", *table(entries), where, ""]))
+        return {
+            "changed": False,
+            "path": path,
+            "written": write,
+            "hosts": {
+                host: {"status": entry["status"], "failed": failed_lines(entry)}
+                for host, entry in entries.items()
+            },
+        }
+
+    @staticmethod
+    def _write(
+        path: str,
+        entries: Mapping[str, Mapping[str, Any]],
+        results: Mapping[str, Mapping[str, Any] | None],
+    ) -> None:
+        for host, entry in entries.items():
+            whole = {**_plain(results[host] or {}), **entry}
+            if results[host] and results[host].get("checks"):
+                whole["checks"] = _plain(results[host]["checks"])
+            for key in _ANSIBLE_KEYS:
+                whole.pop(key, None)
+            write_json(host_file(path, host), {"host": host, **whole})
+        write_json(path, {"hosts": dict(entries)})

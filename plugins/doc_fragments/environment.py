@@ -1,0 +1,78 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options and attributes that the modules of this collection share."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Fragments are named after this file: ``llmfleet.conda.environment`` and its parts."""
+
+    DOCUMENTATION = r"""
+options:
+  installation:
+    description:
+      - Prefix of the conda installation (the base environment) to use, an absolute path.
+      - Needed with O(name), and by everything that has to start conda.
+    type: path
+    aliases: [conda_prefix]
+  name:
+    description:
+      - Name of the environment below C(envs) of O(installation).
+      - V(base) is the installation's own environment.
+      - Exactly one of O(name) and O(prefix) must be given.
+    type: str
+  prefix:
+    description:
+      - Absolute path of the environment.
+      - At most 110 bytes long and without white space, because of the limits of script headers.
+    type: path
+"""
+
+    CONDA = r"""
+options:
+  channels:
+    description:
+      - Channels to take packages from, in order of priority, as names or URLs.
+      - When given, conda uses these channels only (C(--override-channels)).
+      - When empty, the channels of the host's condarc files are used.
+    type: list
+    elements: str
+    default: []
+  repair:
+    description:
+      - Reinstall packages whose files are missing or truncated, or whose record cannot be read.
+      - Compiled files (C(.pyc)) and files that grew are left alone.
+    type: bool
+    default: true
+  offline:
+    description: Use the package cache only, never the network.
+    type: bool
+    default: false
+  executable:
+    description:
+      - Absolute path of another conda (or mamba) to start instead of the one in O(installation).
+    type: path
+  timeout:
+    description: Seconds that one run of conda, and the wait for each lock, may take.
+    type: int
+    default: 3600
+"""
+
+    ATTRIBUTES = r"""
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode, writes nothing there, and predicts the result of the real run.
+  diff_mode:
+    support: full
+    description: Returns what changed, or would change, as a diff.
+  idempotent:
+    support: full
+    description: A second run with the same options changes nothing and starts no process.
+  platform:
+    support: full
+    platforms: posix
+    description: Target systems on which the module works.
+"""

@@ -1,0 +1,486 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cycle observe, plan, apply, observe for one conda environment."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
+    Plan,
+    Wanted,
+    missing_dependencies,
+    plan_absent,
+    plan_packages,
+    unsatisfied_after,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+    HISTORY,
+    PrefixState,
+    damaged_files,
+    observe_prefix,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
+    pending_journal,
+    transaction,
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a task wants of one environment.
+
+    Attributes:
+        installation: base prefix of the conda to use.
+        prefix: the environment's own prefix.
+        wanted: the specs.
+        whole: the task declares the environment (``conda_env``), not only some packages inside it.
+        state: ``present``, ``latest`` or ``absent``.
+        channels: in order of priority; empty leaves the choice to the condarc.
+        prune, repair, offline: the options of these names.
+        timeout: seconds for one run of conda and for each lock.
+        executable: another conda to start.
+    """
+
+    installation: str
+    prefix: str
+    wanted: Sequence[Wanted]
+    whole: bool
+    state: str = "present"
+    channels: Sequence[str] = ()
+    prune: bool = False
+    repair: bool = True
+    offline: bool = False
+    timeout: float = 3600
+    executable: str | None = None
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The environment and what is wrong with its files."""
+
+    state: PrefixState
+    damaged: dict[str, list[str]] = field(default_factory=dict)
+    interrupted: str | None = None
+
+    def lines(self) -> list[str]:
+        """One line for each package, as diffs show it; damage is part of the line."""
+        if not self.state.is_environment:
+            return []
+        marked = []
+        for record in self.state.records.values():
+            files = self.damaged.get(record.name)
+            marked.append(f"{record.label} (damaged: {files[0]})" if files else record.label)
+        for bad in self.state.bad_records:
+            marked.append(f"{bad} (unreadable record)")
+        return sorted(marked)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a module reports: whether something changed (or would), and the two sides of the diff."""
+
+    changed: bool
+    plan: Plan
+    before: list[str] | None
+    after: list[str] | None
+    state: PrefixState
+
+
+def observe(request: Request) -> Observed:
+    """Read the environment's state from disk."""
+    state = observe_prefix(request.prefix)
+    journal = pending_journal(request.prefix)
+    damaged = {}
+    if state.is_environment and (request.repair or journal):
+        damaged = damaged_files(state)
+    return Observed(state, damaged, str(journal.get("operation") or "change") if journal else None)
+
+
+def plan(request: Request, observed: Observed) -> Plan:
+    """Decide what must be done; nothing is touched.
+
+    Raises:
+        CondaModuleError: the prefix holds somebody else's files, is missing, frozen, or is the base.
+    """
+    state = observed.state
+    if not state.is_environment:
+        return _plan_without_environment(request, observed)
+    if request.state == "absent" and request.whole:
+        _refuse_protected(request, state)
+        return Plan(delete=True, reasons=(f"{request.prefix} is to be absent",))
+    if request.state == "absent":
+        result = plan_absent(request.wanted, state)
+    else:
+        result = plan_packages(
+            request.wanted,
+            state,
+            latest=request.state == "latest",
+            prune=request.prune,
+            damaged=observed.damaged,
+        )
+        if state.bad_records:
+            result = _with_bad_records(result, state)
+    if result and state.frozen:
+        raise CondaModuleError(
+            f"The environment {request.prefix} is frozen (conda-meta/frozen), and the task would change it:"
+            f" {'; '.join(result.reasons)}. Nothing was changed.",
+            prefix=request.prefix,
+            hint="change another environment, or remove the file conda-meta/frozen on purpose.",
+        )
+    return result
+
+
+def _with_bad_records(result: Plan, state: PrefixState) -> Plan:
+    """Add the packages whose records cannot be read: they are set aside and installed again."""
+    asked = {re.split(r"[ =<>!~\[]", text, maxsplit=1)[0] for text in result.install}
+    again = [text for text in _specs_of(state.bad_records) if text.split("=", 1)[0] not in asked]
+    return replace(
+        result,
+        quarantine=tuple(state.bad_records),
+        install=(*result.install, *again),
+        reasons=(*result.reasons, *state.problems),
+    )
+
+
+def _specs_of(bad_records: Sequence[str]) -> list[str]:
+    """Specs of unreadable records, whose file names say name, version and build.
+
+    The build is left out: a channel may have replaced it since, and the version is what matters.
+    """
+    specs = []
+    for file_name in bad_records:
+        parts = file_name[: -len(".json")].rsplit("-", 2)
+        if len(parts) == 3:
+            specs.append(f"{parts[0]}=={parts[1]}")
+    return specs
+
+
+def _plan_without_environment(request: Request, observed: Observed) -> Plan:
+    state = observed.state
+    if request.state == "absent":
+        if state.exists and request.whole and observed.interrupted == "create":
+            return Plan(delete=True, reasons=(f"{request.prefix} was left half made",))
+        if state.exists and request.whole and not state.empty:
+            raise _foreign(request.prefix, "will not be removed")
+        return Plan()
+    if not request.whole:
+        raise CondaModuleError(
+            f"There is no conda environment at {request.prefix}.",
+            prefix=request.prefix,
+            asked=[item.text for item in request.wanted],
+            hint="create it first with llmfleet.conda.conda_env.",
+        )
+    specs = tuple(item.text for item in request.wanted)
+    reason = f"there is no environment at {request.prefix}"
+    if not state.empty:
+        if observed.interrupted != "create":
+            raise _foreign(request.prefix, "will not be used")
+        return Plan(
+            recreate=True,
+            create=True,
+            install=specs,
+            reasons=(f"{request.prefix} was left half made",),
+        )
+    return Plan(create=True, install=specs, reasons=(reason,))
+
+
+def _foreign(prefix: str, consequence: str) -> CondaModuleError:
+    return CondaModuleError(
+        f"{prefix} exists and is no conda environment (it has no conda-meta/history), so it {consequence}."
+        " Nothing was changed.",
+        prefix=prefix,
+        hint="choose another prefix, or move those files away yourself.",
+    )
+
+
+def _refuse_protected(request: Request, state: PrefixState) -> None:
+    problem = None
+    if (
+        os.path.realpath(request.prefix) == os.path.realpath(request.installation)
+        or "conda" in state.records
+    ):
+        problem = "is a base environment; llmfleet.conda.conda_installation removes those"
+    elif state.frozen:
+        problem = "is frozen (conda-meta/frozen)"
+    elif any(
+        os.path.isdir(os.path.join(request.prefix, *parts)) for parts in (("envs",), ("pkgs",))
+    ):
+        problem = "holds other environments or a package cache"
+    if problem:
+        raise CondaModuleError(
+            f"The environment {request.prefix} {problem}. Nothing was changed.",
+            prefix=request.prefix,
+            hint="name the environment that is really meant.",
+        )
+
+
+class EnvironmentManager:
+    """Carries one request through the cycle."""
+
+    def __init__(self, request: Request, check_mode: bool = False) -> None:
+        self.request = request
+        self.check_mode = check_mode
+        self.conda = Conda(request.installation, request.executable, request.timeout)
+
+    def run(self) -> Outcome:
+        """Observe, plan, apply and observe again.
+
+        Raises:
+            CondaModuleError: the request is refused, conda failed, or the disk does not show the plan.
+        """
+        observed = observe(self.request)
+        todo = plan(self.request, observed)
+        before = observed.lines() if observed.state.is_environment else None
+        if not todo:
+            return Outcome(False, todo, before, before, observed.state)
+        if self.check_mode:
+            after = self._predict(todo, observed)
+            return Outcome(_differs(todo, before, after), todo, before, after, observed.state)
+        self._apply(todo, observed)
+        seen = observe(self.request)
+        self._verify(todo, seen)
+        after = seen.lines() if seen.state.is_environment else None
+        return Outcome(_differs(todo, before, after), todo, before, after, seen.state)
+
+    # -- check mode ---------------------------------------------------------------------------------
+
+    def _predict(self, todo: Plan, observed: Observed) -> list[str] | None:
+        """The package lines after the run, as conda's own solver foresees them."""
+        if todo.delete:
+            return None
+        if not self._conda_is_there():
+            # A bare host in check mode: conda would be installed by an earlier task of the same play.
+            return sorted(
+                [
+                    *observed.lines(),
+                    *(f"{text} (to be solved)" for text in (*todo.install, *todo.update)),
+                ]
+            )
+        labels = observed.state.labels()
+        if todo.remove:
+            if self.request.whole:
+                gone = {observed.state.records[name].label for name in todo.remove}
+                labels = [label for label in labels if label not in gone]
+            else:
+                labels = self.conda.remove(self.request.prefix, todo.remove, dry_run=True).apply_to(
+                    labels
+                )
+        specs = _specs(todo)
+        if todo.create:
+            labels = self.conda.create(
+                self.request.prefix, specs, self._options(), dry_run=True
+            ).apply_to([])
+        elif specs:
+            with _solvable(self.request.prefix, todo.quarantine) as prefix:
+                solution = self.conda.install(
+                    prefix, specs, self._install_options(todo), dry_run=True
+                )
+            labels = solution.apply_to(labels)
+        return labels
+
+    def _conda_is_there(self) -> bool:
+        return bool(self.request.executable) or os.path.exists(
+            os.path.join(self.request.installation, "bin", "python")
+        )
+
+    # -- apply --------------------------------------------------------------------------------------
+
+    def _options(self) -> list[str]:
+        options: list[str] = []
+        if self.request.channels:
+            options.append("--override-channels")
+            for channel in self.request.channels:
+                options.extend(["--channel", channel])
+        if self.request.offline:
+            options.append("--offline")
+        return options
+
+    def _install_options(self, todo: Plan) -> list[str]:
+        return [*self._options(), *(["--update-specs"] if todo.update else [])]
+
+    def _apply(self, todo: Plan, observed: Observed) -> None:
+        request = self.request
+        caches = [os.path.join(request.installation, "pkgs"), os.path.expanduser("~/.conda/pkgs")]
+        operation = "create" if todo.create else "remove" if todo.delete else "change"
+        details = {"specs": list(_specs(todo)), "remove": list(todo.remove)}
+        with transaction(
+            request.prefix,
+            operation=operation,
+            caches=caches,
+            timeout=request.timeout,
+            details=details,
+        ):
+            if todo.recreate:
+                shutil.rmtree(request.prefix)
+            if todo.delete:
+                self._delete(observed.state)
+            elif todo.create:
+                self._create(todo)
+            else:
+                self._change(todo, observed.state)
+
+    def _create(self, todo: Plan) -> None:
+        # Looked at again under the lock: conda create would wipe what another run made meanwhile.
+        now = observe_prefix(self.request.prefix)
+        if now.is_environment or not now.empty:
+            raise CondaModuleError(
+                f"{self.request.prefix} came into being while this task waited for its turn.",
+                prefix=self.request.prefix,
+                hint="run the task again.",
+            )
+        try:
+            self.conda.create(self.request.prefix, _specs(todo), self._options())
+        except CondaModuleError:
+            # Only what this call made is removed: the prefix was absent or empty when it began.
+            shutil.rmtree(self.request.prefix, ignore_errors=True)
+            raise
+
+    def _delete(self, state: PrefixState) -> None:
+        if state.is_environment:
+            self.conda.remove_environment(self.request.prefix)
+        # conda leaves what no package owns (pip's files, notes of its own); the task wants all of it gone.
+        if os.path.lexists(self.request.prefix):
+            shutil.rmtree(self.request.prefix)
+
+    def _change(self, todo: Plan, state: PrefixState) -> None:
+        prefix = self.request.prefix
+        aside = _set_aside(prefix, todo.quarantine)
+        try:
+            if todo.remove:
+                self.conda.remove(prefix, todo.remove)
+            if todo.reinstall:
+                specs = [_exactly(state, name) for name in todo.reinstall]
+                with _same_history(prefix):
+                    self.conda.install(prefix, specs, [*self._options(), "--force-reinstall"])
+            if _specs(todo):
+                self.conda.install(prefix, _specs(todo), self._install_options(todo))
+        except CondaModuleError:
+            for original, moved in aside.items():
+                os.replace(moved, original)
+            raise
+        for moved in aside.values():
+            os.unlink(moved)
+
+    # -- observe again ------------------------------------------------------------------------------
+
+    def _verify(self, todo: Plan, seen: Observed) -> None:
+        request = self.request
+        missing: list[str] = []
+        if request.state == "absent" and request.whole:
+            if seen.state.exists:
+                missing = [f"{request.prefix} is still there"]
+        elif request.state == "absent":
+            missing = [
+                f"{name} is still there" for name in todo.remove if name in seen.state.records
+            ]
+        elif not seen.state.is_environment:
+            missing = [f"there is no environment at {request.prefix}"]
+        else:
+            missing = [
+                f"{text} is not there" for text in unsatisfied_after(request.wanted, seen.state)
+            ]
+            missing += [
+                f"the dependency {text} is missing"
+                for text in missing_dependencies(seen.state.records)
+            ]
+            missing += [
+                f"{name} is still there" for name in todo.remove if name in seen.state.records
+            ]
+            missing += [
+                f"{name} is still damaged: {seen.damaged[name][0]}"
+                for name in todo.reinstall
+                if name in seen.damaged
+            ]
+            missing += list(seen.state.problems)
+        if missing:
+            raise CondaModuleError(
+                f"conda reported success, yet {'; '.join(missing)}.",
+                prefix=request.prefix,
+                asked=[item.text for item in request.wanted],
+                hint="look for specs in the option packages that exclude each other, then for a full disk.",
+            )
+
+
+@contextmanager
+def _same_history(prefix: str) -> Iterator[None]:
+    """Put ``conda-meta/history`` back after a repair.
+
+    conda would remember the exact versions that were reinstalled as the user's wish and pin them for
+    ever; a repair asks for nothing new.
+    """
+    path = os.path.join(prefix, HISTORY)
+    with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+        before = stream.read()
+    yield
+    with open(path, "w", encoding="utf-8", errors="surrogateescape") as stream:
+        stream.write(before)
+
+
+@contextmanager
+def _solvable(prefix: str, unreadable: Sequence[str]) -> Iterator[str]:
+    """A prefix that conda's dry run can read: this one, or a copy of its readable records."""
+    if not unreadable:
+        yield prefix
+        return
+    directory = tempfile.mkdtemp(prefix="llmfleet-conda-")
+    try:
+        shutil.copytree(
+            os.path.join(prefix, "conda-meta"),
+            os.path.join(directory, "conda-meta"),
+            ignore=lambda _directory, _names: unreadable,
+        )
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _specs(todo: Plan) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*todo.install, *todo.update)))
+
+
+def _exactly(state: PrefixState, name: str) -> str:
+    """A spec for the very package that is linked now, so that a repair is never an upgrade."""
+    record = state.records[name]
+    return f"{name}={record.version}={record.build}"
+
+
+def _set_aside(prefix: str, file_names: Sequence[str]) -> dict[str, str]:
+    """Rename unreadable records so that conda does not stumble over them; return old and new paths."""
+    moved = {}
+    for file_name in file_names:
+        original = os.path.join(prefix, "conda-meta", file_name)
+        os.replace(original, f"{original}.unreadable")
+        moved[original] = f"{original}.unreadable"
+    return moved
+
+
+def _differs(todo: Plan, before: list[str] | None, after: list[str] | None) -> bool:
+    certain = todo.create or todo.delete or todo.remove or todo.reinstall or todo.quarantine
+    return bool(certain) or before != after
+
+
+def diff_of(request: Request, outcome: Outcome) -> dict[str, Any]:
+    """The diff that Ansible shows: one line for each package, before and after."""
+    return {
+        "before_header": request.prefix,
+        "after_header": request.prefix,
+        "before": _text(outcome.before),
+        "after": _text(outcome.after),
+    }
+
+
+def _text(lines: list[str] | None) -> str:
+    if lines is None:
+        return ""
+    return "".join(f"{line}\n" for line in ["environment present", *lines])

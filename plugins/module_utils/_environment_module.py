@@ -1,0 +1,115 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules for environments share: their argument spec and the way from options to result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_environment import (
+    EnvironmentManager,
+    Outcome,
+    Request,
+    diff_of,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._guards import (
+    check_prefix,
+    environment_prefix,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._plan import Wanted, parse_specs
+from ansible_collections.llmfleet.conda.plugins.module_utils._redact import secrets_in
+from ansible_collections.llmfleet.conda.plugins.module_utils._version import InvalidSpecError
+
+LOCATION_OPTIONS: dict[str, dict[str, Any]] = {
+    "installation": {"type": "path", "aliases": ["conda_prefix"]},
+    "name": {"type": "str"},
+    "prefix": {"type": "path"},
+}
+
+CONDA_OPTIONS: dict[str, dict[str, Any]] = {
+    "channels": {"type": "list", "elements": "str", "default": []},
+    "repair": {"type": "bool", "default": True},
+    "offline": {"type": "bool", "default": False},
+    "executable": {"type": "path"},
+    "timeout": {"type": "int", "default": 3600},
+}
+
+
+def wanted_packages(texts: list[str]) -> list[Wanted]:
+    """Parse the option ``packages``.
+
+    Raises:
+        CondaModuleError: conda would refuse one of them, or two contradict each other by name.
+    """
+    try:
+        return parse_specs(texts)
+    except InvalidSpecError as error:
+        raise CondaModuleError(
+            f"The option packages has a spec that conda would refuse: {error}. Nothing was changed.",
+            asked=texts,
+            hint="write it like numpy, numpy=1.26, 'numpy>=1.26,<2' or conda-forge::numpy.",
+        ) from error
+
+
+def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
+    """The request that a module's validated options make.
+
+    Raises:
+        CondaModuleError: an option cannot be used; it is named.
+    """
+    prefix = environment_prefix(params["installation"], params["name"], params["prefix"])
+    if params["installation"] is None:
+        raise CondaModuleError(
+            "The option installation is needed: the prefix of the conda to start.", prefix=prefix
+        )
+    return Request(
+        installation=check_prefix(params["installation"], "installation"),
+        prefix=prefix,
+        wanted=wanted_packages(params["packages"]),
+        whole=whole,
+        state=params["state"],
+        channels=tuple(params["channels"]),
+        prune=params.get("prune", False),
+        repair=params["repair"],
+        offline=params["offline"],
+        timeout=params["timeout"],
+        executable=params["executable"],
+    )
+
+
+def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
+    """What the module returns."""
+    records = sorted(outcome.state.records.values(), key=lambda record: record.name)
+    return {
+        "changed": outcome.changed,
+        "prefix": request.prefix,
+        "plan": outcome.plan.as_result(),
+        "python_version": outcome.state.python_version or "",
+        "packages": [
+            {
+                "name": record.name,
+                "version": record.version,
+                "build": record.build,
+                "channel": record.channel_name,
+            }
+            for record in records
+        ],
+        "diff": diff_of(request, outcome),
+    }
+
+
+def run_module(module: AnsibleModule, make_request: Callable[[Mapping[str, Any]], Request]) -> None:
+    """Carry the module's request through the cycle and leave, with a result or with one error."""
+    module.no_log_values.update(secrets_in(module.params))
+    try:
+        request = make_request(module.params)
+        outcome = EnvironmentManager(request, module.check_mode).run()
+    except CondaModuleError as error:
+        module.fail_json(**error.as_result())
+    else:
+        module.exit_json(**result_of(request, outcome))

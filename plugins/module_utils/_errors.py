@@ -1,0 +1,70 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one exception type of the collection.
+
+Private to this collection: there is no promise that it stays as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact, redact_value
+
+
+class CondaModuleError(Exception):
+    """A failure that a person can act on; every module catches it once, in ``main()``.
+
+    Args:
+        message: one sentence that says what went wrong, with the option or the path that caused it.
+        prefix: the conda prefix concerned, an absolute path.
+        asked: what the task asked for (specs, requirement lines, a URL).
+        said: what conda, pip or the installer said, trimmed to what matters.
+        hint: what to do next, as one imperative sentence.
+        facts: anything else worth returning to the playbook, JSON serialisable.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        prefix: str | None = None,
+        asked: str | list[str] | None = None,
+        said: str | None = None,
+        hint: str | None = None,
+        **facts: Any,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.prefix = prefix
+        self.asked = asked
+        self.said = said
+        self.hint = hint
+        self.facts = facts
+
+    def __str__(self) -> str:
+        """The whole story in a few lines, with secrets masked."""
+        lines = [self.message]
+        if self.prefix and self.prefix not in self.message:
+            lines.append(f"Prefix: {self.prefix}")
+        if self.asked:
+            asked = self.asked if isinstance(self.asked, str) else ", ".join(self.asked)
+            if asked not in self.message:
+                lines.append(f"Asked for: {asked}")
+        if self.said and self.said.strip() not in self.message:
+            lines.append(f"It said: {self.said.strip()}")
+        if self.hint:
+            lines.append(f"What to do: {self.hint}")
+        return redact("\n".join(lines))
+
+    def as_result(self) -> dict[str, Any]:
+        """Keyword arguments for ``AnsibleModule.fail_json``, with secrets masked."""
+        result: dict[str, Any] = {"msg": str(self)}
+        for key in ("prefix", "asked", "said", "hint"):
+            value = getattr(self, key)
+            if value:
+                result[key] = redact_value(value)
+        result.update(redact_value(self.facts))
+        return result

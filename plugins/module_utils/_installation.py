@@ -1,0 +1,494 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cycle observe, plan, apply, observe for a conda installation."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import (
+    child_environment,
+    run,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_output import trim
+from ansible_collections.llmfleet.conda.plugins.module_utils._download import fetch, sha256_of
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._installer import (
+    Installer,
+    choose_installer,
+    parse_installer_version,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._plan import missing_dependencies
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+    PrefixState,
+    damaged_files,
+    observe_prefix,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
+    pending_journal,
+    transaction,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
+    InvalidSpecError,
+    parse_version,
+)
+
+# What an installer that was cut off leaves before there is a history (constructor 3.16).
+_TRACES = ("_conda", "_conda.exe", ".installer.info", ".nonadmin", "pkgs")
+# What the installer overwrites on a repair although it is the user's (constructor 3.16, option -u).
+_KEPT_ON_REPAIR = (
+    ".condarc",
+    os.path.join("conda-meta", "history"),
+    os.path.join("conda-meta", "pinned"),
+)
+
+
+@dataclass(frozen=True)
+class InstallationRequest:
+    """What a task wants of one installation; the fields are the options of the module."""
+
+    prefix: str
+    state: str = "present"
+    distribution: str = "miniconda"
+    version: str | None = None
+    installer_url: str | None = None
+    installer_path: str | None = None
+    checksum: str | None = None
+    mirror: str | None = None
+    channels: Sequence[str] = ()
+    repair: bool = True
+    remove_environments: bool = False
+    timeout: float = 3600
+
+
+@dataclass(frozen=True)
+class ObservedInstallation:
+    """The base environment, what is wrong with it, and what else lives in the prefix."""
+
+    state: PrefixState
+    damaged: dict[str, list[str]] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    interrupted: str | None = None
+    half_made: bool = False
+
+    @property
+    def is_installation(self) -> bool:
+        """A base environment with a conda in its records."""
+        return self.state.is_environment and "conda" in self.state.records
+
+    @property
+    def version(self) -> str | None:
+        """Version of the installed conda."""
+        record = self.state.records.get("conda")
+        return record.version if record else None
+
+    def faults(self) -> list[str]:
+        """One sentence for each thing that keeps a finished installation from being whole."""
+        found = [f"{name} is damaged: {files[0]}" for name, files in sorted(self.damaged.items())]
+        found += [f"the dependency {text} is missing" for text in self.missing]
+        found += self.state.problems
+        if "python" not in self.state.records:
+            found.append("its Python is missing")
+        if self.interrupted:
+            found.append(f"an earlier run was cut off ({self.interrupted})")
+        return found
+
+
+@dataclass(frozen=True)
+class InstallationPlan:
+    """What must be done: at most one of these, and why."""
+
+    action: str = ""
+    installer: Installer | None = None
+    conda_version: str | None = None
+    reasons: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.action)
+
+
+@dataclass(frozen=True)
+class InstallationOutcome:
+    """What the module reports."""
+
+    changed: bool
+    plan: InstallationPlan
+    before: str
+    after: str
+    observed: ObservedInstallation
+
+
+def observe_installation(prefix: str, repair: bool = True) -> ObservedInstallation:
+    """Read an installation's state from disk."""
+    state = observe_prefix(prefix)
+    journal = pending_journal(prefix)
+    interrupted = str(journal.get("operation") or "change") if journal else None
+    if not state.is_environment or "conda" not in state.records:
+        traces = any(os.path.lexists(os.path.join(prefix, name)) for name in _TRACES)
+        half = bool(state.bad_records) or (
+            traces and (bool(state.records) or not state.is_environment)
+        )
+        return ObservedInstallation(state, interrupted=interrupted, half_made=half)
+    return ObservedInstallation(
+        state,
+        damaged=damaged_files(state) if repair or interrupted else {},
+        missing=tuple(missing_dependencies(state.records)),
+        environments=tuple(_environments(prefix)),
+        interrupted=interrupted,
+    )
+
+
+def _environments(prefix: str) -> Iterator[str]:
+    directory = os.path.join(prefix, "envs")
+    try:
+        names = sorted(os.listdir(directory))
+    except OSError:
+        return
+    for name in names:
+        if os.path.isdir(os.path.join(directory, name, "conda-meta")):
+            yield name
+
+
+def plan_installation(
+    request: InstallationRequest, observed: ObservedInstallation, system: str, arch: str
+) -> InstallationPlan:
+    """Decide what must be done; nothing is touched.
+
+    Args:
+        system, arch: of the host, as installer file names have them.
+
+    Raises:
+        CondaModuleError: the prefix holds somebody else's files, or an option cannot be used.
+    """
+    state = observed.state
+    ours = observed.interrupted == "install"
+    if request.state == "absent":
+        return _plan_removal(request, observed, ours)
+    if observed.is_installation:
+        return _plan_existing(request, observed, system, arch)
+    if state.empty:
+        installer = _installer(request, system, arch)
+        return InstallationPlan(
+            "install", installer, reasons=(f"there is nothing at {state.path}",)
+        )
+    if ours or (observed.half_made and request.repair):
+        installer = _installer(request, system, arch)
+        return InstallationPlan(
+            "reinstall", installer, reasons=(f"{state.path} was left half made",)
+        )
+    what = "an environment without conda" if state.is_environment else "no conda installation"
+    raise CondaModuleError(
+        f"{state.path} exists and is {what}. Nothing was changed.",
+        prefix=state.path,
+        hint="choose another prefix, or move those files away yourself.",
+    )
+
+
+def _installer(request: InstallationRequest, system: str, arch: str) -> Installer:
+    return choose_installer(
+        distribution=request.distribution,
+        version=request.version,
+        system=system,
+        arch=arch,
+        url=request.installer_url,
+        path=request.installer_path,
+        checksum=request.checksum,
+        mirror=request.mirror,
+    )
+
+
+def _plan_removal(
+    request: InstallationRequest, observed: ObservedInstallation, ours: bool
+) -> InstallationPlan:
+    state = observed.state
+    if not state.exists or (state.empty and not ours):
+        return InstallationPlan()
+    if not (observed.is_installation or ours or observed.half_made):
+        raise CondaModuleError(
+            f"{state.path} is no conda installation, so it will not be removed. Nothing was changed.",
+            prefix=state.path,
+            hint="name the prefix that is really meant.",
+        )
+    if observed.environments and not request.remove_environments:
+        raise CondaModuleError(
+            f"The installation {state.path} still holds the environments"
+            f" {', '.join(observed.environments)}. Nothing was changed.",
+            prefix=state.path,
+            hint="remove them first, or set remove_environments to true.",
+        )
+    return InstallationPlan("remove", reasons=(f"{state.path} is to be absent",))
+
+
+def _plan_existing(
+    request: InstallationRequest, observed: ObservedInstallation, system: str, arch: str
+) -> InstallationPlan:
+    faults = observed.faults()
+    if faults and request.repair:
+        return InstallationPlan("repair", _installer(request, system, arch), reasons=tuple(faults))
+    wanted = parse_installer_version(request.distribution, request.version).conda
+    if wanted and observed.version and _is_older(observed.version, wanted):
+        reason = f"conda {observed.version} is installed, {wanted} is wanted"
+        return InstallationPlan("upgrade", conda_version=wanted, reasons=(reason,))
+    return InstallationPlan()
+
+
+def _is_older(installed: str, wanted: str) -> bool:
+    try:
+        return parse_version(installed) < parse_version(wanted)
+    except InvalidSpecError:
+        return False
+
+
+def host_platform() -> tuple[str, str]:
+    """The host's system and architecture, as installer file names have them."""
+    name = os.uname()
+    return ("MacOSX" if name.sysname == "Darwin" else name.sysname), name.machine
+
+
+class InstallationManager:
+    """Carries one request through the cycle."""
+
+    def __init__(self, request: InstallationRequest, check_mode: bool = False) -> None:
+        self.request = request
+        self.check_mode = check_mode
+
+    def run(self) -> InstallationOutcome:
+        """Observe, plan, apply and observe again.
+
+        Raises:
+            CondaModuleError: the request is refused, a step failed, or the disk does not show the plan.
+        """
+        request = self.request
+        observed = observe_installation(request.prefix, request.repair)
+        todo = plan_installation(request, observed, *host_platform())
+        before = _describe(observed)
+        if not todo:
+            return InstallationOutcome(False, todo, before, before, observed)
+        after = self._predict(todo, observed)
+        if self.check_mode:
+            return InstallationOutcome(True, todo, before, after, observed)
+        self._apply(todo, observed)
+        seen = observe_installation(request.prefix, request.repair)
+        self._verify(todo, seen)
+        return InstallationOutcome(True, todo, before, after, seen)
+
+    def _predict(self, todo: InstallationPlan, observed: ObservedInstallation) -> str:
+        if todo.action == "remove":
+            return ""
+        installed = observed.version if observed.is_installation else self._expected_version()
+        return _text(todo.conda_version or installed, [])
+
+    def _expected_version(self) -> str | None:
+        return parse_installer_version(self.request.distribution, self.request.version).conda
+
+    # -- apply --------------------------------------------------------------------------------------
+
+    def _apply(self, todo: InstallationPlan, observed: ObservedInstallation) -> None:
+        request = self.request
+        operation = {"reinstall": "install"}.get(todo.action, todo.action)
+        with transaction(request.prefix, operation=operation, timeout=request.timeout):
+            if todo.action == "remove":
+                _remove_tree(request.prefix)
+            elif todo.action == "upgrade":
+                self._conda([f"conda={todo.conda_version}"], [])
+            elif todo.action == "repair" and self._repair_with_conda(observed):
+                return
+            else:
+                assert todo.installer is not None
+                self._install(todo.action, todo.installer)
+
+    def _conda(self, specs: Sequence[str], options: Sequence[str]) -> None:
+        chosen = list(options)
+        if self.request.channels:
+            chosen.append("--override-channels")
+            for channel in self.request.channels:
+                chosen.extend(["--channel", channel])
+        conda = Conda(self.request.prefix, timeout=self.request.timeout)
+        conda.install(self.request.prefix, specs, chosen)
+
+    def _repair_with_conda(self, observed: ObservedInstallation) -> bool:
+        """Mend the base with its own conda, which keeps everything else; False when it cannot."""
+        state = observed.state
+        if observed.missing or state.bad_records or "python" not in state.records:
+            return False
+        exact = [
+            f"{name}={state.records[name].version}={state.records[name].build}"
+            for name in observed.damaged
+        ]
+        if not exact or not self._starts():
+            return not exact and self._starts()
+        try:
+            self._conda(exact, ["--force-reinstall"])
+        except CondaModuleError:
+            return False
+        return not damaged_files(observe_prefix(self.request.prefix))
+
+    def _starts(self) -> bool:
+        try:
+            argv = [
+                os.path.join(self.request.prefix, "bin", "python"),
+                "-I",
+                "-m",
+                "conda",
+                "--version",
+            ]
+            return run(argv, timeout=60).rc == 0
+        except OSError:
+            return False
+
+    def _install(self, action: str, installer: Installer) -> None:
+        prefix = self.request.prefix
+        if action == "reinstall":
+            _remove_tree(prefix)
+        with _workspace(prefix) as workspace:
+            script = self._obtain(installer, workspace)
+            kept = _keep(prefix, workspace) if action == "repair" else {}
+            fresh = not os.path.lexists(prefix)
+            # bash runs it, because the volume may be mounted noexec; -u only where a prefix exists.
+            argv = ["bash", script, "-b", "-p", prefix, *([] if fresh else ["-u"])]
+            environment = child_environment({"TMPDIR": workspace})
+            environment.pop("CI", None)
+            try:
+                done = run(argv, env=environment, timeout=self.request.timeout, cwd=workspace)
+            except OSError as error:
+                raise CondaModuleError(
+                    f"The installer cannot be started: bash: {error.strerror}.", prefix=prefix
+                ) from error
+            for name, copy in kept.items():
+                shutil.copy2(copy, os.path.join(prefix, name))
+            if done.rc != 0 or done.timed_out or not self._starts():
+                if fresh:
+                    shutil.rmtree(prefix, ignore_errors=True)
+                raise self._install_failed(
+                    installer, done.rc, done.stderr + done.stdout, done.timed_out
+                )
+
+    def _obtain(self, installer: Installer, workspace: str) -> str:
+        if installer.is_url:
+            script = os.path.join(workspace, installer.file_name)
+            option = "installer_url" if self.request.installer_url else "mirror (or version)"
+            fetch(installer.source, script, installer.sha256, timeout=60, option=option)
+            return script
+        try:
+            found = sha256_of(installer.source)
+        except OSError as error:
+            raise CondaModuleError(
+                f"The option installer_path cannot be read: {installer.source}: {error.strerror}."
+                " Nothing was changed.",
+                prefix=self.request.prefix,
+            ) from error
+        if found != installer.sha256:
+            raise CondaModuleError(
+                f"{installer.source} has the SHA-256 sum {found}, expected was {installer.sha256}"
+                " (option checksum, or the catalogue). Nothing was changed.",
+                prefix=self.request.prefix,
+                hint="compare the option checksum with the one its publisher gives.",
+            )
+        return installer.source
+
+    def _install_failed(
+        self, installer: Installer, rc: int, output: str, timed_out: bool
+    ) -> CondaModuleError:
+        hint = "read what the installer said."
+        if "no space left" in output.lower() or "errno 28" in output.lower():
+            hint = "make room on the volume of the prefix; an installation takes about 1 GB."
+        elif "permission denied" in output.lower():
+            hint = "run the task as a user who may write the prefix (become)."
+        elif timed_out:
+            hint = "raise the option timeout."
+        elif rc == 0:
+            hint = "its conda does not start: is the installer meant for this host's system and libraries?"
+        return CondaModuleError(
+            f"The installer {installer.file_name} failed (exit status {rc}).",
+            prefix=self.request.prefix,
+            said=trim(output, 1200),
+            hint=hint,
+        )
+
+    # -- observe again ------------------------------------------------------------------------------
+
+    def _verify(self, todo: InstallationPlan, seen: ObservedInstallation) -> None:
+        wrong: list[str] = []
+        if todo.action == "remove":
+            if seen.state.exists:
+                wrong.append("it is still there")
+        elif not seen.is_installation:
+            wrong.append("no conda is there")
+        else:
+            wrong.extend(seen.faults())
+            expected = todo.conda_version or (
+                self._expected_version() if todo.action in ("install", "reinstall") else None
+            )
+            if expected and seen.version != expected:
+                wrong.append(
+                    f"conda {seen.version} is there instead of {expected} (option version)"
+                )
+        if wrong:
+            raise CondaModuleError(
+                f"After the step '{todo.action}' the installation {self.request.prefix} is not as asked:"
+                f" {'; '.join(wrong)}.",
+                prefix=self.request.prefix,
+                hint="look for a full disk, then run the task again.",
+            )
+
+
+def _remove_tree(prefix: str) -> None:
+    try:
+        shutil.rmtree(prefix)
+    except OSError as error:
+        raise CondaModuleError(
+            f"The prefix cannot be removed: {error.filename}: {error.strerror}.",
+            prefix=prefix,
+            hint="run the task as the user who owns it (become, become_user).",
+        ) from error
+
+
+@contextmanager
+def _workspace(prefix: str) -> Iterator[str]:
+    """A directory beside the prefix: /tmp may be too small, or mounted so that nothing there runs."""
+    parent, name = os.path.split(prefix)
+    try:
+        directory = tempfile.mkdtemp(prefix=f".{name}.llmfleet-", dir=parent)
+    except OSError as error:
+        raise CondaModuleError(
+            f"No directory can be made in {parent}: {error.strerror}. Nothing was changed.",
+            prefix=prefix,
+            hint="make room there, or run the task as a user who may write there (become).",
+        ) from error
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _keep(prefix: str, workspace: str) -> dict[str, str]:
+    """Copy what a repair would overwrite; return the copies by their path relative to the prefix."""
+    kept: dict[str, str] = {}
+    for name in _KEPT_ON_REPAIR:
+        original = os.path.join(prefix, name)
+        if os.path.isfile(original):
+            kept[name] = os.path.join(workspace, f"kept-{len(kept)}")
+            shutil.copy2(original, kept[name])
+    return kept
+
+
+def _describe(observed: ObservedInstallation) -> str:
+    if not observed.is_installation:
+        return "" if observed.state.empty else "half made\n"
+    return _text(observed.version, observed.faults())
+
+
+def _text(version: str | None, faults: Sequence[str]) -> str:
+    lines = [
+        "installation present",
+        f"conda {version}" if version else "conda as the installer brings it",
+    ]
+    return "".join(f"{line}\n" for line in [*lines, *faults])

@@ -1,0 +1,198 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The host layer of llm_check: architecture, C library, disk, inodes and memory.
+
+Reading the host and judging what was read are apart, so that every verdict can be tried on a host
+that does not exist.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import (
+    Finding,
+    Request,
+    skipped,
+    verdict,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._python_version import (
+    InvalidVersion,
+    Version,
+)
+
+MIB = 1024 * 1024
+
+# conda's platform name by what uname says (conda.base.constants.KNOWN_SUBDIRS).
+CONDA_PLATFORMS = {
+    ("Linux", "x86_64"): "linux-64",
+    ("Linux", "aarch64"): "linux-aarch64",
+    ("Linux", "ppc64le"): "linux-ppc64le",
+    ("Linux", "s390x"): "linux-s390x",
+    ("Darwin", "x86_64"): "osx-64",
+    ("Darwin", "arm64"): "osx-arm64",
+}
+# Platforms for which PyTorch publishes wheels; macOS on x86_64 ended with torch 2.2.
+TORCH_PLATFORMS = frozenset({"linux-64", "linux-aarch64", "osx-arm64", "osx-64"})
+# torch wheels are manylinux_2_28, conda packages are built against glibc 2.17.
+TORCH_GLIBC = "2.28"
+CONDA_GLIBC = "2.17"
+
+_CGROUP_LIMITS = (
+    "/sys/fs/cgroup/memory.max",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+)
+
+
+@dataclass(frozen=True)
+class HostReadings:
+    """What the host says about itself. Sizes are bytes; None means that the host does not tell."""
+
+    system: str
+    machine: str
+    glibc: str | None
+    disk_path: str
+    disk_free: int
+    inodes_free: int | None
+    memory: int | None
+    memory_is_limited: bool = False
+
+    @property
+    def conda_platform(self) -> str | None:
+        return CONDA_PLATFORMS.get((self.system, self.machine))
+
+
+def _glibc_version() -> str | None:
+    """Version of the GNU C library (confstr(3), _CS_GNU_LIBC_VERSION), None without one."""
+    try:
+        words = (os.confstr("CS_GNU_LIBC_VERSION") or "").split()
+    except (ValueError, OSError):
+        return None
+    return words[1] if len(words) == 2 and words[0] == "glibc" else None
+
+
+def existing_ancestor(path: str) -> str:
+    """``path``, or the nearest directory above it that exists."""
+    while not os.path.exists(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def _memory() -> tuple[int | None, bool]:
+    """Bytes of memory that processes may use, and whether a container's limit is the bound."""
+    try:
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        return None, False
+    for path in _CGROUP_LIMITS:
+        try:
+            with open(path, encoding="ascii") as stream:
+                limit = int(stream.read())
+        except (OSError, ValueError):
+            continue  # not a container, or "max"
+        if 0 < limit < total:
+            return limit, True
+    return total, False
+
+
+def read_host(prefix: str) -> HostReadings:
+    """Read the host; the disk is the one that holds ``prefix`` or will hold it.
+
+    Raises:
+        OSError: the file system of the prefix cannot be asked.
+    """
+    path = existing_ancestor(prefix)
+    disk = os.statvfs(path)
+    memory, limited = _memory()
+    return HostReadings(
+        system=platform.system(),
+        machine=platform.machine(),
+        glibc=_glibc_version(),
+        disk_path=path,
+        disk_free=disk.f_bavail * disk.f_frsize,
+        # btrfs and some network file systems make inodes as they need them and say 0 of 0.
+        inodes_free=disk.f_favail if disk.f_files else None,
+        memory=memory,
+        memory_is_limited=limited,
+    )
+
+
+def check_architecture(host: HostReadings, request: Request) -> Finding:
+    """There are conda packages for this machine, and torch wheels where torch is asked for."""
+    here = f"{host.system} on {host.machine}"
+    name = host.conda_platform
+    measured = {"system": host.system, "machine": host.machine, "conda_platform": name}
+    if name is None:
+        known = ", ".join(sorted(CONDA_PLATFORMS.values()))
+        return verdict(False, f"{here} is none of conda's platforms {known}.", measured)
+    if request.wants_package("torch") and name not in TORCH_PLATFORMS:
+        known = ", ".join(sorted(TORCH_PLATFORMS))
+        return verdict(False, f"{here} is {name}; torch has wheels for {known} only.", measured)
+    return verdict(True, f"{here} is conda's platform {name}.", measured)
+
+
+def check_glibc(host: HostReadings, request: Request) -> Finding:
+    """The GNU C library is not older than what the packages were built for."""
+    if host.system != "Linux":
+        return skipped(f"{host.system} has no GNU C library.")
+    wants_torch = request.wants_package("torch")
+    floor = request.thresholds.min_glibc or (TORCH_GLIBC if wants_torch else CONDA_GLIBC)
+    whose = "torch's wheels" if wants_torch else "conda's packages"
+    bound = f"at least {floor} is needed" + (
+        "" if request.thresholds.min_glibc else f" for {whose}"
+    )
+    if host.glibc is None:
+        return verdict(False, f"The C library is not glibc; {bound}.", {"glibc": None})
+    try:
+        passed = Version(host.glibc) >= Version(floor)
+    except InvalidVersion as error:
+        return verdict(False, f"glibc cannot be compared: {error}.", {"glibc": host.glibc})
+    return verdict(passed, f"glibc is {host.glibc}; {bound}.", {"glibc": host.glibc})
+
+
+def check_disk(host: HostReadings, request: Request) -> Finding:
+    """The file system of the prefix has room."""
+    free, floor = host.disk_free // MIB, request.thresholds.min_free_disk_mb
+    return verdict(
+        free >= floor,
+        f"{free} MiB are free for this user at {host.disk_path} (at least {floor}).",
+        {"free_mb": free, "path": host.disk_path},
+    )
+
+
+def check_inodes(host: HostReadings, request: Request) -> Finding:
+    """The file system of the prefix can take more files: an environment has tens of thousands."""
+    floor = request.thresholds.min_free_inodes
+    if host.inodes_free is None:
+        return skipped(f"The file system at {host.disk_path} does not count inodes.")
+    return verdict(
+        host.inodes_free >= floor,
+        f"{host.inodes_free} inodes are free at {host.disk_path} (at least {floor}).",
+        {"free_inodes": host.inodes_free, "path": host.disk_path},
+    )
+
+
+def check_memory(host: HostReadings, request: Request) -> Finding:
+    """The host, or the container's limit, gives the memory that a model needs at the least."""
+    floor = request.thresholds.min_memory_mb
+    if host.memory is None:
+        return verdict(False, f"The host does not tell its memory (at least {floor} MiB).")
+    size = host.memory // MIB
+    limited = " by the container's limit" if host.memory_is_limited else ""
+    return verdict(
+        size >= floor,
+        f"{size} MiB of memory{limited} (at least {floor}).",
+        {"memory_mb": size},
+    )
+
+
+HOST_CHECKS = {
+    "host.architecture": check_architecture,
+    "host.glibc": check_glibc,
+    "host.disk": check_disk,
+    "host.inodes": check_inodes,
+    "host.memory": check_memory,
+}

@@ -1,0 +1,109 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bounded, named locks on files, shared by all processes of a host.
+
+``flock`` is released by the kernel when its holder dies, so a stale lock cannot exist; the text in the
+file only says who holds it. The file is removed on release, and a waiter who opened a file that was
+removed meanwhile notices by its inode and tries again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+
+_POLL_SECONDS = 0.2
+
+
+def _open(path: str) -> int:
+    # O_NOFOLLOW: in a world-writable directory somebody could have left a link to another file.
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+
+
+def _is_current(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _holder(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as stream:
+            held = json.load(stream)
+        return f"process {held['pid']} ({held['operation']}, since {held['since']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
+
+
+def _try_lock(path: str) -> int | None:
+    """An open, locked descriptor of the file now at ``path``, or None when somebody holds it."""
+    descriptor = _open(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    if _is_current(descriptor, path):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+@contextmanager
+def file_lock(path: str, *, operation: str, timeout: float) -> Iterator[None]:
+    """Hold the lock at ``path`` for the duration of the block.
+
+    Args:
+        path: the lock file; its directory must exist.
+        operation: what is being done, for the message of those who wait in vain.
+        timeout: seconds to wait for the present holder.
+
+    Raises:
+        CondaModuleError: the wait was in vain (the holder is named), or the file cannot be made.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            descriptor = _try_lock(path)
+        except OSError as error:
+            raise CondaModuleError(
+                f"The lock file {path} cannot be made: {error.strerror}.",
+                hint="run the task as a user who may write there, or make room on that volume.",
+            ) from error
+        if descriptor is not None:
+            break
+        if time.monotonic() >= deadline:
+            raise CondaModuleError(
+                f"{path} is locked by {_holder(path)}; waited {timeout:g} seconds for it.",
+                hint="let that process finish, or raise the option timeout.",
+            )
+        time.sleep(_POLL_SECONDS)
+    try:
+        since = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        note = json.dumps({"pid": os.getpid(), "operation": operation, "since": since})
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, note.encode(), 0)
+        except OSError:
+            # A full disk: the note is a courtesy, the lock itself needs no space.
+            pass
+        yield
+    finally:
+        try:
+            if _is_current(descriptor, path):
+                os.unlink(path)
+        except OSError:
+            pass
+        finally:
+            os.close(descriptor)

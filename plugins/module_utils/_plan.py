@@ -1,0 +1,198 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plans for environments: pure functions from what is wanted and what was observed to what must be done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._match_spec import (
+    MatchSpec,
+    parse_match_spec,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+    PackageRecord,
+    PrefixState,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
+    InvalidSpecError,
+    UnsupportedSpecError,
+)
+
+# conda adds pip to every environment with a Python (option add_pip_as_python_dependency, on by default).
+_COMES_WITH_PYTHON = ("pip",)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What must be done to an environment, in this order; an empty plan means that nothing must.
+
+    Attributes:
+        recreate: a half-made prefix is removed before anything else.
+        create: ``conda create`` with ``install``.
+        remove: names to remove.
+        reinstall: names whose files or records are damaged.
+        install: specs to install.
+        update: specs for which a newer package is looked for; only conda can say whether there is one.
+        quarantine: unreadable record files in ``conda-meta`` that are set aside before ``install``.
+        delete: the whole environment is removed.
+        reasons: one sentence for each thing that is not as wanted.
+    """
+
+    recreate: bool = False
+    create: bool = False
+    remove: tuple[str, ...] = ()
+    reinstall: tuple[str, ...] = ()
+    install: tuple[str, ...] = ()
+    update: tuple[str, ...] = ()
+    quarantine: tuple[str, ...] = ()
+    delete: bool = False
+    reasons: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        steps = (self.remove, self.reinstall, self.install, self.update, self.quarantine)
+        return self.recreate or self.create or self.delete or any(steps)
+
+    def as_result(self) -> dict[str, object]:
+        """The plan as a module returns it."""
+        return {
+            "create": self.create,
+            "install": list(self.install),
+            "update": list(self.update),
+            "remove": list(self.remove),
+            "reinstall": list(self.reinstall),
+            "delete": self.delete,
+            "reasons": list(self.reasons),
+        }
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One spec as the task gives it; ``spec`` is None where only conda understands the text."""
+
+    text: str
+    spec: MatchSpec | None
+
+
+def parse_specs(texts: Iterable[str]) -> list[Wanted]:
+    """Parse the option ``packages``.
+
+    Raises:
+        InvalidSpecError: conda would refuse one of them.
+    """
+    wanted = []
+    for text in texts:
+        try:
+            wanted.append(Wanted(text.strip(), parse_match_spec(text)))
+        except UnsupportedSpecError:
+            wanted.append(Wanted(text.strip(), None))
+    return wanted
+
+
+def is_satisfied(wanted: Wanted, records: Mapping[str, PackageRecord]) -> bool:
+    """Whether a linked package fulfils the spec; False where only conda can tell."""
+    if wanted.spec is None or wanted.spec.name not in records:
+        return False
+    try:
+        return wanted.spec.matches(records[wanted.spec.name])
+    except InvalidSpecError:
+        return False
+
+
+def missing_dependencies(records: Mapping[str, PackageRecord]) -> list[str]:
+    """Specs of dependencies that are not linked at all, as an interrupted change leaves them."""
+    missing: dict[str, str] = {}
+    for record in records.values():
+        for text in record.depends:
+            name = text.split(" ", 1)[0].split("[", 1)[0]
+            # Names with two underscores in front are virtual: facts about the host, not packages.
+            if name not in records and not name.startswith("__"):
+                missing[name] = text
+    return [missing[name] for name in sorted(missing)]
+
+
+def closure(names: Iterable[str], records: Mapping[str, PackageRecord]) -> set[str]:
+    """``names`` and all that they depend on, as far as it is linked."""
+    reached: set[str] = set()
+    waiting = [name for name in names if name in records]
+    while waiting:
+        name = waiting.pop()
+        if name in reached:
+            continue
+        reached.add(name)
+        depends = [text.split(" ", 1)[0].split("[", 1)[0] for text in records[name].depends]
+        if name == "python":
+            depends.extend(_COMES_WITH_PYTHON)
+        waiting.extend(depend for depend in depends if depend in records)
+    return reached
+
+
+def plan_packages(
+    wanted: Sequence[Wanted],
+    observed: PrefixState,
+    *,
+    latest: bool = False,
+    prune: bool = False,
+    damaged: Mapping[str, Sequence[str]] | None = None,
+) -> Plan:
+    """What must be done so that the existing environment holds ``wanted``.
+
+    Args:
+        wanted: the specs of the task.
+        observed: the environment, which exists.
+        latest: newer packages are wanted where the specs allow them.
+        prune: packages that nothing in ``wanted`` needs are removed.
+        damaged: files that are not as linked, by package name.
+    """
+    records = observed.records
+    reasons: list[str] = []
+    unsatisfied = [item for item in wanted if not is_satisfied(item, records)]
+    for item in unsatisfied:
+        record = records.get(item.spec.name) if item.spec else None
+        reasons.append(
+            f"{item.text} is wanted, {record.label if record else 'nothing of it'} is there"
+        )
+    install = [item.text for item in unsatisfied]
+    named = {item.spec.name for item in unsatisfied if item.spec}
+    for text in missing_dependencies(records):
+        if text.split(" ", 1)[0] not in named:
+            install.append(text)
+            reasons.append(f"the dependency {text} is missing")
+    reinstall = []
+    for name, files in sorted((damaged or {}).items()):
+        reasons.append(
+            f"{name} is damaged: {files[0]}"
+            + (f" and {len(files) - 1} more" if len(files) > 1 else "")
+        )
+        if name not in named:
+            reinstall.append(name)
+    remove: list[str] = []
+    if prune and all(item.spec for item in wanted):
+        kept = closure((item.spec.name for item in wanted if item.spec), records)
+        remove = sorted(set(records) - kept)
+        reasons.extend(f"{name} is not needed any more" for name in remove)
+    return Plan(
+        remove=tuple(remove),
+        reinstall=tuple(name for name in reinstall if name not in remove),
+        install=tuple(install),
+        update=tuple(item.text for item in wanted) if latest else (),
+        reasons=tuple(reasons),
+    )
+
+
+def plan_absent(wanted: Sequence[Wanted], observed: PrefixState) -> Plan:
+    """What must be removed so that no linked package fulfils any of ``wanted``."""
+    names = [
+        item.spec.name for item in wanted if item.spec and is_satisfied(item, observed.records)
+    ]
+    return Plan(
+        remove=tuple(dict.fromkeys(names)),
+        reasons=tuple(f"{name} is to be absent" for name in dict.fromkeys(names)),
+    )
+
+
+def unsatisfied_after(wanted: Sequence[Wanted], observed: PrefixState) -> list[str]:
+    """Those of ``wanted`` that the disk does not show, for the check after a change."""
+    return [item.text for item in wanted if item.spec and not is_satisfied(item, observed.records)]

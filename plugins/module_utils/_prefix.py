@@ -1,0 +1,310 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Observes a conda prefix from its files alone: no conda process, no network, milliseconds.
+
+The layout is that of conda 4.4 to 26: one JSON record for each linked package in ``conda-meta``
+(conda, ``conda.core.prefix_data.PrefixData``), ``conda-meta/history`` as the sign that a directory is an
+environment (``conda.gateways.disk.test.is_conda_environment``), ``conda-meta/frozen`` for a frozen
+one (CEP 22).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+
+HISTORY = os.path.join("conda-meta", "history")
+FROZEN = os.path.join("conda-meta", "frozen")
+
+# Compiled on linking or by any run of the interpreter: neither its absence nor its size means damage.
+_REGENERATED = (".pyc", ".pyo")
+
+
+@dataclass(frozen=True)
+class PackageRecord:
+    """One linked package, as ``conda-meta/<name>-<version>-<build>.json`` tells it.
+
+    ``channel`` is what conda wrote (a URL or a name); ``files`` are paths relative to the prefix;
+    ``sizes`` maps those of them that are linked unchanged to their size in bytes.
+    """
+
+    name: str
+    version: str
+    build: str
+    build_number: int = 0
+    channel: str = ""
+    subdir: str = ""
+    fn: str = ""
+    url: str = ""
+    md5: str = ""
+    sha256: str = ""
+    depends: tuple[str, ...] = ()
+    constrains: tuple[str, ...] = ()
+    track_features: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict, compare=False)
+    requested: str = ""
+    record_path: str = field(default="", compare=False)
+
+    @property
+    def channel_name(self) -> str:
+        """The canonical channel name: the last part of the URL that is neither a platform nor a token."""
+        return canonical_channel(self.channel or self.url)
+
+    @property
+    def label(self) -> str:
+        """``name version build channel``, as diffs and messages show a package."""
+        return f"{self.name} {self.version} {self.build} {self.channel_name}"
+
+
+@dataclass(frozen=True)
+class PrefixState:
+    """What the disk says about a prefix at one moment.
+
+    Attributes:
+        path: the absolute prefix.
+        exists: something is at that path.
+        is_environment: it holds ``conda-meta/history``.
+        records: linked packages by name.
+        problems: one sentence for each record that cannot be read.
+        bad_records: the file names, in ``conda-meta``, of those records.
+        frozen: ``conda-meta/frozen`` is there.
+        empty: the path is a directory without entries, or absent.
+    """
+
+    path: str
+    exists: bool
+    is_environment: bool
+    records: Mapping[str, PackageRecord]
+    problems: tuple[str, ...] = ()
+    frozen: bool = False
+    empty: bool = True
+    bad_records: tuple[str, ...] = ()
+
+    @property
+    def python_version(self) -> str | None:
+        """``major.minor`` of the environment's Python, or None when it has none."""
+        record = self.records.get("python")
+        return ".".join(record.version.split(".")[:2]) if record else None
+
+    @property
+    def python(self) -> str:
+        """Path of the environment's interpreter, whether it exists or not."""
+        return os.path.join(self.path, "bin", "python")
+
+    @property
+    def site_packages(self) -> str | None:
+        """The directory that pip and noarch packages install into, or None without a Python."""
+        if self.python_version is None:
+            return None
+        return os.path.join(self.path, "lib", f"python{self.python_version}", "site-packages")
+
+    def labels(self) -> list[str]:
+        """The packages as sorted lines, for diffs."""
+        return sorted(record.label for record in self.records.values())
+
+
+_PLATFORM_WORDS = frozenset({"noarch"})
+_PLATFORM_STARTS = ("linux-", "osx-", "win-", "freebsd-", "zos-", "emscripten-", "wasi-")
+
+
+def is_subdir(word: str) -> bool:
+    """Whether ``word`` is a platform directory of a channel (``linux-64``, ``noarch`` ...)."""
+    return word in _PLATFORM_WORDS or word.startswith(_PLATFORM_STARTS)
+
+
+def canonical_channel(channel: str) -> str:
+    """The name by which a channel is compared, whatever mirror it came from.
+
+    ``https://conda.anaconda.org/conda-forge/linux-64``, ``http://mirror/t/TOKEN/conda-forge`` and
+    ``conda-forge`` all give ``conda-forge``; the parts of ``defaults`` (``pkgs/main`` ...) keep two
+    words. An empty string stays empty.
+    """
+    path = channel.split("://", 1)[1] if "://" in channel else channel
+    words = [word for word in path.split("/") if word]
+    if words and (words[-1].endswith(".conda") or words[-1].endswith(".tar.bz2")):
+        words.pop()
+    if words and is_subdir(words[-1]):
+        words.pop()
+    if "://" in channel and len(words) > 1 and not channel.startswith("file:"):
+        words = words[1:]
+    if len(words) >= 2 and words[-2] == "label":
+        return "/".join(words[-3:])
+    if len(words) >= 2 and words[-2] == "pkgs":
+        return "/".join(words[-2:])
+    return words[-1] if words else ""
+
+
+def _record_from(data: Mapping[str, Any], record_path: str) -> PackageRecord:
+    sizes: dict[str, int] = {}
+    for item in (data.get("paths_data") or {}).get("paths") or ():
+        size = item.get("size_in_bytes")
+        # A file with a placeholder was rewritten for this prefix, so its size may rightly differ.
+        if (
+            size is not None
+            and "prefix_placeholder" not in item
+            and item.get("path_type") != "softlink"
+        ):
+            sizes[item["_path"]] = int(size)
+    features = data.get("track_features") or ()
+    return PackageRecord(
+        name=data["name"],
+        version=str(data["version"]),
+        build=str(data.get("build") or data.get("build_string") or ""),
+        build_number=int(data.get("build_number") or 0),
+        channel=str(data.get("channel") or ""),
+        subdir=str(data.get("subdir") or ""),
+        fn=str(data.get("fn") or ""),
+        url=str(data.get("url") or ""),
+        md5=str(data.get("md5") or ""),
+        sha256=str(data.get("sha256") or ""),
+        depends=tuple(data.get("depends") or ()),
+        constrains=tuple(data.get("constrains") or ()),
+        track_features=tuple(features.split() if isinstance(features, str) else features),
+        files=tuple(data.get("files") or ()),
+        sizes=sizes,
+        requested=str(data.get("requested_spec") or ""),
+        record_path=record_path,
+    )
+
+
+def _read_records(meta: str) -> tuple[dict[str, PackageRecord], dict[str, str]]:
+    """Records by name, and what is wrong with the others by file name."""
+    records: dict[str, PackageRecord] = {}
+    problems: dict[str, str] = {}
+    for entry in sorted(os.listdir(meta)):
+        if not entry.endswith(".json") or entry.startswith("."):
+            continue
+        path = os.path.join(meta, entry)
+        try:
+            with open(path, encoding="utf-8") as stream:
+                record = _record_from(json.load(stream), path)
+        except OSError as error:
+            problems[entry] = f"{path}: {error.strerror}"
+            continue
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            problems[entry] = f"{path} is not a package record ({type(error).__name__}: {error})"
+            continue
+        if record.name in records:
+            problems[entry] = f"{path} is a second record of {record.name}"
+            continue
+        records[record.name] = record
+    return records, problems
+
+
+def observe_prefix(path: str) -> PrefixState:
+    """Read the state of the prefix at ``path`` (absolute) from its files.
+
+    Raises:
+        CondaModuleError: ``conda-meta`` exists but may not be read by this user.
+    """
+    meta = os.path.join(path, "conda-meta")
+    try:
+        entries = os.listdir(path)
+    except FileNotFoundError:
+        return PrefixState(
+            path=path, exists=os.path.lexists(path), is_environment=False, records={}
+        )
+    except NotADirectoryError:
+        return PrefixState(path=path, exists=True, is_environment=False, records={}, empty=False)
+    except PermissionError as error:
+        raise _unreadable(path, error) from error
+    records: dict[str, PackageRecord] = {}
+    problems: dict[str, str] = {}
+    if "conda-meta" in entries:
+        try:
+            records, problems = _read_records(meta)
+        except OSError as error:
+            raise _unreadable(meta, error) from error
+    return PrefixState(
+        path=path,
+        exists=True,
+        is_environment=os.path.isfile(os.path.join(path, HISTORY)),
+        records=records,
+        problems=tuple(problems.values()),
+        bad_records=tuple(problems),
+        frozen=os.path.lexists(os.path.join(path, FROZEN)),
+        empty=not entries,
+    )
+
+
+def _unreadable(path: str, error: OSError) -> CondaModuleError:
+    return CondaModuleError(
+        f"The directory {path} cannot be read: {error.strerror}.",
+        prefix=path,
+        hint="run the task as the user who owns it (become, become_user) or correct its permissions.",
+    )
+
+
+def damaged_files(state: PrefixState) -> dict[str, list[str]]:
+    """Files of linked packages that are missing or shorter than what was linked, by package name.
+
+    A shorter file is what a full disk or a power cut leaves. A longer one is not damage: post-link
+    scripts and people append to files. Paths that two packages claim are tested for existence only,
+    because their size depends on which was linked last.
+    """
+    owners: dict[str, int] = {}
+    for record in state.records.values():
+        for path in record.files:
+            owners[path] = owners.get(path, 0) + 1
+    shared = {path for path, count in owners.items() if count > 1}
+    present = _Listing(state.path)
+    damaged: dict[str, list[str]] = {}
+    for record in state.records.values():
+        bad = [path for path in record.files if _is_damaged(path, record, present, shared)]
+        if bad:
+            damaged[record.name] = bad
+    return damaged
+
+
+def _is_damaged(path: str, record: PackageRecord, present: _Listing, shared: set[str]) -> bool:
+    if path.endswith(_REGENERATED):
+        return False
+    size = present.size(path)
+    if size is None:
+        return True
+    return path not in shared and size < record.sizes.get(path, 0)
+
+
+class _Listing:
+    """Sizes of the files under a prefix, each directory listed once when it is first asked about.
+
+    One ``scandir`` for a directory costs far less than opening every path from the root again.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._directories: dict[str, dict[str, int]] = {}
+
+    def size(self, path: str) -> int | None:
+        """Size in bytes of ``path`` (relative to the prefix; of a link: its own), None if absent."""
+        directory, name = os.path.split(path)
+        if directory not in self._directories:
+            self._directories[directory] = self._scan(directory)
+        return self._directories[directory].get(name)
+
+    def _scan(self, directory: str) -> dict[str, int]:
+        sizes: dict[str, int] = {}
+        try:
+            with os.scandir(os.path.join(self._prefix, directory)) as entries:
+                for entry in entries:
+                    try:
+                        # Hard links into the cache are plain files; of a soft link the target counts.
+                        sizes[entry.name] = entry.stat().st_size
+                    except OSError:
+                        if entry.is_symlink():
+                            sizes[entry.name] = 0
+        except OSError:
+            return {}
+        return sizes
+
+
+def conda_files(records: Iterable[PackageRecord]) -> set[str]:
+    """All paths, relative to the prefix, that the packages of ``records`` put there."""
+    return {path for record in records for path in record.files}

@@ -1,0 +1,63 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Masks credentials in anything that may be shown to a person or written to a log.
+
+Conda knows three places for secrets in a channel URL: ``user:password@host``, the token path
+``/t/<TOKEN>/`` of anaconda.org and Anaconda Server (conda, ``conda.common.url.split_anaconda_token``),
+and query parameters of private mirrors. Proxy URLs carry the first form.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+MASK = "********"
+
+_USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s@'\"]+@")
+_TOKEN_PATH = re.compile(r"/t/[A-Za-z0-9._~%-]+(?=/|$|[\s'\",])")
+_SECRET_NAME = r"(?:[a-z_-]*token|password|passwd|secret|api[_-]?key|access[_-]?key|sig|signature)"
+_QUERY = re.compile(rf"(?P<name>[?&]{_SECRET_NAME}=)[^&\s'\"]+", re.IGNORECASE)
+_HEADER = re.compile(r"(?P<name>authorization:\s*(?:bearer|basic|token)\s+)\S+", re.IGNORECASE)
+
+
+def redact(text: str) -> str:
+    """Return ``text`` with user names, passwords and tokens in URLs and headers replaced by a mask."""
+    text = _USERINFO.sub(lambda found: f"{found['scheme']}{MASK}@", text)
+    text = _TOKEN_PATH.sub(f"/t/{MASK}", text)
+    text = _QUERY.sub(lambda found: f"{found['name']}{MASK}", text)
+    return _HEADER.sub(lambda found: f"{found['name']}{MASK}", text)
+
+
+def redact_value(value: Any) -> Any:
+    """Apply :func:`redact` to every string inside ``value`` (lists, tuples and dicts are copied)."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {redact_value(key): redact_value(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redact_value(item) for item in value]
+    return value
+
+
+def secrets_in(value: Any) -> set[str]:
+    """The credentials inside ``value``, for ``AnsibleModule.no_log_values``.
+
+    Ansible prints a module's options on ``-vvv``; what is in this set it masks there as well.
+    """
+    if isinstance(value, dict):
+        return set().union(*(secrets_in(item) for item in value.values()))
+    if isinstance(value, (list, tuple)):
+        return set().union(*(secrets_in(item) for item in value))
+    if not isinstance(value, str):
+        return set()
+    found: set[str] = set()
+    for userinfo in _USERINFO.finditer(value):
+        found.add(userinfo.group().split("://", 1)[1][:-1].partition(":")[2])
+    for token in _TOKEN_PATH.finditer(value):
+        found.add(token.group()[len("/t/") :])
+    for pair in _QUERY.finditer(value):
+        found.add(pair.group().partition("=")[2])
+    return found - {"", MASK}

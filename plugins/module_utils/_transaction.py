@@ -1,0 +1,201 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A transaction on a prefix: locks, and a journal that outlives a killed process.
+
+The journal is written before the first change and removed after the last one. Finding one means that a
+run was cut off, so the next run knows that it must not trust the records alone. It lies inside the prefix
+(``conda-meta/.llmfleet-journal``) when the prefix is an environment already, and beside it while
+the prefix is being made, because a half-made prefix may have to be removed whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._lock import file_lock
+
+_LOCK_INSIDE = os.path.join("conda-meta", ".llmfleet.lock")
+# Not named .json: conda takes every such file in conda-meta for a package record.
+_JOURNAL_INSIDE = os.path.join("conda-meta", ".llmfleet-journal")
+_CACHE_LOCK = ".llmfleet.lock"
+
+
+def _beside(prefix: str, suffix: str) -> str:
+    parent, name = os.path.split(prefix)
+    return os.path.join(parent, f".{name}.llmfleet{suffix}")
+
+
+def pending_journal(prefix: str) -> dict[str, Any] | None:
+    """The journal that a cut-off run left for ``prefix``, or None.
+
+    An unreadable journal (cut off while it was written) counts as one about which nothing is known.
+    """
+    for path in (os.path.join(prefix, _JOURNAL_INSIDE), _beside(prefix, "-journal")):
+        try:
+            with open(path, encoding="utf-8") as stream:
+                data = json.load(stream)
+        except FileNotFoundError:
+            continue
+        except (NotADirectoryError, PermissionError):
+            continue
+        except (OSError, ValueError):
+            data = {}
+        if not isinstance(data, dict):
+            data = {}
+        return {**data, "journal": path}
+    return None
+
+
+def _write_journal(path: str, content: dict[str, Any]) -> None:
+    """Write whole or not at all: the rename makes the journal visible only after its bytes are on disk."""
+    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".llmfleet-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump(content, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def make_parents(path: str) -> list[str]:
+    """Make the missing directories above ``path``; return those made, deepest first.
+
+    Raises:
+        CondaModuleError: they cannot be made, with the reason.
+    """
+    missing = []
+    parent = os.path.dirname(path)
+    while parent and not os.path.isdir(parent):
+        missing.append(parent)
+        parent = os.path.dirname(parent)
+    made: list[str] = []
+    for directory in reversed(missing):
+        try:
+            os.mkdir(directory)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            remove_empty(made)
+            raise CondaModuleError(
+                f"The directory {directory} cannot be made: {error.strerror}.",
+                prefix=path,
+                hint="run the task as a user who may write there (become), or choose another prefix.",
+            ) from error
+        made.insert(0, directory)
+    return made
+
+
+def remove_empty(directories: Iterable[str]) -> None:
+    """Remove those of ``directories`` (deepest first) that are empty."""
+    for directory in directories:
+        try:
+            os.rmdir(directory)
+        except OSError:
+            return
+
+
+def _lock_paths(prefix: str) -> list[str]:
+    """Beside the prefix where that may be written, and inside it where it is an environment already.
+
+    The owner of a prefix below a directory of root's can only write inside; root takes both, so the two
+    still exclude each other.
+    """
+    paths = []
+    if os.access(os.path.dirname(prefix), os.W_OK | os.X_OK):
+        paths.append(_beside(prefix, ".lock"))
+    if os.path.isdir(os.path.join(prefix, "conda-meta")):
+        paths.append(os.path.join(prefix, _LOCK_INSIDE))
+    if not paths:
+        raise CondaModuleError(
+            f"The directory {os.path.dirname(prefix)} may not be written by this user.",
+            prefix=prefix,
+            hint="run the task as a user who may (become), or choose another prefix.",
+        )
+    return paths
+
+
+@contextmanager
+def transaction(
+    prefix: str,
+    *,
+    operation: str,
+    caches: Iterable[str] = (),
+    timeout: float = 600,
+    details: dict[str, Any] | None = None,
+) -> Iterator[None]:
+    """Hold the locks of ``prefix`` and of the package ``caches`` and keep a journal for the block.
+
+    Args:
+        prefix: absolute path of the environment to be changed; missing parents are made, and removed
+            again when the block fails and left them empty.
+        operation: ``create``, ``install``, ``remove``, ``pip`` ...: what the journal will say.
+        caches: package cache directories to lock; those that do not exist are left out.
+        timeout: seconds to wait for each lock.
+        details: what else the journal should hold for the one who has to recover.
+
+    Raises:
+        CondaModuleError: a lock is held by somebody else, or the place cannot be written.
+    """
+    made = make_parents(prefix)
+    try:
+        with ExitStack() as stack:
+            for path in _lock_paths(prefix):
+                stack.enter_context(file_lock(path, operation=operation, timeout=timeout))
+            # One fixed order for all processes, so that two of them can never wait for each other.
+            for cache in sorted({os.path.realpath(cache) for cache in caches}):
+                if os.path.isdir(cache) and os.access(cache, os.W_OK):
+                    lock = os.path.join(cache, _CACHE_LOCK)
+                    stack.enter_context(file_lock(lock, operation=operation, timeout=timeout))
+            with _journal(prefix, operation, details or {}):
+                yield
+    except BaseException:
+        remove_empty(made)
+        raise
+
+
+@contextmanager
+def _journal(prefix: str, operation: str, details: dict[str, Any]) -> Iterator[None]:
+    inside = os.path.isdir(os.path.join(prefix, "conda-meta"))
+    path = os.path.join(prefix, _JOURNAL_INSIDE) if inside else _beside(prefix, "-journal")
+    content = {
+        "operation": operation,
+        "prefix": prefix,
+        "pid": os.getpid(),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        **details,
+    }
+    try:
+        _write_journal(path, content)
+    except OSError as error:
+        raise CondaModuleError(
+            f"The journal {path} cannot be written: {error.strerror}. Nothing was changed.",
+            prefix=prefix,
+            hint="make room on that volume or run the task as a user who may write there.",
+        ) from error
+    try:
+        yield
+    except Exception:
+        # The caller has dealt with the failure in an orderly way or reports it; what may be wrong on
+        # the disk is what the next observation is for. Only a killed process leaves its journal.
+        _forget(prefix)
+        raise
+    _forget(prefix)
+
+
+def _forget(prefix: str) -> None:
+    for path in (os.path.join(prefix, _JOURNAL_INSIDE), _beside(prefix, "-journal")):
+        try:
+            os.unlink(path)
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            continue

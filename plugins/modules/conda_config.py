@@ -1,0 +1,272 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module llmfleet.conda.conda_config."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: conda_config
+short_description: Manage settings in a condarc file
+version_added: 0.1.0
+description:
+  - Sets and removes keys of a condarc file and leaves everything else in it, comments included, as it is.
+  - Reads and writes the file itself; conda is never started.
+  - Passwords and tokens in URLs are masked in results, diffs and messages.
+author:
+  - llmfleet contributors (@llmfleet)
+extends_documentation_fragment:
+  - llmfleet.conda.environment.attributes
+  - ansible.builtin.files
+options:
+  path:
+    description:
+      - Absolute path of the condarc file.
+      - Exactly one of O(path) and O(scope) must be given.
+    type: path
+  scope:
+    description:
+      - V(prefix) is C(.condarc) in O(installation), which counts for everybody who uses that installation.
+      - V(user) is C(~/.condarc) of the user who runs the task.
+      - V(system) is C(/etc/conda/.condarc).
+    type: str
+    choices: [prefix, user, system]
+  installation:
+    description: Prefix of the conda installation, needed for V(prefix) as O(scope).
+    type: path
+  settings:
+    description:
+      - The settings by key, for example C(channels) or C(channel_alias).
+      - A key whose value is null is removed.
+      - With O(state=absent), the values do not matter.
+    type: dict
+    required: true
+  merge:
+    description:
+      - Add to the lists and mappings that are there already, instead of replacing them.
+    type: bool
+    default: false
+  state:
+    description: Whether the keys in O(settings) must have these values, or must not be there.
+    type: str
+    choices: [present, absent]
+    default: present
+seealso:
+  - module: llmfleet.conda.conda_installation
+notes:
+  - Forms of YAML that condarc files do not need (anchors, values over several lines) are refused with their
+    line number, because rewriting them could lose something.
+"""
+
+EXAMPLES = r"""
+- name: Packages come from conda-forge only
+  llmfleet.conda.conda_config:
+    scope: prefix
+    installation: /opt/miniconda3
+    settings:
+      channels: [conda-forge]
+      channel_priority: strict
+
+- name: Through a mirror and a proxy
+  llmfleet.conda.conda_config:
+    scope: system
+    mode: "0644"
+    settings:
+      channel_alias: https://mirror.example.org/conda
+      proxy_servers:
+        https: http://proxy.example.org:3128
+
+- name: One more channel for this user
+  llmfleet.conda.conda_config:
+    scope: user
+    merge: true
+    settings:
+      channels: [bioconda]
+
+- name: No pinned solver any more
+  llmfleet.conda.conda_config:
+    path: /opt/miniconda3/.condarc
+    settings:
+      solver:
+    state: absent
+"""
+
+RETURN = r"""
+path:
+  description: The file.
+  returned: success
+  type: str
+  sample: /opt/miniconda3/.condarc
+settings:
+  description: All settings in the file after the task, with credentials masked.
+  returned: success
+  type: dict
+  sample: {"channels": ["conda-forge"]}
+"""
+
+import os
+import tempfile
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import (
+    Condarc,
+    CondarcError,
+    merged,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._guards import check_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._redact import (
+    redact,
+    redact_value,
+    secrets_in,
+)
+
+SYSTEM_CONDARC = "/etc/conda/.condarc"
+
+
+def _path(params: dict[str, Any]) -> str:
+    if params["path"]:
+        if not params["path"].startswith("/"):
+            raise CondaModuleError(f"The option path must be absolute: {params['path']}.")
+        return str(params["path"])
+    if params["scope"] == "prefix":
+        prefix = check_prefix(params["installation"], "installation")
+        return os.path.join(prefix, ".condarc")
+    return SYSTEM_CONDARC if params["scope"] == "system" else os.path.expanduser("~/.condarc")
+
+
+def observe(path: str) -> str | None:
+    """The file's text, or None when there is none.
+
+    Raises:
+        CondaModuleError: it cannot be read.
+    """
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CondaModuleError(f"The condarc {path} cannot be read: {error}.") from error
+
+
+def plan(text: str | None, settings: dict[str, Any], *, merge: bool, absent: bool) -> str | None:
+    """The text that the file should have; pure.
+
+    Raises:
+        CondarcError: the present text is not understood.
+    """
+    condarc = Condarc(text or "")
+    for key, wanted in settings.items():
+        present = condarc.values.get(key)
+        if absent or wanted is None:
+            condarc.remove(key)
+        else:
+            value = merged(present, wanted) if merge else wanted
+            if key not in condarc.values or present != value:
+                condarc.set(key, value)
+    return None if text is None and not condarc.values else condarc.text
+
+
+def write(module: AnsibleModule, path: str, text: str) -> None:
+    """Replace the file whole, keeping its permissions.
+
+    Raises:
+        CondaModuleError: it cannot be written.
+    """
+    directory = os.path.dirname(path)
+    if not os.path.isdir(directory):
+        if module.params["scope"] != "system":
+            raise CondaModuleError(
+                f"The condarc {path} cannot be written: there is no directory {directory}.",
+                hint="install conda there first, or correct the option installation (or path).",
+            )
+        os.makedirs(directory)
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=module.tmpdir, prefix="condarc-")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        if not os.path.exists(path):
+            # mkstemp makes private files; a condarc of an installation is for everybody who uses it.
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(temporary, 0o666 & ~mask)
+        module.atomic_move(temporary, path)
+    except OSError as error:
+        raise CondaModuleError(
+            f"The condarc {path} cannot be written: {error.strerror}."
+        ) from error
+
+
+def _permissions(module: AnsibleModule, path: str, changed: bool) -> bool:
+    if not os.path.exists(path):
+        return changed
+    arguments = module.load_file_common_arguments({**module.params, "path": path})
+    return bool(module.set_fs_attributes_if_different(arguments, changed))
+
+
+def run(module: AnsibleModule) -> dict[str, Any]:
+    """Observe, plan, apply and observe again."""
+    params = module.params
+    path = _path(params)
+    before = observe(path)
+    try:
+        after = plan(
+            before, params["settings"], merge=params["merge"], absent=params["state"] == "absent"
+        )
+    except CondarcError as error:
+        raise CondaModuleError(
+            f"The condarc {path} is not understood: {error}. Nothing was changed.",
+            hint="write it in plain YAML, or move it away.",
+        ) from error
+    changed = before != after
+    if changed and not module.check_mode:
+        write(module, path, after or "")
+        if observe(path) != after:
+            raise CondaModuleError(f"The condarc {path} does not hold what was written.")
+    changed = _permissions(module, path, changed)
+    return {
+        "changed": changed,
+        "path": path,
+        "settings": redact_value(Condarc(after or "").values),
+        "diff": {
+            "before_header": path,
+            "after_header": path,
+            "before": redact(before or ""),
+            "after": redact(after or ""),
+        },
+    }
+
+
+def main() -> None:
+    """Entry point of the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path"},
+            "scope": {"type": "str", "choices": ["prefix", "user", "system"]},
+            "installation": {"type": "path"},
+            "settings": {"type": "dict", "required": True},
+            "merge": {"type": "bool", "default": False},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        },
+        mutually_exclusive=[("path", "scope")],
+        required_one_of=[("path", "scope")],
+        required_if=[("scope", "prefix", ("installation",))],
+        add_file_common_args=True,
+        supports_check_mode=True,
+    )
+    module.no_log_values.update(secrets_in(module.params))
+    try:
+        result = run(module)
+    except CondaModuleError as error:
+        module.fail_json(**error.as_result())
+    else:
+        module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module llmfleet.conda.conda_installation."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: conda_installation
+short_description: Manage a Miniconda, Miniforge or Anaconda installation
+version_added: 0.1.0
+description:
+  - Installs a conda distribution of a pinned version at a prefix, mends it when files of it are missing or
+    truncated, upgrades its conda, and removes it.
+  - The SHA-256 sum of the installer is always checked. The sums of the published installers come with the
+    collection; every other installer needs O(checksum).
+  - The state is read from the files of the prefix; when nothing is to do, nothing is started or fetched.
+author:
+  - llmfleet contributors (@llmfleet)
+extends_documentation_fragment:
+  - llmfleet.conda.environment.attributes
+options:
+  prefix:
+    description:
+      - Absolute path of the installation, at most 110 bytes long and without white space.
+      - A directory with somebody else's files in it is refused.
+    type: path
+    required: true
+  state:
+    description:
+      - V(present) installs, or mends what is there.
+      - V(absent) removes the prefix when it is a conda installation.
+    type: str
+    choices: [present, absent]
+    default: present
+  distribution:
+    description: Which distribution to install.
+    type: str
+    choices: [miniconda, miniforge, anaconda]
+    default: miniconda
+  version:
+    description:
+      - Version of the installer as published, for example V(py312_25.3.1-1) for Miniconda, V(26.1.1-3) for
+        Miniforge and V(2024.10-1) for Anaconda. There is no V(latest), because its bytes change.
+      - An installation whose conda is older is upgraded in place to the conda of this version; a newer one
+        is left alone.
+      - Required unless O(installer_url) or O(installer_path) is given.
+    type: str
+  installer_url:
+    description: Address of an installer to use instead of the published one.
+    type: str
+  installer_path:
+    description: Absolute path, on the managed host, of an installer to use instead of downloading one.
+    type: path
+  checksum:
+    description:
+      - SHA-256 sum that the installer must have, written V(sha256:HEX).
+      - Required for an installer whose file name is not in the catalogue.
+    type: str
+  mirror:
+    description: Base URL of a directory that holds the published installer, instead of its publisher's.
+    type: str
+  channels:
+    description: Channels for an upgrade or a repair of the base environment. When empty, the condarc decides.
+    type: list
+    elements: str
+    default: []
+  repair:
+    description: Mend an installation that was cut off or damaged.
+    type: bool
+    default: true
+  remove_environments:
+    description: Let O(state=absent) remove an installation that still holds environments, and them with it.
+    type: bool
+    default: false
+  timeout:
+    description: Seconds that the installer, one run of conda, or the wait for a lock may take.
+    type: int
+    default: 3600
+seealso:
+  - module: llmfleet.conda.conda_config
+  - module: llmfleet.conda.conda_env
+"""
+
+EXAMPLES = r"""
+- name: Miniconda for everybody on the host
+  llmfleet.conda.conda_installation:
+    prefix: /opt/miniconda3
+    version: py312_25.3.1-1
+
+- name: Miniforge from a mirror of the site
+  llmfleet.conda.conda_installation:
+    prefix: /opt/miniforge3
+    distribution: miniforge
+    version: 26.1.1-3
+    mirror: https://mirror.example.org/miniforge/26.1.1-3
+
+- name: An installer of the site's own
+  llmfleet.conda.conda_installation:
+    prefix: /opt/miniconda3
+    installer_url: https://mirror.example.org/Site-1.0-Linux-x86_64.sh
+    checksum: sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+
+- name: No conda any more
+  llmfleet.conda.conda_installation:
+    prefix: /opt/miniconda3
+    state: absent
+    remove_environments: true
+"""
+
+RETURN = r"""
+prefix:
+  description: Prefix of the installation.
+  returned: success
+  type: str
+  sample: /opt/miniconda3
+conda_version:
+  description: Version of the installed conda, empty when there is none (in check mode, before the change).
+  returned: success
+  type: str
+  sample: 25.3.1
+python_version:
+  description: Major and minor version of the base environment's Python, empty when there is none.
+  returned: success
+  type: str
+  sample: "3.12"
+environments:
+  description: Names of the environments below the prefix.
+  returned: success
+  type: list
+  elements: str
+  sample: [llm]
+plan:
+  description: What had to be done, and why.
+  returned: success
+  type: dict
+  contains:
+    action:
+      description: V(install), V(reinstall), V(repair), V(upgrade), V(remove), or empty.
+      type: str
+    installer:
+      description: File name of the installer, where one was needed.
+      type: str
+    reasons:
+      description: One sentence for each thing that was not as wanted.
+      type: list
+      elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._guards import check_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation import (
+    InstallationManager,
+    InstallationOutcome,
+    InstallationRequest,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._redact import secrets_in
+
+ARGUMENT_SPEC = {
+    "prefix": {"type": "path", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "distribution": {
+        "type": "str",
+        "choices": ["miniconda", "miniforge", "anaconda"],
+        "default": "miniconda",
+    },
+    "version": {"type": "str"},
+    "installer_url": {"type": "str"},
+    "installer_path": {"type": "path"},
+    "checksum": {"type": "str"},
+    "mirror": {"type": "str"},
+    "channels": {"type": "list", "elements": "str", "default": []},
+    "repair": {"type": "bool", "default": True},
+    "remove_environments": {"type": "bool", "default": False},
+    "timeout": {"type": "int", "default": 3600},
+}
+
+
+def _result(request: InstallationRequest, outcome: InstallationOutcome) -> dict[str, object]:
+    installer = outcome.plan.installer
+    return {
+        "changed": outcome.changed,
+        "prefix": request.prefix,
+        "conda_version": outcome.observed.version or "",
+        "python_version": outcome.observed.state.python_version or "",
+        "environments": list(outcome.observed.environments),
+        "plan": {
+            "action": outcome.plan.action,
+            "installer": installer.file_name if installer else "",
+            "reasons": list(outcome.plan.reasons),
+        },
+        "diff": {
+            "before_header": request.prefix,
+            "after_header": request.prefix,
+            "before": outcome.before,
+            "after": outcome.after,
+        },
+    }
+
+
+def main() -> None:
+    """Entry point of the module."""
+    module = AnsibleModule(
+        argument_spec=ARGUMENT_SPEC,
+        mutually_exclusive=[("installer_url", "installer_path")],
+        supports_check_mode=True,
+    )
+    module.no_log_values.update(secrets_in(module.params))
+    try:
+        request = InstallationRequest(
+            **{**module.params, "prefix": check_prefix(module.params["prefix"])}
+        )
+        outcome = InstallationManager(request, module.check_mode).run()
+    except CondaModuleError as error:
+        module.fail_json(**error.as_result())
+    else:
+        module.exit_json(**_result(request, outcome))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module llmfleet.conda.conda_package."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: conda_package
+short_description: Manage packages inside a conda environment
+version_added: 0.1.0
+description:
+  - Installs, updates and removes packages in an environment that exists already.
+  - The state is read from the environment's own files. Conda is started only when something has to change.
+author:
+  - llmfleet contributors (@llmfleet)
+extends_documentation_fragment:
+  - llmfleet.conda.environment
+  - llmfleet.conda.environment.conda
+  - llmfleet.conda.environment.attributes
+options:
+  packages:
+    description: Match specs of the packages, as on conda's command line.
+    type: list
+    elements: str
+    required: true
+  state:
+    description:
+      - V(present) installs what is not satisfied and leaves alone what is.
+      - V(latest) also looks for newer packages within the specs, which starts conda on every run.
+      - V(absent) removes the packages that fulfil a spec, and what depends on them.
+    type: str
+    choices: [present, absent, latest]
+    default: present
+seealso:
+  - module: llmfleet.conda.conda_env
+notes:
+  - V(latest) for O(state) has to ask conda's solver each time, so it is never quick.
+"""
+
+EXAMPLES = r"""
+- name: Install a package
+  llmfleet.conda.conda_package:
+    installation: /opt/miniconda3
+    name: llm
+    packages: ["scikit-learn>=1.5"]
+    channels: [conda-forge]
+
+- name: Remove a package
+  llmfleet.conda.conda_package:
+    installation: /opt/miniconda3
+    name: llm
+    packages: [scikit-learn]
+    state: absent
+
+- name: Keep certificates current in the base environment
+  llmfleet.conda.conda_package:
+    installation: /opt/miniconda3
+    name: base
+    packages: [ca-certificates]
+    channels: [conda-forge]
+    state: latest
+"""
+
+RETURN = r"""
+prefix:
+  description: Prefix of the environment.
+  returned: always
+  type: str
+  sample: /opt/miniconda3/envs/llm
+python_version:
+  description: Major and minor version of the environment's Python, empty when it has none.
+  returned: success
+  type: str
+  sample: "3.12"
+packages:
+  description: The packages linked in the environment, in check mode those before the change.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Package name.
+      type: str
+      sample: numpy
+    version:
+      description: Version.
+      type: str
+      sample: 2.3.5
+    build:
+      description: Build string.
+      type: str
+      sample: py312h33ff503_0
+    channel:
+      description: Canonical name of the channel it came from.
+      type: str
+      sample: conda-forge
+plan:
+  description: What had to be done, and why.
+  returned: success
+  type: dict
+  contains:
+    create:
+      description: Whether the environment had to be made.
+      type: bool
+    install:
+      description: Specs to install.
+      type: list
+      elements: str
+    update:
+      description: Specs for which newer packages were looked for.
+      type: list
+      elements: str
+    remove:
+      description: Names of packages to remove.
+      type: list
+      elements: str
+    reinstall:
+      description: Names of damaged packages.
+      type: list
+      elements: str
+    delete:
+      description: Whether the environment as a whole had to go.
+      type: bool
+    reasons:
+      description: One sentence for each thing that was not as wanted.
+      type: list
+      elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import (
+    CONDA_OPTIONS,
+    LOCATION_OPTIONS,
+    request_from,
+    run_module,
+)
+
+
+def main() -> None:
+    """Entry point of the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **LOCATION_OPTIONS,
+            **CONDA_OPTIONS,
+            "packages": {"type": "list", "elements": "str", "required": True},
+            "state": {
+                "type": "str",
+                "choices": ["present", "absent", "latest"],
+                "default": "present",
+            },
+        },
+        mutually_exclusive=[("name", "prefix")],
+        required_one_of=[("name", "prefix")],
+        supports_check_mode=True,
+    )
+    run_module(module, lambda params: request_from(params, whole=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,265 @@
+"""The steps of `make test`, each a function from options to counts."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.errors import LabError
+from scripts import engine, molecule_lab
+from scripts.console import Ticker, duration, say, style
+from scripts.layout import LOGS, PYTHON, ROOT, VENV_BIN, shown, tool_environment
+from scripts.molecule_progress import MoleculeProgress
+from scripts.processes import run
+from scripts.results import Tally, pytest_tally
+
+# A step that hangs must not eat the whole of a CI run.
+LINTER_SECONDS = 600
+SUITE_SECONDS = 2400
+SCENARIO_SECONDS = 2400
+LAB_SECONDS = 1800
+
+
+class CannotRun(Exception):
+    """A step cannot run on this machine; the text says why and what would help."""
+
+
+@dataclass
+class Options:
+    """Choices from the command line."""
+
+    scenarios: list[str] = field(default_factory=list)
+    pytest_arguments: list[str] = field(default_factory=list)
+
+
+def describe(name: str) -> str:
+    """One line on a step."""
+    return (STEPS[name].__doc__ or "").strip().splitlines()[0].rstrip(".")
+
+
+def _show_failure(log: Path, lines: int = 40) -> None:
+    text = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    say("\n".join(f"    {line}" for line in text[-lines:]))
+    say(f"    (whole log: {shown(log)})")
+
+
+def _typed_packages() -> list[str]:
+    """mypy's arguments: the collection by its import name, and the code around it."""
+    package = "ansible_collections.llmfleet.conda.plugins"
+    parts = ("module_utils", "modules", "action", "callback", "filter")
+    present = [part for part in parts if any((ROOT / "plugins" / part).glob("*.py"))]
+    names = [*(f"{package}.{part}" for part in present), "lab", "scripts"]
+    return [word for name in names for word in ("-p", name)]
+
+
+def linters() -> dict[str, list[str]]:
+    """The linters by name; each counts as one test."""
+    return {
+        "ruff check": ["ruff", "check", "."],
+        "ruff format": ["ruff", "format", "--check", "."],
+        "mypy": ["mypy", *_typed_packages()],
+        "yamllint": ["yamllint", "--strict", "."],
+        "ansible-lint": ["ansible-lint", "--offline", "--nocolor"],
+        "changelog": ["antsibull-changelog", "lint"],
+    }
+
+
+def lint(options: Options) -> Tally:
+    """linters, and what must hold for every file of the repository."""
+    tally = Tally()
+    for name, argv in linters().items():
+        log = LOGS / f"lint-{name.replace(' ', '-')}.log"
+        started = time.monotonic()
+        with Ticker(name):
+            code = run(
+                [VENV_BIN / argv[0], *argv[1:]],
+                log=log,
+                cwd=ROOT,
+                env=tool_environment(),
+                timeout=LINTER_SECONDS,
+            )
+        verdict = style("passed", "green") if code == 0 else style("FAILED", "bold", "red")
+        say(f"  {name:20} {verdict}  {duration(time.monotonic() - started)}")
+        if code == 0:
+            tally.passed += 1
+        else:
+            _show_failure(log)
+            tally.fail(f"{name} (exit code {code}); see {shown(log)}")
+    tally.add(_pytest("repository", ["tests/repository"], options))
+    return tally
+
+
+def _worth_showing(line: str) -> bool:
+    text = line.strip("= ")
+    return bool(text) and not text.startswith(("bringing up nodes", "slowest", "("))
+
+
+def _pytest(name: str, paths: Sequence[str], options: Options, *, workers: int = 0) -> Tally:
+    """One pytest run over those of the paths that exist."""
+    present = [path for path in paths if (ROOT / path).is_dir()]
+    tally = Tally()
+    if not present:
+        tally.fail(f"none of {', '.join(paths)} is there")
+        return tally
+    xml = LOGS / f"{name}.xml"
+    xml.unlink(missing_ok=True)
+    log = LOGS / f"{name}.log"
+    argv: list[str | Path] = [PYTHON, "-m", "pytest", *present, f"--junitxml={xml}", "--tb=short"]
+    argv += ["-q", "--durations=10", "--durations-min=5"]
+    if workers > 1:
+        argv += ["-n", str(workers), "--dist", "loadfile"]
+    argv += options.pytest_arguments
+    with Ticker(f"{name}: pytest") as ticker:
+        code = run(
+            argv,
+            log=log,
+            cwd=ROOT,
+            env=tool_environment(),
+            timeout=SUITE_SECONDS,
+            on_line=lambda line: ticker.line(f"  {line}") if _worth_showing(line) else None,
+        )
+    tally.add(pytest_tally(xml, code, log))
+    return tally
+
+
+def _workers() -> int:
+    return min(4, os.cpu_count() or 1)
+
+
+def unit(options: Options) -> Tally:
+    """pure functions, argument checks, role variables: no conda, no network."""
+    return _pytest("unit", ["tests/unit", "tests/roles"], options, workers=_workers())
+
+
+def _build_lab(parts: Sequence[str] = ()) -> None:
+    """Builds what is not current; a no-op in seconds once the cache is there.
+
+    Raises LabFailed: a step that needs the lab has then failed, it was not skipped.
+    """
+    log = LOGS / "lab-build.log"
+    with Ticker("building the lab") as ticker:
+        argv: list[str | Path] = [PYTHON, "-m", "lab", "build", *parts]
+        code = run(
+            argv,
+            log=log,
+            cwd=ROOT,
+            env=tool_environment(),
+            timeout=LAB_SECONDS,
+            on_line=lambda line: ticker.line(f"  {line}"),
+        )
+    if code != 0:
+        raise LabFailed(f"the lab could not be built (exit code {code}); see {shown(log)}")
+
+
+class LabFailed(Exception):
+    """The lab could not be built, so what needs it failed."""
+
+
+def _with_lab(name: str, paths: Sequence[str], options: Options, workers: int) -> Tally:
+    try:
+        _build_lab()
+    except LabFailed as error:
+        tally = Tally()
+        tally.fail(str(error))
+        return tally
+    return _pytest(name, paths, options, workers=workers)
+
+
+def lab(options: Options) -> Tally:
+    """the lab's own promises: channel, installer, mirror, wheelhouse, model."""
+    return _with_lab("lab", ["tests/lab"], options, _workers())
+
+
+def integration(options: Options) -> Tally:
+    """modules and roles against the lab's real conda and mirror."""
+    return _with_lab("integration", ["tests/integration"], options, _workers())
+
+
+def scenarios() -> list[str]:
+    """The Molecule scenarios of the repository."""
+    return sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
+
+
+def molecule(options: Options) -> Tally:
+    """the playbooks on Docker hosts: check, converge, idempotence, check, verify."""
+    tally = Tally()
+    chosen = options.scenarios or scenarios()
+    unknown = sorted(set(chosen) - set(scenarios()))
+    if unknown:
+        tally.fail(
+            f"no Molecule scenario {', '.join(unknown)}; there are: {', '.join(scenarios())}"
+        )
+        return tally
+    reason = engine.obtain(lambda line: say(f"  {line}"))
+    if reason:
+        raise CannotRun(reason)
+    try:
+        _build_lab()
+        _build_lab(["images"])
+    except LabFailed as error:
+        tally.fail(str(error))
+        return tally
+    try:
+        with molecule_lab.serving() as variables:
+            for name in chosen:
+                tally.add(_scenario(name, options, variables))
+    except LabError as error:
+        tally.fail(f"the lab could not be served to the hosts: {error}")
+    return tally
+
+
+def _scenario(name: str, options: Options, variables: Mapping[str, str]) -> Tally:
+    """One scenario: its testinfra tests count one by one, its whole sequence as one more."""
+    xml = LOGS / f"molecule-{name}.xml"
+    xml.unlink(missing_ok=True)
+    log = LOGS / f"molecule-{name}.log"
+    env = tool_environment(variables)
+    pytest = [f"--junitxml={xml}", *options.pytest_arguments]
+    env["PYTEST_ADDOPTS"] = " ".join(pytest)
+    progress = MoleculeProgress(name)
+    with Ticker(f"{name}: starting") as ticker:
+        started = time.monotonic()
+        code = run(
+            [VENV_BIN / "molecule", "test", "--scenario-name", name],
+            log=log,
+            cwd=ROOT,
+            env=env,
+            timeout=SCENARIO_SECONDS,
+            on_line=lambda line: progress.see(line, ticker),
+        )
+        progress.close(ticker)
+    tally = Tally()
+    if code == 0 and progress.missing:
+        # Molecule ends with 0 when a playbook of the sequence does not exist.
+        tally.fail(f"{name}: Molecule found these playbooks missing: {', '.join(progress.missing)}")
+    elif code == 0:
+        tally.passed += 1
+    else:
+        _show_failure(log)
+        tally.fail(
+            f"{name}: molecule test ended with {code} after"
+            f" {duration(time.monotonic() - started)}; see {shown(log)}"
+        )
+    if xml.exists() or code == 0:
+        tests = pytest_tally(xml, 0, log)
+        if tests.executed == 0:
+            tests.fail(f"{name}: the verifier executed no test")
+        tally.add(tests)
+    return tally
+
+
+STEPS: dict[str, Callable[[Options], Tally]] = {
+    "lint": lint,
+    "unit": unit,
+    "lab": lab,
+    "integration": integration,
+    "molecule": molecule,
+}
+
+
+def stop_engine() -> None:
+    """Stops the Docker engine if this run started it."""
+    engine.release(lambda line: say(f"  {line}"))

@@ -1,0 +1,166 @@
+"""Fixtures over the lab's real parts: a mirror, an installed conda, and modules run as processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import installer as lab_installer
+from lab import paths
+from lab.build import build
+from lab.mirror import Mirror
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+RunModule = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def lab_parts() -> None:
+    """The lab is built; on a second run that takes a moment."""
+    build(["installer", "wheelhouse", "model"], print)
+
+
+@pytest.fixture(scope="session")
+def mirror(lab_parts: None) -> Iterator[Mirror]:
+    """The lab's mirror on loopback."""
+    with Mirror(paths.site_dir()) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home directory for the modules and their children, so that nothing outside is written."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def run_module(home: Path) -> RunModule:
+    """Run a module in a process of its own; returns its JSON result with ``rc`` added.
+
+    Args:
+        name: ``conda_env`` and so on.
+        options: the module's options; those with the value None are left out.
+        check: check mode.
+        environment: variables on top of a clean environment.
+        user: run as this user id, as root only.
+        python: another interpreter; it must be able to import ansible-core.
+    """
+
+    def run(
+        name: str,
+        options: dict[str, Any],
+        *,
+        check: bool = False,
+        environment: dict[str, str] | None = None,
+        user: int | None = None,
+        python: str = sys.executable,
+    ) -> dict[str, Any]:
+        arguments = {key: value for key, value in options.items() if value is not None}
+        arguments.update({"_ansible_check_mode": check, "_ansible_diff": True})
+        env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "PYTHONPATH": str(ROOT / "build" / "collections"),
+            # Compiled files of the modules themselves would show up as changes of the checkout.
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **(environment or {}),
+        }
+        done = subprocess.run(
+            [python, str(ROOT / "tests" / "run_module.py"), name, json.dumps(arguments)],
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+            user=user,
+        )
+        try:
+            result: dict[str, Any] = json.loads(done.stdout)
+        except ValueError:
+            pytest.fail(f"{name} printed no JSON.\nstdout: {done.stdout}\nstderr: {done.stderr}")
+        assert "warnings" not in result, result["warnings"]
+        assert "Traceback" not in done.stderr, done.stderr
+        return {**result, "rc": done.returncode}
+
+    return run
+
+
+def install_options(mirror: Mirror, prefix: Path) -> dict[str, Any]:
+    """Options of ``conda_installation`` for the lab's installer at ``prefix``."""
+    current = lab_installer.current()
+    return {
+        "prefix": str(prefix),
+        "version": current["version"],
+        "installer_url": f"{mirror.url}/installers/{current['filename']}",
+        "checksum": f"sha256:{current['sha256']}",
+    }
+
+
+@pytest.fixture(scope="session")
+def conda_installation(
+    mirror: Mirror, run_module: RunModule, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The lab's conda, installed by our own module, with the lab's channel in its condarc."""
+    prefix = tmp_path_factory.mktemp("conda") / "base"
+    result = run_module("conda_installation", install_options(mirror, prefix))
+    assert result["changed"], result
+    settings = {"channel_alias": f"{mirror.url}/conda", "channels": ["lab"]}
+    result = run_module(
+        "conda_config",
+        {"scope": "prefix", "installation": str(prefix), "settings": settings},
+    )
+    assert result["changed"], result
+    return prefix
+
+
+@pytest.fixture
+def make_env(conda_installation: Path, run_module: RunModule) -> Iterator[Callable[..., Path]]:
+    """Create a throw-away environment from specs; returns its prefix."""
+    made: list[Path] = []
+
+    def make(*specs: str) -> Path:
+        prefix = conda_installation / "envs" / f"test{len(made)}-{os.getpid()}"
+        made.append(prefix)
+        options = {
+            "installation": str(conda_installation),
+            "prefix": str(prefix),
+            "packages": list(specs),
+        }
+        result = run_module("conda_env", options)
+        assert result["changed"], result
+        return prefix
+
+    yield make
+    for prefix in made:
+        options = {
+            "installation": str(conda_installation),
+            "prefix": str(prefix),
+            "state": "absent",
+        }
+        run_module("conda_env", options)
+
+
+@pytest.fixture(scope="session")
+def conda(conda_installation: Path, home: Path) -> Callable[..., Any]:
+    """The real conda as an oracle: runs ``conda ARGUMENTS --json`` and returns the document."""
+
+    def run(*arguments: str) -> Any:
+        done = subprocess.run(
+            [str(conda_installation / "bin" / "python"), "-I", "-m", "conda", *arguments, "--json"],
+            env={"PATH": os.environ["PATH"], "HOME": str(home)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    return run

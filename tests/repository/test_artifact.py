@@ -1,0 +1,151 @@
+"""What Galaxy and a user would get: the built artifact, its documentation, its metadata."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("[a-z]*.py"))
+
+# What a user gets; anything else at the top is for those who work on the collection.
+EXPECTED_TOP = {
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "FILES.json",
+    "LICENSE",
+    "MANIFEST.json",
+    "README.md",
+    "changelogs",
+    "data",
+    "docs",
+    "inventories",
+    "meta",
+    "playbooks",
+    "plugins",
+    "roles",
+}
+
+
+def run(*argv: str | Path, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Runs a tool of the virtual environment with the directory `cwd` as collections path."""
+    environment = {
+        **os.environ,
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "ANSIBLE_COLLECTIONS_PATH": str(cwd),
+        "ANSIBLE_NOCOLOR": "1",
+        **env,
+    }
+    return subprocess.run(
+        [str(word) for word in argv], cwd=cwd, capture_output=True, text=True, env=environment
+    )
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built artifact, unpacked where ansible looks for collections; the parent of it all."""
+    home = tmp_path_factory.mktemp("artifact")
+    built = run(
+        BIN / "ansible-galaxy", "collection", "build", ROOT, "--output-path", home, cwd=home
+    )
+    assert built.returncode == 0, built.stderr
+    (archive,) = home.glob("*.tar.gz")
+    target = home / "ansible_collections" / "llmfleet" / "conda"
+    with tarfile.open(archive) as tar:
+        tar.extractall(target, filter="data")
+    return home
+
+
+def collection(unpacked: Path) -> Path:
+    return unpacked / "ansible_collections" / "llmfleet" / "conda"
+
+
+def test_artifact_holds_what_a_user_needs_and_nothing_else(unpacked: Path) -> None:
+    top = {path.name for path in collection(unpacked).iterdir()}
+    assert top - EXPECTED_TOP == set()
+    needed = {"LICENSE", "README.md", "CHANGELOG.md", "meta", "plugins", "roles", "playbooks"}
+    assert needed - top == set()
+    droppings = [
+        str(path)
+        for path in collection(unpacked).rglob("*")
+        if path.name == "__pycache__" or path.suffix == ".pyc"
+    ]
+    assert droppings == []
+
+
+def test_artifact_needs_no_other_collection(unpacked: Path) -> None:
+    manifest = json.loads((collection(unpacked) / "MANIFEST.json").read_text())
+    assert manifest["collection_info"]["dependencies"] == {}
+
+
+def test_every_module_is_in_the_action_group() -> None:
+    runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())
+    # Those with an action plugin work on the controller and share no option with the others.
+    on_hosts = [name for name in MODULES if not (ROOT / "plugins/action" / f"{name}.py").exists()]
+    assert runtime["action_groups"]["conda"] == on_hosts
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_module_documentation_renders(unpacked: Path, module: str) -> None:
+    done = run(BIN / "ansible-doc", "--json", f"llmfleet.conda.{module}", cwd=unpacked)
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+    entry = json.loads(done.stdout)[f"llmfleet.conda.{module}"]
+    assert entry["doc"]["short_description"]
+    assert entry["examples"]
+    assert entry["return"]
+    assert {"check_mode", "diff_mode"} <= set(entry["doc"]["attributes"])
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_use_full_names(module: str) -> None:
+    source = ast.parse((ROOT / "plugins" / "modules" / f"{module}.py").read_text())
+    (examples,) = [
+        ast.literal_eval(node.value)
+        for node in source.body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "EXAMPLES"
+    ]
+    tasks = yaml.safe_load(examples)
+    assert tasks
+    names = {key for task in tasks for key in task if "." in key}
+    assert f"llmfleet.conda.{module}" in names
+
+
+def test_code_for_targets_is_python_3_9() -> None:
+    files = sorted((ROOT / "plugins").rglob("*.py"))
+    assert files
+    for path in files:
+        ast.parse(path.read_text(), filename=str(path), feature_version=(3, 9))
+
+
+def test_documentation_equals_the_argument_specs(unpacked: Path) -> None:
+    """ansible-core's own validate-modules: options, types, defaults, attributes, return values.
+
+    Called without ansible-test, which would download a pip of its own to run it.
+    """
+    import ansible_test
+
+    util = Path(ansible_test.__file__).parent / "_util" / "controller" / "sanity"
+    validator = util / "validate-modules" / "validate.py"
+    version = yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"]
+    argv = [sys.executable, validator, "--format", "json", "--arg-spec", "--collection"]
+    argv += ["ansible_collections/llmfleet/conda", "--collection-version", version]
+    argv += [f"plugins/modules/{module}.py" for module in MODULES]
+    done = run(*argv, cwd=collection(unpacked), ANSIBLE_COLLECTIONS_PATH=str(unpacked))
+    assert done.stderr == ""
+    found = {
+        f"{name}:{error['line']}: {error['msg']}"
+        for name, entry in json.loads(done.stdout).items()
+        for error in entry["errors"]
+    }
+    assert found == set()
+    assert done.returncode == 0

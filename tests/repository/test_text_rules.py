@@ -1,0 +1,136 @@
+"""Rules for the text of every file that is, or would be, committed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Written in pieces, so that this file does not break its own rule.
+REGISTRIES = [
+    ".".join(parts)
+    for parts in (
+        ("pypi", "org"),
+        ("pythonhosted", "org"),
+        ("pypi", "python", "org"),
+        ("deb", "debian", "org"),
+        ("ftp", "debian", "org"),
+        ("security", "debian", "org"),
+        ("snapshot", "debian", "org"),
+        ("registry", "npmjs", "org"),
+        ("npmjs", "com"),
+        ("crates", "io"),
+        ("proxy", "golang", "org"),
+    )
+]
+MACHINE_PATHS = re.compile(
+    r"(?<![\w.~$}/-])/(?:"
+    + "|".join(("roo" + "t/", "wor" + r"k(?:/|\b(?![\w-]))", "opt/whee" + "ls", "opt/py" + "pi"))
+    + ")"
+)
+
+
+def tracked_files() -> list[Path]:
+    """Every file that git holds or would add."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    paths = [ROOT / name for name in listed.stdout.split("\0") if name]
+    return [path for path in paths if path.is_file()]
+
+
+def texts() -> dict[str, str]:
+    """The text files among them by name; binary ones are left out."""
+    found = {}
+    for path in tracked_files():
+        raw = path.read_bytes()
+        if b"\0" not in raw:
+            found[str(path.relative_to(ROOT))] = raw.decode("utf-8")
+    return found
+
+
+@pytest.fixture(scope="module")
+def repository() -> dict[str, str]:
+    files = texts()
+    assert "galaxy.yml" in files
+    return files
+
+
+def offending(repository: dict[str, str], pattern: re.Pattern[str]) -> list[str]:
+    return [
+        f"{name}:{number}: {line.strip()[:120]}"
+        for name, text in repository.items()
+        for number, line in enumerate(text.splitlines(), 1)
+        if pattern.search(line)
+    ]
+
+
+def test_the_rules_see_what_they_forbid() -> None:
+    assert MACHINE_PATHS.search("cp x /" + "root/y")
+    assert MACHINE_PATHS.search("path: '/" + "work'")
+    assert not MACHINE_PATHS.search("https://example.org/" + "root/y")
+    assert not MACHINE_PATHS.search("/home/alice/" + "work/y")
+    assert not MACHINE_PATHS.search("prefix not in ['/', '/" + "root', '/home']")
+
+
+def test_no_registry_host_is_written_down(repository: dict[str, str]) -> None:
+    hosts = re.compile("|".join(re.escape(host) for host in REGISTRIES))
+    assert offending(repository, hosts) == []
+
+
+def test_no_path_of_a_build_machine_is_written_down(repository: dict[str, str]) -> None:
+    assert offending(repository, MACHINE_PATHS) == []
+
+
+def test_nothing_is_left_to_be_done(repository: dict[str, str]) -> None:
+    words = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
+    assert offending(repository, words) == []
+
+
+def test_no_trailing_blanks_and_one_newline_at_the_end(repository: dict[str, str]) -> None:
+    # The licence and the data files are kept byte for byte.
+    blanks = {
+        name: text
+        for name, text in repository.items()
+        if name != "LICENSE" and not name.startswith("data/")
+    }
+    assert offending(blanks, re.compile(r"[ \t]+$")) == []
+    ends = [name for name, text in blanks.items() if text and not text.endswith("\n")]
+    assert ends == []
+
+
+def test_every_plugin_file_starts_with_its_copyright(repository: dict[str, str]) -> None:
+    banner = "SPDX-License-Identifier: GPL-3.0-or-later"
+    plugins = {
+        name: text
+        for name, text in repository.items()
+        if name.startswith("plugins/") and name.endswith(".py") and text.strip()
+    }
+    assert plugins
+    assert [name for name, text in plugins.items() if banner not in text[:400]] == []
+
+
+def test_requirements_are_pinned_and_name_no_address(repository: dict[str, str]) -> None:
+    pinned = re.compile(r"^[A-Za-z0-9._-]+(?:\[[a-z0-9,-]+\])?==[A-Za-z0-9.!+]+(?:\s*;.*)?$")
+    lines = {
+        f"{name}: {line}"
+        for name, text in repository.items()
+        if name.startswith("requirements/")
+        for line in text.splitlines()
+        if line.strip() and not line.startswith("#") and not pinned.match(line)
+    }
+    assert lines == set()
+
+
+def test_scripts_are_executable() -> None:
+    scripts = [*ROOT.glob("scripts/*.sh"), ROOT / ".ci" / "run"]
+    assert scripts
+    assert [path.name for path in scripts if not path.stat().st_mode & 0o100] == []

@@ -1,0 +1,101 @@
+"""The argument specs are the roles' documentation and their gate: they must say what the defaults say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+ROLES = Path(__file__).resolve().parents[2] / "roles"
+NAMES = sorted(path.name for path in ROLES.iterdir() if path.is_dir())
+
+
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def options(role: str, entry: str = "main") -> dict[str, dict[str, Any]]:
+    return load(ROLES / role / "meta/argument_specs.yml")["argument_specs"][entry]["options"]
+
+
+def defaults(role: str) -> dict[str, Any]:
+    return load(ROLES / role / "defaults/main.yml")
+
+
+def test_the_four_roles_are_there() -> None:
+    assert NAMES == ["create_conda_env", "install_llm_stack", "install_miniconda", "verify"]
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_specs_and_defaults_name_the_same_variables(role: str) -> None:
+    assert sorted(options(role)) == sorted(defaults(role))
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_specs_and_defaults_agree_on_values(role: str) -> None:
+    documented = {name: option["default"] for name, option in options(role).items()}
+    assert documented == defaults(role)
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_defaults_pass_their_own_spec(role: str) -> None:
+    values = {
+        # a template's value is not known here, only its type
+        name: {"bool": True}.get(options(role)[name]["type"], "text")
+        if isinstance(value, str) and value.startswith("{{")
+        else value
+        for name, value in defaults(role).items()
+    }
+    result = ArgumentSpecValidator(options(role)).validate(values)
+    assert result.error_messages == []
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_variables_carry_the_role_s_name(role: str) -> None:
+    assert [name for name in options(role) if not name.startswith(f"{role}_")] == []
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_the_preflight_entry_point_checks_the_same_variables(role: str) -> None:
+    assert options(role, "preflight") == options(role, "main")
+    assert (ROLES / role / "tasks/preflight.yml").is_file()
+
+
+def described(option: dict[str, Any]) -> bool:
+    nested = option.get("options", {}).values()
+    return bool(option.get("description")) and all(described(each) for each in nested)
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_every_variable_is_described_and_typed(role: str) -> None:
+    assert [name for name, option in options(role).items() if not described(option)] == []
+    assert [name for name, option in options(role).items() if "type" not in option] == []
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_the_readme_shows_every_variable(role: str) -> None:
+    text = (ROLES / role / "README.md").read_text(encoding="utf-8")
+    assert [name for name in options(role) if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_the_readme_shows_no_other_variable(role: str) -> None:
+    text = (ROLES / role / "README.md").read_text(encoding="utf-8")
+    shown = set(re.findall(rf"`({role}_[a-z_]+)`", text))
+    assert sorted(shown - set(options(role))) == []
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_a_role_s_tasks_use_no_variable_that_it_lacks(role: str) -> None:
+    known = set(options(role)) | set(load(ROLES / role / "vars/main.yml"))
+    used: set[str] = set()
+    for path in (ROLES / role).glob("*/*.y*ml"):
+        if path.parent.name in ("tasks", "vars"):
+            used |= set(
+                re.findall(rf"\b{role}_[a-z][a-z_]*[a-z]\b", path.read_text(encoding="utf-8"))
+            )
+    assert sorted(used - known) == []

@@ -1,0 +1,92 @@
+"""Playbooks and inventories parse, load every plugin they name, and do what their variables say."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
+INVENTORIES = sorted(path.name for path in (ROOT / "inventories").iterdir() if path.is_dir())
+
+
+def run(*words: str) -> str:
+    """What a command of ansible's prints; no warning is borne."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")
+    }
+    environment |= {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    program, *arguments = words
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name(program)), *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING" not in done.stderr
+    return done.stdout
+
+
+def hosts(inventory: str) -> dict[str, dict[str, object]]:
+    return json.loads(run("ansible-inventory", "-i", f"inventories/{inventory}", "--list"))[
+        "_meta"
+    ]["hostvars"]
+
+
+def test_playbooks_and_inventories_are_those_documented() -> None:
+    assert PLAYBOOKS == ["remove", "site", "update", "verify"]
+    assert INVENTORIES == ["gpu", "lab", "macos"]
+
+
+@pytest.mark.parametrize("inventory", INVENTORIES)
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_playbook_parses_with_inventory(playbook: str, inventory: str) -> None:
+    words = [f"llmfleet.conda.{playbook}", "-i", f"inventories/{inventory}"]
+    assert "playbook: " in run("ansible-playbook", *words, "--syntax-check")
+
+
+@pytest.mark.parametrize("inventory", INVENTORIES)
+def test_inventory_sets_only_variables_that_a_role_has(inventory: str) -> None:
+    known = set()
+    for path in (ROOT / "roles").glob("*/defaults/main.yml"):
+        known |= set(yaml.safe_load(path.read_text()))
+    prefixes = tuple(f"{path.name}_" for path in (ROOT / "roles").iterdir())
+    assert hosts(inventory)
+    for variables in hosts(inventory).values():
+        assert [name for name in variables if name.startswith(prefixes) and name not in known] == []
+
+
+def test_the_two_driver_generations_get_their_builds_of_torch() -> None:
+    chosen = {name: values["install_llm_stack_backend"] for name, values in hosts("gpu").items()}
+    assert chosen["train01.example.com"] == "cu130"
+    assert chosen["train-old01.example.com"] == "cu126"
+
+
+def test_the_site_playbook_s_tags_choose_a_role() -> None:
+    words = [
+        "llmfleet.conda.site",
+        "-i",
+        "inventories/lab",
+        "--list-tasks",
+        "--tags",
+        "environments",
+    ]
+    listed = run("ansible-playbook", *words)
+    assert "create_conda_env" in listed
+    assert "Check the prefix" not in listed
+
+
+def test_the_hosts_pattern_is_a_variable() -> None:
+    words = ["llmfleet.conda.verify", "-i", "inventories/gpu", "--list-hosts"]
+    assert "hosts (5)" in run("ansible-playbook", *words)
+    assert "hosts (1)" in run("ansible-playbook", *words, "-e", "llmfleet_hosts=gpu_driver_525")

@@ -1,0 +1,26 @@
+"""Runs one module of the collection in a process of its own, as Ansible would, without a connection.
+
+    python tests/run_module.py conda_env '{"name": "llm", ...}'
+
+Prints the module's JSON result. Needs the collection on the import path (``build/collections``).
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+
+from ansible.module_utils.testing import patch_module_args
+
+
+def main() -> None:
+    """Run the module named in the first argument with the options in the second."""
+    name, options = sys.argv[1], json.loads(sys.argv[2])
+    module = importlib.import_module(f"ansible_collections.llmfleet.conda.plugins.modules.{name}")
+    with patch_module_args(options):
+        module.main()
+
+
+if __name__ == "__main__":
+    main()

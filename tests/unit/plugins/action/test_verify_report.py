@@ -1,0 +1,122 @@
+"""The fleet's report: its shape, who is in it, and what is said of a host that never got there."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.llmfleet.conda.plugins.action.verify_report import (
+    failed_lines,
+    host_entry,
+    host_file,
+    table,
+    write_json,
+)
+
+PASSED = {
+    "name": "prefix",
+    "layer": "environment",
+    "status": "pass",
+    "detail": "42 packages",
+    "seconds": 0.5,
+}
+FAILED = {
+    "name": "numpy",
+    "layer": "imports",
+    "status": "fail",
+    "detail": "\nno module\nmore",
+    "seconds": 1,
+}
+SKIPPED = {"name": "gpu", "layer": "kernel", "status": "skip", "detail": "no GPU", "seconds": 0.0}
+
+
+def test_a_check_has_four_keys_and_no_more() -> None:
+    entry = host_entry({"status": "pass", "checks": [PASSED], "facts": {}}, running=True)
+    assert entry == {
+        "status": "pass",
+        "checks": [{"name": "prefix", "status": "pass", "detail": "42 packages", "seconds": 0.5}],
+    }
+
+
+def test_a_host_that_failed_before_its_checks_is_a_failed_one() -> None:
+    entry = host_entry(None, running=False)
+    assert entry["status"] == "fail"
+    assert failed_lines(entry) == ["reached: the run ended for this host before its checks"]
+
+
+def test_a_host_whose_turn_is_to_come_is_skipped() -> None:
+    assert host_entry(None, running=True)["status"] == "skip"
+
+
+def test_a_module_that_could_not_run_is_a_failed_host_with_its_message() -> None:
+    entry = host_entry({"failed": True, "msg": "model must be an absolute path"}, running=True)
+    assert entry["status"] == "fail"
+    assert failed_lines(entry) == ["llm_check: model must be an absolute path"]
+
+
+@pytest.mark.parametrize("checks", [[], None])
+def test_no_check_is_no_proof(checks: list[object] | None) -> None:
+    assert host_entry({"status": "pass", "checks": checks}, running=True)["status"] == "fail"
+
+
+def test_failed_lines_take_the_first_line_that_says_something() -> None:
+    entry = host_entry({"status": "fail", "checks": [PASSED, FAILED, SKIPPED]}, running=True)
+    assert failed_lines(entry) == ["numpy: no module"]
+
+
+def test_failed_lines_are_short() -> None:
+    entry = host_entry(
+        {"status": "fail", "checks": [{**FAILED, "detail": "x" * 900}]}, running=True
+    )
+    (line,) = failed_lines(entry)
+    assert len(line) < 120
+
+
+def test_a_failed_host_without_a_failed_check_still_says_so() -> None:
+    entry = host_entry({"status": "fail", "checks": [PASSED]}, running=True)
+    assert failed_lines(entry) == ["a check failed"]
+
+
+def test_the_table_counts_checks_that_ran_and_lines_up() -> None:
+    lines = table(
+        {
+            "a": host_entry({"status": "pass", "checks": [PASSED, SKIPPED]}, running=True),
+            "a-long-name": host_entry({"status": "fail", "checks": [PASSED, FAILED]}, running=True),
+        }
+    )
+    assert lines == [
+        "host         status  checks  seconds",
+        "a            pass    1 of 1  0.5",
+        "a-long-name  fail    1 of 2  1.5",
+        "  failed: numpy: no module",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("gpu1", "r/fleet.d/gpu1.json"), ("../../etc/x", "r/fleet.d/.._.._etc_x.json")],
+)
+def test_a_host_s_file_lies_beside_the_fleet_s(host: str, expected: str) -> None:
+    assert host_file("r/fleet.json", host) == expected
+
+
+def test_a_report_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "report.json"
+    write_json(str(path), {"hosts": {}})
+    with pytest.raises(TypeError):
+        write_json(str(path), {"hosts": object()})
+    assert json.loads(path.read_text()) == {"hosts": {}}
+    assert os.listdir(path.parent) == ["report.json"]
+
+
+def test_a_report_can_be_read_by_others(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    before = os.umask(0o022)
+    try:
+        write_json(str(path), {})
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o644

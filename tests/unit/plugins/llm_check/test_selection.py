@@ -1,0 +1,158 @@
+"""Which checks a request asks for, and which requests are refused."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import (
+    CHECKS,
+    LAYERS,
+    Request,
+    select_checks,
+    validate,
+)
+
+FULL = {"numpy": "", "torch": "", "transformers": "", "matplotlib": ""}
+
+
+def names(**options: Any) -> list[str]:
+    request = Request(prefix="/opt/env", **options)
+    validate(request)
+    return [check.name for check in select_checks(request)]
+
+
+def test_all_checks_apply_when_everything_is_named() -> None:
+    selected = names(installation="/opt/conda", imports=FULL, model="/srv/model")
+    known = [check.name for check in CHECKS]
+    assert [name for name in selected if name in known] == known
+    assert [name for name in selected if name not in known] == [f"imports.{name}" for name in FULL]
+    order = [LAYERS.index(name.split(".")[0]) for name in selected]
+    assert order == sorted(order)
+
+
+def test_without_imports_only_files_and_the_interpreter_are_checked() -> None:
+    assert {name.split(".")[0] for name in names()} == {
+        "host",
+        "installation",
+        "environment",
+        "imports",
+    }
+    assert "imports.interpreter" in names()
+    assert "imports.user_environment" not in names()
+
+
+@pytest.mark.parametrize(
+    ("package", "check"),
+    [
+        ("torch", "framework.torch"),
+        ("torch", "kernel.torch"),
+        ("torch", "workload.regression_torch"),
+        ("numpy", "kernel.numpy"),
+        ("numpy", "workload.regression_numpy"),
+        ("matplotlib", "workload.plot"),
+        ("NumPy", "kernel.numpy"),
+    ],
+)
+def test_a_check_comes_with_its_package(package: str, check: str) -> None:
+    assert check in names(imports={package: ""})
+    assert check not in names(imports={"requests": ""})
+
+
+def test_the_sentiment_is_a_skip_with_a_reason_without_a_model() -> None:
+    request = Request(prefix="/opt/env", imports=FULL)
+    sentiment = select_checks(request)[-1]
+    assert sentiment.name == "workload.sentiment"
+    assert "No model" in sentiment.skip
+    assert not select_checks(Request(prefix="/e", imports=FULL, model="/m"))[-1].skip
+
+
+def test_the_installation_is_a_skip_with_a_reason_when_it_is_not_named() -> None:
+    skips = [check for check in select_checks(Request(prefix="/opt/env")) if check.skip]
+    assert [check.name for check in skips] == ["installation.exists"]
+
+
+def test_a_check_that_is_named_runs_without_its_package_being_imported() -> None:
+    assert names(checks=["workload.plot"]) == [
+        "environment.exists",
+        "imports.interpreter",
+        "workload.plot",
+    ]
+
+
+def test_a_layer_stands_for_its_checks() -> None:
+    assert names(checks=["environment"]) == [
+        check.name for check in CHECKS if check.name.startswith("environment.")
+    ]
+    assert names(imports={"numpy": ""}, checks=["kernel"]) == [
+        "environment.exists",
+        "imports.interpreter",
+        "kernel.numpy",
+    ]
+
+
+def test_an_import_may_be_named_outright() -> None:
+    assert names(imports={"numpy": ""}, checks=["imports.yaml", "imports.numpy"]) == [
+        "environment.exists",
+        "imports.interpreter",
+        "imports.numpy",
+        "imports.yaml",
+    ]
+
+
+def test_order_and_repetition_of_names_do_not_matter() -> None:
+    asked = ["host.memory", "host.glibc", "host", "host.memory"]
+    assert names(checks=asked) == names(checks=["host"])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            {"checks": ["kernel.nonsense"]},
+            ["checks", "kernel.nonsense", "kernel.numpy", "workload"],
+        ),
+        ({"checks": ["imports."]}, ["checks", "imports."]),
+        ({"checks": ["workload.sentiment"], "imports": FULL}, ["workload.sentiment", "model"]),
+        ({"checks": ["installation.files"]}, ["installation.files", "installation"]),
+        ({"checks": ["imports.user_environment"]}, ["imports.user_environment", "imports"]),
+        ({"imports": {"numpy": "two"}}, ["imports", "numpy", "two"]),
+        ({"imports": {"numpy": "=2.0"}}, ["imports", "numpy", "=2.0"]),
+        ({"imports": {"import os; os": ""}}, ["imports", "import os; os"]),
+        ({"python_version": "three"}, ["python_version", "three"]),
+        ({"python_version": " "}, ["python_version"]),
+        ({"model": "./model"}, ["model", "./model", "absolute"]),
+        ({"model": "a/b/c"}, ["model", "a/b/c"]),
+        ({"timeout": 0}, ["timeout", "0"]),
+        ({"check_timeout": -1}, ["check_timeout", "-1"]),
+        ({"expected_gpus": -1, "imports": FULL}, ["expected_gpus", "-1"]),
+        ({"expected_gpus": 1}, ["expected_gpus", "torch"]),
+        ({"expected_gpus": 1, "imports": FULL, "checks": ["host"]}, ["expected_gpus"]),
+        ({"installation": "opt/conda"}, ["installation", "opt/conda"]),
+    ],
+)
+def test_a_request_that_cannot_mean_anything_is_refused(
+    options: dict[str, Any], words: list[str]
+) -> None:
+    with pytest.raises(CondaModuleError) as caught:
+        names(**options)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_relative_prefix_is_refused() -> None:
+    with pytest.raises(CondaModuleError, match="prefix.*envs/llm"):
+        validate(Request(prefix="envs/llm"))
+
+
+@pytest.mark.parametrize("model", ["/srv/m", "bert-base-uncased", "owner/name-1.0"])
+def test_models_may_be_paths_and_ids(model: str) -> None:
+    assert names(imports=FULL, model=model)
+
+
+def test_a_request_cannot_change_under_way() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Request(prefix="/a").prefix = "/b"  # type: ignore[misc]

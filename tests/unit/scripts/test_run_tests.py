@@ -1,0 +1,84 @@
+"""What the last lines of `make test` say, and its exit code."""
+
+from __future__ import annotations
+
+import pytest
+
+from scripts import run_tests, steps
+from scripts.results import Tally
+
+
+def outcome(name: str, tally: Tally, *blocked: str) -> run_tests.Outcome:
+    return run_tests.Outcome(name, tally, 1.0, list(blocked))
+
+
+def test_closing_line_stands_alone_and_is_last(capsys: pytest.CaptureFixture[str]) -> None:
+    code = run_tests.report([outcome("lint", Tally(passed=4)), outcome("unit", Tally(passed=7))])
+    lines = capsys.readouterr().out.splitlines()
+    assert code == 0
+    assert lines[-1] == "11 passed, 0 failed, 0 skipped"
+    assert lines[-2] == ""
+    assert sum("passed," in line for line in lines) == 1
+
+
+def test_failures_are_named_and_decide_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    bad = Tally(passed=2, skipped=1)
+    bad.fail("tests.unit.test_x::test_y")
+    bad.reasons["needs root"] += 1
+    code = run_tests.report([outcome("unit", bad)])
+    text = capsys.readouterr().out
+    assert code == 1
+    assert "tests.unit.test_x::test_y" in text
+    assert "needs root" in text
+    assert text.splitlines()[-1] == "2 passed, 1 failed, 1 skipped"
+
+
+def test_blocked_step_is_said_loudly(capsys: pytest.CaptureFixture[str]) -> None:
+    def blocked(_options: steps.Options) -> Tally:
+        raise steps.CannotRun("no Docker engine: only root can install one")
+
+    done = run_tests.run_step("molecule", blocked, steps.Options())
+    code = run_tests.report([outcome("unit", Tally(passed=3)), done])
+    text = capsys.readouterr().out
+    assert code == 0
+    assert "NOT RUN" in text
+    assert "THE WHOLE STEP: no Docker engine" in text
+    assert text.splitlines()[-1] == "3 passed, 0 failed, 1 skipped"
+
+
+def test_step_that_executes_nothing_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    done = run_tests.run_step("unit", lambda _options: Tally(skipped=5), steps.Options())
+    assert run_tests.report([done]) == 1
+    assert "unit: executed no test" in capsys.readouterr().out
+
+
+def test_step_that_crashes_fails_and_lets_the_others_speak(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def crash(_options: steps.Options) -> Tally:
+        raise KeyError("nothing of that name")
+
+    done = run_tests.run_step("lab", crash, steps.Options())
+    assert run_tests.report([outcome("unit", Tally(passed=1)), done]) == 1
+    text = capsys.readouterr().out
+    assert "the test driver itself failed: KeyError('nothing of that name')" in text
+    assert text.splitlines()[-1] == "1 passed, 1 failed, 0 skipped"
+
+
+def test_nothing_passed_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_tests.report([outcome("unit", Tally(skipped=1))]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "0 passed, 0 failed, 1 skipped"
+
+
+def test_steps_keep_their_order_and_take_pytest_arguments() -> None:
+    chosen, options = run_tests.parse(["unit", "lint", "--", "-k", "name"])
+    assert chosen == ["lint", "unit"]
+    assert options.pytest_arguments == ["-k", "name"]
+    assert run_tests.parse([])[0] == ["lint", "unit", "lab", "integration", "molecule"]
+    assert run_tests.parse(["molecule", "--scenario", "a"])[1].scenarios == ["a"]
+
+
+def test_unknown_step_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run_tests.parse(["units"])
+    assert "unknown step units; known: lint, unit" in capsys.readouterr().err
