@@ -13,7 +13,7 @@ RUN_TESTS := $(BIN)/python -m scripts.run_tests
 SCENARIO ?= default
 ARGS ?=
 
-.PHONY: help venv demo test lint unit lab-tests integration molecule lab build-collection catalogue clean
+.PHONY: help venv demo test lint unit lab-tests integration molecule lab build-collection catalogue changelog clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ build-collection: venv ## the artifact that Galaxy would get, under build/dist
 
 catalogue: venv ## write the modules' installer catalogue from data/installers.json
 	@$(BIN)/python -m scripts.make_catalogue
+
+changelog: venv ## write CHANGELOG.md from changelogs/fragments
+	@$(BIN)/python -m scripts.make_changelog
 
 clean: ## remove build/ (the lab's cache stays; `python -m lab clean` removes that)
 	@rm -rf build

@@ -88,6 +88,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        print(
+            f"lab: {sys.executable} has no {error.name}: pip install -r requirements/lab.txt",
+            file=sys.stderr,
+        )
+        return 1
     return status
 
 

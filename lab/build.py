@@ -25,12 +25,13 @@ _MODULES = {
     "wheelhouse": "lab.wheelhouse",
     "model": "lab.model",
     "images": "lab.hosts",
+    "host-debian11": "lab.host_debian11",
 }
 
 PARTS: tuple[str, ...] = tuple(_MODULES)
 """Names of the parts, each after those it needs."""
 
-OPTIONAL_PARTS: tuple[str, ...] = ("images",)
+OPTIONAL_PARTS: tuple[str, ...] = ("images", "host-debian11")
 """Parts that need a Docker engine and are therefore built only when named."""
 
 

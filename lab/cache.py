@@ -13,13 +13,16 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from lab import paths
 
 KEY_FILE = ".lab-key"
 """Name of the file in a published folder that holds its key."""
+
+_KEPT_SECONDS = 14 * 24 * 3600
 
 
 def content_key(*things: object) -> str:
@@ -108,6 +111,18 @@ def lock(name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None
         yield
     finally:
         os.close(handle)
+
+
+def forget_unused(root: Path, used: Iterable[Path]) -> None:
+    """Remove published folders below ``root`` that no build has used for two weeks.
+
+    Old keys pile up as sources change; a recent one may be another checkout's.
+    """
+    for folder in used:
+        os.utime(folder)
+    for folder in root.iterdir():
+        if time.time() - folder.stat().st_mtime > _KEPT_SECONDS:
+            shutil.rmtree(folder)
 
 
 def clear_temporaries() -> None:

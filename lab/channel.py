@@ -32,6 +32,8 @@ class _Job:
     name: str
     key: str
     make: Callable[[Path], object]
+    python: str = ""
+    """Minor version that a binary package is for."""
 
     @property
     def folder(self) -> Path:
@@ -56,16 +58,20 @@ def is_current() -> bool:
     return cache.published_key(paths.channel_dir()) == key()
 
 
+def base_minors() -> list[str]:
+    """Return the Pythons that a base prefix can have here, the best first."""
+    present = [one.minor for one in interpreters.discover()]
+    return [minor for minor in ("3.11", "3.12", "3.13") if minor in present]
+
+
 def base_interpreter() -> interpreters.Interpreter:
     """Return the Python that the base prefix gets: 3.11 where the machine has it.
 
     Raises:
         LabError: there is none that conda's dependencies are pinned for.
     """
-    for wanted in ("3.11", "3.12", "3.13"):
-        for one in interpreters.discover():
-            if one.minor == wanted:
-                return one
+    for minor in base_minors():
+        return next(one for one in interpreters.discover() if one.minor == minor)
     raise LabError("conda 24.7.1 needs one of Python 3.11, 3.12 and 3.13 on this machine")
 
 
@@ -81,7 +87,9 @@ def build(progress: Callable[[str], None]) -> None:
         lists.append((wheels.OLDER_LIST, base_interpreter()))
         jobs = [job for jobs in pool.map(_wheel_jobs, lists) for job in jobs]
         jobs += _own_jobs()
-        unique = {job.folder: job for job in jobs}.values()
+        # A pure wheel that several Pythons share is one package: the first, which is the oldest,
+        # Python's markers count, since it needs most.
+        unique = list({(job.name, job.python): job for job in reversed(jobs)}.values())
         missing = [job for job in unique if cache.published_key(job.folder) != job.key]
         progress(f"{len(missing)} packages to make, {len(unique) - len(missing)} in the cache")
         for number, name in enumerate(pool.map(_run, missing), start=1):
@@ -92,6 +100,7 @@ def build(progress: Callable[[str], None]) -> None:
     with cache.publishing(paths.channel_dir(), key()) as work:
         progress("indexing")
         _gather(folders, work)
+    cache.forget_unused(paths.packages_dir(), used=folders)
 
 
 def _minors() -> list[str]:
@@ -110,11 +119,7 @@ def _conda_names() -> dict[str, str]:
 
 
 def _wheel_jobs(source: tuple[Path, interpreters.Interpreter]) -> list[_Job]:
-    """Download the wheels of a list for one Python and return a job for each.
-
-    A pure wheel that several Pythons share is one package: its key leaves the Python out, and
-    the oldest Python's markers count, which is the one that needs most.
-    """
+    """Download the wheels of a list for one Python and return a job for each."""
     listing, interpreter = source
     minor = interpreter.minor
     if not listing.is_file():
@@ -123,11 +128,11 @@ def _wheel_jobs(source: tuple[Path, interpreters.Interpreter]) -> list[_Job]:
     sources = cache.source_files("packages.py", "wheels_to_conda.py")
     jobs = []
     for wheel in wheels.download(listing, minor):
-        pure = wheel.name.endswith("-none-any.whl")
-        job_key = cache.content_key(
-            *sources, wheel, wheel.name, "" if pure else [minor, interpreter.identity]
-        )
-        jobs.append(_Job(wheel.stem, job_key, _converter(wheel, minor, names, interpreter)))
+        job_key = cache.content_key(*sources, wheel, wheel.name, minor, interpreter.identity)
+        # A binary wheel of the stable ABI fits several Pythons and is a package for each.
+        python = "" if wheel.name.endswith("-none-any.whl") else minor
+        make = _converter(wheel, minor, names, interpreter)
+        jobs.append(_Job(wheel.stem, job_key, make, python))
     return jobs
 
 
@@ -146,10 +151,9 @@ def _own_jobs() -> Iterator[_Job]:
     """Give the jobs of conda, the counter and the samples."""
     packer = cache.source_files("packages.py")
     (carrier,) = wheels.download(wheels.CONDA_LIST, base_interpreter().minor)
-    for minor in ("3.11", "3.12", "3.13"):
-        if minor in _minors():
-            job_key = cache.content_key(*packer, *conda_source.source_files(), carrier, minor)
-            yield _Job(f"conda-py{minor}", job_key, _conda_maker(carrier, minor))
+    for minor in base_minors():
+        job_key = cache.content_key(*packer, *conda_source.source_files(), carrier, minor)
+        yield _Job(f"conda-py{minor}", job_key, _conda_maker(carrier, minor))
     counter_key = cache.content_key(*packer, *counter.source_files())
     yield _Job("lab-conda-counter", counter_key, counter.make)
     sample_key = cache.content_key(*packer, *cache.source_files("sample_packages.py"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import subprocess
 import urllib.parse
@@ -124,7 +123,8 @@ def login_for(url: str, text: str) -> tuple[str, str] | None:
     asked = urllib.parse.urlsplit(url)
     entry: dict[str, str] = {}
     entries = [entry]
-    words = iter(shlex.split(text, comments=True))
+    lines = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    words = iter(" ".join(lines).split())
     for word in words:
         if word == "machine":
             entry = {"machine": next(words, "")}

@@ -41,7 +41,10 @@ def is_current() -> bool:
 
 
 def current() -> dict[str, Any]:
-    """Return filename, sha256, distribution, version, python and path of the installer.
+    """Return filename, sha256, distribution, version, python and path of the first installer.
+
+    ``index.json`` lists them all: the first has Python 3.11 where the machine has it, a second one
+    another Python.
 
     Raises:
         LabError: it was not built yet.
@@ -50,8 +53,8 @@ def current() -> dict[str, Any]:
         listed = json.loads((paths.installers_dir() / "index.json").read_text())
     except FileNotFoundError:
         raise LabError("no installer yet: run `python -m lab build`") from None
-    newest: dict[str, Any] = listed[0]
-    return {**newest, "path": paths.installers_dir() / newest["filename"]}
+    first: dict[str, Any] = listed[0]
+    return {**first, "path": paths.installers_dir() / first["filename"]}
 
 
 def build(progress: Callable[[str], None]) -> None:
@@ -62,11 +65,14 @@ def build(progress: Callable[[str], None]) -> None:
     """
     if not channel.is_current():
         channel.build(progress)
-    minor = channel.base_interpreter().minor
+    first = channel.base_interpreter().minor
+    others = [minor for minor in channel.base_minors() if minor != first]
     with cache.publishing(paths.installers_dir(), key()) as work:
-        progress(f"base prefix with Python {minor}")
-        entry = _make(minor, work)
-        (work / "index.json").write_text(json.dumps([entry], indent=2) + "\n")
+        entries = []
+        for minor in (first, *others[:1]):
+            progress(f"base prefix with Python {minor}")
+            entries.append(_make(minor, work))
+        (work / "index.json").write_text(json.dumps(entries, indent=2) + "\n")
 
 
 def _make(minor: str, target: Path) -> dict[str, str]:
@@ -79,13 +85,13 @@ def _make(minor: str, target: Path) -> dict[str, str]:
         _stage(chosen, filename, stage)
         payload = stage.with_suffix(".tar.gz")
         _archive(stage, payload)
-        needed = sum(p.stat().st_size for p in stage.rglob("*") if p.is_file()) // 1024
+        needed = sum(p.stat().st_size for p in stage.rglob("*") if p.is_file())
         python = next(package for package in chosen if package.name.startswith("python-3"))
         script = target / filename
         _join(script, payload, {
             "NAME": "Miniconda3", "VERSION": version, "DEFAULT_FOLDER": "miniconda3",
             # Most files are linked, not copied, from the package cache into the prefix.
-            "NEEDED_KIB": str(needed * 3 // 2),
+            "NEEDED_MB": str(needed * 5 // 4 // 1024**2),
             "PYTHON": f"pkgs/{python.stem}/bin/python",
         })  # fmt: skip
         payload.unlink()

@@ -204,20 +204,14 @@ def build(progress: Callable[[str], None]) -> None:
     Raises:
         LabError: no usable interpreter, or a tool is missing.
     """
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for one in pool.map(_make, _stale(discover())):
+            progress(f"python {one.version} packaged")
+
+
+def _make(one: Interpreter) -> Interpreter:
     from lab import python_package
 
-    for one in _stale(discover()):
-        progress(f"python {one.version}")
-        with cache.publishing(one.package_folder, one.key) as target:
-            python_package.make(one, target)
-
-
-def package_of(one: Interpreter) -> Path:
-    """Return the built package of an interpreter.
-
-    Raises:
-        LabError: it was not built yet.
-    """
-    for package in one.package_folder.glob("*.conda"):
-        return package
-    raise LabError(f"no package of Python {one.version}: run `python -m lab build interpreters`")
+    with cache.publishing(one.package_folder, one.key) as target:
+        python_package.make(one, target)
+    return one

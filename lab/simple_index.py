@@ -1,9 +1,13 @@
-"""Writes an index of wheels that pip and uv can use: PEP 503, static pages, hashes in the links."""
+"""Writes an index of wheels that pip and uv can use, as static pages.
+
+PEP 503, with the wheels' hashes in the links and their metadata beside them (PEP 658, 714).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import html
+import re
 import urllib.parse
 import zipfile
 from collections.abc import Iterable
@@ -19,16 +23,28 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def requires_python(wheel: Path) -> str | None:
-    """Return the wheel's ``Requires-Python``, None where it names none.
+def metadata(wheel: Path) -> bytes:
+    """Return the wheel's METADATA.
 
     Raises:
-        StopIteration: the file is no wheel: it has no METADATA.
-        zipfile.BadZipFile: the file is no wheel: it is no zip archive.
+        ValueError: the archive is no wheel: it has none.
+        zipfile.BadZipFile: the file is no archive.
     """
     with zipfile.ZipFile(wheel) as archive:
-        name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
-        return HeaderParser().parsestr(archive.read(name).decode()).get("Requires-Python")
+        for name in archive.namelist():
+            # some wheels carry the metadata of vendored distributions further down
+            if re.fullmatch(r"[^/]+\.dist-info/METADATA", name):
+                return archive.read(name)
+    raise ValueError(f"no METADATA in {wheel.name}")
+
+
+def write_metadata(wheel: Path) -> None:
+    """Write ``WHEEL.metadata`` beside a wheel: with it, a resolver need not load the wheel.
+
+    Raises:
+        ValueError, zipfile.BadZipFile: as ``metadata``.
+    """
+    wheel.with_name(f"{wheel.name}.metadata").write_bytes(metadata(wheel))
 
 
 def write_index(wheels: Iterable[Path], target: Path, base: str) -> None:
@@ -52,9 +68,17 @@ def write_index(wheels: Iterable[Path], target: Path, base: str) -> None:
 
 def _link(wheel: Path, base: str) -> str:
     url = f"{base}{urllib.parse.quote(wheel.name)}#sha256={sha256(wheel)}"
-    wanted = requires_python(wheel)
-    attribute = f' data-requires-python="{html.escape(wanted)}"' if wanted else ""
-    return f'<a href="{url}"{attribute}>{html.escape(wheel.name)}</a>'
+    attributes = ""
+    wanted = HeaderParser().parsestr(metadata(wheel).decode()).get("Requires-Python")
+    if wanted:
+        attributes += f' data-requires-python="{html.escape(wanted)}"'
+    beside = wheel.with_name(f"{wheel.name}.metadata")
+    if beside.is_file():
+        digest = sha256(beside)
+        # older clients know the second name alone
+        attributes += f' data-core-metadata="sha256={digest}"'
+        attributes += f' data-dist-info-metadata="sha256={digest}"'
+    return f'<a href="{url}"{attributes}>{html.escape(wheel.name)}</a>'
 
 
 def _write_page(path: Path, title: str, links: list[str]) -> None:

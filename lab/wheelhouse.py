@@ -84,6 +84,7 @@ def build(progress: Callable[[str], None]) -> None:
             raise LabError(f"pip downloaded something else than was asked for: {odd}")
         for wheel in work.glob("*.whl"):
             wheel.chmod(0o644)
+            simple_index.write_metadata(wheel)
     wheels = sorted(paths.wheels_dir().glob("*.whl"))
     size = sum(wheel.stat().st_size for wheel in wheels)
     progress(f"{len(wheels)} wheels, {size / 1e6:.0f} MB; writing the index")

@@ -29,7 +29,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from lab import cache, packages
 from lab.errors import LabError
 
-_DROPPED = ("pandas/tests/", "matplotlib/tests/", "mpl_toolkits/", "fontTools/Tests/")
+_DROPPED = ("pandas/tests/", "matplotlib/tests/", "mpl_toolkits/")
 """Test suites of half of their packages' size; of ``mpl_toolkits`` only its tests go."""
 
 _SCRIPT = """#!{placeholder}/bin/python
@@ -151,7 +151,7 @@ def _unpack(
 
 
 def _is_dropped(name: str) -> bool:
-    return name.startswith(_DROPPED) and "/tests/" in name.lower()
+    return name.startswith(_DROPPED) and "/tests/" in name
 
 
 def _write_scripts(content: WheelContent, stage: Path) -> None:

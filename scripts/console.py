@@ -42,10 +42,14 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s"
 
 
+def clip(text: str, limit: int) -> str:
+    """The text cut to `limit` characters, with an ellipsis where it was."""
+    return text if len(text) <= limit else text[: max(0, limit - 1)] + "…"
+
+
 def shorten(text: str, limit: int) -> str:
     """The text on one line of at most `limit` characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= limit else line[: max(0, limit - 1)] + "…"
+    return clip(" ".join(text.split()), limit)
 
 
 def say(text: str = "") -> None:

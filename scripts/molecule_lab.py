@@ -49,4 +49,5 @@ def serving(progress: Callable[[str], None] = say) -> Iterator[dict[str, str]]:
             "LAB_INSTALLER_VERSION": str(made["version"]),
             "LAB_INSTALLER_CHECKSUM": "sha256:" + str(made["sha256"]).removeprefix("sha256:"),
             "LAB_MODELS_DIR": str(paths.models_dir()),
+            "LAB_REPORT": str(BUILD / "molecule" / "report.json"),
         }

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts.console import Ticker, duration, shorten, style, width
+from scripts.console import Ticker, clip, duration, style, width
 from scripts.layout import ROOT, VENV_BIN, shown
 from scripts.processes import run
 
 CALLBACKS = Path(__file__).with_name("callbacks")
+
+# Tasks that change nothing get a line of their own only from this many seconds on.
+LONG = 1.0
 
 
 @dataclass
@@ -85,7 +88,7 @@ class _Reader:
         if kind == "task":
             self._close(event["time"])
             self.tasks.append(Task(name=event["task"], started=event["time"]))
-            self._ticker.update(event["task"])
+            self._ticker.update(" ".join(readable(event["task"]).split()))
             return
         task = self.tasks[-1]
         task.outcomes.add(event["outcome"])
@@ -98,21 +101,29 @@ class _Reader:
             return
         task = self.tasks[-1]
         task.seconds = now - task.started
-        if not task.ran or (self._quiet and not task.changed and "failed" not in task.outcomes):
-            return
-        self._ticker.line(task_line(task, self._verb))
+        told = task.changed or "failed" in task.outcomes
+        if told or (task.ran and not self._quiet and task.seconds >= LONG):
+            self._ticker.line(task_line(task, self._verb))
+
+
+def readable(name: str) -> str:
+    """A task's name as a person reads it: the role without its namespace, then the task."""
+    role, separator, task = name.partition(" : ")
+    if not separator:
+        return name
+    return f"{role.removeprefix('llmfleet.conda.'):18} {task}"
 
 
 def task_line(task: Task, verb: str = "changed") -> str:
     """A finished task on one line: name, how it ended, seconds."""
-    room = width() - 26
+    room = width() - 27
     if "failed" in task.outcomes:
         outcome = style(f"{'FAILED':12}", "bold", "red")
     elif task.changed:
         outcome = style(f"{verb:12}", "yellow")
     else:
         outcome = style(f"{'ok':12}", "green")
-    return f"  {shorten(task.name, room):{room}} {outcome} {duration(task.seconds):>9}"
+    return f"  {clip(readable(task.name), room):{room}} {outcome} {duration(task.seconds):>9}"
 
 
 def run_playbook(
@@ -126,8 +137,8 @@ def run_playbook(
 ) -> PlaybookRun:
     """Runs `ansible-playbook ARGUMENTS`; its output goes to `log`, its tasks to the terminal.
 
-    With `quiet` only tasks that changed something or failed get a line. `verb` is the word for
-    those that changed something.
+    A task gets a line when it changed something, failed, or (unless `quiet`) took long. `verb` is
+    the word for those that changed something.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     events = log.with_suffix(".events")

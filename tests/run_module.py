@@ -3,12 +3,15 @@
     python tests/run_module.py conda_env '{"name": "llm", ...}'
 
 Prints the module's JSON result. Needs the collection on the import path (``build/collections``).
+A third argument is the number of the user to become, once everything is imported: that user need not be
+able to read the checkout.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 
 from ansible.module_utils.testing import patch_module_args
@@ -18,6 +21,10 @@ def main() -> None:
     """Run the module named in the first argument with the options in the second."""
     name, options = sys.argv[1], json.loads(sys.argv[2])
     module = importlib.import_module(f"ansible_collections.llmfleet.conda.plugins.modules.{name}")
+    if len(sys.argv) > 3:
+        os.setgroups([])
+        os.setgid(int(sys.argv[3]))
+        os.setuid(int(sys.argv[3]))
     with patch_module_args(options):
         module.main()
 

@@ -22,28 +22,24 @@ def main(prefix: str) -> int:
         CONDA_ROOT=prefix,
         CONDA_PKGS_DIRS=str(cache),
         CONDA_ENVS_DIRS=str(Path(prefix) / "envs"),
-        CONDA_CHANNELS="lab",
         CONDA_SOLVER="classic",
         CONDA_OFFLINE="yes",
-        CONDA_SAFETY_CHECKS="disabled",
-        CONDA_NOTIFY_OUTDATED_CONDA="no",
-        CONDA_AUTO_UPDATE_CONDA="no",
-        CONDARC="/dev/null",
+        CONDARC=os.devnull,
     )
     from conda.cli import main as conda
 
+    # An update begins a new history, as a real installer's does: the user's specs are lost.
+    meta = Path(prefix) / "conda-meta"
+    meta.mkdir(exist_ok=True)
+    (meta / "history").write_text("")
     explicit = str(own / "explicit.txt")
-    (Path(prefix) / "conda-meta").mkdir(exist_ok=True)
-    (Path(prefix) / "conda-meta" / "history").touch()
-    status: int = conda(
-        "install", "--offline", "--yes", "--quiet", "--prefix", prefix, "--file", explicit
-    )
-    if status:
-        return status
-    (own / "explicit.txt").replace(Path(prefix) / "conda-meta" / "initial-state.explicit.txt")
-    (own / "LICENSE.txt").replace(Path(prefix) / "LICENSE.txt")
-    (own / "installer.info").replace(Path(prefix) / ".installer.info")
-    return 0
+    # conda returns nothing when all went well.
+    status = conda("install", "--yes", "--quiet", "--prefix", prefix, "--file", explicit) or 0
+    if status == 0:
+        (own / "explicit.txt").replace(meta / "initial-state.explicit.txt")
+        (own / "LICENSE.txt").replace(Path(prefix) / "LICENSE.txt")
+        (own / "installer.info").replace(Path(prefix) / ".installer.info")
+    return int(status)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ THIS_FILE="$0"
 PREFIX="${HOME:-/opt}/@DEFAULT_FOLDER@"
 BATCH=0
 FORCE=0
-UPDATE=0
-SKIP_SCRIPTS=0
 
 usage() {
     echo "usage: $THIS_FILE [options]
@@ -44,43 +42,39 @@ esac
 while getopts "bfhp:su" option; do
     case "$option" in
         b) BATCH=1 ;;
-        f) FORCE=1 ;;
+        f | u) FORCE=1 ;;
         h)
             usage
             exit 2
             ;;
         p) PREFIX="$OPTARG" ;;
-        s) SKIP_SCRIPTS=1 ;;
-        u) UPDATE=1 ;;
-        *) fail "did not recognize option, please try -h" ;;
+        s) ;; # The base packages have no scripts.
+        *)
+            printf "ERROR: did not recognize option '%s', please try -h\n" "$option"
+            exit 1
+            ;;
     esac
 done
 
-case "$PREFIX" in
-    /*) ;;
-    *) PREFIX="$PWD/$PREFIX" ;;
-esac
-
-[ -n "${PYTHONPATH:-}" ] && echo "WARNING:
-    You currently have a PYTHONPATH environment variable set. This may cause
-    unexpected behavior when running the Python interpreter in @NAME@."
-unset PYTHONPATH PYTHONHOME LD_LIBRARY_PATH
-
 answer() {
-    read -r REPLY || fail "no answer: the input ended"
+    read -r REPLY || exit 1
 }
 
 if [ "$BATCH" = 0 ]; then
-    printf '\nWelcome to @NAME@ @VERSION@\n\nDo you accept the license terms? [yes|no]\n>>> '
+    printf '\nWelcome to @NAME@ @VERSION@\n\nIn order to continue the installation process, '
+    printf 'please review the license\nagreement.\nPlease, press ENTER to continue\n>>> '
+    answer
+    printf 'Each package has a license of its own, see pkgs/*/info.\n\n'
+    printf 'Do you accept the license terms? [yes|no]\n>>> '
     answer
     case "$REPLY" in
         [Yy] | [Yy][Ee][Ss]) ;;
         *)
-            echo "The license agreement wasn't approved, aborting installation."
+            printf "The license agreement wasn't approved, aborting installation.\n"
             exit 2
             ;;
     esac
-    printf '\n@NAME@ will now be installed into this location:\n%s\n[%s] >>> ' "$PREFIX" "$PREFIX"
+    printf '\n@NAME@ will now be installed into this location:\n%s\n\n[%s] >>> ' "$PREFIX" "$PREFIX"
     answer
     [ -n "$REPLY" ] && PREFIX="$REPLY"
 fi
@@ -88,26 +82,27 @@ fi
 case "$PREFIX" in
     *[[:space:]]*) fail "Cannot install into directories with spaces" ;;
 esac
-if [ "$FORCE" = 0 ] && [ "$UPDATE" = 0 ] && [ -e "$PREFIX" ]; then
-    printf 'ERROR: File or directory already exists: '"'%s'"'\n' "$PREFIX" >&2
+if [ "$FORCE" = 0 ] && [ -e "$PREFIX" ]; then
+    printf "ERROR: File or directory already exists: '%s'\n" "$PREFIX" >&2
     printf 'If you want to update an existing installation, use the -u option.\n' >&2
     exit 1
 fi
-mkdir -p "$PREFIX" 2>/dev/null || fail "Could not create directory: '$PREFIX'"
-[ -w "$PREFIX" ] || fail "Could not write to directory: '$PREFIX'"
+mkdir -p "$PREFIX" || fail "Could not create directory: '$PREFIX'.
+Check permissions and available disk space (@NEEDED_MB@ MB needed)."
 PREFIX="$(cd "$PREFIX" && pwd)"
-
-FREE_KIB="$(df -Pk "$PREFIX" | awk 'NR == 2 { print $4 }')"
-[ "$FREE_KIB" -ge @NEEDED_KIB@ ] || fail "Not enough disk space in '$PREFIX': needs @NEEDED_KIB@ KiB, has $FREE_KIB"
-echo "PREFIX=$PREFIX"
+[ -w "$PREFIX" ] || fail "Could not write to directory: '$PREFIX'."
+FREE_MB="$(df -Pk "$PREFIX" | awk 'NR == 2 { print int($4 / 1024) }')"
+[ "$FREE_MB" -ge @NEEDED_MB@ ] ||
+    fail "Not enough free space in '$PREFIX': @NEEDED_MB@ MB needed, $FREE_MB MB there."
+printf 'PREFIX=%s\n' "$PREFIX"
 
 payload() {
     tail -n +@HEADER_LINES@ "$THIS_FILE"
 }
 
 # As in a real installer a wrong sum is a warning: what is broken shows when it is unpacked.
-SUM="$(payload | md5sum | cut -d ' ' -f 1)"
-if [ "$SUM" != "@MD5@" ]; then
+SUM="$(payload | md5sum)"
+if [ "$SUM" != "@MD5@  -" ]; then
     printf 'WARNING: md5sum mismatch of tar archive\nexpected: @MD5@\n     got: %s\n' "$SUM" >&2
 fi
 SIZE="$(($(wc -c < "$THIS_FILE")))"
@@ -115,21 +110,30 @@ if [ "$SIZE" != "@SIZE@" ]; then
     printf 'WARNING: size of %s should be @SIZE@ bytes, is %s\n' "$THIS_FILE" "$SIZE" >&2
 fi
 
-echo "Unpacking payload ..."
-payload | gzip -dc 2>/dev/null | tar -xf - -C "$PREFIX" --no-same-owner 2>/dev/null ||
-    fail "the payload is damaged: the file is not what it should be"
-[ -f "$PREFIX/.lab-installer/complete" ] || fail "the payload is incomplete"
+OWN="$PREFIX/.lab-installer"
+printf 'Unpacking bootstrapper...\nUnpacking payload...\n'
+mkdir -p "$OWN"
+# gzip's own check finds what was changed (1); bytes after the end do no harm (2).
+payload | {
+    gzip -dcq 2>/dev/null
+    echo "$?" > "$OWN/gzip-status"
+} | tar -xf - -C "$PREFIX" --no-same-owner &&
+    [ "$(cat "$OWN/gzip-status")" != 1 ] && [ -f "$OWN/complete" ] ||
+    fail "the packages could not be unpacked: the installer is damaged"
 
 # Nothing is written outside the prefix: /tmp may be full, or forbid to execute.
-TMPDIR="$PREFIX/.lab-installer/tmp"
-export TMPDIR
+export TMPDIR="$OWN/tmp"
 mkdir -p "$TMPDIR"
 printf '\nInstalling base environment...\n\n'
-LAB_SKIP_SCRIPTS="$SKIP_SCRIPTS" "$PREFIX/@PYTHON@" -I -B "$PREFIX/.lab-installer/install.py" "$PREFIX" ||
-    fail "could not install the packages"
-rm -rf "$PREFIX/.lab-installer"
+# Isolated (-I), so that PYTHONPATH and the like do not matter.
+"$PREFIX/@PYTHON@" -I -B "$OWN/install.py" "$PREFIX" || exit 1
+rm -rf "$OWN"
 mkdir -p "$PREFIX/envs"
 [ "$(id -u)" = 0 ] || : > "$PREFIX/.nonadmin"
-echo "installation finished."
+printf 'installation finished.\n'
+if [ -n "${PYTHONPATH:-}" ]; then
+    printf 'WARNING:\n    You currently have a PYTHONPATH environment variable set. This may cause\n'
+    printf '    unexpected behavior when running the Python interpreter in @NAME@.\n'
+fi
 exit 0
 @@PAYLOAD@@

@@ -25,6 +25,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_output impor
     find_document,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import (
+    package_caches,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import canonical_channel
 
 # Seconds to wait before asking a failing channel again; conda has by then made its own three attempts.
@@ -123,7 +126,8 @@ class Conda:
     ) -> Solution:
         argv = [command, "--prefix", prefix, "--yes", "--quiet", "--json", *options]
         if dry_run:
-            with _private_cache(self.installation) as cache:
+            caches = package_caches(self.installation)
+            with _private_cache(caches, offline="--offline" in options) as cache:
                 extra = {"CONDA_PKGS_DIRS": cache}
                 return solution_of(self._run([*argv, "--dry-run", *specs], prefix, specs, extra))
         return solution_of(self._run([*argv, *specs], prefix, specs, {}))
@@ -182,20 +186,24 @@ def _failure(completed: Completed, document: Mapping[str, Any] | None) -> Failur
 
 
 @contextmanager
-def _private_cache(installation: str) -> Iterator[str]:
+def _private_cache(caches: Sequence[str], offline: bool) -> Iterator[str]:
     """A throw-away package cache for ``--dry-run``, which otherwise writes repodata into the real one.
 
-    The repodata already there is copied along, so that a large channel is not downloaded again.
+    The repodata already there is copied along, so that a large channel is not downloaded again. Without
+    a network the packages of the real ``caches`` count as well; conda writes to the first cache only.
     """
     directory = tempfile.mkdtemp(prefix="llmfleet-conda-")
     try:
-        known = os.path.join(installation, "pkgs", "cache")
-        if os.path.isdir(known):
+        known = next(
+            filter(os.path.isdir, (os.path.join(cache, "cache") for cache in caches)), None
+        )
+        if known:
             try:
                 shutil.copytree(known, os.path.join(directory, "cache"))
             except (OSError, shutil.Error):
                 # Unreadable to this user, or being rewritten right now: conda downloads it afresh.
                 shutil.rmtree(os.path.join(directory, "cache"), ignore_errors=True)
-        yield directory
+        # conda splits the variable at commas (conda.common.configuration.SequenceParameter).
+        yield ",".join([directory, *caches]) if offline else directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)

@@ -16,6 +16,9 @@ from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import (
+    package_caches,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
     Plan,
     Wanted,
@@ -34,6 +37,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
     pending_journal,
     transaction,
 )
+
+
+# What the journal calls the changes that this file makes; pip's belong to conda_pip.
+_OPERATIONS = ("create", "change", "remove")
 
 
 @dataclass(frozen=True)
@@ -243,6 +250,8 @@ class EnvironmentManager:
         todo = plan(self.request, observed)
         before = observed.lines() if observed.state.is_environment else None
         if not todo:
+            if observed.interrupted in _OPERATIONS and not self.check_mode:
+                self._close_journal()
             return Outcome(False, todo, before, before, observed.state)
         if self.check_mode:
             after = self._predict(todo, observed)
@@ -252,6 +261,11 @@ class EnvironmentManager:
         self._verify(todo, seen)
         after = seen.lines() if seen.state.is_environment else None
         return Outcome(_differs(todo, before, after), todo, before, after, seen.state)
+
+    def _close_journal(self) -> None:
+        """A cut-off run turned out to have left everything as wanted: take its journal away."""
+        with transaction(self.request.prefix, operation="change", timeout=self.request.timeout):
+            pass
 
     # -- check mode ---------------------------------------------------------------------------------
 
@@ -311,7 +325,7 @@ class EnvironmentManager:
 
     def _apply(self, todo: Plan, observed: Observed) -> None:
         request = self.request
-        caches = [os.path.join(request.installation, "pkgs"), os.path.expanduser("~/.conda/pkgs")]
+        caches = package_caches(request.installation)
         operation = "create" if todo.create else "remove" if todo.delete else "change"
         details = {"specs": list(_specs(todo)), "remove": list(todo.remove)}
         with transaction(

@@ -119,7 +119,11 @@ _BY_TEXT: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     (
         "not_found",
-        re.compile(r"PackagesNotFound|ResolvePackageNotFound|PackageNotInstalled|nothing provides"),
+        re.compile(
+            r"PackagesNotFound|ResolvePackageNotFound|PackageNotInstalled|nothing provides"
+            # What libmamba says of a package that no channel has.
+            r"|unsupported request"
+        ),
     ),
     (
         "unsatisfiable",
@@ -145,6 +149,7 @@ _BY_TEXT: tuple[tuple[str, re.Pattern[str]], ...] = (
         "not_environment",
         re.compile(
             r"EnvironmentLocationNotFound|DirectoryNotACondaEnvironment|EnvironmentNameNotFound"
+            r"|No prefix found at|given prefix does not exist"
         ),
     ),
     ("usage", re.compile(r"unrecognized arguments|invalid choice|usage:", re.IGNORECASE)),
@@ -174,8 +179,14 @@ def _sentence(document: Mapping[str, Any]) -> str:
     return text
 
 
+# mamba prints its whole log when it gives up.
+_MAMBA_NOISE = re.compile(r"(?:trace|debug|info)\s+libmamba ")
+
+
 def _last_lines(text: str, count: int = 12) -> str:
-    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    lines = [
+        line.rstrip() for line in text.splitlines() if line.strip() and not _MAMBA_NOISE.match(line)
+    ]
     return "\n".join(lines[-count:])
 
 
@@ -196,7 +207,7 @@ def classify(
         said = _last_lines(stderr) or _last_lines(stdout) or f"nothing (exit status {rc})"
         searched: Iterable[str] = (stdout, stderr)
     else:
-        said = _sentence(document)
+        said = _sentence(document) or _last_lines(stderr) or f"nothing (exit status {rc})"
         keys = ("exception_name", "exception_type", "error", "message", "caused_by")
         searched = [*(str(document.get(key) or "") for key in keys), said]
         if document.get("solver_problems"):

@@ -303,7 +303,7 @@ class InstallationManager:
                 return
             else:
                 assert todo.installer is not None
-                self._install(todo.action, todo.installer)
+                self._install(todo.action, todo.installer, observed)
 
     def _conda(self, specs: Sequence[str], options: Sequence[str]) -> None:
         chosen = list(options)
@@ -344,13 +344,16 @@ class InstallationManager:
         except OSError:
             return False
 
-    def _install(self, action: str, installer: Installer) -> None:
+    def _install(self, action: str, installer: Installer, observed: ObservedInstallation) -> None:
         prefix = self.request.prefix
-        if action == "reinstall":
-            _remove_tree(prefix)
         with _workspace(prefix) as workspace:
             script = self._obtain(installer, workspace)
-            kept = _keep(prefix, workspace) if action == "repair" else {}
+            kept: dict[str, str] = {}
+            if action == "reinstall":
+                _remove_tree(prefix)
+            elif action == "repair":
+                kept = _keep(prefix, workspace)
+                _forget_damaged(observed)
             fresh = not os.path.lexists(prefix)
             # bash runs it, because the volume may be mounted noexec; -u only where a prefix exists.
             argv = ["bash", script, "-b", "-p", prefix, *([] if fresh else ["-u"])]
@@ -467,6 +470,15 @@ def _workspace(prefix: str) -> Iterator[str]:
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _forget_damaged(observed: ObservedInstallation) -> None:
+    """Remove the records of damaged packages: an installer does not link again what is recorded."""
+    state = observed.state
+    records = [state.records[name].record_path for name in observed.damaged]
+    unreadable = [os.path.join(state.path, "conda-meta", name) for name in state.bad_records]
+    for path in (*records, *unreadable):
+        os.unlink(path)
 
 
 def _keep(prefix: str, workspace: str) -> dict[str, str]:

@@ -42,13 +42,16 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages im
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import pending_journal
 
-# The channels that Anaconda's terms of service cover, in canonical form: the parts of ``defaults``
-# (conda.base.constants.DEFAULT_CHANNELS and the older free and pro) and their copies on anaconda.org.
+# The channels that Anaconda's terms of service cover: the parts of ``defaults`` under their canonical
+# names, wherever they are mirrored (conda.base.constants.DEFAULT_CHANNELS, and the older ones).
 _DEFAULTS = frozenset(
-    {"defaults", "anaconda", "main", "r", "msys2"}
+    {"defaults"}
     | {f"pkgs/{part}" for part in ("main", "r", "msys2", "free", "pro", "mro", "mro-archive")}
 )
 _DEFAULTS_HOSTS = ("repo.anaconda.com", "repo.continuum.io")
+# The same on anaconda.org. Elsewhere a channel of such a name is somebody's own.
+_COPIES = frozenset({"anaconda", "main", "r", "msys2"})
+_COPIES_HOST = "anaconda.org"
 
 # How many packages and files a sentence names before it says "and N more".
 _NAMED = 3
@@ -246,9 +249,11 @@ def check_channels(observed: Observed, request: Request) -> Finding:
 
 def from_defaults(record: PackageRecord) -> bool:
     """Whether a package comes from Anaconda's ``defaults``, directly or by a mirror of it."""
-    if any(host in text for host in _DEFAULTS_HOSTS for text in (record.channel, record.url)):
+    source = f"{record.channel} {record.url}"
+    if any(host in source for host in _DEFAULTS_HOSTS) or record.channel_name in _DEFAULTS:
         return True
-    return record.channel_name in _DEFAULTS
+    at_home = _COPIES_HOST in source or "://" not in source
+    return at_home and record.channel_name in _COPIES
 
 
 def _listed(items: Sequence[str], several: str, one: str) -> str:

@@ -144,8 +144,18 @@ def source_of(module: ModuleType) -> str:
 
 @contextmanager
 def scratch_directory(parent: str | None = None) -> Iterator[str]:
-    """A temporary directory for the caches of libraries, removed in any case."""
-    path = tempfile.mkdtemp(prefix="llm-check-", dir=parent)
+    """A temporary directory for the caches of libraries, removed in any case.
+
+    Raises:
+        CondaModuleError: none can be made.
+    """
+    try:
+        path = tempfile.mkdtemp(prefix="llm-check-", dir=parent)
+    except OSError as error:
+        raise CondaModuleError(
+            f"No temporary directory can be made: {error.strerror or error}.",
+            hint="make room in /tmp, or set TMPDIR for the task to a directory with room.",
+        ) from error
     try:
         yield path
     finally:

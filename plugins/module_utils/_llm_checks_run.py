@@ -114,7 +114,7 @@ class Checker:
         """Run the checks.
 
         Raises:
-            CondaModuleError: the probe's source cannot be read.
+            CondaModuleError: the probe's source cannot be read, or there is no room for its caches.
         """
         started = time.perf_counter()
         self._limits = Limits.starting_now(self._request.timeout, self._request.check_timeout)

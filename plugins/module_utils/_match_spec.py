@@ -30,7 +30,12 @@ _NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
 _BRACKET_ITEM = re.compile(
     r"\s*(?P<key>[a-zA-Z0-9_-]+)\s*=\s*(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<bare>[^\s,'\"]+))\s*(?:,|$)"
 )
-_BUILD_AFTER_EQUALS = re.compile(r"(?P<version>.*[^=<>!~,| ])=(?P<build>[^=<>!~,| ]+)")
+# conda allows no hyphen in a build, nor any character that belongs to a version's condition.
+_NO_BUILD = re.compile(r"[-=<>!~,|]")
+_BUILD_AFTER_EQUALS = re.compile(r"(?P<version>.*[^=<>!~,| ])=(?P<build>[^-=<>!~,| ]+)")
+# An operator or separator and then two spaces, or a space and a single '=': conda reads what follows as
+# the build, and what stands before it as a version that is not finished.
+_LONE_BUILD = re.compile(r"[=<>!~,|]\s+[\s=][^-=<>~,|]+$")
 _BRACKET_KEYS = frozenset(
     {"version", "build", "build_number", "channel", "subdir", "md5", "sha256"}
 )
@@ -111,10 +116,10 @@ def _brackets(text: str, whole: str) -> dict[str, str]:
 
 def _version_and_build(rest: str, whole: str) -> tuple[str | None, str | None]:
     """Split what follows the name; the version comes back in the form of :class:`VersionSpec`."""
-    if rest.endswith(" ") and rest.strip() in {"=", "=="}:
-        raise InvalidSpecError(f"{whole!r} ends with an operator")
     if rest == "=":
         return None, None  # conda takes ``numpy=`` for ``numpy``
+    if _LONE_BUILD.search(rest.strip()):
+        raise InvalidSpecError(f"{whole!r} has an operator, ',' or '|' without a version after it")
     text = re.sub(r"\s*([,|])\s*", r"\1", rest.strip())
     text = re.sub(r"([=<>!~])\s+", r"\1", text)
     if not text:
@@ -125,8 +130,8 @@ def _version_and_build(rest: str, whole: str) -> tuple[str | None, str | None]:
     if len(words) > 2:
         raise InvalidSpecError(f"{whole!r} has more parts than name, version and build")
     if len(words) == 2:
-        version, build = words[0], words[1].lstrip("=")
-        if not build or words[1].startswith(("<", ">", "!", "~")):
+        version, build = words[0], words[1][words[1].startswith("=") :]
+        if not build or _NO_BUILD.search(build):
             raise InvalidSpecError(f"{whole!r}: after a space comes a build, or nothing")
         # ``numpy =1.8 py39_0`` and ``numpy 1.8 py39_0`` are exact, as a build makes no sense otherwise.
         return (version[1:] if _is_fuzzy(version) else version), build
@@ -136,8 +141,10 @@ def _version_and_build(rest: str, whole: str) -> tuple[str | None, str | None]:
         return (version[1:] if _is_fuzzy(version) else version), found["build"]
     if text.strip("=<>!~,|") == "":
         raise InvalidSpecError(f"{whole!r} ends with an operator")
+    if text.startswith("==") and not text.startswith("==="):
+        return text[2:], None  # what is left is exact, unless it has a star: ``==1.8.*`` is ``1.8.*``
     if _is_fuzzy(text) and not text.endswith("*"):
-        return f"{text[1:]}.*", None
+        return f"{text[1:]}*", None
     return (text[1:] if _is_fuzzy(text) else text), None
 
 
@@ -160,8 +167,9 @@ def parse_match_spec(text: str) -> MatchSpec:
         raise InvalidSpecError("a package spec is empty")
     if spec.endswith((".conda", ".tar.bz2", "@")) or "://" in spec:
         raise UnsupportedSpecError(f"{whole!r} names a file or a feature")
-    if "(" in spec.split("[")[0] and "=" not in spec.split("(")[0]:
-        raise UnsupportedSpecError(f"{whole!r} has a parenthesis after the name")
+    if "(" in spec.split("[")[0]:
+        # conda drops what stands in parentheses here; only inside version='...' do they group.
+        raise UnsupportedSpecError(f"{whole!r} has parentheses outside of brackets")
     items: dict[str, str] = {}
     if "[" in spec:
         head, _bracket, tail = spec.partition("[")
@@ -192,13 +200,15 @@ def _assemble(
     items: dict[str, str],
 ) -> MatchSpec:
     # What stands in brackets overrides what stands before them, the name excepted (conda, MatchSpec).
+    if re.search(r"[=<>!~]\s", items.get("version", "")):
+        raise InvalidSpecError(f"{whole!r}: in brackets an operator takes no space after it")
     version = items.get("version", version)
     build = items.get("build", build)
-    channel = items.get("channel", channel)
-    subdir = items.get("subdir")
-    if channel and is_subdir(channel.rstrip("/").rpartition("/")[2]):
-        channel, _slash, found = channel.rstrip("/").rpartition("/")
-        subdir = subdir or found
+    channel, subdir = _without_subdir(channel)
+    if "channel" in items:
+        channel, found = _without_subdir(items["channel"])
+        subdir = found or subdir
+    subdir = items.get("subdir", subdir)
     number = items.get("build_number")
     if number is not None and not number.isdigit():
         raise UnsupportedSpecError(f"{whole!r}: a condition on the build number")
@@ -214,3 +224,8 @@ def _assemble(
         sha256=items.get("sha256"),
         _build_test=_glob(build) if build else None,
     )
+
+
+def _without_subdir(channel: str) -> tuple[str, str | None]:
+    head, _slash, last = channel.rstrip("/").rpartition("/")
+    return (head, last) if is_subdir(last) else (channel, None)

@@ -165,6 +165,7 @@ class Pip:
         self._writes = writes
         self._runner = runner
         self._sleep = sleep
+        self._entry = ["-m", "pip"]
         try:
             self.can_report = Version(version) >= _FIRST_WITH_REPORT
         except InvalidVersion:
@@ -230,6 +231,25 @@ class Pip:
             raise self._error(explain(done.rc, done.stderr, "", done.timed_out), [])
         return lines
 
+    def overlook(self, site_packages: str, paths: Sequence[str]) -> None:
+        """Ask from now on as if some entries of site-packages were not there; for dry runs only.
+
+        The entries are what a cut-off installation left. The real run removes them first; check
+        mode may not, and pip would count them as installed.
+        """
+        shadow = os.path.join(self._scratch, "site-packages")
+        os.mkdir(shadow)
+        left_out = {os.path.basename(path) for path in paths}
+        for entry in os.listdir(site_packages):
+            # A .pth file would lead to the real directory's neighbours; -S leaves them unread anyway.
+            if entry not in left_out and not entry.endswith(".pth"):
+                os.symlink(os.path.join(site_packages, entry), os.path.join(shadow, entry))
+        code = (
+            f"import runpy, sys; sys.path.append({shadow!r}); "
+            "runpy.run_module('pip', run_name='__main__', alter_sys=True)"
+        )
+        self._entry = ["-S", "-c", code]
+
     # -- how it is asked --------------------------------------------------------------------------
 
     def _common(self) -> list[str]:
@@ -267,6 +287,10 @@ class Pip:
         }
         if not self._writes:
             extra["PYTHONDONTWRITEBYTECODE"] = "1"
+            if not os.path.isdir(os.path.expanduser("~/.rustup")):
+                # pip asks `rustc --version` for its user agent, and where that is rustup's stand-in it
+                # makes its settings in the home directory (pip, network/session.py, user_agent).
+                extra["RUSTUP_HOME"] = os.path.join(temporary, "rustup")
         if self._sources.no_index:
             extra["PIP_NO_INDEX"] = "1"
         elif self._sources.index_url is not None:
@@ -286,7 +310,7 @@ class Pip:
         # -I keeps the user's site-packages and PYTHONPATH out; it also ignores
         # PYTHONDONTWRITEBYTECODE, hence -B.
         flags = ["-I"] if self._writes else ["-I", "-B"]
-        argv = [self._python, *flags, "-m", "pip", *arguments]
+        argv = [self._python, *flags, *self._entry, *arguments]
         left = max(1.0, self._deadline - time.monotonic())
         try:
             return self._runner(argv, env=self._environment(), timeout=left)
@@ -379,10 +403,10 @@ def url_secrets(urls: Sequence[str]) -> set[str]:
     for url in urls:
         match = re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://(?P<who>[^/\s@]+)@", url)
         if match:
-            found.add(match["who"])
-            secret = match["who"].partition(":")[2]
-            # A short one would blank out half of every message.
-            if len(secret) >= 6:
-                found.add(secret)
+            _user, colon, password = match["who"].partition(":")
+            # A short word, as in ssh://git@host, would blank out half of every message.
+            found.update(word for word in (match["who"], password) if len(word) >= 6)
+            if colon:
+                found.add(match["who"])
         found.update(re.findall(r"/t/([A-Za-z0-9._~-]{6,})(?=/|$)", url))
     return found

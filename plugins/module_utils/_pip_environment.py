@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -183,7 +184,6 @@ class PipManager:
     """Carries one request through the cycle.
 
     Args:
-        temporary: a private directory of the module's own, for what check mode has to write.
         make_pip: replaces pip in tests.
     """
 
@@ -191,12 +191,10 @@ class PipManager:
         self,
         request: Request,
         check_mode: bool,
-        temporary: str,
         make_pip: Callable[..., Pip] = Pip,
     ) -> None:
         self.request = request
         self.check_mode = check_mode
-        self._temporary = temporary
         self._make_pip = make_pip
         self._deadline = time.monotonic() + request.timeout
         self._warnings: list[str] = []
@@ -283,7 +281,11 @@ class PipManager:
 
     def _predict(self, todo: Plan, observed: Observed) -> Packages:
         """The distributions as they would be after the run, by pip's own resolver."""
-        with self._pip(observed, self._temporary, writes=not self.check_mode) as pip:
+        # Check mode must not even touch the time stamp of the directory that holds the prefix.
+        parent = tempfile.gettempdir() if self.check_mode else _scratch_parent(self.request.prefix)
+        with self._pip(observed, parent, writes=not self.check_mode) as pip:
+            if todo.sweep:
+                pip.overlook(str(observed.state.site_packages), todo.sweep)
             if not pip.can_report and (todo.install or todo.reinstall):
                 raise CondaModuleError(
                     f"pip {observed.packages.by_name['pip'].version} in {self.request.prefix} cannot "
@@ -309,10 +311,7 @@ class PipManager:
 
     def _apply(self, todo: Plan, observed: Observed) -> Observed:
         prefix = self.request.prefix
-        parent = os.path.dirname(prefix)
-        if not os.access(parent, os.W_OK | os.X_OK):
-            # The owner of a prefix below a directory of root's.
-            parent = os.path.join(prefix, "conda-meta")
+        parent = _scratch_parent(prefix)
         details = {"install": [redact(line) for line in todo.install], "remove": list(todo.remove)}
         with transaction(
             prefix, operation=_OPERATION, timeout=self._seconds_left(), details=details
@@ -463,7 +462,7 @@ def _after(before: Packages, reported: Sequence[Reported], removed: Sequence[str
     for new in reported:
         old = before.by_name.get(new.name)
         # The same version lands in the same dist-info, which conda's record names.
-        owner = CONDA if old and old.owner == CONDA and old.version == new.version else PIP
+        owner = CONDA if (new.name, new.version) in before.of_conda else PIP
         after[new.name] = Distribution(
             name=new.name,
             version=new.version,
@@ -473,7 +472,7 @@ def _after(before: Packages, reported: Sequence[Reported], removed: Sequence[str
             extras=new.extras,
             direct_url=new.direct_url,
         )
-    return Packages(after)
+    return replace(before, by_name=after, doubles={})
 
 
 def _predicted_lines(predicted: Packages, observed: Observed, todo: Plan) -> list[str]:
@@ -515,6 +514,14 @@ def _owned_conflicts(observed: Observed, reported: Sequence[Reported]) -> dict[s
             f"{owned.name} {owned.version}, which conda owns, by {one.version} from pip{because}"
         )
     return conflicts
+
+
+def _scratch_parent(prefix: str) -> str:
+    """Beside the prefix, on its volume; inside for its owner below a directory of root's."""
+    parent = os.path.dirname(prefix)
+    if os.access(parent, os.W_OK | os.X_OK):
+        return parent
+    return os.path.join(prefix, "conda-meta")
 
 
 def _remove_metadata(path: str) -> None:

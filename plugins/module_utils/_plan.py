@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -101,12 +102,17 @@ def is_satisfied(wanted: Wanted, records: Mapping[str, PackageRecord]) -> bool:
         return False
 
 
+def _dependency_name(text: str) -> str:
+    """The package that an item of ``depends`` names: ``six >=1.5``, ``six>=1.5`` and ``six[...]`` alike."""
+    return re.split(r"[ =<>!~\[]", text.rpartition("::")[2].strip(), maxsplit=1)[0].lower()
+
+
 def missing_dependencies(records: Mapping[str, PackageRecord]) -> list[str]:
     """Specs of dependencies that are not linked at all, as an interrupted change leaves them."""
     missing: dict[str, str] = {}
     for record in records.values():
         for text in record.depends:
-            name = text.split(" ", 1)[0].split("[", 1)[0]
+            name = _dependency_name(text)
             # Names with two underscores in front are virtual: facts about the host, not packages.
             if name not in records and not name.startswith("__"):
                 missing[name] = text
@@ -122,7 +128,7 @@ def closure(names: Iterable[str], records: Mapping[str, PackageRecord]) -> set[s
         if name in reached:
             continue
         reached.add(name)
-        depends = [text.split(" ", 1)[0].split("[", 1)[0] for text in records[name].depends]
+        depends = [_dependency_name(text) for text in records[name].depends]
         if name == "python":
             depends.extend(_COMES_WITH_PYTHON)
         waiting.extend(depend for depend in depends if depend in records)
@@ -157,7 +163,7 @@ def plan_packages(
     install = [item.text for item in unsatisfied]
     named = {item.spec.name for item in unsatisfied if item.spec}
     for text in missing_dependencies(records):
-        if text.split(" ", 1)[0] not in named:
+        if _dependency_name(text) not in named:
             install.append(text)
             reasons.append(f"the dependency {text} is missing")
     reinstall = []

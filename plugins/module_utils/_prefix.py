@@ -142,6 +142,8 @@ def canonical_channel(channel: str) -> str:
 
 
 def _record_from(data: Mapping[str, Any], record_path: str) -> PackageRecord:
+    if not isinstance(data["name"], str):
+        raise TypeError("its name is no text")
     sizes: dict[str, int] = {}
     for item in (data.get("paths_data") or {}).get("paths") or ():
         size = item.get("size_in_bytes")
@@ -296,7 +298,9 @@ class _Listing:
                 for entry in entries:
                     try:
                         # Hard links into the cache are plain files; of a soft link the target counts.
-                        sizes[entry.name] = entry.stat().st_size
+                        # No package owns a directory, so one in a file's place is as good as nothing.
+                        directory = entry.is_dir(follow_symlinks=False)
+                        sizes[entry.name] = -1 if directory else entry.stat().st_size
                     except OSError:
                         if entry.is_symlink():
                             sizes[entry.name] = 0

@@ -66,10 +66,12 @@ class Packages:
     Attributes:
         by_name: the distribution that Python would import, by normal name.
         doubles: paths of further dist-info directories of the same name.
+        of_conda: normal name and version of each dist-info that conda's records hold.
     """
 
     by_name: Mapping[str, Distribution] = field(default_factory=dict)
     doubles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    of_conda: frozenset[tuple[str, str]] = frozenset()
 
     def owned_by_conda(self) -> list[Distribution]:
         """The distributions that conda installed, sorted by name."""
@@ -126,7 +128,12 @@ def observe_packages(prefix: str, site_packages: str, conda_files: Iterable[str]
         first, second = (known, found) if known.metadata or not found.metadata else (found, known)
         by_name[found.name] = first
         doubles[found.name] = (*doubles.get(found.name, ()), second.path)
-    return Packages(by_name, doubles)
+    return Packages(by_name, doubles, frozenset(map(_name_and_version, owned)))
+
+
+def _name_and_version(directory: str) -> tuple[str, str]:
+    name, _dash, version = os.path.splitext(directory)[0].partition("-")
+    return normalize_name(name), version
 
 
 def _read_distribution(path: str, owned: bool) -> Distribution:

@@ -146,7 +146,8 @@ def observe(path: str) -> str | None:
         CondaModuleError: it cannot be read.
     """
     try:
-        with open(path, encoding="utf-8") as stream:
+        # newline="": the line ends of what is not touched stay as they are.
+        with open(path, encoding="utf-8", newline="") as stream:
             return stream.read()
     except FileNotFoundError:
         return None
@@ -188,7 +189,7 @@ def write(module: AnsibleModule, path: str, text: str) -> None:
         os.makedirs(directory)
     try:
         descriptor, temporary = tempfile.mkstemp(dir=module.tmpdir, prefix="condarc-")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
             stream.write(text)
         if not os.path.exists(path):
             # mkstemp makes private files; a condarc of an installation is for everybody who uses it.

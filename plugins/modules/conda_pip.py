@@ -406,7 +406,7 @@ def main() -> None:
     module.no_log_values.update(url_secrets(addresses))
     try:
         request = request_from(module.params)
-        outcome = PipManager(request, module.check_mode, module.tmpdir).run()
+        outcome = PipManager(request, module.check_mode).run()
     except CondaModuleError as error:
         module.fail_json(**error.as_result())
     else:

@@ -42,7 +42,8 @@ notes:
     the task runs, the same code is imported.'
   - 'Layer C(framework). C(framework.torch): torch computes and sees O(expected_gpus) GPUs.'
   - 'Layer C(kernel). C(kernel.numpy) and C(kernel.torch): a matrix product is right within a
-    tolerance on every device, compared with sums in plain Python, and not slower than a floor.'
+    tolerance on every device, compared with float64 and with sums in plain Python, and not slower
+    than a floor.'
   - 'Layer C(workload). C(workload.regression_numpy) and C(workload.regression_torch): a linear
     regression recovers known coefficients, by least squares and by gradient descent.
     C(workload.plot): matplotlib draws a PNG into memory. C(workload.sentiment): the sentiment
@@ -413,7 +414,8 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         request = request_from(module.params)
-        outcome = Checker(request, module.tmpdir).run()
+        # Not module.tmpdir: Ansible would leave its directory behind in the home of the user.
+        outcome = Checker(request).run()
     except CondaModuleError as error:
         module.fail_json(**error.as_result())
     else:

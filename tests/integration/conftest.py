@@ -17,6 +17,11 @@ from lab import paths
 from lab.build import build
 from lab.mirror import Mirror
 
+pytest.register_assert_rewrite("tests.integration.four_steps")
+
+from tests.integration.four_steps import Steps  # noqa: E402
+from tests.integration.lab_conda import run_conda  # noqa: E402
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 RunModule = Callable[..., dict[str, Any]]
 
@@ -73,13 +78,15 @@ def run_module(home: Path) -> RunModule:
             **(environment or {}),
         }
         done = subprocess.run(
-            [python, str(ROOT / "tests" / "run_module.py"), name, json.dumps(arguments)],
+            [
+                *(python, str(ROOT / "tests" / "run_module.py"), name, json.dumps(arguments)),
+                *([] if user is None else [str(user)]),
+            ],
             env=env,
             capture_output=True,
             text=True,
             check=False,
             timeout=600,
-            user=user,
         )
         try:
             result: dict[str, Any] = json.loads(done.stdout)
@@ -101,6 +108,16 @@ def install_options(mirror: Mirror, prefix: Path) -> dict[str, Any]:
         "installer_url": f"{mirror.url}/installers/{current['filename']}",
         "checksum": f"sha256:{current['sha256']}",
     }
+
+
+@pytest.fixture(scope="session")
+def installer_options(mirror: Mirror) -> Callable[..., dict[str, Any]]:
+    """Options of ``conda_installation`` for the lab's installer; keywords are laid on top."""
+
+    def options(prefix: Path, **more: Any) -> dict[str, Any]:
+        return {**install_options(mirror, prefix), **more}
+
+    return options
 
 
 @pytest.fixture(scope="session")
@@ -152,15 +169,30 @@ def conda(conda_installation: Path, home: Path) -> Callable[..., Any]:
     """The real conda as an oracle: runs ``conda ARGUMENTS --json`` and returns the document."""
 
     def run(*arguments: str) -> Any:
-        done = subprocess.run(
-            [str(conda_installation / "bin" / "python"), "-I", "-m", "conda", *arguments, "--json"],
-            env={"PATH": os.environ["PATH"], "HOME": str(home)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return json.loads(done.stdout)
+        return run_conda(conda_installation, home, *arguments, "--json")
 
     return run
+
+
+@pytest.fixture(scope="session")
+def versions(conda: Callable[..., Any]) -> Callable[[Path], dict[str, str]]:
+    """What the real conda lists in a prefix: versions by package name."""
+
+    def read(prefix: Path) -> dict[str, str]:
+        return {item["name"]: item["version"] for item in conda("list", "--prefix", str(prefix))}
+
+    return read
+
+
+@pytest.fixture
+def four_steps(run_module: RunModule, conda_installation: Path, home: Path) -> Steps:
+    """Check, run, check again, run again, with the shared installation and home under watch."""
+    return Steps(run_module, (conda_installation, home), conda_installation)
+
+
+@pytest.fixture(autouse=True)
+def _well_behaved_mirror(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No test leaves a fault of the mirror to the next one."""
+    yield
+    if "mirror" in request.fixturenames:
+        request.getfixturevalue("mirror").clear_faults()

@@ -161,9 +161,7 @@ def test_every_requirement_of_the_stack_is_met_inside_it(site):
         name, version = wheelhouse.pin_of(wheel)
         if stack.get(name) != Version(version):
             continue
-        with zipfile.ZipFile(wheel) as archive:
-            metadata = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
-            message = HeaderParser().parsestr(archive.read(metadata).decode())
+        message = HeaderParser().parsestr(simple_index.metadata(wheel).decode())
         for text in message.get_all("Requires-Dist", []):
             requirement = Requirement(text)
             if requirement.marker is not None and not requirement.marker.evaluate(TARGET):
@@ -176,7 +174,7 @@ def test_every_requirement_of_the_stack_is_met_inside_it(site):
 
 def test_the_index_has_every_wheel_with_its_hash(site):
     projects = Links((paths.simple_dir() / "index.html").read_text()).found
-    assert [href for href, _, _ in projects] == sorted({f"{n}/" for n, _ in wheelhouse.pins()})
+    assert [text for _, _, text in projects] == sorted({name for name, _ in wheelhouse.pins()})
     seen = set()
     for href, _, name in projects:
         page = paths.simple_dir() / href / "index.html"
@@ -217,7 +215,9 @@ def test_pip_installs_from_the_mirror(site, tmp_path, source):
         )
         assert answer.returncode == 0, answer.stderr
         assert (tmp_path / "there" / "six-1.16.0.dist-info").is_dir()
-        assert mirror.counts()["/wheels/tqdm-4.66.5-py3-none-any.whl"]["requests"] == 1
+        wheel = "/wheels/tqdm-4.66.5-py3-none-any.whl"
+        assert mirror.counts()[wheel]["requests"] == 1
+        assert (f"{wheel}.metadata" in mirror.counts()) == (source == "index")
 
 
 def test_pip_refuses_a_wheel_that_was_tampered_with(site, tmp_path):
@@ -259,6 +259,33 @@ def test_the_index_of_small_wheels(tmp_path):
             made[1].name,
         ],
     ]
+
+
+def test_metadata_beside_a_wheel_is_announced_with_its_hash(tmp_path):
+    wheel = make_wheel(tmp_path, "aa", "1.0")
+    simple_index.write_metadata(wheel)
+    content = (tmp_path / f"{wheel.name}.metadata").read_bytes()
+    assert content == simple_index.metadata(wheel)
+    assert b"Name: aa\n" in content
+    target = tmp_path / "simple"
+    target.mkdir()
+    simple_index.write_index([wheel], target, "../../wheels/")
+    page = (target / "aa" / "index.html").read_text()
+    digest = hashlib.sha256(content).hexdigest()
+    assert f'data-core-metadata="sha256={digest}"' in page
+    assert f'data-dist-info-metadata="sha256={digest}"' in page
+
+
+def test_vendored_metadata_is_not_taken_for_the_wheel_s_own(tmp_path):
+    wheel = make_wheel(tmp_path, "aa", "1.0")
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("aa/_vendor/bb-2.0.dist-info/METADATA", "Name: bb\n")
+    assert b"Name: aa\n" in simple_index.metadata(wheel)
+    empty = tmp_path / "cc-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(empty, "w") as archive:
+        archive.writestr("cc-1.0/bb-2.0.dist-info/METADATA", "Name: bb\n")
+    with pytest.raises(ValueError, match="no METADATA in cc-1"):
+        simple_index.metadata(empty)
 
 
 def test_old_wheels_are_linked_and_stale_ones_are_not(tmp_path):

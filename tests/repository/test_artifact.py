@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from scripts import make_changelog
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -80,6 +83,18 @@ def test_artifact_holds_what_a_user_needs_and_nothing_else(unpacked: Path) -> No
         if path.name == "__pycache__" or path.suffix == ".pyc"
     ]
     assert droppings == []
+
+
+def test_changelog_is_what_the_fragments_say(unpacked: Path) -> None:
+    """`make changelog` in a copy changes nothing."""
+    copy = unpacked / "changelog" / "ansible_collections" / "llmfleet" / "conda"
+    for name in ("changelogs", "plugins", "meta", "roles", "playbooks"):
+        shutil.copytree(ROOT / name, copy / name)
+    for name in ("galaxy.yml", "CHANGELOG.md"):
+        shutil.copy(ROOT / name, copy / name)
+    make_changelog.write(copy, unpacked / "changelog")
+    for name in ("CHANGELOG.md", "changelogs/changelog.yaml"):
+        assert (copy / name).read_text() == (ROOT / name).read_text(), "run `make changelog`"
 
 
 def test_artifact_needs_no_other_collection(unpacked: Path) -> None:

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -132,14 +132,13 @@ def prefix(make_prefix: Callable[..., Prefix]) -> Prefix:
 
 
 @pytest.fixture(autouse=True)
-def _plain_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def _plain_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No search paths and an empty home directory, whoever runs the tests."""
     for name in ("LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE"):
         monkeypatch.delenv(name, raising=False)
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
-    yield
 
 
 def subdir() -> str:

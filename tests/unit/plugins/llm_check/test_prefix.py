@@ -266,6 +266,8 @@ def test_condas_own_metadata_do_not_count_among_condas(prefix: Prefix) -> None:
         ("https://conda.anaconda.org/main/linux-64", False),
         ("https://mirror.example/anaconda/pkgs/r/noarch", False),
         ("pkgs/main", False),
+        ("anaconda", False),
+        ("https://mirror.example/ours/main/linux-64", True),
         ("defaults", False),
         ("https://conda.anaconda.org/conda-forge/linux-64", True),
         ("https://mirror.example/conda/lab/noarch", True),

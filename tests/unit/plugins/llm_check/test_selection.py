@@ -144,7 +144,7 @@ def test_a_request_that_cannot_mean_anything_is_refused(
 
 
 def test_a_relative_prefix_is_refused() -> None:
-    with pytest.raises(CondaModuleError, match="prefix.*envs/llm"):
+    with pytest.raises(CondaModuleError, match=r"prefix.*envs/llm"):
         validate(Request(prefix="envs/llm"))
 
 

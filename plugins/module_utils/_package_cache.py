@@ -1,0 +1,49 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finds the package caches that a conda installation uses, from its condarc files."""
+
+from __future__ import annotations
+
+import os
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import Condarc, CondarcError
+
+
+def condarc_files(installation: str) -> list[str]:
+    """The condarc files that count for an installation, least important first.
+
+    The list is conda's search path (``conda config --help``, 24.7) without the environment variables,
+    which never reach a conda that this collection starts.
+    """
+    places = (
+        "/etc/conda/.condarc",
+        "/etc/conda/condarc",
+        "/var/lib/conda/.condarc",
+        "/var/lib/conda/condarc",
+        os.path.join(installation, ".condarc"),
+        os.path.join(installation, "condarc"),
+        os.path.expanduser("~/.config/conda/.condarc"),
+        os.path.expanduser("~/.config/conda/condarc"),
+        os.path.expanduser("~/.conda/.condarc"),
+        os.path.expanduser("~/.conda/condarc"),
+        os.path.expanduser("~/.condarc"),
+    )
+    return [path for path in places if os.path.isfile(path)]
+
+
+def package_caches(installation: str) -> list[str]:
+    """Directories that conda may take packages from or put them into (``pkgs_dirs``)."""
+    caches: list[str] = []
+    for path in condarc_files(installation):
+        try:
+            with open(path, encoding="utf-8") as stream:
+                named = Condarc(stream.read()).values.get("pkgs_dirs")
+        except (OSError, UnicodeDecodeError, CondarcError):
+            # conda itself will say what is wrong with it; the defaults are locked in any case.
+            continue
+        if isinstance(named, list):
+            caches.extend(os.path.expanduser(os.path.expandvars(str(item))) for item in named)
+    caches.append(os.path.join(installation, "pkgs"))
+    caches.append(os.path.expanduser("~/.conda/pkgs"))
+    return list(dict.fromkeys(path for path in caches if path.startswith("/")))

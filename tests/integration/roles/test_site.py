@@ -1,0 +1,141 @@
+"""The main job by its playbooks, on one host: predicted, done, done once, broken, mended, removed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.integration.roles.conftest import FleetHost, Run
+
+SITE = "llmfleet.conda.site"
+CHANGING = (
+    "Install the distribution",
+    "Configure channels and mirrors",
+    "Make conda known to login shells",
+    "Keep each environment as declared",
+    "Keep Python and the packages from conda",
+    "Keep the packages from pip",
+)
+
+
+def entries(root: Path) -> list[str]:
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*"))
+
+
+@pytest.fixture(scope="module")
+def predicted(fleet_host: FleetHost) -> Run:
+    """Check mode on the bare host."""
+    run = fleet_host.play(SITE, "--check")
+    assert entries(fleet_host.root) == []
+    return run
+
+
+@pytest.fixture(scope="module")
+def converged(fleet_host: FleetHost, predicted: Run) -> Run:
+    """The first run."""
+    return fleet_host.play(SITE)
+
+
+def test_check_mode_on_a_bare_host_passes_and_writes_nothing(
+    predicted: Run, fleet_host: FleetHost
+) -> None:
+    assert predicted.code == 0, predicted.text
+    assert predicted.conda_starts == 0
+    assert not fleet_host.report_path.exists()
+
+
+def test_check_mode_predicts_the_changes(predicted: Run, converged: Run) -> None:
+    assert converged.code == 0, converged.text
+    assert converged.changed == len(CHANGING)
+    assert predicted.changed == converged.changed
+
+
+def test_the_report_says_that_the_host_passed(converged: Run, fleet_host: FleetHost) -> None:
+    report = fleet_host.report
+    assert report["status"] == "pass"
+    names = [check["name"] for check in report["checks"]]
+    assert {"imports.numpy", "imports.networkx", "workload.regression_numpy"} <= set(names)
+    assert all(
+        sorted(check) == ["detail", "name", "seconds", "status"] for check in report["checks"]
+    )
+
+
+def test_a_login_shell_can_activate_the_environment(converged: Run, fleet_host: FleetHost) -> None:
+    code = "import numpy, sys; print(sys.prefix)"
+    command = f". {fleet_host.profile} && conda activate llm && python -c '{code}'"
+    environment = {"PATH": os.defpath, "HOME": str(fleet_host.root.parent / "home")}
+    said = subprocess.run(
+        ["bash", "-c", command], env=environment, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.strip() == str(fleet_host.environment)
+
+
+def test_a_second_run_changes_nothing_and_starts_no_conda(
+    converged: Run, fleet_host: FleetHost
+) -> None:
+    again = fleet_host.play(SITE)
+    assert again.code == 0, again.text
+    assert again.changed == 0
+    assert again.conda_starts == 0
+
+
+def test_a_converged_host_costs_few_module_runs(converged: Run, fleet_host: FleetHost) -> None:
+    roles = fleet_host.play(SITE, "--tags", "install,environments,stack")
+    assert [name.rpartition(".")[2] for name in roles.modules] == [
+        "conda_installation",
+        "conda_config",
+        "blockinfile",
+        "conda_env",
+        "conda_env",
+        "conda_pip",
+    ]
+    verify = fleet_host.play("llmfleet.conda.verify")
+    assert [name.rpartition(".")[2] for name in verify.modules] == ["llm_check"]
+
+
+def test_verify_names_what_is_broken_and_site_mends_it(
+    converged: Run, fleet_host: FleetHost
+) -> None:
+    package = fleet_host.environment / "lib/python3.11/site-packages/numpy"
+    (package / "__init__.py").unlink()
+
+    looked = fleet_host.play("llmfleet.conda.verify")
+    assert looked.code == 2
+    assert looked.changed == 0
+    assert fleet_host.report["status"] == "fail"
+    failed = [check for check in fleet_host.report["checks"] if check["status"] == "fail"]
+    assert any("numpy" in check["detail"] for check in failed)
+    assert f"failed: {failed[0]['name']}: " in looked.text
+
+    # Check mode sees the damage, predicts the repair and does not hold the damage against the host.
+    foretold = fleet_host.play(SITE, "--check")
+    assert foretold.code == 0, foretold.text
+    assert foretold.changed > 0
+    assert foretold.conda_starts == 0
+    assert not (package / "__init__.py").exists()
+
+    mended = fleet_host.play(SITE)
+    assert mended.code == 0, mended.text
+    # The two tasks that look at this environment both foretell the repair, which the first then makes.
+    assert mended.changed == 1
+    assert fleet_host.report["status"] == "pass"
+    assert (package / "__init__.py").is_file()
+
+
+def test_remove_leaves_nothing_behind(converged: Run, fleet_host: FleetHost) -> None:
+    foretold = fleet_host.play("llmfleet.conda.remove", "--check")
+    assert foretold.code == 0, foretold.text
+    assert fleet_host.environment.is_dir()
+
+    removed = fleet_host.play("llmfleet.conda.remove")
+    assert removed.code == 0, removed.text
+    assert removed.changed == foretold.changed
+    left = [name for name in entries(fleet_host.root) if (fleet_host.root / name).is_file()]
+    assert left == []
+
+    again = fleet_host.play("llmfleet.conda.remove")
+    assert again.code == 0, again.text
+    assert again.changed == 0

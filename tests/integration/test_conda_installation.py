@@ -1,0 +1,100 @@
+"""Installations by the lab's installer, judged by the conda in them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import installer as lab_installer
+from tests.integration.four_steps import Steps
+from tests.integration.lab_conda import run_conda
+
+Options = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> Path:
+    """Where nothing is yet."""
+    return tmp_path / "base"
+
+
+@pytest.fixture
+def steps(run_module: Any, tmp_path: Path, home: Path, prefix: Path) -> Steps:
+    """The four steps with the prefix, what is beside it, and the home directory under watch."""
+    return Steps(run_module, (tmp_path, home), prefix)
+
+
+def test_the_life_of_an_installation(
+    prefix: Path, steps: Steps, installer_options: Options, run_module: Any, home: Path
+) -> None:
+    current = lab_installer.current()
+    result = steps("conda_installation", installer_options(prefix))
+    info = run_conda(prefix, home, "info", "--json")
+    assert info["conda_version"] == "24.7.1"
+    assert result["conda_version"] == info["conda_version"]
+    assert info["root_prefix"] == str(prefix)
+    assert info["python_version"].startswith(current["python"])
+    assert result["python_version"] == current["python"]
+    assert [path.name for path in prefix.parent.iterdir()] == ["base"]
+
+    environment = {"installation": str(prefix), "name": "kept"}
+    assert run_module("conda_env", environment)["changed"]
+    absent = {"prefix": str(prefix), "state": "absent"}
+    refused = run_module("conda_installation", absent)
+    assert refused["rc"] == 1
+    assert "still holds the environments kept" in refused["msg"]
+    assert (prefix / "envs" / "kept" / "conda-meta" / "history").is_file()
+
+    steps("conda_installation", {**absent, "remove_environments": True})
+    assert list(prefix.parent.iterdir()) == []
+
+
+def test_an_installer_on_the_host(prefix: Path, run_module: Any, tmp_path: Path) -> None:
+    current = lab_installer.current()
+    script = tmp_path / current["filename"]
+    shutil.copy(current["path"], script)
+    options = {"prefix": str(prefix), "installer_path": str(script)}
+    options["checksum"] = f"sha256:{current['sha256']}"
+    result = run_module("conda_installation", options)
+    assert result["changed"], result
+    assert result["conda_version"] == "24.7.1"
+    assert {path.name for path in tmp_path.iterdir()} == {"base", current["filename"]}
+    assert not run_module("conda_installation", options)["changed"]
+
+
+@pytest.mark.parametrize("place", ["missing parents", "empty directory"])
+def test_a_place_to_install_and_an_interrupted_download_that_is_continued(
+    place: str, tmp_path: Path, run_module: Any, installer_options: Options, mirror: Any
+) -> None:
+    prefix = tmp_path / "opt" / "site" / "base"
+    if place == "empty directory":
+        prefix.mkdir(parents=True)
+    mirror.reset()
+    mirror.fault("/installers/*.sh", "truncate", fraction=0.5, times=1)
+    result = run_module("conda_installation", installer_options(prefix))
+    assert result["changed"], result
+    whole = lab_installer.current()["path"].stat().st_size
+    (sent,) = [item for path, item in mirror.counts().items() if path.endswith(".sh")]
+    assert sent["requests"] == 2
+    assert sent["bytes"] < whole * 1.1
+
+
+def test_nothing_is_fetched_when_nothing_is_to_do(
+    conda_installation: Path, run_module: Any, installer_options: Options, mirror: Any
+) -> None:
+    mirror.reset()
+    result = run_module("conda_installation", installer_options(conda_installation))
+    assert not result["changed"]
+    assert mirror.counts() == {}
+
+
+def test_environments_and_condarc_of_a_shared_installation_show_up(
+    conda_installation: Path, run_module: Any, installer_options: Options, make_env: Any
+) -> None:
+    environment = make_env()
+    result = run_module("conda_installation", installer_options(conda_installation))
+    assert environment.name in result["environments"]

@@ -1,0 +1,159 @@
+"""Starting and ending child processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import (
+    child_environment,
+    run,
+)
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-I", "-c", code]
+
+
+def test_output_and_status() -> None:
+    done = run(python("import sys; print('out'); sys.stderr.write('err'); sys.exit(3)"))
+    assert (done.rc, done.stdout, done.stderr, done.timed_out) == (3, "out\n", "err", False)
+
+
+def test_death_by_a_signal_is_a_negative_status() -> None:
+    assert run(python("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")).rc == -9
+
+
+def test_bytes_that_are_no_utf8_do_not_break_it() -> None:
+    done = run(python("import sys; sys.stdout.buffer.write(b'a\\xff\\xe9b')"))
+    assert done.stdout.startswith("a")
+    assert done.stdout.endswith("b")
+
+
+def test_much_output_on_both_sides_does_not_block() -> None:
+    code = "import sys; sys.stderr.write('e' * 3_000_000); sys.stdout.write('o' * 3_000_000)"
+    done = run(python(code), timeout=60)
+    assert (len(done.stdout), len(done.stderr)) == (3_000_000, 3_000_000)
+
+
+def test_nothing_waits_for_a_person() -> None:
+    done = run(python("import sys; print(repr(sys.stdin.read()))"), timeout=30)
+    assert done.stdout == "''\n"
+
+
+def test_stdin_is_fed() -> None:
+    assert run(python("print(input()[::-1])"), stdin=b"abc\n").stdout == "cba\n"
+
+
+def test_arguments_reach_the_program_as_they_are() -> None:
+    odd = ["a b", "$HOME", "; exit 9", "'", '"', "*", "", "ü"]
+    code = "import json, sys; print(json.dumps(sys.argv[1:]))"
+    assert __import__("json").loads(run([*python(code), *odd]).stdout) == odd
+
+
+def test_the_working_directory(tmp_path: Path) -> None:
+    code = "import os; print(os.getcwd())"
+    assert run(python(code)).stdout == "/\n"
+    assert run(python(code), cwd=str(tmp_path)).stdout == f"{tmp_path}\n"
+
+
+def test_a_program_that_is_not_there() -> None:
+    with pytest.raises(FileNotFoundError):
+        run(["/nonexistent/program"])
+
+
+TREE = """
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+with open({path!r} + ".part", "w") as stream:
+    stream.write(str(child.pid))
+os.rename({path!r} + ".part", {path!r})
+print("said before", flush=True)
+time.sleep(60)
+"""
+
+
+def ended(pid: int) -> bool:
+    for _ in range(100):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as stream:
+                if stream.read().rpartition(")")[2].split()[0] in {"Z", "X"}:
+                    return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_a_timeout_ends_the_whole_tree_and_keeps_what_was_said(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    began = time.monotonic()
+    done = run(python(TREE.format(path=str(note))), timeout=2)
+    assert time.monotonic() - began < 20
+    assert done.timed_out
+    assert done.rc == -signal.SIGKILL
+    assert done.stdout == "said before\n"
+    assert ended(int(note.read_text()))
+
+
+def test_an_interrupt_ends_the_whole_tree(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+
+    def interrupt() -> None:
+        while not note.exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        run(python(TREE.format(path=str(note))), timeout=30)
+    thread.join()
+    assert ended(int(note.read_text()))
+
+
+def test_a_grandchild_that_keeps_the_pipe_open_does_not_hold_up_a_timeout(tmp_path: Path) -> None:
+    code = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
+    began = time.monotonic()
+    done = run(python(code), timeout=2)
+    assert time.monotonic() - began < 20
+    assert done.timed_out
+
+
+def test_the_childs_environment() -> None:
+    base = {
+        "PATH": "/bin",
+        "HOME": "/home/a",
+        "CONDA_PREFIX": "x",
+        "CONDARC": "x",
+        "_CONDA_EXE": "x",
+        "_CE_CONDA": "x",
+        "MAMBA_EXE": "x",
+        "PYTHONPATH": "x",
+        "PYTHONNOUSERSITE": "x",
+        "PIP_INDEX_URL": "x",
+        "PIP_CERT": "/ca.pem",
+        "SUDO_COMMAND": "x",
+        "VIRTUAL_ENV_PROMPT": "x",
+        "LANG": "de_DE",
+        "LANGUAGE": "de",
+        "no_proxy": "localhost",
+    }
+    expected = {
+        "PATH": "/bin",
+        "HOME": "/home/a",
+        "PIP_CERT": "/ca.pem",
+        "no_proxy": "localhost",
+        "LC_ALL": "C.UTF-8",
+        "LANG": "C.UTF-8",
+        "LANGUAGE": "",
+    }
+    assert child_environment(base=base) == expected
+    extra = {"CONDA_PKGS_DIRS": "/c", "LANG": "C"}
+    assert child_environment(extra, base) == {**expected, **extra}
+    assert "CONDA_PREFIX" in base

@@ -1,0 +1,321 @@
+"""Command lines, environment, retries and time limits, with a conda that a test has scripted."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.llmfleet.conda.plugins.module_utils import _conda_command
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import (
+    Conda,
+    Solution,
+    solution_of,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+
+from tests.unit.plugins.fake_prefix import snapshot
+
+FAKE = """\
+#!{python} -I
+import json, os, subprocess, sys, time
+from pathlib import Path
+here = Path({here!r})
+with open(here / "calls", "a") as stream:
+    cache = os.environ.get("CONDA_PKGS_DIRS", "")
+    seen = sorted(str(p.relative_to(cache)) for p in Path(cache).rglob("*")) if cache else None
+    if cache:
+        Path(cache, "written-by-conda").write_text("x")
+    call = {{"argv": sys.argv[1:], "env": dict(os.environ), "cwd": os.getcwd(), "cache": seen}}
+    stream.write(json.dumps(call) + "\\n")
+replies = json.loads((here / "replies").read_text())
+reply = replies.pop(0)
+(here / "replies").write_text(json.dumps(replies or [reply]))
+if reply.get("child"):
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    (here / "child").write_text(str(child.pid))
+time.sleep(reply.get("sleep", 0))
+sys.stderr.write(reply.get("stderr", ""))
+sys.stdout.write(reply.get("stdout", ""))
+sys.exit(reply.get("rc", 0))
+"""
+
+GOOD = json.dumps({"success": True})
+NETWORK = json.dumps({"exception_name": "CondaHTTPError", "message": "HTTP 503 for url <http://x>"})
+REFUSED = json.dumps({"exception_name": "CondaHTTPError", "message": "HTTP 404 for url <http://x>"})
+CORRUPT = json.dumps({"exception_name": "ChecksumMismatchError", "message": "a mismatch"})
+MISSING = json.dumps({"exception_name": "PackagesNotFoundError", "message": "no x"})
+
+
+class Scripted:
+    """A fake conda that records its calls and gives the replies in turn, the last one for ever."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.executable = path / "conda"
+        self.executable.write_text(FAKE.format(python=sys.executable, here=str(path)))
+        self.executable.chmod(0o755)
+        self.reply({"stdout": GOOD})
+
+    def reply(self, *replies: dict[str, Any]) -> None:
+        (self.path / "replies").write_text(json.dumps(replies))
+
+    def calls(self) -> list[dict[str, Any]]:
+        try:
+            lines = (self.path / "calls").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in lines]
+
+    def conda(self, **options: Any) -> Conda:
+        return Conda(str(self.path / "base"), str(self.executable), **options)
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scripted:
+    monkeypatch.setattr(_conda_command, "_RETRY_DELAYS", (0.0, 0.0))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "fake").mkdir()
+    return Scripted(tmp_path / "fake")
+
+
+COMMON = ["--prefix", "/opt/env", "--yes", "--quiet", "--json"]
+CHANNELS = ["--override-channels", "--channel", "lab"]
+
+
+def test_exact_command_lines(fake: Scripted) -> None:
+    conda = fake.conda()
+    conda.create("/opt/env", ["python=3.12", "numpy>=1,<2"], CHANNELS)
+    conda.install("/opt/env", ["lab::six[build='*_0']"], [*CHANNELS, "--offline"])
+    conda.remove("/opt/env", ["six", "tqdm"])
+    conda.remove_environment("/opt/env")
+    assert [call["argv"] for call in fake.calls()] == [
+        ["create", *COMMON, *CHANNELS, "python=3.12", "numpy>=1,<2"],
+        ["install", *COMMON, *CHANNELS, "--offline", "lab::six[build='*_0']"],
+        ["remove", *COMMON, "six", "tqdm"],
+        ["remove", *COMMON, "--all"],
+    ]
+    assert {call["cwd"] for call in fake.calls()} == {"/"}
+
+
+def test_dry_runs_say_so_and_nothing_else_differs(fake: Scripted) -> None:
+    conda = fake.conda()
+    conda.create("/opt/env", ["six"], CHANNELS, dry_run=True)
+    conda.install("/opt/env", ["six"], [], dry_run=True)
+    conda.remove("/opt/env", ["six"], dry_run=True)
+    assert [call["argv"] for call in fake.calls()] == [
+        ["create", *COMMON, *CHANNELS, "--dry-run", "six"],
+        ["install", *COMMON, "--dry-run", "six"],
+        ["remove", *COMMON, "--dry-run", "six"],
+    ]
+
+
+def test_the_installations_own_python_runs_conda_without_the_users_modules(tmp_path: Path) -> None:
+    scripted = Scripted(tmp_path)
+    python = tmp_path / "base" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    scripted.executable.rename(python)
+    conda = Conda(str(tmp_path / "base"))
+    conda.remove("/opt/env", ["six"])
+    conda.remove("/opt/env", ["six"], dry_run=True)
+    assert [call["argv"][:4] for call in scripted.calls()] == [
+        ["-I", "-m", "conda", "remove"],
+        ["-I", "-B", "-m", "conda"],
+    ]
+
+
+def test_the_environment_is_scrubbed(fake: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    misleading = {
+        "CI": "true",
+        "CONDA_PREFIX": "/other",
+        "CONDA_DEFAULT_ENV": "other",
+        "CONDA_EXE": "/other/bin/conda",
+        "CONDA_CHANNELS": "evil",
+        "CONDA_PKGS_DIRS": "/shared/pkgs",
+        "_CONDA_ROOT": "/other",
+        "_CE_M": "x",
+        "MAMBA_ROOT_PREFIX": "/other",
+        "PYTHONPATH": "/other",
+        "PYTHONHOME": "/other",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PIP_INDEX_URL": "http://other",
+        "SUDO_USER": "somebody",
+        "VIRTUAL_ENV": "/other",
+        "LC_ALL": "de_DE.UTF-8",
+    }
+    kept = {"https_proxy": "http://proxy:3128", "SSL_CERT_FILE": "/ca.pem", "HTTP_PROXY": "http://p"}
+    for key, value in {**misleading, **kept}.items():
+        monkeypatch.setenv(key, value)
+    fake.conda().install("/opt/env", ["six"], [])
+    environment = fake.calls()[0]["env"]
+    assert {key: environment[key] for key in kept} == kept
+    assert {key for key in misleading if key in environment} == {"LC_ALL"}
+    assert environment["LC_ALL"] == "C.UTF-8"
+    assert {key for key in environment if key.startswith("CONDA")} == {
+        "CONDA_AUTO_UPDATE_CONDA",
+        "CONDA_NUMBER_CHANNEL_NOTICES",
+        "CONDA_REPORT_ERRORS",
+    }
+
+
+def test_a_dry_run_writes_into_a_cache_of_its_own_and_leaves_nothing(
+    fake: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(_conda_command.tempfile, "tempdir", str(scratch))
+    repodata = fake.path / "base" / "pkgs" / "cache" / "abc.json"
+    repodata.parent.mkdir(parents=True)
+    repodata.write_text("{}")
+    before = snapshot(fake.path / "base")
+    fake.conda().install("/opt/env", ["six"], [], dry_run=True)
+    call = fake.calls()[0]
+    assert call["env"]["CONDA_PKGS_DIRS"].startswith(str(scratch))
+    assert call["cache"] == ["cache", "cache/abc.json"]
+    assert list(scratch.iterdir()) == []
+    assert snapshot(fake.path / "base") == before
+    fake.reply({"stdout": MISSING, "rc": 1})
+    with pytest.raises(CondaModuleError):
+        fake.conda().install("/opt/env", ["x"], [], dry_run=True)
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_real_run_uses_the_shared_cache(fake: Scripted) -> None:
+    fake.conda().install("/opt/env", ["six"], [])
+    assert fake.calls()[0]["cache"] is None
+
+
+@pytest.mark.parametrize(
+    ("replies", "calls", "kind"),
+    [
+        ([NETWORK, GOOD], 2, None),
+        ([NETWORK, NETWORK, GOOD], 3, None),
+        ([NETWORK], 3, "network"),
+        ([CORRUPT, GOOD], 2, None),
+        ([REFUSED, GOOD], 1, "network"),
+        ([MISSING, GOOD], 1, "not_found"),
+        ([NETWORK, MISSING], 2, "not_found"),
+    ],
+)
+def test_only_what_may_go_away_is_tried_again(
+    fake: Scripted, replies: list[str], calls: int, kind: str | None
+) -> None:
+    fake.reply(*({"stdout": text, "rc": 0 if text == GOOD else 1} for text in replies))
+    if kind is None:
+        fake.conda().install("/opt/env", ["six"], [])
+    else:
+        with pytest.raises(CondaModuleError) as error:
+            fake.conda().install("/opt/env", ["six"], [])
+        assert error.value.facts["error_kind"] == kind
+    assert len(fake.calls()) == calls
+
+
+def test_a_failure_tells_the_whole_story(fake: Scripted) -> None:
+    fake.reply({"stdout": MISSING, "rc": 1})
+    with pytest.raises(CondaModuleError) as error:
+        fake.conda().create(
+            "/opt/env", ["x"], ["--channel", "http://user:secret@host/t/TOKEN/lab"]
+        )
+    result = error.value.as_result()
+    assert result["msg"].startswith("conda create failed for /opt/env")
+    assert result["asked"] == ["x"]
+    assert result["said"].startswith("no x")
+    assert result["rc"] == 1
+    assert result["command"][:3] == ["conda", "create", "--prefix"]
+    assert result["hint"]
+    assert "secret" not in json.dumps(result)
+    assert "TOKEN" not in json.dumps(result)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"stdout": "", "rc": 1},
+        {"stdout": "", "stderr": "critical libmamba Aborting.", "rc": 1},
+        {"stdout": GOOD[:-1], "rc": 1},
+        {"stdout": json.dumps({"success": False, "solver_problems": ["x"]}), "rc": 0},
+    ],
+)
+def test_silence_with_a_bad_status_is_a_failure(fake: Scripted, reply: dict[str, Any]) -> None:
+    fake.reply(reply)
+    with pytest.raises(CondaModuleError):
+        fake.conda().install("/opt/env", ["six"], [])
+
+
+def test_conda_that_crashes_after_its_work_was_done_has_succeeded(fake: Scripted) -> None:
+    actions = {"LINK": [{"name": "six", "version": "1", "build_string": "0", "channel": "lab"}]}
+    fake.reply({"stdout": json.dumps({"success": True, "actions": actions}), "rc": 134})
+    assert fake.conda().install("/opt/env", ["six"], []).link == ("six 1 0 lab",)
+
+
+def test_a_timeout_ends_conda_and_its_children(fake: Scripted) -> None:
+    fake.reply({"sleep": 60, "child": True})
+    began = time.monotonic()
+    with pytest.raises(CondaModuleError) as error:
+        fake.conda(timeout=1.5).install("/opt/env", ["six"], [])
+    assert time.monotonic() - began < 20
+    assert error.value.facts["error_kind"] == "timeout"
+    child = int((fake.path / "child").read_text())
+    assert ended(child)
+    assert len(fake.calls()) == 1
+
+
+def ended(pid: int) -> bool:
+    """Gone, or a zombie that only waits for its parent to look."""
+    for _ in range(50):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as stream:
+                if stream.read().rpartition(")")[2].split()[0] in {"Z", "X"}:
+                    return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_no_conda_there(tmp_path: Path) -> None:
+    with pytest.raises(CondaModuleError, match="conda cannot be started") as error:
+        Conda(str(tmp_path / "none")).remove("/opt/env", ["six"])
+    assert "conda_installation" in (error.value.hint or "")
+    (tmp_path / "text").write_text("no program")
+    with pytest.raises(CondaModuleError, match="conda cannot be started"):
+        Conda("/opt/x", str(tmp_path / "text")).remove("/opt/env", ["six"])
+
+
+@pytest.mark.parametrize(
+    ("document", "solution"),
+    [
+        (None, Solution((), ())),
+        ({}, Solution((), ())),
+        ({"actions": {}}, Solution((), ())),
+        ({"actions": []}, Solution((), ())),
+        ({"actions": [{"UNLINK": []}]}, Solution((), ())),
+        (
+            {
+                "actions": {
+                    "LINK": [
+                        {
+                            "name": "a",
+                            "version": "1",
+                            "build_string": "py_0",
+                            "channel": "http://mirror/conda/lab/noarch",
+                        }
+                    ],
+                    "UNLINK": [{"name": "b", "version": "2", "build": "0", "base_url": "http://m/x"}],
+                }
+            },
+            Solution(("a 1 py_0 lab",), ("b 2 0 x",)),
+        ),
+    ],
+)
+def test_solutions(document: dict[str, Any] | None, solution: Solution) -> None:
+    assert solution_of(document) == solution
+
+
+def test_home_stays_untouched(fake: Scripted) -> None:
+    fake.conda().install("/opt/env", ["six"], [], dry_run=True)
+    assert not os.path.exists(os.environ["HOME"])

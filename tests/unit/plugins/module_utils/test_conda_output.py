@@ -1,0 +1,263 @@
+"""Reading conda's output, on recorded runs of conda 26.7.1 and micromamba 2.8.1 and on odd shapes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import Completed
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import (
+    _failure,
+    solution_of,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_output import (
+    Failure,
+    classify,
+    find_document,
+    trim,
+)
+
+RECORDED = Path(__file__).parents[3] / "data" / "recorded-output.jsonl"
+RUNS: dict[str, dict[str, Any]] = {
+    run["name"]: run for run in map(json.loads, RECORDED.read_text(encoding="utf-8").splitlines())
+}
+
+# Every recorded run that failed. Those marked unknown are commands that the collection never issues, or
+# failures about which there is nothing general to say beyond conda's own words.
+FAILED = {
+    "bogus-flag": "usage",
+    "bogus-subcommand": "usage",
+    "classic-notfound": "not_found",
+    "classic-unsat": "unsatisfiable",
+    "env-create-badpip": "unknown",
+    "env-create-invalid": "unknown",
+    "env-create-missingfile": "unknown",
+    "env-create-nodefaults": "network",
+    "env-create-noname": "unknown",
+    "env-create-notfound": "not_found",
+    "env-create-syntax": "unknown",
+    "env-create-unsat": "unsatisfiable",
+    "env-remove-again": "not_environment",
+    "env-remove-base": "unknown",
+    "install-badchannel": "network",
+    "install-constrains": "unsatisfiable",
+    "install-cuda": "not_found",
+    "install-glibc9": "not_found",
+    "install-missingdep": "not_found",
+    "install-noenv": "not_environment",
+    "install-notfound": "not_found",
+    "install-notfound-text": "not_found",
+    "install-offline": "not_found",
+    "install-postfail": "unknown",
+    "install-unsat": "unsatisfiable",
+    "install-unsat-text": "unsatisfiable",
+    "list-missing-env": "not_environment",
+    "list-missing-pkg": "unknown",
+    "list-notenv-dir": "not_environment",
+    "mm-create-bad-yaml": "unknown",
+    "mm-env-remove-noenv": "not_environment",
+    "mm-install-cuda": "not_found",
+    "mm-install-noenv": "not_environment",
+    "mm-install-notfound": "not_found",
+    "mm-install-unsat": "unsatisfiable",
+    "mm-list-noenv": "not_environment",
+    "mm-run-noenv": "not_environment",
+    "mm-run-rc": "unknown",
+    "remove-all-again": "not_environment",
+    "remove-conda-base": "unknown",
+    "remove-noenv": "not_environment",
+    "remove-notinst": "not_found",
+    "run-nocmd": "unknown",
+    "run-noenv": "not_environment",
+    "run-rc": "unknown",
+    "search-notfound": "not_found",
+    "update-notinst": "not_found",
+    "x-compare": "unknown",
+    "x-config-badkey": "unknown",
+    "x-config-remove-miss": "unknown",
+    "x-corrupt-history": "not_environment",
+    "x-corrupt-record": "not_environment",
+    "x-envremove-trailing": "unknown",
+    "x-frozen": "frozen",
+    "x-nonwritable": "permission",
+    "x-pinned": "unsatisfiable",
+    "x-sigint-timeout": "unknown",
+    "x-vars-set": "usage",
+    "x-vars-unset": "usage",
+}
+# conda says CondaExitZero on stderr here; the collection never passes --download-only.
+NEITHER = {"install-download-only"}
+
+
+def judged(run: dict[str, Any]) -> Failure | None:
+    """What the one caller of conda makes of a run."""
+    completed = Completed(run["rc"], run["stdout"], run["stderr"])
+    document = find_document(completed.stdout) or find_document(completed.stderr)
+    return _failure(completed, document)
+
+
+def test_the_table_knows_every_failed_run() -> None:
+    assert {name for name, run in RUNS.items() if run["rc"] != 0} == set(FAILED)
+    assert len(RUNS) > 120
+
+
+@pytest.mark.parametrize("name", FAILED)
+def test_a_failed_run_gets_its_kind(name: str) -> None:
+    failure = judged(RUNS[name])
+    assert failure is not None
+    assert failure.kind == FAILED[name]
+    assert failure.said
+    assert failure.hint
+    assert "Traceback" not in failure.said
+    assert "libmamba Configuration not found" not in failure.said
+    # Only what the network did may go away by itself.
+    assert not failure.retry or failure.kind in {"network", "corrupt"}
+
+
+@pytest.mark.parametrize("name", sorted(set(RUNS) - set(FAILED) - NEITHER))
+def test_a_good_run_is_no_failure(name: str) -> None:
+    assert judged(RUNS[name]) is None
+
+
+def test_said_names_what_matters() -> None:
+    expected = {
+        "install-notfound": "nosuchpkg=1",
+        "install-unsat": "toy-a-2.0-0 requires toy-b >=2",
+        "remove-notinst": "toy-a",
+        "x-frozen": "frozen by admin",
+        "mm-install-noenv": "No prefix found at",
+        "mm-create-bad-yaml": "error at line 4",
+        "remove-conda-base": "will remove conda without replacing it",
+    }
+    for name, words in expected.items():
+        failure = judged(RUNS[name])
+        assert failure is not None
+        assert words in failure.said, name
+
+
+def test_solutions_of_recorded_runs() -> None:
+    made = solution_of(find_document(RUNS["create-dryrun"]["stdout"]))
+    assert any(line.startswith("toy-a ") and line.endswith(" channel") for line in made.link)
+    assert made.unlink == ()
+    removed = solution_of(find_document(RUNS["remove"]["stdout"]))
+    assert [line.split()[0] for line in removed.unlink] == ["toy-a", "toy-b"]
+    nothing = solution_of(find_document(RUNS["env-update-noop"]["stdout"]))
+    assert (nothing.link, nothing.unlink) == ((), ())
+
+
+def test_a_solution_is_applied_to_package_lines() -> None:
+    updated = solution_of(find_document(RUNS["update-toy"]["stdout"]))
+    before = [*updated.unlink, "other 1 0 lab"]
+    assert updated.apply_to(before) == sorted([*updated.link, "other 1 0 lab"])
+
+
+GOOD = '{"success": true, "actions": {"FETCH": [], "PREFIX": "/p"}}'
+BAD = '{"error": "X: boom", "exception_name": "PackagesNotFoundInChannelsError", "message": "boom"}'
+
+
+@pytest.mark.parametrize(
+    ("stdout", "stderr", "rc", "good"),
+    [
+        (GOOD, "", 0, True),
+        (f"Warning: pip is missing\n{GOOD}", "", 0, True),
+        (f"{GOOD}\nhello from a post-link script\n", "", 0, True),
+        (f"{{not json}} {GOOD} }}", "", 0, True),
+        (f'{{"fetch": "x", "progress": 0.5}}\n{GOOD}', "", 0, True),
+        (f'{{"maxval": 1.0, "finished": true}}\x00{GOOD}\x00', "", 0, True),
+        # The rattler plugin and broken plugins crash after the work was done.
+        (GOOD, "Segmentation fault", 139, True),
+        (GOOD, "", 134, True),
+        (BAD, "", 134, False),
+        (f"{GOOD}\n{BAD}", "", 1, False),
+        (f"{BAD}\n{GOOD}", "", 0, True),
+        ("", "", 0, True),
+        ("Done.\n", "", 0, True),
+        ("", "", 1, False),
+        ("", "critical libmamba Aborting.", 1, False),
+        ("", BAD, 1, False),
+        ("[1, 2]", "", 1, False),
+        ('{"success": false, "solver_problems": ["nothing provides x"]}', "", 1, False),
+        ('{"success": true, "exception_name": "CondaError", "error": "x"}', "", 1, False),
+        ('{"success": "true"}', "", 1, False),
+        (GOOD[:-3], "", 1, False),
+        ("{" * 3000, "", 1, False),
+    ],
+)
+def test_odd_shapes(stdout: str, stderr: str, rc: int, good: bool) -> None:
+    failure = judged({"rc": rc, "stdout": stdout, "stderr": stderr})
+    assert (failure is None) is good
+    if failure:
+        assert failure.said
+
+
+def test_an_exit_status_is_named_when_nothing_was_said() -> None:
+    failure = judged({"rc": 134, "stdout": "", "stderr": "\n\n"})
+    assert failure is not None
+    assert failure.said == "nothing (exit status 134)"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "retry"),
+    [
+        ("[Errno 28] No space left on device", "disk_full", False),
+        ("NoSpaceLeftError: No space left on devices.", "disk_full", False),
+        ("OSError: [Errno 122] Disk quota exceeded", "disk_full", False),
+        ("CondaToSNonInteractiveError: Terms of Service have not been accepted", "terms", False),
+        ("EnvironmentIsFrozenError: x", "frozen", False),
+        ("ChecksumMismatchError: Conda detected a mismatch", "corrupt", True),
+        ("InvalidArchiveError('Error with archive /p/x.conda')", "corrupt", True),
+        ("zipfile.BadZipFile: File is not a zip file", "corrupt", True),
+        ("CondaHTTPError: HTTP 000 CONNECTION FAILED for url <http://x>", "network", True),
+        ("CondaHTTPError: HTTP 404 NOT FOUND for url <http://x>", "network", False),
+        ("CondaHTTPError: HTTP 403 FORBIDDEN for url <http://x>", "network", False),
+        ("CondaHTTPError: HTTP 503 SERVICE UNAVAILABLE for url <http://x>", "network", True),
+        ("CondaHTTPError: HTTP 500 INTERNAL SERVER ERROR for url <http://x>", "network", True),
+        ("CondaHTTPError: HTTP 429 TOO MANY REQUESTS for url <http://x>", "network", True),
+        ("ConnectionResetError: Connection reset by peer", "network", True),
+        ("HTTPSConnectionPool: Read timed out.", "network", True),
+        ("CondaSSLError: OpenSSL appears to be unavailable", "network", False),
+        ("PermissionError: [Errno 13] Permission denied: '/opt/x'", "permission", False),
+        ("NotWritableError: The current user does not have write permissions", "permission", False),
+        ("NoWritablePkgsDirError: No writeable pkgs directories configured.", "permission", False),
+        ("NoChannelsConfiguredError: No channels have been configured", "channels", False),
+        ("conda: error: unrecognized arguments: --x", "usage", False),
+        ("something entirely new", "unknown", False),
+    ],
+)
+def test_kinds_that_were_not_recorded(text: str, kind: str, retry: bool) -> None:
+    from_text = classify(1, "", text, None)
+    assert (from_text.kind, from_text.retry) == (kind, retry)
+    document = {"error": text, "exception_name": text.partition(":")[0], "message": text}
+    from_json = classify(1, json.dumps(document), "", document)
+    assert (from_json.kind, from_json.retry) == (kind, retry)
+
+
+def test_a_full_disk_comes_before_what_it_causes() -> None:
+    text = "CondaHTTPError: Connection broken; caused by OSError: [Errno 28] No space left on device"
+    assert classify(1, "", text, None).kind == "disk_full"
+
+
+def test_a_timeout_says_so() -> None:
+    failure = classify(-9, "", "Solving environment", None, timed_out=True)
+    assert failure.kind == "timeout"
+    assert "timeout" in failure.hint
+
+
+def test_several_errors_are_all_told() -> None:
+    document = {
+        "error": "Multiple Errors Encountered.",
+        "errors": [{"message": "first"}, {"error": "second"}, "third"],
+    }
+    assert classify(1, "", "", document).said == "first\nsecond\nthird"
+
+
+def test_long_texts_lose_their_middle() -> None:
+    text = "\n\n".join(f"line {number}" for number in range(1000))
+    cut = trim(text, 200)
+    assert cut.startswith("line 0\nline 1\n")
+    assert cut.endswith("line 999")
+    assert "[...]" in cut
+    assert len(cut) < 230
+    assert trim("short\n\n \n") == "short"

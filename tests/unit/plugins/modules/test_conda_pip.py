@@ -1,0 +1,388 @@
+"""conda_pip from its options to its result, on prefixes made of a few files and a scripted pip."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.llmfleet.conda.plugins.module_utils import _pip_environment
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_command import Reported
+from ansible_collections.llmfleet.conda.plugins.modules import conda_pip
+from tests.integration.snapshot import changes, snapshot
+from tests.wheel_factory import metadata_text
+
+SITE = Path("lib", "python3.11", "site-packages")
+JOURNAL = Path("conda-meta", ".llmfleet-journal.json")
+
+
+class World:
+    """A conda environment of files only; its Python cannot run."""
+
+    def __init__(self, prefix: Path) -> None:
+        self.prefix = prefix
+        self.site = prefix / SITE
+        self.site.mkdir(parents=True)
+        (prefix / "conda-meta").mkdir()
+        (prefix / "conda-meta" / "history").write_text("")
+        self.record("python", "3.11.7")
+        self.put("pip", "24.2", owner="conda")
+
+    def record(self, name: str, version: str, *files: str) -> None:
+        """Write the record of a conda package."""
+        content = {
+            "name": name,
+            "version": version,
+            "build": "0",
+            "build_number": 0,
+            "subdir": "linux-64",
+            "channel": "lab",
+            "files": list(files),
+        }
+        path = self.prefix / "conda-meta" / f"{name}-{version}-0.json"
+        path.write_text(json.dumps(content))
+
+    def put(self, name: str, version: str, *requires: str, owner: str = "pip", **more: Any) -> Path:
+        """Install a distribution; returns its dist-info."""
+        self.drop(name)
+        info = self.site / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(metadata_text(name, version, requires, **more))
+        (info / "RECORD").write_text(f"{info.name}/METADATA,,\n")
+        (info / "INSTALLER").write_text(f"{owner}\n")
+        if owner == "conda":
+            self.record(name, version, f"{SITE}/{info.name}/METADATA")
+        return info
+
+    def drop(self, name: str) -> None:
+        """Remove a distribution, whoever owns it."""
+        for info in self.site.glob(f"{name.replace('-', '_')}-*.dist-info"):
+            for file in info.iterdir():
+                file.unlink()
+            info.rmdir()
+
+
+@dataclass
+class ScriptedPip:
+    """Does to the world what the script says, and keeps what it was asked."""
+
+    world: World
+    installs: Sequence[Reported | Exception | Sequence[Reported]] = ()
+    checks: Sequence[str] = ()
+    can_report: bool = True
+    lies: bool = False
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    made: list[dict[str, Any]] = field(default_factory=list)
+
+    def __call__(self, *arguments: Any, **more: Any) -> ScriptedPip:
+        self.made.append({"arguments": arguments, **more})
+        return self
+
+    def install(
+        self, lines: Sequence[str], constraints: Sequence[str] = (), **how: bool
+    ) -> list[Reported]:
+        turn = len(self.asked)
+        self.asked.append({"lines": list(lines), "constraints": list(constraints), **how})
+        answer = self.installs[min(turn, len(self.installs) - 1)]
+        if isinstance(answer, Exception):
+            raise answer
+        answers = [answer] if isinstance(answer, Reported) else list(answer)
+        if not how.get("dry_run") and not self.lies:
+            for one in answers:
+                self.world.put(one.name, one.version, *one.requires)
+        return answers
+
+    def uninstall(self, names: Sequence[str]) -> None:
+        self.asked.append({"remove": list(names)})
+        for name in names if not self.lies else ():
+            self.world.drop(name)
+
+    def check(self) -> list[str]:
+        return list(self.checks)
+
+    def overlook(self, site_packages: str, paths: Sequence[str]) -> None:
+        self.asked.append({"overlook": [Path(path).name for path in paths]})
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path / "envs" / "llm")
+
+
+Call = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def call(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
+    """Run the module on the world; returns its result."""
+
+    def run(*lines: str, pip: ScriptedPip | None = None, dry: bool = False, **more: Any) -> Any:
+        options = {"prefix": str(world.prefix), "requirements": list(lines), **more}
+        options = {name: value for name, value in options.items() if value is not None}
+        warnings: list[str] = []
+        # Ansible keeps warnings for the whole process, and here many modules run in one.
+        monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text: warnings.append(text))
+        manager = _pip_environment.PipManager
+
+        def with_pip(request: Any, check_mode: bool) -> Any:
+            return manager(request, check_mode, pip) if pip else manager(request, check_mode)
+
+        monkeypatch.setattr(conda_pip, "PipManager", with_pip)
+        arguments = {**options, "_ansible_check_mode": dry, "_ansible_diff": True}
+        capsys.readouterr()
+        with patch_module_args(arguments), suppress(SystemExit):
+            conda_pip.main()
+        result = json.loads(capsys.readouterr().out)
+        return {**result, "warnings": warnings}
+
+    return run
+
+
+def test_nothing_to_do_starts_nothing_and_writes_nothing(world: World, call: Call) -> None:
+    world.put("app", "1.0", "lib>=1")
+    world.put("lib", "1.5")
+    before = snapshot(world.prefix.parent)
+    for check in (True, False):
+        result = call("app>=1", "lib<2", "gone; python_version < '3'", dry=check)
+        assert not result.get("failed"), result
+        assert not result["changed"]
+        assert result["diff"]["before"] == result["diff"]["after"]
+        assert result["diff"]["after"].splitlines() == [
+            "app==1.0 (pip)",
+            "lib==1.5 (pip)",
+            "pip==24.2 (conda)",
+        ]
+        assert result["plan"] == {"install": [], "reinstall": [], "remove": [], "reasons": []}
+        assert {"name": "pip", "version": "24.2", "owner": "conda"} in result["packages"]
+        assert result["warnings"] == []
+    assert changes(before, snapshot(world.prefix.parent)) == []
+
+
+def test_check_mode_foresees_the_run_and_writes_nothing(world: World, call: Call) -> None:
+    pip = ScriptedPip(world, [[Reported("app", "1.0", ("lib",)), Reported("lib", "2.0")]])
+    before = snapshot(world.prefix.parent)
+    foreseen = call("app", pip=pip, dry=True)
+    assert changes(before, snapshot(world.prefix.parent)) == []
+    done = call("app", pip=pip)
+    assert foreseen["changed"]
+    assert done["changed"]
+    assert foreseen["diff"] == done["diff"]
+    assert foreseen["plan"] == done["plan"]
+    assert [asked["dry_run"] for asked in pip.asked] == [True, False]
+    assert [made["writes"] for made in pip.made] == [False, True]
+    assert pip.asked[1]["constraints"] == ["pip==24.2"]
+    again = call("app", pip=pip)
+    assert not again["changed"]
+    assert len(pip.asked) == 2
+    assert not (world.prefix / JOURNAL).exists()
+
+
+def test_what_pip_promised_must_be_there(world: World, call: Call) -> None:
+    pip = ScriptedPip(world, [Reported("app", "1.0")], lies=True)
+    result = call("app", pip=pip)
+    assert result["failed"]
+    for expected in (
+        "pip reported success, yet",
+        "app is not installed",
+        "app 1.0 is not there",
+        str(world.prefix),
+    ):
+        assert expected in result["msg"]
+    world.put("app", "1.0")
+    result = call("app", pip=pip, state="absent")
+    assert "app is still there" in result["msg"]
+
+
+def test_what_conda_owns_must_be_as_before(world: World, call: Call) -> None:
+    world.put("numpy", "1.26.4", owner="conda")
+    pip = ScriptedPip(world, [[Reported("app", "1.0"), Reported("numpy", "2.0")]])
+    result = call("app", pip=pip)
+    assert "numpy 1.26.4 of conda's is now 2.0" in result["msg"]
+
+
+def test_damage_that_stays_is_an_error(world: World, call: Call) -> None:
+    info = world.put("app", "1.0")
+    (info / "RECORD").write_text("app.py,,\n")
+    pip = ScriptedPip(world, [Reported("app", "1.0")], lies=True)
+    result = call("app", pip=pip)
+    assert "app is still damaged (app.py)" in result["msg"]
+    assert "repair: false" in result["hint"]
+    assert pip.asked[0]["lines"] == ["app==1.0"]
+    assert pip.asked[0]["again"]
+
+
+def test_conda_in_the_way_is_explained(world: World, call: Call) -> None:
+    world.put("numpy", "1.26.4", owner="conda")
+    conflict = CondaModuleError("No set of versions", kind="conflict", said="The conflict")
+    wanted = [Reported("app", "2.0", ("numpy>=2",)), Reported("numpy", "2.1")]
+    pip = ScriptedPip(world, [conflict, wanted])
+    result = call("app", pip=pip)
+    assert result["msg"].startswith(
+        "pip would have to replace what conda owns: numpy 1.26.4, which conda owns, by 2.1 from pip "
+        "because app 2.0 needs numpy>=2. Nothing was changed."
+    )
+    assert result["conda_owned"] == ["numpy"]
+    assert pip.asked[0]["constraints"] == ["numpy==1.26.4", "pip==24.2"]
+    assert pip.asked[1]["constraints"] == []
+    assert pip.asked[1]["dry_run"]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [CondaModuleError("No set of versions", kind="conflict"), [Reported("app", "2.0")]],
+    ids=["conflict without conda too", "conda is not replaced"],
+)
+def test_a_conflict_of_the_lines_stays_one(second: Any, world: World, call: Call) -> None:
+    conflict = CondaModuleError("No set of versions", kind="conflict")
+    result = call("app", pip=ScriptedPip(world, [conflict, second]))
+    assert result["msg"].startswith("No set of versions")
+    assert result["kind"] == "conflict"
+
+
+def test_told_to_replace_there_are_no_pins(world: World, call: Call) -> None:
+    world.put("numpy", "1.26.4", owner="conda")
+    pip = ScriptedPip(world, [Reported("numpy", "2.1")])
+    foreseen = call("numpy>=2", pip=pip, dry=True, replace_conda_packages=True)
+    done = call("numpy>=2", pip=pip, replace_conda_packages=True)
+    assert foreseen["diff"] == done["diff"]
+    assert "numpy==2.1 (pip)" in done["diff"]["after"]
+    assert pip.asked[0]["constraints"] == []
+
+
+def test_pip_check_fails_a_change(world: World, call: Call) -> None:
+    line = "old 1.0 has requirement lib<2, but you have lib 2.0."
+    pip = ScriptedPip(world, [Reported("lib", "2.0")], [line])
+    result = call("lib", pip=pip)
+    assert result["failed"]
+    assert result["kind"] == "pip_check"
+    assert line in result["msg"]
+    assert result["changed"]
+    world.drop("lib")
+    result = call("lib", pip=pip, check=False)
+    assert not result.get("failed"), result
+    assert result["changed"]
+
+
+def test_what_did_not_fit_before_is_a_warning(world: World, call: Call) -> None:
+    world.put("sad", "1.0", "gone>=1")
+    line = "sad 1.0 requires gone, which is not installed."
+    result = call("lib", pip=ScriptedPip(world, [Reported("lib", "2.0")], [line]))
+    assert not result.get("failed"), result
+    assert result["changed"]
+    assert result["warnings"] == [f"pip check, as before this task: {line}"]
+
+
+def test_check_mode_foresees_what_would_not_fit(world: World, call: Call) -> None:
+    world.put("old", "1.0", "lib<2")
+    world.put("lib", "1.0")
+    pip = ScriptedPip(world, [Reported("lib", "2.0")])
+    result = call("lib>=2", pip=pip, dry=True)
+    assert "old 1.0 has requirement lib<2, but you have lib 2.0." in result["msg"]
+    assert "would leave" in result["msg"]
+
+
+def test_latest_does_what_was_resolved(world: World, call: Call) -> None:
+    world.put("app", "1.0")
+    world.put("numpy", "1.26.4", owner="conda")
+    newer = [Reported("app", "2.0"), Reported("lib", "3.0")]
+    pip = ScriptedPip(world, [newer, newer, []])
+    done = call("app", pip=pip, state="latest")
+    assert done["changed"]
+    assert [asked["dry_run"] for asked in pip.asked] == [True, False]
+    assert pip.asked[1]["constraints"] == [
+        "numpy==1.26.4",
+        "pip==24.2",
+        "app==2.0",
+        "lib==3.0",
+    ]
+    again = call("app", pip=pip, state="latest")
+    assert not again["changed"]
+    assert len(pip.asked) == 3
+
+
+def test_removal(world: World, call: Call) -> None:
+    world.put("app", "1.0")
+    pip = ScriptedPip(world, [])
+    foreseen = call("app", "other", pip=pip, dry=True, state="absent")
+    assert pip.asked == []
+    done = call("app", "other", pip=pip, state="absent")
+    assert foreseen["diff"] == done["diff"]
+    assert pip.asked == [{"remove": ["app"]}]
+    assert done["plan"]["remove"] == ["app"]
+
+
+def test_remains_are_overlooked_in_check_mode_and_swept_in_the_run(
+    world: World, call: Call
+) -> None:
+    info = world.put("app", "1.0")
+    (info / "METADATA").unlink()
+    pip = ScriptedPip(world, [Reported("app", "1.1")])
+    foreseen = call("app", pip=pip, dry=True)
+    assert info.exists()
+    assert pip.asked[0] == {"overlook": ["app-1.0.dist-info"]}
+    done = call("app", pip=pip)
+    assert not info.exists()
+    assert foreseen["diff"] == done["diff"]
+    assert "app==1.0 (pip, incomplete)\n" in done["diff"]["before"]
+
+
+def test_unknown_extras_are_warned_of(world: World, call: Call) -> None:
+    world.put("app", "1.0")
+    result = call("app[cli]")
+    assert not result["changed"]
+    assert result["warnings"] == ["app[cli]: the installed distribution has no such extra"]
+
+
+def test_an_old_pip_cannot_foresee(world: World, call: Call) -> None:
+    pip = ScriptedPip(world, [Reported("app", "1.0")], can_report=False)
+    result = call("app", pip=pip, dry=True)
+    assert "cannot say what it would do" in result["msg"]
+    assert "22.2" in result["hint"]
+    assert call("app", pip=pip)["changed"]
+
+
+def test_without_pip(world: World, call: Call) -> None:
+    world.drop("pip")
+    result = call("app")
+    assert result["msg"].startswith("There is no pip in the environment")
+    assert "llmfleet.conda.conda_env" in result["hint"]
+    foreseen = call("app>=1", dry=True)
+    assert foreseen["changed"]
+    assert foreseen["diff"]["after"] == "app>=1 (to be resolved)\n"
+
+
+def test_a_pypy_environment_evaluates_its_own_markers(world: World, call: Call) -> None:
+    record = world.prefix / "conda-meta" / "python-3.11.7-0.json"
+    record.write_text(record.read_text().replace('"build": "0"', '"build": "0_73_pypy"'))
+    result = call("gone; platform_python_implementation == 'CPython'")
+    assert not result["changed"]
+
+
+def test_credentials_are_masked_in_the_invocation(world: World, call: Call) -> None:
+    world.put("app", "1.0")
+    result = call(
+        "app",
+        index_url="https://robot:open-sesame@host/simple",
+        extra_index_urls=["https://host/t/tk-secret-token/simple"],
+        find_links=["https://other:swordfish@host/wheels"],
+    )
+    text = json.dumps(result)
+    assert "host/simple" in text
+    for secret in ("open-sesame", "tk-secret-token", "swordfish"):
+        assert secret not in text
+
+
+def test_a_missing_option_is_named(call: Call, world: World) -> None:
+    assert "name, prefix" in call("app", prefix=None)["msg"]
+    assert "mutually exclusive" in call("app", name="llm")["msg"]
+    assert "installation" in call("app", prefix=None, name="llm")["msg"]
+    assert "timeout" in call("app", timeout="soon")["msg"]
+    assert "state" in call("app", state="newest")["msg"]
