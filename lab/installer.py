@@ -179,17 +179,19 @@ def _stage(chosen: Iterable[Path], filename: str, stage: Path) -> None:
 
 
 def _archive(stage: Path, payload: Path) -> None:
-    """Pack the staged files, the driver last: when it is there, everything is.
+    """Pack the staged files.
 
     Raises:
         LabError: tar or gzip is missing or fails.
     """
-    tar, _ = require_tool("tar", "tar"), require_tool("gzip", "gzip")
-    (stage / ".lab-installer" / "complete").touch()
+    tar, gzip = require_tool("tar", "tar"), require_tool("gzip", "gzip")
+    # In the order of names, without this machine's times and users: the same bytes every time.
+    same = ("--sort=name", "--mtime=@1700000000", "--owner=0", "--group=0", "--numeric-owner")
     command: list[str | Path] = [
-        tar, "--create", "--gzip", "--file", payload, "--owner=0", "--group=0",
-        "--directory", stage, "pkgs", ".lab-installer",
-    ]  # fmt: skip
+        *(tar, "--create", "--format=gnu", "--file", payload),
+        *("--use-compress-program", f"{gzip} -n", *same),
+        *("--directory", stage, "pkgs", ".lab-installer"),
+    ]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     if answer.returncode:
         raise LabError(f"tar failed: {answer.stderr.strip()}")

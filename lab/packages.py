@@ -1,18 +1,23 @@
 """Makes one conda package (``.conda``) from a folder of staged files.
 
-The format is the one of conda-package-streaming (a zip of two ``.tar.zst``) with ``info/index.json``,
-``info/paths.json`` and, for noarch Python, ``info/link.json`` (conda documentation, "Package
-specification").  Written here and not by a build tool since the lab needs prefix placeholders and
-entry points, and nothing else of one.
+The format is a zip of two ``.tar.zst`` with ``info/index.json``, ``info/paths.json`` and, for noarch
+Python, ``info/link.json`` (conda documentation, "Package specification").  Written here and not by a
+build tool since the lab needs prefix placeholders, entry points and the same bytes every time: a
+base that was installed from an earlier build must match the channel of a later one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import stat
+import subprocess
 import tarfile
-from collections.abc import Iterable
+import time
+import zipfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -84,23 +89,58 @@ def pack(files: Path, description: Description, target: Path) -> Path:
     Returns:
         the path of the package.
     """
-    import zstandard
-    from conda_package_streaming.create import conda_builder
-
     members = sorted(p for p in files.rglob("*") if p.is_symlink() or not p.is_dir())
     entries = [_path_entry(member, files) for member in members]
-    with conda_builder(
-        description.stem,
-        target,
-        compressor=lambda: zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL, threads=1),
-    ) as archive:
-        for name, content in _info_files(description, entries):
-            member_info = _tar_info(f"info/{name}", 0o644)
-            member_info.size = len(content)
-            archive.addfile(member_info, BytesIO(content))
-        for member, entry in zip(members, entries, strict=True):
-            _add_file(archive, member, entry["_path"])
-    return target / f"{description.stem}.conda"
+    package = target / f"{description.stem}.conda"
+    with zipfile.ZipFile(package, "x", zipfile.ZIP_STORED) as container:
+        container.writestr(_zip_info("metadata.json"), b'{"conda_pkg_format_version": 2}')
+        with _component(container, f"pkg-{description.stem}.tar.zst") as archive:
+            for member, entry in zip(members, entries, strict=True):
+                _add_file(archive, member, entry["_path"])
+        with _component(container, f"info-{description.stem}.tar.zst") as archive:
+            for name, content in _info_files(description, entries):
+                member_info = _tar_info(f"info/{name}", 0o644)
+                member_info.size = len(content)
+                archive.addfile(member_info, BytesIO(content))
+    return package
+
+
+@contextlib.contextmanager
+def _component(container: zipfile.ZipFile, name: str) -> Iterator[tarfile.TarFile]:
+    """Give an archive that becomes a compressed member of the package."""
+    import zstandard
+
+    compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL)
+    with (
+        container.open(_zip_info(name), "w") as member,
+        compressor.stream_writer(member, closefd=False) as compressed,
+        tarfile.open(fileobj=compressed, mode="w|", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        yield archive
+
+
+def _zip_info(name: str) -> zipfile.ZipInfo:
+    """Describe a member with a fixed time, so that the same inputs give the same bytes."""
+    year, month, day, hour, minute, second, *_ = time.gmtime(_MTIME)
+    return zipfile.ZipInfo(name, date_time=(year, month, day, hour, minute, second))
+
+
+def compile_modules(interpreter: Path, folder: Path, shown: str, mode: str) -> None:
+    """Compile the modules below a folder; a file that does not compile stays source.
+
+    Args:
+        interpreter: the Python to compile for.
+        folder: where the modules are staged.
+        shown: the folder's name in tracebacks, relative to a prefix.
+        mode: ``checked-hash`` or ``unchecked-hash`` (PEP 552); time stamps change on the way.
+    """
+    command: list[str | Path] = [
+        *(interpreter, "-m", "compileall", "-q", "--invalidation-mode", mode),
+        *("-d", shown, folder),
+    ]
+    # Sets are written in the order of their hashes: a fixed seed gives the same bytes every time.
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONHASHSEED": "0"}
+    subprocess.run(command, check=False, capture_output=True, env=environment)
 
 
 def _path_entry(member: Path, files: Path) -> dict[str, Any]:

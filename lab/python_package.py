@@ -255,14 +255,9 @@ def _compile(interpreter: Interpreter, stage: Path) -> None:
     files with the placeholder are left out, since their bytecode would hold it for ever.
     """
     library = stage / "lib" / f"python{interpreter.minor}"
-    subprocess.run(
-        [
-            interpreter.executable, "-I", "-m", "compileall", "-q", "-j", "2",
-            "--invalidation-mode", "unchecked-hash",
-            "-d", f"lib/python{interpreter.minor}", library,
-        ],
-        check=False, capture_output=True,
-    )  # fmt: skip
+    packages.compile_modules(
+        interpreter.executable, library, f"lib/python{interpreter.minor}", "unchecked-hash"
+    )
     for source in library.rglob("*.py"):
         if packages.PLACEHOLDER in source.read_text(errors="replace"):
             for compiled in (source.parent / "__pycache__").glob(f"{source.stem}.*.pyc"):

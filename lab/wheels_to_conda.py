@@ -13,7 +13,6 @@ import csv
 import hashlib
 import io
 import shutil
-import subprocess
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -85,7 +84,7 @@ def convert(
             _write_scripts(content, stage)
         _write_record(content, stage, site)
         if interpreter is not None and not content.pure:
-            _compile(interpreter, stage, site)
+            packages.compile_modules(interpreter, stage / site, site, "checked-hash")
         return packages.pack(stage, _describe(content, minor, names), target)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
@@ -195,18 +194,6 @@ def _write_record(content: WheelContent, stage: Path, site: str) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     (info / "RECORD").write_text(text.getvalue())
-
-
-def _compile(interpreter: Path, stage: Path, site: str) -> None:
-    """Compile the modules for the package's Python; a file that does not compile stays source.
-
-    Bytecode is checked by the source's hash: time stamps do not survive packing.
-    """
-    subprocess.run(
-        [interpreter, "-I", "-m", "compileall", "-q", "--invalidation-mode", "checked-hash",
-         "-d", site, stage / site],
-        check=False, capture_output=True,
-    )  # fmt: skip
 
 
 def _describe(content: WheelContent, minor: str, names: Mapping[str, str]) -> packages.Description:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,16 +69,32 @@ class _Reader:
         self._ticker = ticker
         self._quiet = quiet
         self._verb = verb
+        self._lock = threading.Lock()
+        self._done = threading.Event()
 
     def poll(self) -> None:
         """Takes the whole lines that are new."""
-        with self._path.open("rb") as stream:
+        with self._lock, self._path.open("rb") as stream:
             stream.seek(self._offset)
             data = stream.read()
-        end = data.rfind(b"\n") + 1
-        self._offset += end
-        for line in data[:end].splitlines():
-            self._see(json.loads(line))
+            end = data.rfind(b"\n") + 1
+            self._offset += end
+            for line in data[:end].splitlines():
+                self._see(json.loads(line))
+
+    def __enter__(self) -> _Reader:
+        """Begins to follow the file."""
+        threading.Thread(target=self._follow, daemon=True).start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        """Takes what is left and ends."""
+        self._done.set()
+        self.poll()
+
+    def _follow(self) -> None:
+        while not self._done.wait(0.2):
+            self.poll()
 
     def _see(self, event: Mapping[str, Any]) -> None:
         kind = event["event"]
@@ -151,17 +168,17 @@ def run_playbook(
         "LLMFLEET_EVENTS": str(events),
     }
     started = time.monotonic()
-    with Ticker("starting Ansible") as ticker:
-        reader = _Reader(events, ticker, quiet, verb)
+    with (
+        Ticker("starting Ansible") as ticker,
+        _Reader(events, ticker, quiet, verb) as reader,
+    ):
         code = run(
             [VENV_BIN / "ansible-playbook", *arguments],
             log=log,
             env=environment,
             cwd=ROOT,
             timeout=timeout,
-            on_line=lambda _line: reader.poll(),
         )
-        reader.poll()
     return PlaybookRun(
         code=code,
         seconds=time.monotonic() - started,

@@ -17,8 +17,11 @@ MARKER = "LLMFLEET_DRIVER_RUN"
 _running: set[subprocess.Popen[str]] = set()
 
 
-class Interrupted(Exception):
-    """A signal asked this run to stop; `signum` is its number."""
+class Interrupted(BaseException):
+    """A signal asked this run to stop; `signum` is its number.
+
+    Like KeyboardInterrupt it is no Exception: nothing may take it for a failure and go on.
+    """
 
     def __init__(self, signum: int) -> None:
         super().__init__(signal.Signals(signum).name)

@@ -97,17 +97,24 @@ def _worth_showing(line: str) -> bool:
     return bool(text) and not text.startswith(("bringing up nodes", "slowest", "("))
 
 
-def _pytest(name: str, paths: Sequence[str], options: Options, *, workers: int = 0) -> Tally:
-    """One pytest run over those of the paths that exist."""
-    present = [path for path in paths if (ROOT / path).is_dir()]
+def _pytest(
+    name: str,
+    paths: Sequence[str],
+    options: Options,
+    *,
+    workers: int = 0,
+    env: Mapping[str, str] | None = None,
+) -> Tally:
+    """One pytest run over the paths; one that is not there is a failure."""
     tally = Tally()
-    if not present:
-        tally.fail(f"none of {', '.join(paths)} is there")
+    absent = [path for path in paths if not (ROOT / path).is_dir()]
+    if absent:
+        tally.fail(f"{name}: no {', '.join(absent)}")
         return tally
     xml = LOGS / f"{name}.xml"
     xml.unlink(missing_ok=True)
     log = LOGS / f"{name}.log"
-    argv: list[str | Path] = [PYTHON, "-m", "pytest", *present, f"--junitxml={xml}", "--tb=short"]
+    argv: list[str | Path] = [PYTHON, "-m", "pytest", *paths, f"--junitxml={xml}", "--tb=short"]
     argv += ["-q", "--durations=10", "--durations-min=5"]
     if workers > 1:
         argv += ["-n", str(workers), "--dist", "loadfile"]
@@ -117,7 +124,7 @@ def _pytest(name: str, paths: Sequence[str], options: Options, *, workers: int =
             argv,
             log=log,
             cwd=ROOT,
-            env=tool_environment(),
+            env=tool_environment(env),
             timeout=SUITE_SECONDS,
             on_line=lambda line: ticker.line(f"  {line}") if _worth_showing(line) else None,
         )
@@ -158,24 +165,35 @@ class LabFailed(Exception):
     """The lab could not be built, so what needs it failed."""
 
 
-def _with_lab(name: str, paths: Sequence[str], options: Options, workers: int) -> Tally:
+def _with_lab(
+    name: str,
+    paths: Sequence[str],
+    options: Options,
+    *,
+    env: Mapping[str, str] | None = None,
+    images: bool = False,
+) -> Tally:
     try:
         _build_lab()
+        if images:
+            _build_lab(["images"])
     except LabFailed as error:
         tally = Tally()
         tally.fail(str(error))
         return tally
-    return _pytest(name, paths, options, workers=workers)
+    return _pytest(name, paths, options, workers=_workers(), env=env)
 
 
 def lab(options: Options) -> Tally:
-    """the lab's own promises: channel, installer, mirror, wheelhouse, model."""
-    return _with_lab("lab", ["tests/lab"], options, _workers())
+    """the lab's own promises: channel, installer, mirror, wheelhouse, model, host images."""
+    reason = engine.obtain(lambda line: say(f"  {line}"))
+    env = {"LLMFLEET_NO_ENGINE": reason} if reason else {}
+    return _with_lab("lab", ["tests/lab"], options, env=env, images=not reason)
 
 
 def integration(options: Options) -> Tally:
-    """modules and roles against the lab's real conda and mirror."""
-    return _with_lab("integration", ["tests/integration"], options, _workers())
+    """modules and roles against the lab's real conda and mirror; our rules against conda's."""
+    return _with_lab("integration", ["tests/integration", "tests/differential"], options)
 
 
 def scenarios() -> list[str]:

@@ -118,7 +118,7 @@ payload | {
     gzip -dcq 2>/dev/null
     echo "$?" > "$OWN/gzip-status"
 } | tar -xf - -C "$PREFIX" --no-same-owner &&
-    [ "$(cat "$OWN/gzip-status")" != 1 ] && [ -f "$OWN/complete" ] ||
+    [ "$(cat "$OWN/gzip-status")" != 1 ] ||
     fail "the packages could not be unpacked: the installer is damaged"
 
 # Nothing is written outside the prefix: /tmp may be full, or forbid to execute.

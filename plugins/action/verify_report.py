@@ -77,17 +77,18 @@ def failed_lines(entry: Mapping[str, Any]) -> list[str]:
 def table(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The lines of the summary, one for each host and one for each failed check of it."""
     rows = [("host", "status", "checks", "seconds")]
+    failures: list[list[str]] = [[]]
     for name, entry in entries.items():
         counted = [check for check in entry["checks"] if check["status"] != "skip"]
         passed = sum(check["status"] == "pass" for check in counted)
         seconds = sum(check["seconds"] for check in entry["checks"])
         rows.append((name, entry["status"], f"{passed} of {len(counted)}", f"{seconds:.1f}"))
+        failures.append([f"  failed: {line}" for line in failed_lines(entry)])
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = []
-    for row, entry in zip(rows, [None, *entries.values()]):
+    for row, below in zip(rows, failures):
         lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
-        if entry is not None:
-            lines.extend(f"  failed: {line}" for line in failed_lines(entry))
+        lines.extend(below)
     return lines
 
 
@@ -155,7 +156,8 @@ class ActionModule(ActionBase):
     ) -> dict[str, Any]:
         """Returns the result documented in plugins/modules/verify_report.py."""
         super().run(tmp, task_vars)
-        _, options = self.validate_argument_spec(
+        ansible: Any = self  # ansible's own methods have no types
+        _, options = ansible.validate_argument_spec(
             argument_spec={
                 "path": {"type": "path", "required": True},
                 "variable": {"type": "str", "required": True},
@@ -202,9 +204,10 @@ class ActionModule(ActionBase):
         results: Mapping[str, Mapping[str, Any] | None],
     ) -> None:
         for host, entry in entries.items():
-            whole = {**_plain(results[host] or {}), **entry}
-            if results[host] and results[host].get("checks"):
-                whole["checks"] = _plain(results[host]["checks"])
+            result = results[host] or {}
+            whole = {**_plain(result), **entry}
+            if result.get("checks"):
+                whole["checks"] = _plain(result["checks"])
             for key in _ANSIBLE_KEYS:
                 whole.pop(key, None)
             write_json(host_file(path, host), {"host": host, **whole})

@@ -12,6 +12,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._lock import held_descriptors
+
 # An activated environment, a foreign pip configuration or sudo's traces change what conda and pip do.
 _SCRUBBED_PREFIXES = ("CONDA", "_CONDA", "_CE_", "MAMBA", "PYTHON", "PIP_", "SUDO_", "VIRTUAL_ENV")
 # TLS trust and proxies of the host stay: without them conda and pip reach nothing on many sites.
@@ -82,6 +84,7 @@ def run(
         env=dict(child_environment() if env is None else env),
         cwd=cwd or "/",
         start_new_session=True,
+        pass_fds=held_descriptors(),
     )
     timed_out = False
     try:

@@ -28,19 +28,23 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
     unsatisfied_after,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
-    HISTORY,
     PrefixState,
     damaged_files,
     observe_prefix,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
+    forget_journal,
+    journalled,
+    locked,
     pending_journal,
-    transaction,
+    remove_tree,
+    same_history,
 )
-
 
 # What the journal calls the changes that this file makes; pip's belong to conda_pip.
 _OPERATIONS = ("create", "change", "remove")
+# After these, what is left of a prefix without a history is ours to clear away.
+_HALF = ("create", "remove")
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,7 @@ def _with_bad_records(result: Plan, state: PrefixState) -> Plan:
         result,
         quarantine=tuple(state.bad_records),
         install=(*result.install, *again),
+        unasked=(*result.unasked, *again),
         reasons=(*result.reasons, *state.problems),
     )
 
@@ -176,8 +181,8 @@ def _specs_of(bad_records: Sequence[str]) -> list[str]:
 def _plan_without_environment(request: Request, observed: Observed) -> Plan:
     state = observed.state
     if request.state == "absent":
-        if state.exists and request.whole and observed.interrupted == "create":
-            return Plan(delete=True, reasons=(f"{request.prefix} was left half made",))
+        if state.exists and request.whole and observed.interrupted in _HALF:
+            return Plan(delete=True, reasons=(_left_half(request, observed),))
         if state.exists and request.whole and not state.empty:
             raise _foreign(request.prefix, "will not be removed")
         return Plan()
@@ -191,15 +196,20 @@ def _plan_without_environment(request: Request, observed: Observed) -> Plan:
     specs = tuple(item.text for item in request.wanted)
     reason = f"there is no environment at {request.prefix}"
     if not state.empty:
-        if observed.interrupted != "create":
+        if observed.interrupted not in _HALF:
             raise _foreign(request.prefix, "will not be used")
         return Plan(
             recreate=True,
             create=True,
             install=specs,
-            reasons=(f"{request.prefix} was left half made",),
+            reasons=(_left_half(request, observed),),
         )
     return Plan(create=True, install=specs, reasons=(reason,))
+
+
+def _left_half(request: Request, observed: Observed) -> str:
+    done = "made" if observed.interrupted == "create" else "removed"
+    return f"{request.prefix} was left half {done}"
 
 
 def _foreign(prefix: str, consequence: str) -> CondaModuleError:
@@ -249,23 +259,36 @@ class EnvironmentManager:
         observed = observe(self.request)
         todo = plan(self.request, observed)
         before = observed.lines() if observed.state.is_environment else None
-        if not todo:
-            if observed.interrupted in _OPERATIONS and not self.check_mode:
-                self._close_journal()
+        if not todo and (self.check_mode or observed.interrupted not in _OPERATIONS):
             return Outcome(False, todo, before, before, observed.state)
         if self.check_mode:
             after = self._predict(todo, observed)
             return Outcome(_differs(todo, before, after), todo, before, after, observed.state)
-        self._apply(todo, observed)
+        with locked(
+            self.request.prefix,
+            operation=_operation(todo),
+            caches=package_caches(self.request.installation),
+            timeout=self.request.timeout,
+        ):
+            return self._run_locked()
+
+    def _run_locked(self) -> Outcome:
+        # Observed and planned anew: another run may have done the work while this one waited for the lock.
+        observed = observe(self.request)
+        todo = plan(self.request, observed)
+        before = observed.lines() if observed.state.is_environment else None
+        if not todo:
+            if observed.interrupted in _OPERATIONS:
+                # What was cut off turned out to have left everything as wanted.
+                forget_journal(self.request.prefix)
+            return Outcome(False, todo, before, before, observed.state)
+        details = {"specs": list(_specs(todo)), "remove": list(todo.remove)}
+        with journalled(self.request.prefix, operation=_operation(todo), details=details):
+            self._apply(todo, observed)
         seen = observe(self.request)
         self._verify(todo, seen)
         after = seen.lines() if seen.state.is_environment else None
         return Outcome(_differs(todo, before, after), todo, before, after, seen.state)
-
-    def _close_journal(self) -> None:
-        """A cut-off run turned out to have left everything as wanted: take its journal away."""
-        with transaction(self.request.prefix, operation="change", timeout=self.request.timeout):
-            pass
 
     # -- check mode ---------------------------------------------------------------------------------
 
@@ -324,28 +347,17 @@ class EnvironmentManager:
         return [*self._options(), *(["--update-specs"] if todo.update else [])]
 
     def _apply(self, todo: Plan, observed: Observed) -> None:
-        request = self.request
-        caches = package_caches(request.installation)
-        operation = "create" if todo.create else "remove" if todo.delete else "change"
-        details = {"specs": list(_specs(todo)), "remove": list(todo.remove)}
-        with transaction(
-            request.prefix,
-            operation=operation,
-            caches=caches,
-            timeout=request.timeout,
-            details=details,
-        ):
-            if todo.recreate:
-                shutil.rmtree(request.prefix)
-            if todo.delete:
-                self._delete(observed.state)
-            elif todo.create:
-                self._create(todo)
-            else:
-                self._change(todo, observed.state)
+        if todo.recreate:
+            remove_tree(self.request.prefix)
+        if todo.delete:
+            self._delete(observed.state)
+        elif todo.create:
+            self._create(todo)
+        else:
+            self._change(todo, observed.state)
 
     def _create(self, todo: Plan) -> None:
-        # Looked at again under the lock: conda create would wipe what another run made meanwhile.
+        # conda create would wipe what somebody without our lock has made meanwhile.
         now = observe_prefix(self.request.prefix)
         if now.is_environment or not now.empty:
             raise CondaModuleError(
@@ -365,7 +377,7 @@ class EnvironmentManager:
             self.conda.remove_environment(self.request.prefix)
         # conda leaves what no package owns (pip's files, notes of its own); the task wants all of it gone.
         if os.path.lexists(self.request.prefix):
-            shutil.rmtree(self.request.prefix)
+            remove_tree(self.request.prefix)
 
     def _change(self, todo: Plan, state: PrefixState) -> None:
         prefix = self.request.prefix
@@ -375,10 +387,14 @@ class EnvironmentManager:
                 self.conda.remove(prefix, todo.remove)
             if todo.reinstall:
                 specs = [_exactly(state, name) for name in todo.reinstall]
-                with _same_history(prefix):
+                with same_history(prefix):
                     self.conda.install(prefix, specs, [*self._options(), "--force-reinstall"])
-            if _specs(todo):
-                self.conda.install(prefix, _specs(todo), self._install_options(todo))
+            if todo.unasked:
+                with same_history(prefix):
+                    self.conda.install(prefix, todo.unasked, self._options())
+            asked = [text for text in _specs(todo) if text not in todo.unasked]
+            if asked:
+                self.conda.install(prefix, asked, self._install_options(todo))
         except CondaModuleError:
             for original, moved in aside.items():
                 os.replace(moved, original)
@@ -427,21 +443,6 @@ class EnvironmentManager:
 
 
 @contextmanager
-def _same_history(prefix: str) -> Iterator[None]:
-    """Put ``conda-meta/history`` back after a repair.
-
-    conda would remember the exact versions that were reinstalled as the user's wish and pin them for
-    ever; a repair asks for nothing new.
-    """
-    path = os.path.join(prefix, HISTORY)
-    with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-        before = stream.read()
-    yield
-    with open(path, "w", encoding="utf-8", errors="surrogateescape") as stream:
-        stream.write(before)
-
-
-@contextmanager
 def _solvable(prefix: str, unreadable: Sequence[str]) -> Iterator[str]:
     """A prefix that conda's dry run can read: this one, or a copy of its readable records."""
     if not unreadable:
@@ -457,6 +458,11 @@ def _solvable(prefix: str, unreadable: Sequence[str]) -> Iterator[str]:
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _operation(todo: Plan) -> str:
+    """What the journal calls the change."""
+    return "create" if todo.create else "remove" if todo.delete else "change"
 
 
 def _specs(todo: Plan) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ def check_prefix(path: str, option: str = "prefix") -> str:
         problem = "must not contain '..'"
     elif re.search(r"\s", path):
         problem = "contains white space, which breaks conda's start-up scripts"
-    elif any(ord(character) < 32 for character in path):
+    elif not path.isprintable():
         problem = "contains control characters"
     elif len(os.fsencode(normal)) > MAX_PREFIX_LENGTH:
         problem = f"is longer than {MAX_PREFIX_LENGTH} bytes, the most that script headers allow"

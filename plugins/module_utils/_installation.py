@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,8 +31,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     observe_prefix,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
+    forget_journal,
+    journalled,
+    locked,
     pending_journal,
-    transaction,
+    remove_tree,
+    same_history,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
     InvalidSpecError,
@@ -42,6 +45,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
 
 # What an installer that was cut off leaves before there is a history (constructor 3.16).
 _TRACES = ("_conda", "_conda.exe", ".installer.info", ".nonadmin", "pkgs")
+# Where, in the workspace, it waits meanwhile.
+_KEPT = "kept"
 # What the installer overwrites on a repair although it is the user's (constructor 3.16, option -u).
 _KEPT_ON_REPAIR = (
     ".condarc",
@@ -169,7 +174,7 @@ def plan_installation(
         CondaModuleError: the prefix holds somebody else's files, or an option cannot be used.
     """
     state = observed.state
-    ours = observed.interrupted == "install"
+    ours = observed.interrupted in ("install", "remove")
     if request.state == "absent":
         return _plan_removal(request, observed, ours)
     if observed.is_installation:
@@ -270,12 +275,28 @@ class InstallationManager:
         observed = observe_installation(request.prefix, request.repair)
         todo = plan_installation(request, observed, *host_platform())
         before = _describe(observed)
+        if not todo and (self.check_mode or observed.interrupted is None):
+            return InstallationOutcome(False, todo, before, before, observed)
+        if self.check_mode:
+            return InstallationOutcome(True, todo, before, self._predict(todo, observed), observed)
+        operation = _operation(todo)
+        with locked(request.prefix, operation=operation, timeout=request.timeout):
+            return self._run_locked()
+
+    def _run_locked(self) -> InstallationOutcome:
+        # Observed and planned anew: another run may have done the work while this one waited for the lock.
+        request = self.request
+        _clear_workspace(request.prefix)
+        observed = observe_installation(request.prefix, request.repair)
+        todo = plan_installation(request, observed, *host_platform())
+        before = _describe(observed)
         if not todo:
+            if observed.interrupted == "remove":
+                forget_journal(request.prefix)
             return InstallationOutcome(False, todo, before, before, observed)
         after = self._predict(todo, observed)
-        if self.check_mode:
-            return InstallationOutcome(True, todo, before, after, observed)
-        self._apply(todo, observed)
+        with journalled(request.prefix, operation=_operation(todo)):
+            self._apply(todo, observed)
         seen = observe_installation(request.prefix, request.repair)
         self._verify(todo, seen)
         return InstallationOutcome(True, todo, before, after, seen)
@@ -292,18 +313,15 @@ class InstallationManager:
     # -- apply --------------------------------------------------------------------------------------
 
     def _apply(self, todo: InstallationPlan, observed: ObservedInstallation) -> None:
-        request = self.request
-        operation = {"reinstall": "install"}.get(todo.action, todo.action)
-        with transaction(request.prefix, operation=operation, timeout=request.timeout):
-            if todo.action == "remove":
-                _remove_tree(request.prefix)
-            elif todo.action == "upgrade":
-                self._conda([f"conda={todo.conda_version}"], [])
-            elif todo.action == "repair" and self._repair_with_conda(observed):
-                return
-            else:
-                assert todo.installer is not None
-                self._install(todo.action, todo.installer, observed)
+        if todo.action == "remove":
+            remove_tree(self.request.prefix)
+        elif todo.action == "upgrade":
+            self._conda([f"conda={todo.conda_version}"], [])
+        elif todo.action == "repair" and self._repair_with_conda(observed):
+            return
+        else:
+            assert todo.installer is not None
+            self._install(todo.action, todo.installer, observed)
 
     def _conda(self, specs: Sequence[str], options: Sequence[str]) -> None:
         chosen = list(options)
@@ -326,7 +344,8 @@ class InstallationManager:
         if not exact or not self._starts():
             return not exact and self._starts()
         try:
-            self._conda(exact, ["--force-reinstall"])
+            with same_history(self.request.prefix):
+                self._conda(exact, ["--force-reinstall"])
         except CondaModuleError:
             return False
         return not damaged_files(observe_prefix(self.request.prefix))
@@ -348,15 +367,15 @@ class InstallationManager:
         prefix = self.request.prefix
         with _workspace(prefix) as workspace:
             script = self._obtain(installer, workspace)
-            kept: dict[str, str] = {}
             if action == "reinstall":
-                _remove_tree(prefix)
+                remove_tree(prefix)
             elif action == "repair":
-                kept = _keep(prefix, workspace)
+                _keep(prefix, workspace)
                 _forget_damaged(observed)
-            fresh = not os.path.lexists(prefix)
+            existed = os.path.lexists(prefix)
+            fresh = action != "repair"
             # bash runs it, because the volume may be mounted noexec; -u only where a prefix exists.
-            argv = ["bash", script, "-b", "-p", prefix, *([] if fresh else ["-u"])]
+            argv = ["bash", script, "-b", "-p", prefix, *(["-u"] if existed else [])]
             environment = child_environment({"TMPDIR": workspace})
             environment.pop("CI", None)
             try:
@@ -365,11 +384,10 @@ class InstallationManager:
                 raise CondaModuleError(
                     f"The installer cannot be started: bash: {error.strerror}.", prefix=prefix
                 ) from error
-            for name, copy in kept.items():
-                shutil.copy2(copy, os.path.join(prefix, name))
+            _put_back(prefix, workspace)
             if done.rc != 0 or done.timed_out or not self._starts():
                 if fresh:
-                    shutil.rmtree(prefix, ignore_errors=True)
+                    _empty_again(prefix, existed)
                 raise self._install_failed(
                     installer, done.rc, done.stderr + done.stdout, done.timed_out
                 )
@@ -443,26 +461,24 @@ class InstallationManager:
             )
 
 
-def _remove_tree(prefix: str) -> None:
-    try:
-        shutil.rmtree(prefix)
-    except OSError as error:
-        raise CondaModuleError(
-            f"The prefix cannot be removed: {error.filename}: {error.strerror}.",
-            prefix=prefix,
-            hint="run the task as the user who owns it (become, become_user).",
-        ) from error
+def _workspace_path(prefix: str) -> str:
+    parent, name = os.path.split(prefix)
+    return os.path.join(parent, f".{name}.llmfleet-work")
 
 
 @contextmanager
 def _workspace(prefix: str) -> Iterator[str]:
-    """A directory beside the prefix: /tmp may be too small, or mounted so that nothing there runs."""
-    parent, name = os.path.split(prefix)
+    """A directory beside the prefix: /tmp may be too small, or mounted so that nothing there runs.
+
+    Its name is fixed so that the next run finds what a killed one has left; whoever made one in advance
+    makes ``mkdir`` fail.
+    """
+    directory = _workspace_path(prefix)
     try:
-        directory = tempfile.mkdtemp(prefix=f".{name}.llmfleet-", dir=parent)
+        os.mkdir(directory, 0o700)
     except OSError as error:
         raise CondaModuleError(
-            f"No directory can be made in {parent}: {error.strerror}. Nothing was changed.",
+            f"The directory {directory} cannot be made: {error.strerror}. Nothing was changed.",
             prefix=prefix,
             hint="make room there, or run the task as a user who may write there (become).",
         ) from error
@@ -470,6 +486,19 @@ def _workspace(prefix: str) -> Iterator[str]:
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _clear_workspace(prefix: str) -> None:
+    """Remove what a killed run has left beside the prefix, and put back what it was keeping there."""
+    directory = _workspace_path(prefix)
+    try:
+        owner = os.lstat(directory).st_uid
+    except FileNotFoundError:
+        return
+    # In a directory that everybody may write, somebody else could have put one there.
+    if owner == os.geteuid():
+        _put_back(prefix, directory)
+    remove_tree(directory)
 
 
 def _forget_damaged(observed: ObservedInstallation) -> None:
@@ -481,21 +510,47 @@ def _forget_damaged(observed: ObservedInstallation) -> None:
         os.unlink(path)
 
 
-def _keep(prefix: str, workspace: str) -> dict[str, str]:
-    """Copy what a repair would overwrite; return the copies by their path relative to the prefix."""
-    kept: dict[str, str] = {}
+def _keep(prefix: str, workspace: str) -> None:
+    """Copy what a repair would overwrite; the copies count only when all of them are there."""
+    unfinished = os.path.join(workspace, "keeping")
     for name in _KEPT_ON_REPAIR:
         original = os.path.join(prefix, name)
         if os.path.isfile(original):
-            kept[name] = os.path.join(workspace, f"kept-{len(kept)}")
-            shutil.copy2(original, kept[name])
-    return kept
+            copy = os.path.join(unfinished, name)
+            os.makedirs(os.path.dirname(copy), exist_ok=True)
+            shutil.copy2(original, copy)
+    if os.path.isdir(unfinished):
+        os.rename(unfinished, os.path.join(workspace, _KEPT))
+
+
+def _put_back(prefix: str, workspace: str) -> None:
+    for name in _KEPT_ON_REPAIR:
+        copy = os.path.join(workspace, _KEPT, name)
+        if os.path.isfile(copy) and os.path.isdir(os.path.dirname(os.path.join(prefix, name))):
+            shutil.copy2(copy, os.path.join(prefix, name))
+
+
+def _empty_again(prefix: str, existed: bool) -> None:
+    """Remove what a failed installation has left in a place where nothing was."""
+    if not existed:
+        shutil.rmtree(prefix, ignore_errors=True)
+        return
+    for entry in os.scandir(prefix):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            os.unlink(entry.path)
 
 
 def _describe(observed: ObservedInstallation) -> str:
     if not observed.is_installation:
         return "" if observed.state.empty else "half made\n"
     return _text(observed.version, observed.faults())
+
+
+def _operation(todo: InstallationPlan) -> str:
+    """What the journal calls the change; a reinstallation that is cut off is a cut-off installation."""
+    return {"reinstall": "install", "": "change"}.get(todo.action, todo.action)
 
 
 def _text(version: str | None, faults: Sequence[str]) -> str:

@@ -8,13 +8,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._python_marker import normalize_name
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_version import (
     InvalidSpecifier,
+    InvalidVersion,
     SpecifierSet,
+    Version,
 )
 
 LAYERS = (
@@ -31,6 +34,8 @@ LAYERS = (
 PROBE_LAYERS = frozenset({"imports", "framework", "kernel", "workload"})
 
 IMPORT_PREFIX = "imports."
+# Its float64 reference is checked in plain Python, whose lists take some gigabytes beyond this.
+_LARGEST_MATRIX = 4096
 USER_CHECK = "imports.user_environment"
 
 
@@ -130,7 +135,7 @@ class Request:
 
     def wants_package(self, name: str) -> bool:
         """Whether ``imports`` names this package, however it is spelled."""
-        return normalized(name) in {normalized(asked) for asked in self.imports}
+        return normalize_name(name) in map(normalize_name, self.imports)
 
 
 @dataclass(frozen=True)
@@ -181,11 +186,6 @@ def verdict(passed: bool, detail: str, measured: Mapping[str, Any] | None = None
 def skipped(reason: str) -> Finding:
     """A finding that says why there was nothing to check."""
     return Finding("skip", reason)
-
-
-def normalized(name: str) -> str:
-    """A Python distribution's name in the form in which names are compared (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _default_checks(request: Request) -> list[Planned]:
@@ -244,11 +244,30 @@ def _reject_unanswerable(name: str, request: Request) -> None:
         )
 
 
+def _checks_of_layer(layer: str, request: Request) -> set[str]:
+    """The checks for which a layer's name stands: those that apply, and there must be one."""
+    planned = [check for check in _default_checks(request) if check.layer == layer]
+    if all(check.skip for check in planned):
+        reasons = " ".join(check.skip for check in planned)
+        raise CondaModuleError(
+            f"checks names the layer {layer}, but none of its checks applies. {reasons}".rstrip(),
+            prefix=request.prefix,
+            hint="name in imports the packages that are to be checked, or a check by its full name.",
+        )
+    return {check.name for check in planned}
+
+
 def _wanted_names(request: Request) -> set[str]:
+    if not request.checks:
+        raise CondaModuleError(
+            "checks is empty, so nothing would be checked.",
+            prefix=request.prefix,
+            hint="leave checks out to run all that apply.",
+        )
     wanted: set[str] = set()
-    for name in request.checks or ():
+    for name in request.checks:
         if name in LAYERS:
-            wanted.update(p.name for p in _default_checks(request) if p.layer == name)
+            wanted |= _checks_of_layer(name, request)
         elif name in _BY_NAME or (
             name.startswith(IMPORT_PREFIX) and len(name) > len(IMPORT_PREFIX)
         ):
@@ -317,6 +336,11 @@ def validate(request: Request) -> None:
                 f"imports: {name!r} is neither an import nor a distribution name.",
                 prefix=request.prefix,
             )
+        if IMPORT_PREFIX + name in _BY_NAME:
+            raise CondaModuleError(
+                f"imports: {name} is the name of a check of its own, {IMPORT_PREFIX}{name}.",
+                prefix=request.prefix,
+            )
         try:
             SpecifierSet(specifier)
         except InvalidSpecifier as error:
@@ -330,6 +354,7 @@ def validate(request: Request) -> None:
     for option, seconds in (("timeout", request.timeout), ("check_timeout", request.check_timeout)):
         if seconds < 1:
             raise CondaModuleError(f"{option}: {seconds} is not a positive number of seconds.")
+    _validate_thresholds(request)
     _validate_model(request)
     if request.expected_gpus is not None and request.expected_gpus < 0:
         raise CondaModuleError(f"expected_gpus: {request.expected_gpus} is less than none.")
@@ -341,6 +366,30 @@ def validate(request: Request) -> None:
             prefix=request.prefix,
             hint="add torch to imports, or framework.torch to checks.",
         )
+
+
+def _validate_thresholds(request: Request) -> None:
+    for bound in fields(Thresholds):
+        value = getattr(request.thresholds, bound.name)
+        if isinstance(value, (int, float)) and not value >= 0:
+            raise CondaModuleError(
+                f"thresholds: {bound.name} is {value}, but must not be below 0.",
+                prefix=request.prefix,
+            )
+    size = request.thresholds.matmul_size
+    if not 2 <= size <= _LARGEST_MATRIX:
+        raise CondaModuleError(
+            f"thresholds: matmul_size is {size}, but must be from 2 to {_LARGEST_MATRIX}.",
+            prefix=request.prefix,
+        )
+    try:
+        Version(request.thresholds.min_glibc or "2.0")
+    except InvalidVersion as error:
+        raise CondaModuleError(
+            f"thresholds: min_glibc: {error}.",
+            prefix=request.prefix,
+            hint="write it like 2.28.",
+        ) from error
 
 
 def _validate_model(request: Request) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import os
 import re
 import shutil
@@ -320,7 +321,7 @@ def _read_reports(
             current, since = name, event["at"] if reports else started
             continue
         seconds = event["at"] - since
-        measured = redact_value(event["measured"])
+        measured = redact_value(_finite(event["measured"]))
         reports[name] = Report(name, event["passed"], redact(event["detail"]), seconds, measured)
         if not event["passed"]:
             failed_layer = layers[name]
@@ -336,6 +337,15 @@ def _read_reports(
             name, False, detail, max(0.0, time.time() - since), measured, crashed=True
         )
     return reports
+
+
+def _finite(value: Any) -> Any:
+    """``value`` with None for NaN and infinities, which JSON does not have."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list) else value
 
 
 def _events(stdout: str) -> Iterator[dict[str, Any]]:

@@ -19,7 +19,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import 
     Planned,
     Request,
     Result,
-    normalized,
     select_checks,
     skipped,
     validate,
@@ -51,6 +50,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_steps i
     model_environment,
     steps_for,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._python_marker import normalize_name
 
 _Value = TypeVar("_Value")
 
@@ -245,7 +245,7 @@ class Checker:
 
 def _recorded_version(observed: Observed, name: str) -> str | None:
     """The version that the metadata of an environment give for a package, None without one."""
-    distribution = observed.packages.by_name.get(normalized(name))
+    distribution = observed.packages.by_name.get(normalize_name(name))
     if distribution is not None:
         return distribution.version
     record = observed.state.records.get(name.lower())

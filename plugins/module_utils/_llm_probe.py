@@ -103,7 +103,7 @@ class _Reporter:
 
     def send(self, event: dict[str, Any]) -> None:
         # A start file of the environment may have left an unfinished line there.
-        rest = ("\n" + json.dumps(event) + "\n").encode("utf-8")
+        rest = ("\n" + json.dumps(event, default=str) + "\n").encode("utf-8")
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
 

@@ -395,7 +395,11 @@ def check_sentiment(options: dict[str, Any]) -> Outcome:
     transformers = importlib.import_module("transformers")
     if options["local"] and not os.path.isdir(options["model"]):
         return False, f"There is no model: {options['model']} is not a directory.", {}
-    classify = transformers.pipeline("sentiment-analysis", model=options["model"])
+    try:
+        classify = transformers.pipeline("sentiment-analysis", model=options["model"])
+    except Exception as error:
+        place = "" if options["local"] else f" from the cache {os.environ.get('HF_HUB_CACHE')}"
+        raise RuntimeError(f"The model {options['model']} cannot be loaded{place}") from error
     answers = classify(options["text"])
     if not (isinstance(answers, list) and answers and {"label", "score"} <= set(answers[0])):
         return False, f"The pipeline answers {answers!r}, expected a list with label and score.", {}

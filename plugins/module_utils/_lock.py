@@ -6,6 +6,9 @@
 ``flock`` is released by the kernel when its holder dies, so a stale lock cannot exist; the text in the
 file only says who holds it. The file is removed on release, and a waiter who opened a file that was
 removed meanwhile notices by its inode and tries again.
+
+Children started meanwhile inherit the descriptor (:func:`held_descriptors`), and with it the lock: when a
+module is killed, its conda works on, and the next run must wait for it.
 """
 
 from __future__ import annotations
@@ -21,10 +24,25 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import Cond
 
 _POLL_SECONDS = 0.2
 
+_held: set[int] = set()
+
+
+def held_descriptors() -> tuple[int, ...]:
+    """Descriptors of the locks that this process holds, for children to inherit."""
+    return tuple(sorted(_held))
+
 
 def _open(path: str) -> int:
     # O_NOFOLLOW: in a world-writable directory somebody could have left a link to another file.
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    flags = os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o644)
+    except PermissionError as error:
+        # Another user made the file, for instance root; to lock it, reading is enough.
+        try:
+            return os.open(path, os.O_RDONLY | flags)
+        except FileNotFoundError:
+            raise error from None
 
 
 def _is_current(descriptor: int, path: str) -> bool:
@@ -38,9 +56,23 @@ def _holder(path: str) -> str:
     try:
         with open(path, encoding="utf-8") as stream:
             held = json.load(stream)
-        return f"process {held['pid']} ({held['operation']}, since {held['since']})"
+        who = f"process {held['pid']}"
+        if not _is_alive(int(held["pid"])):
+            who = f"what {who}, which was killed, has left running"
+        return f"{who} ({held['operation']}, since {held['since']})"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        # Somebody else's process may not be signalled, which proves that it is there.
+        return True
+    return True
 
 
 def _try_lock(path: str) -> int | None:
@@ -79,7 +111,7 @@ def file_lock(path: str, *, operation: str, timeout: float) -> Iterator[None]:
         except OSError as error:
             raise CondaModuleError(
                 f"The lock file {path} cannot be made: {error.strerror}.",
-                hint="run the task as a user who may write there, or make room on that volume.",
+                hint="run the task as a user who may write there (become), or make room on that volume.",
             ) from error
         if descriptor is not None:
             break
@@ -89,14 +121,16 @@ def file_lock(path: str, *, operation: str, timeout: float) -> Iterator[None]:
                 hint="let that process finish, or raise the option timeout.",
             )
         time.sleep(_POLL_SECONDS)
+    _held.add(descriptor)
     try:
         since = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         note = json.dumps({"pid": os.getpid(), "operation": operation, "since": since})
         try:
+            os.fchmod(descriptor, 0o644)  # whatever the umask: others have to be able to lock it
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, note.encode(), 0)
         except OSError:
-            # A full disk: the note is a courtesy, the lock itself needs no space.
+            # A full disk, or another user's file: the note is a courtesy, the lock itself needs none.
             pass
         yield
     finally:
@@ -106,4 +140,5 @@ def file_lock(path: str, *, operation: str, timeout: float) -> Iterator[None]:
         except OSError:
             pass
         finally:
+            _held.discard(descriptor)
             os.close(descriptor)

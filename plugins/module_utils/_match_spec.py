@@ -142,7 +142,9 @@ def _version_and_build(rest: str, whole: str) -> tuple[str | None, str | None]:
     if text.strip("=<>!~,|") == "":
         raise InvalidSpecError(f"{whole!r} ends with an operator")
     if text.startswith("==") and not text.startswith("==="):
-        return text[2:], None  # what is left is exact, unless it has a star: ``==1.8.*`` is ``1.8.*``
+        return text[
+            2:
+        ], None  # what is left is exact, unless it has a star: ``==1.8.*`` is ``1.8.*``
     if _is_fuzzy(text) and not text.endswith("*"):
         return f"{text[1:]}*", None
     return (text[1:] if _is_fuzzy(text) else text), None

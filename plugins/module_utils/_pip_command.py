@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import (
@@ -39,6 +39,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._python_version imp
 
 # `--dry-run` and `--report` came together.
 _FIRST_WITH_REPORT = Version("22.2")
+# Until then direct_url.json had a hash only when the URL had one, while the report always has it.
+_FIRST_WITH_HASHES = Version("23.1")
 # Seconds before the second and the third attempt; pip has retries of its own for each request.
 _PAUSES = (1.0, 4.0)
 _LOG_TAIL = 400_000
@@ -100,6 +102,12 @@ def parse_report(text: str) -> list[Reported]:
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not an installation report of pip's: {error!r}") from error
     return found
+
+
+def _without_hashes(one: Reported) -> Reported:
+    if not one.direct_url or "archive_info" not in one.direct_url:
+        return one
+    return replace(one, direct_url={**one.direct_url, "archive_info": {}})
 
 
 @contextmanager
@@ -167,9 +175,11 @@ class Pip:
         self._sleep = sleep
         self._entry = ["-m", "pip"]
         try:
-            self.can_report = Version(version) >= _FIRST_WITH_REPORT
+            known = Version(version)
         except InvalidVersion:
-            self.can_report = False
+            known = Version("0")
+        self.can_report = known >= _FIRST_WITH_REPORT
+        self._keeps_hashes = known >= _FIRST_WITH_HASHES
 
     # -- what pip is asked ------------------------------------------------------------------------
 
@@ -206,7 +216,10 @@ class Pip:
             argv += ["--cache-dir", self._sources.cache_dir]
         self._remove(report)
         self._call(argv, asked=list(lines))
-        return self._read_report(report) if self.can_report else []
+        found = self._read_report(report) if self.can_report else []
+        if not self._keeps_hashes and not any("#" in line for line in lines):
+            found = [_without_hashes(one) for one in found]
+        return found
 
     def uninstall(self, names: Sequence[str]) -> None:
         """Remove distributions by name.
@@ -363,6 +376,7 @@ class Pip:
 
         private = re.escape(self._scratch)
         pattern = rf"-[rc] (?P<path>{private}/\w+\.txt) \(line (?P<number>\d+)\)"
+        text = re.sub(rf" \(from line \d+ of {private}/\w+\.txt\)", "", text)
         return re.sub(pattern, line, text)
 
     def _log(self) -> str:
@@ -399,7 +413,7 @@ _QUIET = ("--no-input", "--disable-pip-version-check", "--quiet")
 
 def url_secrets(urls: Sequence[str]) -> set[str]:
     """The credentials in URLs, to be masked wherever they would be shown."""
-    found = set()
+    found: set[str] = set()
     for url in urls:
         match = re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://(?P<who>[^/\s@]+)@", url)
         if match:

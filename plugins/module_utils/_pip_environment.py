@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -31,6 +32,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip_plan import (
     new_inconsistencies,
     pins_of,
     plan_changes,
+    source_of,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     PrefixState,
@@ -49,6 +51,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages im
     damage_of,
     observe_packages,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._python_requirement import (
+    parse_metadata_requirement,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
     pending_journal,
@@ -56,6 +61,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
 )
 
 _OPERATION = "pip"
+
+# What `pip check` prints (pip, commands/check.py); the last form since pip 24.1.
+_CHECK_LINE = re.compile(
+    r"(?P<name>\S+) (?P<version>\S+) (?:requires |has requirement |is not supported on this platform)"
+    r"(?P<needed>.*?)(?:, which is not installed|, but you have .*)?\.?$"
+)
 
 
 @dataclass(frozen=True)
@@ -107,9 +118,8 @@ class Outcome:
 def _line(one: Distribution, damaged: bool = False) -> str:
     state = one.owner if one.metadata else f"{one.owner}, incomplete"
     state += ", damaged" if damaged and one.metadata else ""
-    url = str((one.direct_url or {}).get("url") or "")
-    source = f" @ {redact(url)}" if url else ""
-    return f"{one.name}=={one.version} ({state}){source}"
+    source = source_of(one.direct_url)
+    return f"{one.name}=={one.version} ({state})" + (f" @ {redact(source)}" if source else "")
 
 
 def observe(request: Request) -> Observed:
@@ -211,7 +221,7 @@ class PipManager:
         self._warn_of_extras(observed)
         if todo.empty:
             if observed.interrupted == _OPERATION and not self.check_mode:
-                self._close_journal()
+                self._clear_up(observed)
             return self._outcome(todo, before, before, observed.packages)
         if observed.unready and self.check_mode:
             # A bare host in check mode: an earlier task of the same play would have made it ready.
@@ -224,8 +234,7 @@ class PipManager:
             if self.check_mode or after == before:
                 return self._outcome(todo, before, after, observed.packages)
             todo = _exactly(todo, observed.packages, predicted)
-        seen = self._apply(todo, observed)
-        return self._outcome(todo, before, seen.lines(), seen.packages)
+        return self._apply(todo, observed)
 
     def _outcome(
         self, todo: Plan, before: list[str], after: list[str], packages: Packages
@@ -249,10 +258,11 @@ class PipManager:
             )
         if observed.interrupted and observed.interrupted != _OPERATION:
             raise CondaModuleError(
-                f"A run of conda in {request.prefix} was cut off ({observed.interrupted}), so the "
-                "environment may be incomplete. Nothing was changed.",
+                f"A run of conda in {request.prefix} ({observed.interrupted}) was cut off or is still "
+                "at work, so the environment may be incomplete. Nothing was changed.",
                 prefix=request.prefix,
-                hint="repair it first with llmfleet.conda.conda_env or llmfleet.conda.conda_package.",
+                hint="if no run is at work, repair it first with llmfleet.conda.conda_env or "
+                "llmfleet.conda.conda_package.",
             )
         for link in request.sources.find_links:
             path = link[len("file://") :] if link.startswith("file://") else link
@@ -309,7 +319,7 @@ class PipManager:
 
     # -- apply ------------------------------------------------------------------------------------
 
-    def _apply(self, todo: Plan, observed: Observed) -> Observed:
+    def _apply(self, todo: Plan, observed: Observed) -> Outcome:
         prefix = self.request.prefix
         parent = _scratch_parent(prefix)
         details = {"install": [redact(line) for line in todo.install], "remove": list(todo.remove)}
@@ -317,6 +327,13 @@ class PipManager:
             prefix, operation=_OPERATION, timeout=self._seconds_left(), details=details
         ):
             remove_leftovers(parent, os.path.basename(prefix))
+            # While this run waited for the lock, another one may have done the work, and what looked
+            # like remains was then only unfinished.
+            now = replace(self._observe_again(observed), interrupted=observed.interrupted)
+            if now.lines() != observed.lines():
+                observed, todo = now, plan(self.request, now)
+                if todo.empty:
+                    return self._outcome(todo, now.lines(), now.lines(), now.packages)
             if observed.interrupted:
                 _remove_renamed(observed.state)
             for path in todo.sweep:
@@ -335,7 +352,7 @@ class PipManager:
                 self._verify(todo, observed, seen, reported)
                 if self.request.desired.check:
                     self._check(pip, observed)
-        return seen
+        return self._outcome(todo, observed.lines(), seen.lines(), seen.packages)
 
     def _observe_again(self, before: Observed) -> Observed:
         seen = observe(self.request)
@@ -346,9 +363,12 @@ class PipManager:
     def _seconds_left(self) -> float:
         return max(1.0, self._deadline - time.monotonic())
 
-    def _close_journal(self) -> None:
-        with transaction(self.request.prefix, operation=_OPERATION, timeout=self._seconds_left()):
-            pass
+    def _clear_up(self, observed: Observed) -> None:
+        """A run was cut off when its work was done already: only its traces have to go."""
+        prefix = self.request.prefix
+        with transaction(prefix, operation=_OPERATION, timeout=self._seconds_left()):
+            remove_leftovers(_scratch_parent(prefix), os.path.basename(prefix))
+            _remove_renamed(observed.state)
 
     def _install(
         self, pip: Pip, todo: Plan, observed: Observed, *, dry_run: bool
@@ -432,12 +452,7 @@ class PipManager:
         known = inconsistencies(before.packages, before.environment)
         fresh = []
         for line in lines:
-            words = line.replace(",", " ").split()
-            old = any(
-                normalize_name(words[0]) == name and needed in map(normalize_name, words)
-                for name, needed in known
-            )
-            if old:
+            if _was_so_before(line, before.packages, known):
                 self._warnings.append(f"pip check, as before this task: {line}")
             else:
                 fresh.append(line)
@@ -454,6 +469,19 @@ class PipManager:
             kind="pip_check",
             changed=verb == "left",
         )
+
+
+def _was_so_before(line: str, packages: Packages, known: Mapping[tuple[str, str], str]) -> bool:
+    """Whether a line of `pip check` tells of something that was the same before the change."""
+    match = _CHECK_LINE.match(line)
+    if match is None:
+        return False
+    name = normalize_name(match["name"])
+    if match["needed"]:
+        needed = parse_metadata_requirement(match["needed"])
+        return needed is not None and (name, needed.name) in known
+    one = packages.by_name.get(name)
+    return one is not None and one.version == match["version"]
 
 
 def _after(before: Packages, reported: Sequence[Reported], removed: Sequence[str]) -> Packages:

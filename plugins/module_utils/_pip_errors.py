@@ -21,7 +21,7 @@ _NETWORK = (
     r"|ConnectTimeoutError|Temporary failure in name resolution|Name or service not known"
     r"|nodename nor servname|Network is unreachable|No route to host|Connection reset"
     r"|RemoteDisconnected|ProtocolError|ProxyError|IncompleteRead|incomplete-download"
-    r"|Connection interrupted|Connection aborted|Download failed after"
+    r"|Connection interrupted|Connection aborted|Download failed after|URL [^\n]*: connection error:"
 )
 _HTTP_STATUS = re.compile(
     r"HTTP error (?P<a>\d{3})|(?P<b>\d{3}) (?:Client|Server) Error|too many (?P<c>\d{3}) error"

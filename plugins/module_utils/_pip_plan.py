@@ -225,11 +225,38 @@ def same_source(url: str, direct_url: Mapping[str, Any] | None) -> bool:
     if _plain(bare) != _plain(direct_url.get("url", "")):
         return False
     wanted = dict(part.partition("=")[::2] for part in fragment.split("&"))
-    archive = direct_url.get("archive_info") or {}
-    hashes = dict(archive.get("hashes") or {})
-    if "=" in str(archive.get("hash", "")):
-        hashes.setdefault(*archive["hash"].split("=", 1))
+    hashes = _hashes(direct_url)
     return all(hashes[name] == value for name, value in wanted.items() if name in hashes and value)
+
+
+def _hashes(direct_url: Mapping[str, Any]) -> dict[str, str]:
+    """Hashes by algorithm; `hashes` is the newer spelling, `hash` the older."""
+    archive = direct_url.get("archive_info") or {}
+    found = dict(archive.get("hashes") or {})
+    algorithm, equals, value = str(archive.get("hash") or "").partition("=")
+    if equals:
+        found.setdefault(algorithm, value)
+    return found
+
+
+def source_of(direct_url: Mapping[str, Any] | None, *, exactly: bool = False) -> str:
+    """What a direct_url.json tells, as a URL for a requirement; empty when it tells of none.
+
+    Args:
+        exactly: name the commit rather than the branch or tag that was asked for, and leave out the
+            hash, under which a file that was replaced on purpose could not be had again.
+    """
+    url = str((direct_url or {}).get("url") or "")
+    if not url or direct_url is None:
+        return ""
+    vcs_info = direct_url.get("vcs_info")
+    if isinstance(vcs_info, dict):
+        revision = vcs_info.get("commit_id")
+        if not exactly:
+            revision = vcs_info.get("requested_revision") or revision
+        return f"{vcs_info.get('vcs')}+{url}@{revision}"
+    digest = _hashes(direct_url).get("sha256", "")
+    return url if exactly or not digest else f"{url}#sha256={digest}"
 
 
 def _plain(url: str) -> str:
@@ -319,14 +346,10 @@ def _again(one: Distribution, lines: Iterable[Requirement]) -> str:
             return line.text
     # Under hashes pip takes nothing without one, so the line's go along.
     hashes = {digest for line in lines if line.name == one.name for digest in line.hashes}
-    source = one.direct_url or {}
-    url = source.get("url")
-    if not url:
-        return " ".join([f"{one.name}=={one.version}", *sorted(f"--hash={h}" for h in hashes)])
-    vcs_info = source.get("vcs_info")
-    if isinstance(vcs_info, dict):
-        return f"{one.name} @ {vcs_info.get('vcs')}+{url}@{vcs_info.get('commit_id')}"
-    return f"{one.name} @ {url}"
+    source = source_of(one.direct_url, exactly=True)
+    if source:
+        return f"{one.name} @ {source}"
+    return " ".join([f"{one.name}=={one.version}", *sorted(f"--hash={h}" for h in hashes)])
 
 
 def _refuse_owned(desired: Desired, closure: Closure, packages: Packages, prefix: str) -> None:

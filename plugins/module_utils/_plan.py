@@ -36,6 +36,8 @@ class Plan:
         remove: names to remove.
         reinstall: names whose files or records are damaged.
         install: specs to install.
+        unasked: those of them that the task did not name: what a cut-off or damaged environment has lost is
+            put back, yet must not go down in its history as somebody's wish.
         update: specs for which a newer package is looked for; only conda can say whether there is one.
         quarantine: unreadable record files in ``conda-meta`` that are set aside before ``install``.
         delete: the whole environment is removed.
@@ -47,6 +49,7 @@ class Plan:
     remove: tuple[str, ...] = ()
     reinstall: tuple[str, ...] = ()
     install: tuple[str, ...] = ()
+    unasked: tuple[str, ...] = ()
     update: tuple[str, ...] = ()
     quarantine: tuple[str, ...] = ()
     delete: bool = False
@@ -161,10 +164,12 @@ def plan_packages(
             f"{item.text} is wanted, {record.label if record else 'nothing of it'} is there"
         )
     install = [item.text for item in unsatisfied]
+    lost: list[str] = []
     named = {item.spec.name for item in unsatisfied if item.spec}
     for text in missing_dependencies(records):
         if _dependency_name(text) not in named:
             install.append(text)
+            lost.append(text)
             reasons.append(f"the dependency {text} is missing")
     reinstall = []
     for name, files in sorted((damaged or {}).items()):
@@ -183,6 +188,7 @@ def plan_packages(
         remove=tuple(remove),
         reinstall=tuple(name for name in reinstall if name not in remove),
         install=tuple(install),
+        unasked=tuple(lost),
         update=tuple(item.text for item in wanted) if latest else (),
         reasons=tuple(reasons),
     )

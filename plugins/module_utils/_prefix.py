@@ -299,8 +299,8 @@ class _Listing:
                     try:
                         # Hard links into the cache are plain files; of a soft link the target counts.
                         # No package owns a directory, so one in a file's place is as good as nothing.
-                        directory = entry.is_dir(follow_symlinks=False)
-                        sizes[entry.name] = -1 if directory else entry.stat().st_size
+                        wrong = entry.is_dir(follow_symlinks=False)
+                        sizes[entry.name] = -1 if wrong else entry.stat().st_size
                     except OSError:
                         if entry.is_symlink():
                             sizes[entry.name] = 0

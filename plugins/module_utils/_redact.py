@@ -16,10 +16,13 @@ from typing import Any
 
 MASK = "********"
 
-_USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s@'\"]+@")
-_TOKEN_PATH = re.compile(r"/t/[A-Za-z0-9._~%-]+(?=/|$|[\s'\",])")
-_SECRET_NAME = r"(?:[a-z_-]*token|password|passwd|secret|api[_-]?key|access[_-]?key|sig|signature)"
-_QUERY = re.compile(rf"(?P<name>[?&]{_SECRET_NAME}=)[^&\s'\"]+", re.IGNORECASE)
+_USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s'\"]+@")
+_TOKEN_PATH = re.compile(r"/t/[A-Za-z0-9._~%-]+")
+_SECRET_NAME = (
+    r"(?:[a-z0-9_-]*(?:token|password|passwd|secret|signature|credential)"
+    r"|api[_-]?key|access[_-]?key|sig)"
+)
+_QUERY = re.compile(rf"(?P<name>[?&]{_SECRET_NAME}=)[^&#\s'\"<>()]+", re.IGNORECASE)
 _HEADER = re.compile(r"(?P<name>authorization:\s*(?:bearer|basic|token)\s+)\S+", re.IGNORECASE)
 
 

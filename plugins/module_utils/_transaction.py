@@ -6,13 +6,14 @@
 The journal is written before the first change and removed after the last one. Finding one means that a
 run was cut off, so the next run knows that it must not trust the records alone. It lies inside the prefix
 (``conda-meta/.llmfleet-journal``) when the prefix is an environment already, and beside it while
-the prefix is being made, because a half-made prefix may have to be removed whole.
+the prefix is being made or removed, because it must be there when the prefix is not.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -21,6 +22,7 @@ from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._lock import file_lock
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY
 
 _LOCK_INSIDE = os.path.join("conda-meta", ".llmfleet.lock")
 # Not named .json: conda takes every such file in conda-meta for a package record.
@@ -68,6 +70,21 @@ def _write_journal(path: str, content: dict[str, Any]) -> None:
         raise
 
 
+@contextmanager
+def same_history(prefix: str) -> Iterator[None]:
+    """Put ``conda-meta/history`` back after a repair.
+
+    conda would remember the exact versions that were reinstalled as the user's wish and pin them for
+    ever; a repair asks for nothing new.
+    """
+    path = os.path.join(prefix, HISTORY)
+    with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+        before = stream.read()
+    yield
+    with open(path, "w", encoding="utf-8", errors="surrogateescape") as stream:
+        stream.write(before)
+
+
 def make_parents(path: str) -> list[str]:
     """Make the missing directories above ``path``; return those made, deepest first.
 
@@ -105,24 +122,40 @@ def remove_empty(directories: Iterable[str]) -> None:
             return
 
 
-def _lock_paths(prefix: str) -> list[str]:
+def _lock_paths(prefix: str) -> Iterator[str]:
     """Beside the prefix where that may be written, and inside it where it is an environment already.
 
     The owner of a prefix below a directory of root's can only write inside; root takes both, so the two
-    still exclude each other.
+    still exclude each other. Whether there is an environment is looked at when the first lock is held: the
+    one waited for may have removed it.
     """
-    paths = []
-    if os.access(os.path.dirname(prefix), os.W_OK | os.X_OK):
-        paths.append(_beside(prefix, ".lock"))
+    beside = os.access(os.path.dirname(prefix), os.W_OK | os.X_OK)
+    if beside:
+        yield _beside(prefix, ".lock")
     if os.path.isdir(os.path.join(prefix, "conda-meta")):
-        paths.append(os.path.join(prefix, _LOCK_INSIDE))
-    if not paths:
+        yield os.path.join(prefix, _LOCK_INSIDE)
+    elif not beside:
         raise CondaModuleError(
             f"The directory {os.path.dirname(prefix)} may not be written by this user.",
             prefix=prefix,
             hint="run the task as a user who may (become), or choose another prefix.",
         )
-    return paths
+
+
+def remove_tree(path: str) -> None:
+    """Remove the directory ``path`` and all that is in it.
+
+    Raises:
+        CondaModuleError: something of it cannot be removed; it is named.
+    """
+    try:
+        shutil.rmtree(path)
+    except OSError as error:
+        raise CondaModuleError(
+            f"{path} cannot be removed: {error.filename}: {error.strerror}.",
+            prefix=path,
+            hint="run the task as the user who owns it (become, become_user).",
+        ) from error
 
 
 @contextmanager
@@ -134,15 +167,26 @@ def transaction(
     timeout: float = 600,
     details: dict[str, Any] | None = None,
 ) -> Iterator[None]:
-    """Hold the locks of ``prefix`` and of the package ``caches`` and keep a journal for the block.
+    """:func:`locked` and :func:`journalled` in one."""
+    with locked(prefix, operation=operation, caches=caches, timeout=timeout):  # noqa: SIM117
+        with journalled(prefix, operation=operation, details=details):
+            yield
+
+
+@contextmanager
+def locked(
+    prefix: str, *, operation: str, caches: Iterable[str] = (), timeout: float = 600
+) -> Iterator[None]:
+    """Hold the locks of ``prefix`` and of the package ``caches`` for the block.
+
+    What was observed before the locks were there may be out of date: observe again inside.
 
     Args:
         prefix: absolute path of the environment to be changed; missing parents are made, and removed
             again when the block fails and left them empty.
-        operation: ``create``, ``install``, ``remove``, ``pip`` ...: what the journal will say.
+        operation: ``create``, ``install``, ``remove``, ``pip`` ...: what others who wait are told.
         caches: package cache directories to lock; those that do not exist are left out.
         timeout: seconds to wait for each lock.
-        details: what else the journal should hold for the one who has to recover.
 
     Raises:
         CondaModuleError: a lock is held by somebody else, or the place cannot be written.
@@ -157,23 +201,36 @@ def transaction(
                 if os.path.isdir(cache) and os.access(cache, os.W_OK):
                     lock = os.path.join(cache, _CACHE_LOCK)
                     stack.enter_context(file_lock(lock, operation=operation, timeout=timeout))
-            with _journal(prefix, operation, details or {}):
-                yield
+            yield
     except BaseException:
         remove_empty(made)
         raise
 
 
 @contextmanager
-def _journal(prefix: str, operation: str, details: dict[str, Any]) -> Iterator[None]:
+def journalled(
+    prefix: str, *, operation: str, details: dict[str, Any] | None = None
+) -> Iterator[None]:
+    """Keep a journal for the block, which must run under the lock of ``prefix``.
+
+    Args:
+        operation: what a later run that finds the journal learns was going on; ``remove`` means the
+            prefix as a whole.
+        details: what else it should know.
+
+    Raises:
+        CondaModuleError: the journal cannot be written; nothing was changed then.
+    """
     inside = os.path.isdir(os.path.join(prefix, "conda-meta"))
+    if operation == "remove" and os.access(os.path.dirname(prefix), os.W_OK | os.X_OK):
+        inside = False
     path = os.path.join(prefix, _JOURNAL_INSIDE) if inside else _beside(prefix, "-journal")
     content = {
         "operation": operation,
         "prefix": prefix,
         "pid": os.getpid(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        **details,
+        **(details or {}),
     }
     try:
         _write_journal(path, content)
@@ -188,12 +245,13 @@ def _journal(prefix: str, operation: str, details: dict[str, Any]) -> Iterator[N
     except Exception:
         # The caller has dealt with the failure in an orderly way or reports it; what may be wrong on
         # the disk is what the next observation is for. Only a killed process leaves its journal.
-        _forget(prefix)
+        forget_journal(prefix)
         raise
-    _forget(prefix)
+    forget_journal(prefix)
 
 
-def _forget(prefix: str) -> None:
+def forget_journal(prefix: str) -> None:
+    """Remove the journal, wherever it lies; a run that was cut off has been dealt with."""
     for path in (os.path.join(prefix, _JOURNAL_INSIDE), _beside(prefix, "-journal")):
         try:
             os.unlink(path)

@@ -180,14 +180,13 @@ def write(module: AnsibleModule, path: str, text: str) -> None:
         CondaModuleError: it cannot be written.
     """
     directory = os.path.dirname(path)
-    if not os.path.isdir(directory):
-        if module.params["scope"] != "system":
-            raise CondaModuleError(
-                f"The condarc {path} cannot be written: there is no directory {directory}.",
-                hint="install conda there first, or correct the option installation (or path).",
-            )
-        os.makedirs(directory)
+    if not os.path.isdir(directory) and module.params["scope"] != "system":
+        raise CondaModuleError(
+            f"The condarc {path} cannot be written: there is no directory {directory}.",
+            hint="install conda there first, or correct the option installation (or path).",
+        )
     try:
+        os.makedirs(directory, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=module.tmpdir, prefix="condarc-")
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
             stream.write(text)
@@ -197,9 +196,12 @@ def write(module: AnsibleModule, path: str, text: str) -> None:
             os.umask(mask)
             os.chmod(temporary, 0o666 & ~mask)
         module.atomic_move(temporary, path)
-    except OSError as error:
+    except Exception as error:
+        # atomic_move of ansible-core 2.19 turns what the system refuses into a plain Exception.
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
         raise CondaModuleError(
-            f"The condarc {path} cannot be written: {error.strerror}."
+            f"The condarc {path} cannot be written: {reason}.",
+            hint="run the task as a user who may write there (become), or make room on that volume.",
         ) from error
 
 

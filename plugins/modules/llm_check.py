@@ -140,7 +140,7 @@ options:
         type: int
         default: 1024
       matmul_size:
-        description: Rows and columns of the matrices that are multiplied.
+        description: Rows and columns of the matrices that are multiplied, from 2 to 4096.
         type: int
         default: 512
       matmul_tolerance:

@@ -4,10 +4,40 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-_WORDS = (
-    "0 1 2 3 9 10 00 01 0a 1a 1b 0a1 0rc1 rc1 2rc1 dev 1dev dev1 post 1post post1 4post2 alpha g x86"
-    " 1_ a_ a10b 1a2b3 * 1.0 2024"
-).split()
+_WORDS = [
+    "0",
+    "1",
+    "2",
+    "3",
+    "9",
+    "10",
+    "00",
+    "01",
+    "0a",
+    "1a",
+    "1b",
+    "0a1",
+    "0rc1",
+    "rc1",
+    "2rc1",
+    "dev",
+    "1dev",
+    "dev1",
+    "post",
+    "1post",
+    "post1",
+    "4post2",
+    "alpha",
+    "g",
+    "x86",
+    "1_",
+    "a_",
+    "a10b",
+    "1a2b3",
+    "*",
+    "1.0",
+    "2024",
+]
 _SEPARATORS = (".", ".", ".", ".", "_", "-", "+", "!", "")
 
 

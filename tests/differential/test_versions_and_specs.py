@@ -10,6 +10,9 @@ import re
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
 from ansible_collections.llmfleet.conda.plugins.module_utils._match_spec import parse_match_spec
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PackageRecord
 from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
@@ -18,9 +21,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
     UnsupportedSpecError,
     VersionSpec,
 )
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
-
 from tests.differential import strategies
 from tests.differential.conftest import Oracle
 
@@ -33,11 +33,50 @@ thorough = settings(
     suppress_health_check=list(HealthCheck),
 )
 
-VERSIONS = (
-    "0 0.9 1 1.0 1.2.0 1.7 1.7.9 1.8 1.8.0 1.8.1 1.8.10 1.80 1.9 1.10 2 2.0 2.0.1 3.0 10"
-    " 1.8a 1.8rc1 1.8.dev 1.8.post1 1.8_ 1.0.1_ 1.0.1a 1!1.8 1!0 2.0+cuda 2.0+cu118.2 1_2 1a 2rc1.0"
-    " 2024.1 0.4.1.rc 0.5b3 0.960923 1996.07.12 3.1.1.6 1!3.1.1.6 8.02 5.5.kw"
-).split()
+VERSIONS = [
+    "0",
+    "0.9",
+    "1",
+    "1.0",
+    "1.2.0",
+    "1.7",
+    "1.7.9",
+    "1.8",
+    "1.8.0",
+    "1.8.1",
+    "1.8.10",
+    "1.80",
+    "1.9",
+    "1.10",
+    "2",
+    "2.0",
+    "2.0.1",
+    "3.0",
+    "10",
+    "1.8a",
+    "1.8rc1",
+    "1.8.dev",
+    "1.8.post1",
+    "1.8_",
+    "1.0.1_",
+    "1.0.1a",
+    "1!1.8",
+    "1!0",
+    "2.0+cuda",
+    "2.0+cu118.2",
+    "1_2",
+    "1a",
+    "2rc1.0",
+    "2024.1",
+    "0.4.1.rc",
+    "0.5b3",
+    "0.960923",
+    "1996.07.12",
+    "3.1.1.6",
+    "1!3.1.1.6",
+    "8.02",
+    "5.5.kw",
+]
 
 # From conda-facts and conda's documentation; every form a person may find in an example.
 VERSION_SPECS = [

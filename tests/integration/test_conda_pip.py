@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,8 +21,9 @@ from tests.integration.four_steps import Steps
 from tests.integration.snapshot import changes, snapshot
 from tests.wheel_factory import make_wheel
 
+ROOT = Path(__file__).resolve().parents[2]
 RunModule = Callable[..., dict[str, Any]]
-PYTHONS = {"3.11": "python=3.11", "3.8": "python=3.8"}
+JOURNAL = Path("conda-meta", ".llmfleet-journal")
 
 
 def _pip(prefix: Path, *arguments: str) -> str:
@@ -34,16 +37,14 @@ def _pip(prefix: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module", params=["3.11", "3.8"])
-def environment(
-    request: pytest.FixtureRequest, conda_installation: Path, run_module: RunModule
-) -> Iterator[Path]:
+@pytest.fixture(scope="module")
+def environment(conda_installation: Path, run_module: RunModule) -> Iterator[Path]:
     """An environment with Python, pip and conda's six 1.16, shared by the tests of this file."""
-    prefix = conda_installation / "envs" / f"pip-{request.param.replace('.', '')}"
+    prefix = conda_installation / "envs" / "pip"
     options = {
         "installation": str(conda_installation),
         "prefix": str(prefix),
-        "packages": [PYTHONS[request.param], "pip", "six=1.16"],
+        "packages": ["python=3.11", "pip", "six=1.16"],
     }
     assert run_module("conda_env", options)["changed"]
     yield prefix
@@ -118,6 +119,23 @@ def test_install_with_what_it_needs(prefix: Path, four_steps: Steps, options: An
     assert {one["name"]: one["version"] for one in result["packages"]} == listed
     assert (prefix / "bin" / "t-app").exists()
     assert _pip(prefix, "check").startswith("No broken")
+
+
+@pytest.mark.parametrize("python", ["3.8", "3.13"])
+def test_other_pythons(
+    python: str, make_env: Callable[..., Path], four_steps: Steps, options: Any, run_module: Any
+) -> None:
+    prefix = make_env(f"python={python}", "pip")
+    there = {"prefix": str(prefix)}
+    four_steps("conda_pip", options("t-app==1.0", "t-lib<2", **there))
+    (_site(prefix) / "t_app" / "__init__.py").unlink()
+    (_site(prefix) / "t_lib-1.1.dist-info" / "METADATA").unlink()
+    four_steps("conda_pip", options("t-app==1.0", **there))
+    four_steps("conda_pip", options("t-app", state="latest", **there), asks_conda=True)
+    assert _listed(prefix)["t-app"] == "2.0"
+    four_steps("conda_pip", options("t-app", state="absent", **there))
+    result = run_module("conda_pip", options("t-app>=3", **there))
+    assert (result["kind"], result["option"]) == ("no_match", "requirements"), result
 
 
 def test_by_installation_and_name(
@@ -242,7 +260,7 @@ def test_what_a_killed_pip_left_is_cleared_away(
     # As pip leaves it when it is killed while it replaces a distribution.
     (site / "t_app-1.0.dist-info").rename(site / "~_app-1.0.dist-info")
     (site / "t_app").rename(site / "~_app")
-    journal = prefix / "conda-meta" / ".llmfleet-journal.json"
+    journal = prefix / JOURNAL
     journal.write_text(json.dumps({"operation": "pip"}))
     left = prefix.parent / f".{prefix.name}.llmfleet-pip-left"
     left.mkdir()
@@ -251,10 +269,13 @@ def test_what_a_killed_pip_left_is_cleared_away(
     assert list(site.glob("~*")) == []
     assert not journal.exists()
     assert not left.exists()
+    # As it is when the run was killed after its last change.
     journal.write_text(json.dumps({"operation": "pip"}))
+    left.mkdir()
     result = run_module("conda_pip", options("t-app==1.0"))
     assert (result["rc"], result["changed"]) == (0, False), result
     assert not journal.exists()
+    assert not left.exists()
 
 
 def test_by_url(prefix: Path, four_steps: Steps, wheels: Path, options: Any) -> None:
@@ -264,35 +285,42 @@ def test_by_url(prefix: Path, four_steps: Steps, wheels: Path, options: Any) -> 
     first = (wheels / "t_app-1.0-py3-none-any.whl").as_uri()
     second = (other / "t_app-1.0-py3-none-any.whl").as_uri()
     assert "%20" in second
+    digest = hashlib.sha256((other / "t_app-1.0-py3-none-any.whl").read_bytes()).hexdigest()
     result = four_steps("conda_pip", options(f"t-app @ {first}"))
-    assert f"t-app==1.0 (pip) @ {first}" in _lines(result)
+    assert f"t-app==1.0 (pip) @ {first}#sha256={digest}" in _lines(result)
     result = four_steps("conda_pip", options(f"t-app @ {second}"))
-    assert f"t-app==1.0 (pip) @ {second}" in _lines(result)
+    assert f"t-app==1.0 (pip) @ {second}#sha256={digest}" in _lines(result)
+    # Another file at the same address is noticed when the line has its hash.
+    make_wheel(other, "t-app", "1.0", files={"t_app/__init__.py": "NEW = True\n"})
+    digest = hashlib.sha256((other / "t_app-1.0-py3-none-any.whl").read_bytes()).hexdigest()
+    result = four_steps("conda_pip", options(f"t-app @ {second}#sha256={digest}"))
+    assert f"t-app==1.0 (pip) @ {second}#sha256={digest}" in _lines(result)
+    assert "NEW" in (_site(prefix) / "t_app" / "__init__.py").read_text()
+
+
+def _hashed(wheels: Path, name: str, version: str) -> str:
+    path = wheels / f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
+    return f"{name}=={version} --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 def test_hashes(prefix: Path, four_steps: Steps, wheels: Path, options: Any) -> None:
-    def line(name: str, version: str) -> str:
-        path = wheels / f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
-        return f"{name}=={version} --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
-
-    four_steps("conda_pip", options(line("t-app", "2.0"), line("t-lib", "2.0")))
+    four_steps(
+        "conda_pip", options(_hashed(wheels, "t-app", "2.0"), _hashed(wheels, "t-lib", "2.0"))
+    )
     assert _listed(prefix)["t-app"] == "2.0"
 
 
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        (["t-app==1.0 --hash=sha256:" + "0" * 64], "does not have the hash"),
-        (["t-lib==1.0 --hash=sha256:" + "0" * 64, "t-app"], "exact version"),
-    ],
-)
-def test_wrong_hashes(
-    lines: list[str], message: str, prefix: Path, run_module: RunModule, options: Any
+def test_wrong_and_missing_hashes(
+    prefix: Path, run_module: RunModule, wheels: Path, options: Any
 ) -> None:
     before = snapshot(prefix)
-    result = run_module("conda_pip", options(*lines))
+    result = run_module("conda_pip", options("t-app==1.0 --hash=sha256:" + "0" * 64))
     assert (result["rc"], result["kind"]) == (1, "hash"), result
-    assert message in result["msg"]
+    assert "does not have the hash" in result["msg"]
+    result = run_module("conda_pip", options(_hashed(wheels, "t-app", "1.0")))
+    assert (result["rc"], result["kind"]) == (1, "hash"), result
+    assert "exact version" in result["msg"]
+    assert "t-lib" in result["said"]
     assert changes(_still(before), _still(snapshot(prefix))) == []
 
 
@@ -393,14 +421,17 @@ def test_errors_say_what_is_wrong(
     assert changes(before, after) == []
 
 
-BAD_INPUT = {
+BAD_INPUT: dict[str, tuple[dict[str, Any], str]] = {
     "option of pip": ({"requirements": ["-r x.txt"]}, "option requirements: '-r x.txt'"),
     "editable": ({"requirements": ["-e ."]}, "an editable install cannot be told"),
     "no requirement": ({"requirements": ["a b"]}, "option requirements: 'a b'"),
     "constraint": ({"constraints": ["=1"]}, "option constraints: '=1'"),
     "constraint with extra": ({"constraints": ["a[b]<2"]}, "extras have no meaning in 'a[b]<2'"),
     "index": ({"no_index": False, "index_url": "/simple"}, "option index_url takes an address"),
-    "extra index": ({"extra_index_urls": ["x"]}, "option extra_index_urls takes an address"),
+    "extra index": (
+        {"no_index": False, "extra_index_urls": ["x"]},
+        "option extra_index_urls takes an address",
+    ),
     "relative path": ({"find_links": ["wheels"]}, "option find_links takes absolute paths"),
     "path not there": ({"find_links": ["/no/such"]}, "option find_links names /no/such"),
     "index and none": ({"index_url": "https://h/s"}, "no_index and index_url exclude each other"),
@@ -471,7 +502,7 @@ def test_a_frozen_environment_is_not_changed(
 def test_a_cut_off_run_of_conda_comes_first(
     prefix: Path, run_module: RunModule, options: Any
 ) -> None:
-    journal = prefix / "conda-meta" / ".llmfleet-journal.json"
+    journal = prefix / JOURNAL
     journal.write_text(json.dumps({"operation": "change"}))
     try:
         result = run_module("conda_pip", options("t-app"))
@@ -528,7 +559,7 @@ def test_credentials_do_not_show(
     for lines in (
         ["t-nothing"],
         ["t-app"],
-        [f"t-lib @ {secret}/simple/t-lib/t_lib-1.0-py3-none-any.whl"],
+        [f"t-lib @ {secret}/simple/t-lib/t_lib-2.0-py3-none-any.whl"],
     ):
         result = run_module("conda_pip", {**options(), **_from(secret, *lines)})
         assert "open-sesame" not in json.dumps(result)
@@ -636,6 +667,87 @@ def test_nothing_is_left_beside_the_prefix(
     assert [
         path.name for path in (prefix / "conda-meta").iterdir() if "llmfleet" in path.name
     ] == []
+
+
+@pytest.mark.parametrize("moment", [0.1, 0.35, 0.6, 0.85])
+def test_killed_at_any_moment_the_next_run_converges(
+    moment: float, prefix: Path, run_module: RunModule, options: Any, wheels: Path, home: Path
+) -> None:
+    for version in ("1.0", "2.0"):
+        for name in ("t-one", "t-two", "t-three"):
+            stem = name.replace("-", "_")
+            files = {f"{stem}/m{number}.py": f"V = '{version}'\n" * 9 for number in range(150)}
+            make_wheel(wheels, name, version, files={f"{stem}/__init__.py": "", **files})
+    lines = ["t-one", "t-two", "t-three"]
+    old, new = ([f"{line}=={version}" for line in lines] for version in ("1.0", "2.0"))
+    assert run_module("conda_pip", options(*old))["changed"]
+    clock = time.monotonic()
+    assert run_module("conda_pip", options(*new))["changed"]
+    seconds = time.monotonic() - clock
+    assert run_module("conda_pip", options(*old))["changed"]
+    _run_and_kill("conda_pip", options(*new), home, prefix, seconds * moment)
+    result = run_module("conda_pip", options(*new))
+    assert result["rc"] == 0, result
+    listed = _listed(prefix)
+    assert {name: listed[name] for name in lines} == dict.fromkeys(lines, "2.0")
+    assert _pip(prefix, "check").startswith("No broken")
+    show = "import t_one.m149, t_two.m149, t_three.m149; print(t_one.m149.V, t_two.m149.V)"
+    done = subprocess.run(
+        [str(prefix / "bin" / "python"), "-I", "-B", "-c", show], capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["2.0", "2.0"], done.stderr
+    assert list(_site(prefix).glob("~*")) == []
+    assert [path.name for path in prefix.parent.iterdir() if "llmfleet-pip" in path.name] == []
+    assert not run_module("conda_pip", options(*new))["changed"]
+
+
+def _run_and_kill(
+    name: str, arguments: dict[str, Any], home: Path, prefix: Path, seconds: float
+) -> None:
+    """Start a module and kill -9 it and all that it started after some seconds, as a power cut does."""
+    python = str(prefix / "bin" / "python")
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "tests" / "run_module.py"), name, json.dumps(arguments)],
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "PYTHONPATH": str(ROOT / "build" / "collections"),
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    time.sleep(seconds)
+    process.kill()
+    process.wait()
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = entry.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if command[0].decode() == python:
+            os.kill(int(entry.parent.name), signal.SIGKILL)
+
+
+@pytest.mark.root
+def test_full_disk(
+    conda_installation: Path, prefix: Path, run_module: RunModule, options: Any, wheels: Path
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small volume")
+    make_wheel(wheels, "t-big", "1.0", files={"t_big/data.txt": "0123456789" * 400_000})
+    volume = _site(prefix) / "t_big"
+    volume.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "llmfleet-test", str(volume)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("this container may not mount")
+    try:
+        result = run_module("conda_pip", options("t-big"))
+    finally:
+        subprocess.run(["umount", str(volume)], check=True)
+    assert (result["rc"], result["kind"], result["option"]) == (1, "disk_full", "prefix"), result
+    assert "make room" in result["msg"]
+    volume.rmdir()
+    assert run_module("conda_pip", options("t-big"))["changed"]
 
 
 @pytest.mark.root

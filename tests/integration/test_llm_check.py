@@ -25,7 +25,9 @@ RunModule = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def environments(conda_installation: Path, run_module: RunModule) -> Iterator[dict[str, Path]]:
+def environments(
+    conda_installation: Path, run_module: RunModule, home: Path
+) -> Iterator[dict[str, Path]]:
     """Two environments from the lab's channel; into ``llm`` pip puts torch and transformers."""
     made = {}
     for name, python in (("llm", "3.11"), ("legacy", "3.8")):
@@ -38,8 +40,13 @@ def environments(conda_installation: Path, run_module: RunModule) -> Iterator[di
         assert run_module("conda_env", options)["changed"]
     wheels = ["--no-index", "--find-links", str(paths.wheels_dir())]
     # Without compiled files, as uv installs: the checks must not leave any behind.
-    argv = [str(made["llm"] / "bin" / "python"), "-I", "-m", "pip", "install", "--no-compile"]
-    subprocess.run([*argv, *wheels, "torch", "transformers"], check=True, timeout=600)
+    pip = [str(made["llm"] / "bin" / "python"), "-I", "-m", "pip", "--isolated"]
+    subprocess.run(
+        [*pip, "install", "--quiet", "--no-compile", *wheels, "torch", "transformers"],
+        env={"PATH": os.environ["PATH"], "HOME": str(home), "PIP_CONFIG_FILE": os.devnull},
+        check=True,
+        timeout=600,
+    )
     yield made
     for prefix in made.values():
         shutil.rmtree(prefix)
@@ -169,7 +176,9 @@ def test_a_truncated_library_of_pips(llm: Path, run_module: RunModule) -> None:
         options = {"prefix": str(llm), "imports": {"numpy": "", "torch": ""}, "checks": ["imports"]}
         answer = run_module("llm_check", options)
     assert failed(answer) == ["imports.torch"]
-    assert "libc10.so" in results(answer)["imports.torch"]["detail"]
+    # The loader maps what is left of the file and dies on the first page behind it.
+    assert results(answer)["imports.torch"]["measured"]["package"] == "torch"
+    assert "SIGBUS" in results(answer)["imports.torch"]["detail"]
     assert results(answer)["imports.numpy"]["status"] == "pass"
 
 
@@ -257,7 +266,8 @@ def test_a_model_id_from_the_hosts_cache(llm: Path, run_module: RunModule, tmp_p
     options["model"] = "lab/unknown"
     answer = run_module("llm_check", options, environment={"HF_HOME": str(tmp_path)})
     assert failed(answer) == ["workload.sentiment"]
-    assert "lab/unknown" in results(answer)["workload.sentiment"]["detail"]
+    detail = results(answer)["workload.sentiment"]["detail"]
+    assert f"lab/unknown cannot be loaded from the cache {tmp_path / 'hub'}" in detail
     assert changes(before, snapshot(tmp_path)) == []
 
 
@@ -274,16 +284,18 @@ def test_a_users_own_numpy_shadows_the_environments(
 
 
 def test_a_stray_library_path(legacy: Path, run_module: RunModule, tmp_path: Path) -> None:
-    # Only a library that the module's own interpreter does not need can be broken this way.
-    extensions = legacy / "lib" / "python3.8" / "site-packages" / "numpy.libs"
-    library = next(extensions.glob("*openblas*")).name
-    (tmp_path / library).write_bytes(b"not a library")
+    # A library that the environment's interpreter takes by its run path, which the variable beats,
+    # and that the module's own interpreter does not need.
+    library = tmp_path / "libpython3.8.so.1.0"
+    library.write_bytes(b"not a library")
+    assert (legacy / "lib" / library.name).exists()
     options = {"prefix": str(legacy), "imports": {"numpy": ""}, "checks": ["imports"]}
     answer = run_module("llm_check", options, environment={"LD_LIBRARY_PATH": str(tmp_path)})
     assert results(answer)["imports.numpy"]["status"] == "pass"
-    user = results(answer)["imports.user_environment"]
-    # numpy's own search path wins or loses against the variable: either way the run was made.
-    assert f"LD_LIBRARY_PATH={tmp_path}" in user["detail"]
+    assert failed(answer) == ["imports.user_environment"]
+    detail = results(answer)["imports.user_environment"]["detail"]
+    assert f"LD_LIBRARY_PATH={tmp_path}" in detail
+    assert str(library) in detail
 
 
 def test_nothing_is_installed(run_module: RunModule, tmp_path: Path) -> None:

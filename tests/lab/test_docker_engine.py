@@ -156,6 +156,7 @@ def test_the_address_of_an_interface():
 
 
 @pytest.mark.docker
+@pytest.mark.docker
 def test_the_running_engine():
     docker_engine.start(print)
     facts = docker_engine.info()

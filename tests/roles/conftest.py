@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -23,15 +24,30 @@ class Played:
     code: int
     text: str
 
+    @property
+    def flat(self) -> str:
+        """All that was printed, on one line, since long messages are wrapped."""
+        return " ".join(self.text.split())
 
-@pytest.fixture
-def play(tmp_path: Path) -> Callable[..., Played]:
+    def failure(self, host: str) -> str:
+        """What was printed on the failure of one host, on one line."""
+        found = re.search(
+            rf"^fatal: \[{re.escape(host)}\]: FAILED! =>(.*?)^(?=\S)",
+            self.text,
+            re.MULTILINE | re.DOTALL,
+        )
+        assert found is not None, f"{host} did not fail"
+        return " ".join(found[1].split())
+
+
+@pytest.fixture(scope="module")
+def play(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Played]:
     """Runs a playbook on the given hosts, all of them this machine, with further variables."""
 
     def run(
         playbook: str, hosts: Mapping[str, Mapping[str, Any]], *words: str, **variables: Any
     ) -> Played:
-        inventory = tmp_path / "hosts.json"
+        inventory = tmp_path_factory.mktemp("inventory") / "hosts.json"
         common = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
         inventory.write_text(json.dumps({"all": {"hosts": dict(hosts), "vars": common}}))
         # Only these: a variable of the caller's could change what is tested.
@@ -51,6 +67,6 @@ def play(tmp_path: Path) -> Callable[..., Played]:
             check=False,
             timeout=120,
         )
-        return Played(done.returncode, " ".join(done.stdout.split()))
+        return Played(done.returncode, done.stdout)
 
     return run

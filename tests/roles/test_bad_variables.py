@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.roles.conftest import Played
 
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "unknown distribution": (
@@ -48,6 +51,14 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"install_miniconda_condarc": {"channels": ["defaults"]}},
         "set install_miniconda_tos to accept",
     ),
+    "terms by an environment's channel": (
+        {"create_conda_env_environments": [{"name": "a", "channels": ["pkgs/main"]}]},
+        "create_conda_env_environments names pkgs/main",
+    ),
+    "terms by a package's channel": (
+        {"install_llm_stack_packages": ["numpy", "defaults::pandas"]},
+        "a package of the profiles names defaults",
+    ),
     "environment listed twice": (
         {"create_conda_env_environments": [{"name": "a"}, {"name": "a", "state": "absent"}]},
         "create_conda_env_environments",
@@ -79,19 +90,38 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_it_is_named_and_nothing_is_touched(
-    case: str, play: Callable[..., Any], tmp_path: Path
-) -> None:
-    variables, expected = CASES[case]
+@pytest.fixture(scope="module")
+def played(
+    play: Callable[..., Played], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Played, Path]:
+    """One run of the site playbook over a fleet in which each host has one mistake of its own."""
+    root = tmp_path_factory.mktemp("fleet")
     there = {
-        "install_miniconda_prefix": str(tmp_path / "conda"),
-        "install_miniconda_profile_dir": str(tmp_path / "profile.d"),
-        "verify_report": str(tmp_path / "report.json"),
+        "install_miniconda_prefix": str(root / "conda"),
+        "install_miniconda_profile_dir": str(root / "profile.d"),
+        "verify_report": str(root / "report.json"),
     }
-    before = set(tmp_path.iterdir())
-    played = play("llmfleet.conda.site", {"here": {}}, **{**there, **variables})
-    assert played.code == 2
-    assert expected in played.text
-    assert "changed=0 unreachable=0 failed=1" in played.text
-    assert {path.name for path in set(tmp_path.iterdir()) - before} == {"hosts.json"}
+    hosts = {host_name(case): {**there, **variables} for case, (variables, _) in CASES.items()}
+    return play("llmfleet.conda.site", hosts), root
+
+
+def host_name(case: str) -> str:
+    return re.sub(r"[^a-z]+", "-", case.lower())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_message_names_the_variable(case: str, played: tuple[Played, Path]) -> None:
+    run, _ = played
+    assert CASES[case][1] in run.failure(host_name(case))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_no_module_changed_anything(case: str, played: tuple[Played, Path]) -> None:
+    run, _ = played
+    assert re.search(rf"{host_name(case)} +: ok=\d+ +changed=0 +unreachable=0 +failed=1 ", run.text)
+
+
+def test_nothing_was_written(played: tuple[Played, Path]) -> None:
+    run, root = played
+    assert run.code == 2
+    assert list(root.iterdir()) == []

@@ -59,8 +59,8 @@ def test_every_host_is_in_the_report(
     }
     (check,) = report["hosts"]["bad"]["checks"]
     assert check == {"name": "numpy", "status": "fail", "detail": "seen: é", "seconds": 0.25}
-    assert "bad fail 0 of 1" in played.text
-    assert "failed: numpy: seen: é" in played.text
+    assert "bad fail 0 of 1" in played.flat
+    assert "failed: numpy: seen: é" in played.flat
 
 
 def test_each_host_has_a_file_with_all_that_was_returned(
@@ -81,7 +81,7 @@ def test_a_rolling_run_ends_with_all_hosts_in_the_report(
     hosts = {"one": {"outcome": "pass"}, "two": {"outcome": "pass"}}
     played = play(playbook, hosts, path=str(path), batch=1)
     assert played.code == 0
-    assert "two skip 0 of 0" in played.text
+    assert "two skip 0 of 0" in played.flat
     report = json.loads(path.read_text())["hosts"]
     assert {name: entry["status"] for name, entry in report.items()} == {
         "one": "pass",
@@ -94,7 +94,7 @@ def test_check_mode_shows_and_writes_nothing(
 ) -> None:
     played = play(playbook, {"good": HOSTS["good"]}, "--check", path=str(tmp_path / "report.json"))
     assert played.code == 0
-    assert "not written in check mode" in played.text
+    assert "not written in check mode" in played.flat
     assert not (tmp_path / "report.json").exists()
 
 
@@ -105,4 +105,4 @@ def test_a_report_that_cannot_be_written_fails_and_names_its_path(
     path = tmp_path / "file" / "report.json"
     played = play(playbook, {"good": HOSTS["good"]}, path=str(path))
     assert played.code == 2
-    assert f"the report {path} cannot be written on the controller" in played.text
+    assert f"the report {path} cannot be written on the controller" in played.flat

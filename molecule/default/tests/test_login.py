@@ -94,6 +94,16 @@ def test_nothing_but_conda_tells_a_login_shell_anything(host: Any) -> None:
     assert file.content_string.count("# BEGIN llmfleet.conda") == 1
 
 
+def test_conda_was_started_by_the_first_run_only(host: Any) -> None:
+    """pip's phase comes after conda's last one: no start may be younger than what it installed."""
+    starts = host.file(f"{PREFIX}/.lab-conda-starts")
+    (torch,) = host.run(
+        f"ls -d {PREFIX}/envs/llm/lib/python3.11/site-packages/torch-*"
+    ).stdout.split()
+    assert len(starts.content_string.splitlines()) > 0
+    assert starts.mtime < host.file(torch).mtime
+
+
 def test_an_ordinary_user_cannot_change_the_installation(ada: Any, host: Any) -> None:
     probe = f"{PREFIX}/envs/llm/written-by-ada"
     result = host.run(f"su - ada -c 'touch {probe}'")

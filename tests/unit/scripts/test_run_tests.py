@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from scripts import run_tests, steps
 from scripts.results import Tally
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def outcome(name: str, tally: Tally, *blocked: str) -> run_tests.Outcome:
@@ -63,6 +71,34 @@ def test_step_that_crashes_fails_and_lets_the_others_speak(
     text = capsys.readouterr().out
     assert "the test driver itself failed: KeyError('nothing of that name')" in text
     assert text.splitlines()[-1] == "1 passed, 1 failed, 0 skipped"
+
+
+def test_interruption_ends_the_run_and_what_it_started(tmp_path: Path) -> None:
+    program = (
+        "from scripts import run_tests, steps, processes\n"
+        "from pathlib import Path\n"
+        "def step(options):\n"
+        "    'a step'\n"
+        "    print('begun', flush=True)\n"
+        "    processes.run(['sleep', '61.7'], log=Path('sleep.log'))\n"
+        "steps.STEPS['unit'] = step\n"
+        "raise SystemExit(run_tests.main(['unit']))\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    argv = [sys.executable, "-c", program]
+    with subprocess.Popen(argv, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        while run.stdout.readline() != "begun\n":
+            assert run.poll() is None
+        while not (tmp_path / "sleep.log").exists():
+            assert run.poll() is None
+        run.send_signal(signal.SIGTERM)
+        rest = run.stdout.read()
+        assert run.wait(30) == 128 + signal.SIGTERM
+    assert "interrupted (SIGTERM)" in rest
+    assert "passed" not in rest
+    processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    assert "sleep 61.7" not in processes.splitlines()
 
 
 def test_nothing_passed_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:

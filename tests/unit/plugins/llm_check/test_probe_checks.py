@@ -237,6 +237,16 @@ def test_a_model_that_is_not_there(library: Any) -> None:
     assert "/no/model is not a directory" in detail
 
 
+def test_a_model_that_cannot_be_loaded(library: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pipeline(task: str, model: str) -> Any:
+        raise OSError("no file named model.safetensors")
+
+    library(transformers=SimpleNamespace(pipeline=pipeline))
+    monkeypatch.setenv("HF_HUB_CACHE", "/srv/hub")
+    with pytest.raises(RuntimeError, match=r"owner/model cannot be loaded from the cache /srv/hub"):
+        checks.check_sentiment(SENTIMENT)
+
+
 # -- plot
 
 

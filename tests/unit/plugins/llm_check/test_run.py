@@ -212,6 +212,23 @@ def test_a_failing_kernel_stops_before_the_workload(prefix: Prefix) -> None:
     assert "layer kernel failed" in results["workload.regression_numpy"].detail
 
 
+def test_numbers_that_json_does_not_have_are_left_out(prefix: Prefix) -> None:
+    source = """
+        float64 = None
+        class linalg:
+            def lstsq(table, targets, rcond):
+                return ([float("nan"), float("inf"), 4.2],)
+        def array(values, dtype):
+            return values
+    """
+    prefix.pip_package("numpy", "2.0", textwrap.dedent(source))
+    outcome = check(prefix, checks=["workload.regression_numpy"])
+    result = by_name(outcome)["workload.regression_numpy"]
+    assert result.status == "fail"
+    assert result.measured == {"coefficients": [None, None], "intercept": 4.2}
+    assert "[nan, inf]" in result.detail
+
+
 def test_no_variables_of_the_user_is_a_pass_that_says_so(calm: Prefix) -> None:
     result = by_name(check(calm, imports={"calm": ""}))["imports.user_environment"]
     assert result.status == "pass"

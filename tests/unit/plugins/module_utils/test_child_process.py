@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import (
     child_environment,
     run,
@@ -53,7 +55,7 @@ def test_stdin_is_fed() -> None:
 def test_arguments_reach_the_program_as_they_are() -> None:
     odd = ["a b", "$HOME", "; exit 9", "'", '"', "*", "", "ü"]
     code = "import json, sys; print(json.dumps(sys.argv[1:]))"
-    assert __import__("json").loads(run([*python(code), *odd]).stdout) == odd
+    assert json.loads(run([*python(code), *odd]).stdout) == odd
 
 
 def test_the_working_directory(tmp_path: Path) -> None:

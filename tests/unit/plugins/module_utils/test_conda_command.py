@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ansible_collections.llmfleet.conda.plugins.module_utils import _conda_command
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import (
     Conda,
@@ -17,7 +18,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command impo
     solution_of,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-
 from tests.unit.plugins.fake_prefix import snapshot
 
 FAKE = """\
@@ -147,7 +147,11 @@ def test_the_environment_is_scrubbed(fake: Scripted, monkeypatch: pytest.MonkeyP
         "VIRTUAL_ENV": "/other",
         "LC_ALL": "de_DE.UTF-8",
     }
-    kept = {"https_proxy": "http://proxy:3128", "SSL_CERT_FILE": "/ca.pem", "HTTP_PROXY": "http://p"}
+    kept = {
+        "https_proxy": "http://proxy:3128",
+        "SSL_CERT_FILE": "/ca.pem",
+        "HTTP_PROXY": "http://p",
+    }
     for key, value in {**misleading, **kept}.items():
         monkeypatch.setenv(key, value)
     fake.conda().install("/opt/env", ["six"], [])
@@ -217,9 +221,7 @@ def test_only_what_may_go_away_is_tried_again(
 def test_a_failure_tells_the_whole_story(fake: Scripted) -> None:
     fake.reply({"stdout": MISSING, "rc": 1})
     with pytest.raises(CondaModuleError) as error:
-        fake.conda().create(
-            "/opt/env", ["x"], ["--channel", "http://user:secret@host/t/TOKEN/lab"]
-        )
+        fake.conda().create("/opt/env", ["x"], ["--channel", "http://user:secret@host/t/TOKEN/lab"])
     result = error.value.as_result()
     assert result["msg"].startswith("conda create failed for /opt/env")
     assert result["asked"] == ["x"]
@@ -305,7 +307,9 @@ def test_no_conda_there(tmp_path: Path) -> None:
                             "channel": "http://mirror/conda/lab/noarch",
                         }
                     ],
-                    "UNLINK": [{"name": "b", "version": "2", "build": "0", "base_url": "http://m/x"}],
+                    "UNLINK": [
+                        {"name": "b", "version": "2", "build": "0", "base_url": "http://m/x"}
+                    ],
                 }
             },
             Solution(("a 1 py_0 lab",), ("b 2 0 x",)),

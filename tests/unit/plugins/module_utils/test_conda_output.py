@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import Completed
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import (
     _failure,
@@ -235,7 +236,9 @@ def test_kinds_that_were_not_recorded(text: str, kind: str, retry: bool) -> None
 
 
 def test_a_full_disk_comes_before_what_it_causes() -> None:
-    text = "CondaHTTPError: Connection broken; caused by OSError: [Errno 28] No space left on device"
+    text = (
+        "CondaHTTPError: Connection broken; caused by OSError: [Errno 28] No space left on device"
+    )
     assert classify(1, "", text, None).kind == "disk_full"
 
 

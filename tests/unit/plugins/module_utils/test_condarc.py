@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import (
     Condarc,
     CondarcError,
     merged,
     render,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 TEXTS = {
     "empty": "",
@@ -348,7 +349,11 @@ def test_made_up_files_are_read_as_yaml_or_refused(lines: list[str]) -> None:
     try:
         condarc = Condarc(text)
     except CondarcError as error:
-        assert str(error).startswith("line ")
+        refusal = str(error)
+    else:
+        refusal = ""
+    if refusal:
+        assert refusal.startswith("line ")
         return
     assert condarc.text == text
     assert same(condarc.values, yaml.safe_load(text) or {})

@@ -246,6 +246,21 @@ def test_which_pip_reports(version: str, can: bool, bench: Callable[..., Bench])
     assert bench(version=version).pip.can_report is can
 
 
+def test_an_old_pip_keeps_no_hash_of_an_address(
+    bench: Callable[..., Bench], tmp_path: Path
+) -> None:
+    item = {
+        "download_info": {"url": "https://h/lib.whl", "archive_info": {"hash": "sha256=00"}},
+        "is_direct": True,
+        "metadata": {"name": "lib", "version": "2.0"},
+    }
+    made = bench(version="23.0.1", report={"install": [item]})
+    (plain,) = made.pip.install(["lib @ https://h/lib.whl"])
+    (hashed,) = made.pip.install(["lib @ https://h/lib.whl#sha256=00"])
+    assert plain.direct_url == {"url": "https://h/lib.whl", "archive_info": {}}
+    assert hashed.direct_url == item["download_info"]
+
+
 def test_no_report_means_nothing_was_installed(bench: Callable[..., Bench]) -> None:
     assert bench().pip.install(["a"]) == []
 

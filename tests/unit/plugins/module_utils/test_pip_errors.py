@@ -141,6 +141,14 @@ CASES = {
         log=_fetch("connection error: [Errno 111] Connection refused"),
         retryable=True,
     ),
+    "connection reset": Case(
+        NO_MATCH.format(versions="none"),
+        "network",
+        "index_url",
+        "broke off",
+        log=_fetch("connection error: the connection was closed without a reply from the server."),
+        retryable=True,
+    ),
     "a retry that went well is not the cause": Case(
         RETRYING + CONFLICT, "conflict", "requirements", "No set of versions", log=CONFLICT_LOG
     ),

@@ -16,6 +16,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip_plan import (
     pins_of,
     plan_changes,
     same_source,
+    source_of,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_marker import environment_of
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import (
@@ -252,7 +253,9 @@ def test_what_pip_would_stumble_over_is_swept() -> None:
     app = dist("app")
     other = f"{SITE}/app-0.9.dist-info"
     packages = installed(app, doubles={"app": (other,)})
-    damage = {"app": ("app-0.9.dist-info (a second one)", "app-1.0.dist-info/RECORD")}
+    damage: dict[str, tuple[str, ...]] = {
+        "app": ("app-0.9.dist-info (a second one)", "app-1.0.dist-info/RECORD")
+    }
     assert plan(desired("app"), packages, damage).sweep == (other, app.path)
     half = dist("half", metadata=False)
     damage = {"half": ("half-1.0.dist-info/METADATA",)}
@@ -363,3 +366,24 @@ LOCAL = {"url": "file:///srv/x", "dir_info": {}}
 )
 def test_same_source(url: str, source: Any, same: bool) -> None:
     assert same_source(url, source) is same
+
+
+@pytest.mark.parametrize(
+    ("source", "shown", "exact"),
+    [
+        (None, "", ""),
+        ({}, "", ""),
+        (ARCHIVE, "https://host/a%20b/x.whl#sha256=00ff", "https://host/a%20b/x.whl"),
+        ({**ARCHIVE, "archive_info": {}}, "https://host/a%20b/x.whl", "https://host/a%20b/x.whl"),
+        (
+            {**ARCHIVE, "archive_info": {"hash": "sha256=11"}},
+            "https://host/a%20b/x.whl#sha256=11",
+            "https://host/a%20b/x.whl",
+        ),
+        (GIT, "git+https://host/r.git@v1", "git+https://host/r.git@c0ffee"),
+        (GIT_HEAD, "git+https://host/r.git@c0ffee", "git+https://host/r.git@c0ffee"),
+        (LOCAL, "file:///srv/x", "file:///srv/x"),
+    ],
+)
+def test_source_as_a_url(source: Any, shown: str, exact: str) -> None:
+    assert (source_of(source), source_of(source, exactly=True)) == (shown, exact)

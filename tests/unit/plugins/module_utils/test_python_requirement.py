@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -65,13 +67,13 @@ NO_REQUIREMENTS = [
 ]
 
 
-def _facts(text: str) -> tuple[object, ...]:
+def _facts(text: str) -> tuple[Any, ...]:
     found = parse_requirement(text)
     clauses = sorted(str(clause).replace(" ", "") for clause in found.specifier.clauses)
     return found.name, sorted(found.extras), clauses, found.url, found.marker is None
 
 
-def _expected(text: str) -> tuple[object, ...]:
+def _expected(text: str) -> tuple[Any, ...]:
     found = oracle.Requirement(text)
     extras = sorted(canonicalize_name(extra) for extra in found.extras)
     clauses = sorted(str(clause) for clause in found.specifier)

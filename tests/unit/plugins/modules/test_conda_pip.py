@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,7 +133,8 @@ def call(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
         manager = _pip_environment.PipManager
 
         def with_pip(request: Any, check_mode: bool) -> Any:
-            return manager(request, check_mode, pip) if pip else manager(request, check_mode)
+            make_pip: Any = pip
+            return manager(request, check_mode, make_pip) if pip else manager(request, check_mode)
 
         monkeypatch.setattr(conda_pip, "PipManager", with_pip)
         arguments = {**options, "_ansible_check_mode": dry, "_ansible_diff": True}
@@ -271,13 +272,26 @@ def test_pip_check_fails_a_change(world: World, call: Call) -> None:
     assert result["changed"]
 
 
-def test_what_did_not_fit_before_is_a_warning(world: World, call: Call) -> None:
-    world.put("sad", "1.0", "gone>=1")
-    line = "sad 1.0 requires gone, which is not installed."
+@pytest.mark.parametrize(
+    ("line", "before"),
+    [
+        ("sad 1.0 requires gone, which is not installed.", True),
+        ("sad 1.0 has requirement far[x]<2,>=1, but you have far 3.0.", True),
+        ("sad 1.0 is not supported on this platform", True),
+        ("sad 2.0 is not supported on this platform", False),
+        ("sad 1.0 requires lib, which is not installed.", False),
+        ("lib 2.0 is not supported on this platform", False),
+        ("something else", False),
+    ],
+)
+def test_what_did_not_fit_before_is_a_warning(
+    line: str, before: bool, world: World, call: Call
+) -> None:
+    world.put("sad", "1.0", "gone>=1", "far[x]>=1,<2")
+    world.put("far", "3.0")
     result = call("lib", pip=ScriptedPip(world, [Reported("lib", "2.0")], [line]))
-    assert not result.get("failed"), result
-    assert result["changed"]
-    assert result["warnings"] == [f"pip check, as before this task: {line}"]
+    assert bool(result.get("failed")) is not before, result
+    assert result["warnings"] == ([f"pip check, as before this task: {line}"] if before else [])
 
 
 def test_check_mode_foresees_what_would_not_fit(world: World, call: Call) -> None:
@@ -306,6 +320,35 @@ def test_latest_does_what_was_resolved(world: World, call: Call) -> None:
     again = call("app", pip=pip, state="latest")
     assert not again["changed"]
     assert len(pip.asked) == 3
+
+
+def test_what_another_run_did_meanwhile_is_not_done_again(
+    world: World, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = world.put("app", "1.0")
+    (half / "METADATA").unlink()
+    pip = ScriptedPip(world, [Reported("app", "1.0")])
+    real = _pip_environment.transaction
+
+    @contextmanager
+    def late(*arguments: Any, **more: Any) -> Iterator[None]:
+        with real(*arguments, **more):
+            world.put("app", "1.0")
+            yield
+
+    monkeypatch.setattr(_pip_environment, "transaction", late)
+    result = call("app", pip=pip)
+    assert not result["changed"]
+    assert pip.asked == []
+    assert (half / "METADATA").exists()
+
+
+def test_old_damage_that_is_to_stay_does_not_disturb(world: World, call: Call) -> None:
+    (world.put("app", "1.0") / "RECORD").write_text("app.py,,\n")
+    pip = ScriptedPip(world, [Reported("lib", "2.0")])
+    result = call("app", "lib", pip=pip, repair=False)
+    assert result["changed"]
+    assert [asked["lines"] for asked in pip.asked] == [["app", "lib"]]
 
 
 def test_removal(world: World, call: Call) -> None:

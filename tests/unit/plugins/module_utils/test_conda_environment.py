@@ -1,0 +1,386 @@
+"""The whole cycle for an environment, with a small conda of the test's own that links from a table."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_environment import (
+    EnvironmentManager,
+    Observed,
+    Outcome,
+    Request,
+    diff_of,
+    observe,
+    plan,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._plan import parse_specs
+from tests.unit.plugins.fake_prefix import FakePrefix, snapshot
+
+# Knows six 1.0 and 2.0, tqdm 1.0 which needs six, and sole 1.0. "name=version" and "name>=version" only.
+CONDA = """\
+#!{python} -I
+import json, os, re, shutil, sys
+from pathlib import Path
+here = Path({here!r})
+argv = sys.argv[1:]
+with open(here / "calls", "a") as stream:
+    stream.write(json.dumps(argv) + "\\n")
+mode = (here / "mode").read_text() if (here / "mode").exists() else ""
+if mode == "refuse":
+    print(json.dumps({{"exception_name": "PackagesNotFoundError", "message": "no such thing"}}))
+    sys.exit(1)
+command, prefix, rest = argv[0], Path(argv[2]), [
+    a for before, a in zip(argv[2:], argv[3:]) if not a.startswith("-") and before != "--channel"]
+known = {{"six": ["1.0", "2.0"], "tqdm": ["1.0"], "sole": ["1.0"]}}
+needs = {{"tqdm": ["six"]}}
+meta = prefix / "conda-meta"
+def content(name):
+    return f"code of {{name}}\\n"
+linked = {{}}
+if command != "create" and meta.is_dir():
+    for path in meta.glob("*.json"):
+        data = json.loads(path.read_text())
+        linked[data["name"]] = data["version"]
+wanted = dict(linked)
+force = "--force-reinstall" in argv
+if command == "remove":
+    gone = set(linked) if "--all" in argv else set(rest)
+    gone |= {{name for name, depends in needs.items() if gone & set(depends)}}
+    wanted = {{name: version for name, version in linked.items() if name not in gone}}
+else:
+    for spec in rest:
+        name, operator, version = re.fullmatch(r"([a-z]+)(>?==?)?([0-9.]*).*", spec).groups()
+        newest = known[name][-1]
+        update = "--update-specs" in argv
+        wanted[name] = version if operator in ("=", "==") else (
+            linked[name] if name in linked and not update and not operator else newest)
+        for depend in needs.get(name, []):
+            wanted.setdefault(depend, known[depend][-1])
+def item(name, version):
+    return {{"name": name, "version": version, "build_string": "0", "channel": "lab"}}
+again = set(re.match("[a-z]+", spec).group() for spec in rest) if force else set()
+changed = [n for n in wanted if linked.get(n) != wanted[n] or n in again]
+gone = [n for n in linked if wanted.get(n) != linked[n] or n in again]
+if "--dry-run" not in argv and mode != "lie":
+    if command == "create":
+        shutil.rmtree(prefix, ignore_errors=True)
+        meta.mkdir(parents=True)
+    for name in gone:
+        (meta / f"{{name}}-{{linked[name]}}-0.json").unlink()
+        (prefix / "lib" / f"{{name}}.py").unlink(missing_ok=True)
+    for name in changed:
+        (prefix / "lib").mkdir(exist_ok=True)
+        (prefix / "lib" / f"{{name}}.py").write_text(content(name))
+        path = f"lib/{{name}}.py"
+        (meta / f"{{name}}-{{wanted[name]}}-0.json").write_text(json.dumps({{
+            "name": name, "version": wanted[name], "build": "0", "channel": "lab", "files": [path],
+            "depends": needs.get(name, []),
+            "paths_data": {{"paths": [{{"_path": path, "size_in_bytes": len(content(name))}}]}}}}))
+    with open(meta / "history", "a") as stream:
+        stream.write(" ".join([command, *rest]) + "\\n")
+actions = {{"LINK": [item(n, wanted[n]) for n in changed], "UNLINK": [item(n, linked[n]) for n in gone]}}
+print(json.dumps({{"success": True, "actions": actions}}))
+"""
+
+
+class World:
+    """A place with the fake conda, and a prefix to be managed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.prefix = path / "env"
+        self.installation = path / "base"
+        self.tools = path / "tools"
+        self.tools.mkdir()
+        executable = self.tools / "conda"
+        executable.write_text(CONDA.format(python=sys.executable, here=str(self.tools)))
+        executable.chmod(0o755)
+
+    def mode(self, mode: str) -> None:
+        (self.tools / "mode").write_text(mode)
+
+    def calls(self) -> list[list[str]]:
+        try:
+            return list(map(json.loads, (self.tools / "calls").read_text().splitlines()))
+        except FileNotFoundError:
+            return []
+
+    def request(self, *packages: str, **options: Any) -> Request:
+        defaults = {"whole": True, "executable": str(self.tools / "conda"), "timeout": 30.0}
+        return Request(
+            installation=str(self.installation),
+            prefix=str(self.prefix),
+            wanted=parse_specs(packages),
+            **{**defaults, **options},
+        )
+
+    def run(self, *packages: str, check: bool = False, **options: Any) -> Outcome:
+        return EnvironmentManager(self.request(*packages, **options), check).run()
+
+    def both(self, *packages: str, **options: Any) -> Outcome:
+        """The contract: check mode writes nothing and foretells the run, after which nothing is to do."""
+        before = snapshot(self.prefix) if self.prefix.exists() else None
+        foretold = self.run(*packages, check=True, **options)
+        assert (snapshot(self.prefix) if self.prefix.exists() else None) == before
+        done = self.run(*packages, **options)
+        request = self.request(*packages, **options)
+        assert foretold.changed == done.changed
+        assert diff_of(request, foretold) == diff_of(request, done)
+        assert foretold.plan == done.plan
+        assert self.leftovers() == []
+        if options.get("state") != "latest":
+            started = len(self.calls())
+            again = self.run(*packages, **options)
+            assert not again.changed
+            assert not again.plan
+            assert len(self.calls()) == started
+        return done
+
+    def leftovers(self) -> list[str]:
+        """Files of our own that a finished run must not leave."""
+        return [str(path) for path in self.path.rglob("*llmfleet*")]
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return World(tmp_path)
+
+
+def packages(outcome: Outcome) -> list[str]:
+    return sorted(f"{item.name} {item.version}" for item in outcome.state.records.values())
+
+
+def test_create(world: World) -> None:
+    done = world.both("tqdm", "six=1.0", channels=("lab",))
+    assert done.changed
+    assert done.plan.create
+    assert packages(done) == ["six 1.0", "tqdm 1.0"]
+    real = [call for call in world.calls() if "--dry-run" not in call]
+    assert [call[0] for call in real] == ["create"]
+    assert real[0][-2:] == ["tqdm", "six=1.0"]
+    assert real[0][6:9] == ["--override-channels", "--channel", "lab"]
+
+
+def test_create_in_an_empty_directory(world: World) -> None:
+    world.prefix.mkdir()
+    assert packages(world.both("sole")) == ["sole 1.0"]
+
+
+def test_install_upgrade_and_downgrade(world: World) -> None:
+    world.run("six=1.0")
+    assert packages(world.both("six=1.0", "sole")) == ["six 1.0", "sole 1.0"]
+    assert packages(world.both("six=2.0")) == ["six 2.0", "sole 1.0"]
+    assert packages(world.both("six=1.0")) == ["six 1.0", "sole 1.0"]
+
+
+def test_prune(world: World) -> None:
+    world.run("tqdm", "sole")
+    done = world.both("tqdm", prune=True)
+    assert packages(done) == ["six 2.0", "tqdm 1.0"]
+    assert done.plan.remove == ("sole",)
+
+
+def test_latest_changes_only_when_there_is_something_newer(world: World) -> None:
+    world.run("six=1.0")
+    assert packages(world.both("six", state="latest")) == ["six 2.0"]
+    again = world.run("six", state="latest")
+    assert not again.changed
+    assert again.plan.update == ("six",)
+
+
+def test_remove_packages(world: World) -> None:
+    world.run("tqdm", "sole")
+    done = world.both("six", whole=False, state="absent")
+    assert packages(done) == ["sole 1.0"]
+
+
+def test_remove_the_environment(world: World) -> None:
+    world.run("six")
+    (world.prefix / "notes.txt").write_text("pip and people leave files")
+    done = world.both(state="absent")
+    assert done.changed
+    assert not world.prefix.exists()
+
+
+def test_repair_of_a_damaged_file_keeps_the_history(world: World) -> None:
+    world.run("six=1.0")
+    history = (world.prefix / "conda-meta/history").read_text()
+    (world.prefix / "lib/six.py").write_text("")
+    assert not world.run("six=1.0", repair=False).changed
+    done = world.both("six=1.0")
+    assert done.plan.reinstall == ("six",)
+    assert done.before is not None
+    assert "six 1.0 0 lab (damaged: lib/six.py)" in done.before
+    assert (world.prefix / "conda-meta/history").read_text() == history
+    assert world.calls()[-1][-1] == "six=1.0=0"
+
+
+def test_repair_of_an_unreadable_record(world: World) -> None:
+    world.run("six=1.0", "sole")
+    (world.prefix / "conda-meta/sole-1.0-0.json").write_text('{"name": "so')
+    done = world.both("six=1.0", "sole")
+    assert done.changed
+    assert packages(done) == ["six 1.0", "sole 1.0"]
+    assert list((world.prefix / "conda-meta").glob("*.unreadable*")) == []
+
+
+def test_a_missing_dependency_is_put_back(world: World) -> None:
+    world.run("tqdm")
+    (world.prefix / "conda-meta/six-2.0-0.json").unlink()
+    assert packages(world.both("tqdm")) == ["six 2.0", "tqdm 1.0"]
+
+
+def test_nothing_to_do_starts_nothing_and_touches_nothing(world: World) -> None:
+    world.run("six")
+    calls, before = len(world.calls()), snapshot(world.path)
+    done = world.run("six")
+    assert not done.changed
+    assert done.before == done.after == ["six 2.0 0 lab"]
+    assert len(world.calls()) == calls
+    assert snapshot(world.path) == before
+
+
+def test_a_failing_conda_leaves_no_half_made_environment(world: World) -> None:
+    world.mode("refuse")
+    with pytest.raises(CondaModuleError, match="conda create failed"):
+        world.run("six")
+    assert not world.prefix.exists()
+    assert world.leftovers() == []
+
+
+def test_a_failing_conda_leaves_an_environment_as_it_was(world: World) -> None:
+    world.run("six=1.0")
+    (world.prefix / "conda-meta/bad-1.0-0.json").write_text("{")
+    before = snapshot(world.prefix)
+    world.mode("refuse")
+    with pytest.raises(CondaModuleError, match="conda install failed"):
+        world.run("six=2.0")
+    assert snapshot(world.prefix) == before
+    assert world.leftovers() == []
+
+
+@pytest.mark.parametrize(
+    ("prepare", "options", "words"),
+    [
+        ([], {"packages": ["six"]}, "there is no environment"),
+        (["six=1.0"], {"packages": ["six=2.0"]}, "six=2.0 is not there"),
+        (["tqdm"], {"packages": ["six"], "whole": False, "state": "absent"}, "six is still there"),
+    ],
+)
+def test_a_conda_that_only_says_so_is_found_out(
+    world: World, prepare: list[str], options: dict[str, Any], words: str
+) -> None:
+    if prepare:
+        world.run(*prepare)
+    world.mode("lie")
+    wanted = options.pop("packages")
+    with pytest.raises(CondaModuleError) as error:
+        world.run(*wanted, **options)
+    assert words in str(error.value)
+
+
+class TestRefused:
+    """What is never touched, in check mode and in earnest."""
+
+    def refused(self, world: World, words: str, *wanted: str, **options: Any) -> None:
+        before = snapshot(world.path)
+        for check in (True, False):
+            with pytest.raises(CondaModuleError, match=words):
+                world.run(*wanted, check=check, **options)
+        assert snapshot(world.path) == before
+        assert world.calls() == []
+
+    @pytest.mark.parametrize("state", ["present", "latest", "absent"])
+    def test_somebody_elses_directory(self, world: World, state: str) -> None:
+        world.prefix.mkdir()
+        (world.prefix / "thesis.tex").write_text("")
+        self.refused(world, "no conda environment .*Nothing was changed", "six", state=state)
+
+    @pytest.mark.parametrize("state", ["present", "absent"])
+    def test_a_file(self, world: World, state: str) -> None:
+        world.prefix.write_text("precious")
+        self.refused(world, "no conda environment", "six", state=state)
+
+    def test_a_frozen_environment(self, world: World) -> None:
+        env = FakePrefix(world.prefix)
+        (env.meta / "frozen").write_text("{}")
+        self.refused(world, "is frozen", "six")
+        self.refused(world, "is frozen", state="absent")
+
+    def test_removing_a_base(self, world: World) -> None:
+        FakePrefix(world.prefix).link("conda", "24.7.1")
+        self.refused(world, "is a base environment", state="absent")
+
+    def test_removing_what_holds_other_environments(self, world: World) -> None:
+        FakePrefix(world.prefix)
+        (world.prefix / "envs").mkdir()
+        self.refused(world, "holds other environments", state="absent")
+
+    def test_packages_without_an_environment(self, world: World) -> None:
+        self.refused(world, "There is no conda environment", "six", whole=False)
+
+
+def test_a_frozen_environment_that_is_as_wanted_is_no_failure(world: World) -> None:
+    env = FakePrefix(world.prefix)
+    env.link("six")
+    (env.meta / "frozen").write_text("{}")
+    assert not world.run("six").changed
+
+
+def test_absent_and_absent_already(world: World) -> None:
+    assert not world.run(state="absent").changed
+    assert not world.run("six", whole=False, state="absent").changed
+    assert world.calls() == []
+
+
+def test_check_mode_before_conda_is_there(world: World) -> None:
+    request = world.request("six", executable=None)
+    outcome = EnvironmentManager(request, check_mode=True).run()
+    assert outcome.changed
+    assert outcome.after == ["six (to be solved)"]
+
+
+def test_without_conda_nothing_stays_behind(world: World) -> None:
+    request = world.request("six", executable=None)
+    with pytest.raises(CondaModuleError, match="conda cannot be started"):
+        EnvironmentManager(request).run()
+    assert not world.prefix.exists()
+    assert world.leftovers() == []
+
+
+def test_a_half_made_environment_of_ours_is_made_again(world: World) -> None:
+    world.prefix.mkdir()
+    (world.prefix / "lib").mkdir()
+    (world.path / ".env.llmfleet-journal").write_text('{"operation": "create"}')
+    done = world.both("six")
+    assert done.plan.recreate
+    assert packages(done) == ["six 2.0"]
+    assert not (world.path / ".env.llmfleet-journal").exists()
+
+
+def test_a_half_made_environment_of_ours_is_removed(world: World) -> None:
+    world.prefix.mkdir()
+    (world.prefix / "lib").mkdir()
+    (world.path / ".env.llmfleet-journal").write_text('{"operation": "create"}')
+    assert world.run(state="absent").changed
+    assert not world.prefix.exists()
+    assert world.leftovers() == []
+
+
+@pytest.mark.parametrize("make", [lambda world: None, lambda world: FakePrefix(world.prefix)])
+def test_observing_and_planning_write_nothing(world: World, make: Callable[[World], Any]) -> None:
+    make(world)
+    before = snapshot(world.path)
+    request = world.request("six")
+    observed = observe(request)
+    assert isinstance(observed, Observed)
+    assert plan(request, observed)
+    assert snapshot(world.path) == before

@@ -1,0 +1,259 @@
+"""Plans for installations, and the steps with installers that a test wrote."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation import (
+    InstallationManager,
+    InstallationOutcome,
+    InstallationRequest,
+    host_platform,
+    observe_installation,
+    plan_installation,
+)
+from tests.unit.plugins.fake_prefix import FakePrefix, snapshot
+
+# Has the interface of the real ones (constructor 3.16): -b, -p PREFIX, -u; a prefix that exists needs -u.
+SCRIPT = """\
+#!/bin/bash
+set -e
+while getopts "bup:" option; do
+  case $option in p) prefix=$OPTARG ;; u) update=1 ;; b) ;; *) exit 1 ;; esac
+done
+if [ -e "$prefix" ] && [ -z "$update" ]; then echo "ERROR: exists: '$prefix'" >&2; exit 1; fi
+mkdir -p "$prefix/conda-meta" "$prefix/bin" "$prefix/pkgs"
+touch "$prefix/.installer.info"
+{extra}
+printf '#!/bin/bash\\necho conda 24.7.1\\n' > "$prefix/bin/python"
+chmod +x "$prefix/bin/python"
+echo '{python}' > "$prefix/conda-meta/python-3.11.9-0.json"
+echo '{conda}' > "$prefix/conda-meta/conda-24.7.1-0.json"
+echo "made by the installer" > "$prefix/conda-meta/history"
+echo "channels: [defaults]" > "$prefix/.condarc"
+echo "installation finished."
+"""
+CONDA = {"name": "conda", "version": "24.7.1", "build": "0", "files": [], "depends": ["python"]}
+PYTHON = {"name": "python", "version": "3.11.9", "build": "0", "files": ["bin/python"]}
+MISSING = "py312_99.9-0"
+
+
+class Place:
+    """An installer on disk and the prefix it is for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.prefix = path / "opt" / "mc"
+        self.script = path / "Miniconda3-py311_24.7.1-test-Linux-x86_64.sh"
+        self.write()
+
+    def write(self, extra: str = "") -> None:
+        text = SCRIPT.format(python=json.dumps(PYTHON), conda=json.dumps(CONDA), extra=extra)
+        self.script.write_text(text)
+
+    def request(self, **options: Any) -> InstallationRequest:
+        digest = hashlib.sha256(self.script.read_bytes()).hexdigest()
+        defaults = {
+            "version": "py311_24.7.1-test",
+            "installer_path": str(self.script),
+            "checksum": f"sha256:{digest}",
+            "timeout": 30.0,
+        }
+        return InstallationRequest(prefix=str(self.prefix), **{**defaults, **options})
+
+    def run(self, check: bool = False, **options: Any) -> InstallationOutcome:
+        return InstallationManager(self.request(**options), check).run()
+
+    def both(self, **options: Any) -> InstallationOutcome:
+        """Check mode writes nothing and foretells the run; afterwards there is nothing to do."""
+        before = snapshot(self.path)
+        foretold = self.run(check=True, **options)
+        assert snapshot(self.path) == before
+        done = self.run(**options)
+        assert (foretold.changed, foretold.plan) == (done.changed, done.plan)
+        assert (foretold.before, foretold.after) == (done.before, done.after)
+        assert list(self.path.rglob("*llmfleet*")) == []
+        settled = snapshot(self.path)
+        assert not self.run(**options).changed
+        assert snapshot(self.path) == settled
+        return done
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return Place(tmp_path)
+
+
+def test_install_and_nothing_to_do(place: Place) -> None:
+    done = place.both()
+    assert done.plan.action == "install"
+    assert done.observed.version == "24.7.1"
+    assert done.observed.state.python_version == "3.11"
+
+
+def test_an_empty_directory_is_as_good_as_none(place: Place) -> None:
+    place.prefix.mkdir(parents=True)
+    assert place.both().plan.action == "install"
+
+
+def test_what_a_cut_off_installer_left_is_made_anew(place: Place) -> None:
+    place.prefix.mkdir(parents=True)
+    (place.prefix / "pkgs").mkdir()
+    (place.prefix / "_conda").write_text("")
+    done = place.both()
+    assert done.plan.action == "reinstall"
+    assert not (place.prefix / "_conda").exists()
+
+
+def test_a_failing_installer_leaves_nothing(place: Place) -> None:
+    place.write(extra="echo 'No space left on device' >&2; exit 1")
+    with pytest.raises(CondaModuleError, match=r"failed \(exit status 1\)") as error:
+        place.run()
+    assert "make room" in (error.value.hint or "")
+    assert not place.prefix.parent.exists()
+
+
+def test_an_installer_that_hangs_is_ended(place: Place) -> None:
+    place.write(extra="sleep 60")
+    with pytest.raises(CondaModuleError) as error:
+        place.run(timeout=1.0)
+    assert "timeout" in (error.value.hint or "")
+    assert not place.prefix.parent.exists()
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_wrong_checksum_changes_nothing(place: Place, check: bool) -> None:
+    before = snapshot(place.path)
+    if not check:
+        with pytest.raises(CondaModuleError, match="option checksum") as error:
+            place.run(checksum="sha256:" + "0" * 64)
+        assert "Nothing was changed" in str(error.value)
+    assert snapshot(place.path) == before
+
+
+def test_an_installer_that_is_not_there(place: Place) -> None:
+    before = snapshot(place.path)
+    with pytest.raises(CondaModuleError, match="option installer_path cannot be read"):
+        place.run(installer_path=str(place.path / "no.sh"))
+    assert snapshot(place.path) == before
+
+
+def test_removal(place: Place) -> None:
+    place.run()
+    done = place.both(state="absent")
+    assert done.plan.action == "remove"
+    assert not place.prefix.exists()
+
+
+def test_removal_spares_environments_unless_told(place: Place) -> None:
+    place.run()
+    FakePrefix(place.prefix / "envs" / "llm")
+    before = snapshot(place.path)
+    with pytest.raises(CondaModuleError, match="still holds the environments llm"):
+        place.run(state="absent")
+    assert snapshot(place.path) == before
+    place.both(state="absent", remove_environments=True)
+    assert not place.prefix.exists()
+
+
+def test_repair_keeps_what_is_the_users(place: Place) -> None:
+    place.run()
+    condarc = place.prefix / ".condarc"
+    condarc.write_text("channels: [lab]\n")
+    (place.prefix / "conda-meta/history").write_text("# update specs: ['six']\n")
+    env = FakePrefix(place.prefix / "envs" / "llm")
+    (place.prefix / "bin/python").unlink()
+    assert not place.run(repair=False).changed
+    done = place.both()
+    assert done.plan.action == "repair"
+    assert "python is damaged: bin/python" in done.plan.reasons
+    assert condarc.read_text() == "channels: [lab]\n"
+    assert "six" in (place.prefix / "conda-meta/history").read_text()
+    assert env.path.is_dir()
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+@pytest.mark.parametrize("what", ["a file inside", "a file itself", "an environment"])
+def test_somebody_elses_files_are_refused(place: Place, state: str, what: str) -> None:
+    if what == "an environment":
+        FakePrefix(place.prefix).link("six")
+    elif what == "a file itself":
+        place.prefix.parent.mkdir()
+        place.prefix.write_text("precious")
+    else:
+        place.prefix.mkdir(parents=True)
+        (place.prefix / "thesis.tex").write_text("")
+    before = snapshot(place.path)
+    for check in (True, False):
+        with pytest.raises(CondaModuleError, match="Nothing was changed"):
+            place.run(check=check, state=state)
+    assert snapshot(place.path) == before
+
+
+def test_absent_already(place: Place) -> None:
+    before = snapshot(place.path)
+    assert not place.run(state="absent").changed
+    assert snapshot(place.path) == before
+
+
+@pytest.mark.parametrize(
+    ("installed", "wanted", "action"),
+    [
+        ("24.7.1", "py312_24.7.1-0", ""),
+        ("24.7.1", "py312_24.9.0-0", "upgrade"),
+        ("24.7.1", "py312_24.10.0-0", "upgrade"),
+        ("24.11.1", "py312_24.9.2-0", ""),
+        ("4.12.0", "py312_24.7.1-0", "upgrade"),
+        ("not a version!", "py312_24.7.1-0", ""),
+    ],
+)
+def test_only_an_older_conda_is_upgraded(
+    place: Place, installed: str, wanted: str, action: str
+) -> None:
+    base = FakePrefix(place.prefix)
+    base.link("python", "3.12.0")
+    base.link("conda", installed)
+    request = place.request(version=wanted)
+    plan = plan_installation(request, observe_installation(request.prefix), "Linux", "x86_64")
+    assert plan.action == action
+    if action:
+        assert plan.conda_version == wanted.split("_")[1].split("-")[0]
+
+
+@pytest.mark.parametrize(
+    ("system", "arch"),
+    [("Linux", "x86_64"), ("Linux", "aarch64"), ("MacOSX", "x86_64"), ("MacOSX", "arm64")],
+)
+def test_the_installer_is_chosen_by_the_facts_of_the_host(
+    place: Place, system: str, arch: str
+) -> None:
+    request = InstallationRequest(prefix=str(place.prefix), version="py312_24.7.1-0")
+    plan = plan_installation(request, observe_installation(request.prefix), system, arch)
+    assert plan.installer is not None
+    assert plan.installer.file_name == f"Miniconda3-py312_24.7.1-0-{system}-{arch}.sh"
+
+
+def test_bad_options_are_found_before_anything_happens(place: Place) -> None:
+    for options in (
+        {"version": MISSING, "installer_path": None, "checksum": None},
+        {"version": None, "installer_path": None},
+        {"checksum": "md5:1"},
+        {"checksum": None},
+    ):
+        with pytest.raises(CondaModuleError, match="Nothing was changed"):
+            place.run(**options)
+    assert not place.prefix.parent.exists()
+
+
+def test_the_platform_is_named_as_installers_name_it() -> None:
+    system, arch = host_platform()
+    assert system == {"linux": "Linux", "darwin": "MacOSX"}[sys.platform]
+    assert arch

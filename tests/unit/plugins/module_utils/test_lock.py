@@ -1,0 +1,165 @@
+"""Locks between real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._lock import file_lock
+
+HOLDER = """
+import sys, time
+from ansible_collections.llmfleet.conda.plugins.module_utils._lock import file_lock
+with file_lock(sys.argv[1], operation="holding on", timeout=30):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+COUNTER = """
+import sys
+from ansible_collections.llmfleet.conda.plugins.module_utils import _lock
+_lock._POLL_SECONDS = 0.001
+for _ in range(int(sys.argv[3])):
+    with _lock.file_lock(sys.argv[1], operation="counting", timeout=60):
+        with open(sys.argv[2], "r+") as stream:
+            value = int(stream.read())
+            stream.seek(0)
+            stream.write(str(value + 1))
+"""
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start Python code in a process of its own; what still runs at the end is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(code: str, *arguments: object) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                stream.close()
+
+
+def hold(start: Start, path: Path) -> subprocess.Popen[str]:
+    """A process that holds the lock now."""
+    process = start(HOLDER, path)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_the_file_is_there_while_held_and_gone_afterwards(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with file_lock(str(path), operation="x", timeout=0):
+        assert path.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_is_released_when_the_block_fails(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with pytest.raises(ZeroDivisionError), file_lock(str(path), operation="x", timeout=0):
+        raise ZeroDivisionError
+    with file_lock(str(path), operation="y", timeout=0):
+        pass
+
+
+def test_who_waits_in_vain_is_told_who_holds_it(tmp_path: Path, start: Start) -> None:
+    path = tmp_path / "lock"
+    holder = hold(start, path)
+    began = time.monotonic()
+    with (
+        pytest.raises(CondaModuleError) as error,
+        file_lock(str(path), operation="mine", timeout=0.5),
+    ):
+        pytest.fail("two processes hold one lock")
+    assert 0.4 < time.monotonic() - began < 10
+    assert f"locked by process {holder.pid} (holding on, since 20" in str(error.value)
+    assert "waited 0.5 seconds" in str(error.value)
+    assert path.exists()
+
+
+def test_the_next_one_gets_it_when_the_holder_leaves(tmp_path: Path, start: Start) -> None:
+    path = tmp_path / "lock"
+    holder = hold(start, path)
+    assert holder.stdin is not None
+    timer = threading.Timer(0.5, holder.stdin.close)
+    timer.start()
+    with file_lock(str(path), operation="mine", timeout=30):
+        assert holder.wait(timeout=10) == 0
+    assert not path.exists()
+
+
+def test_a_killed_holder_releases_it(tmp_path: Path, start: Start) -> None:
+    path = tmp_path / "lock"
+    holder = hold(start, path)
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    assert path.exists()
+    with file_lock(str(path), operation="mine", timeout=5):
+        pass
+    assert not path.exists()
+
+
+def test_many_processes_never_hold_it_together(tmp_path: Path, start: Start) -> None:
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+    processes = [start(COUNTER, tmp_path / "lock", counter, 60) for _ in range(4)]
+    for process in processes:
+        process.communicate(timeout=120)
+        assert process.returncode == 0
+    assert counter.read_text() == "240"
+    assert not (tmp_path / "lock").exists()
+
+
+def test_a_link_left_by_somebody_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / "lock").symlink_to(victim)
+    with (
+        pytest.raises(CondaModuleError, match=r"lock file .* cannot be made"),
+        file_lock(str(tmp_path / "lock"), operation="x", timeout=0),
+    ):
+        pytest.fail("a link was followed")
+    assert victim.read_text() == "precious"
+
+
+def test_no_directory_for_it(tmp_path: Path) -> None:
+    with (
+        pytest.raises(CondaModuleError, match=r"No such file or directory"),
+        file_lock(str(tmp_path / "none" / "lock"), operation="x", timeout=0),
+    ):
+        pytest.fail("there is no place for the file")
+
+
+def test_a_note_that_makes_no_sense_does_not_disturb(tmp_path: Path, start: Start) -> None:
+    path = tmp_path / "lock"
+    hold(start, path)
+    path.write_text("[]")
+    with (
+        pytest.raises(CondaModuleError, match=r"locked by another process"),
+        file_lock(str(path), operation="x", timeout=0),
+    ):
+        pytest.fail("two processes hold one lock")

@@ -1,0 +1,93 @@
+"""Masking of credentials."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._redact import (
+    MASK,
+    redact,
+    redact_value,
+    secrets_in,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked", "secret"),
+    [
+        ("https://user:pass@host/x", f"https://{MASK}@host/x", "pass"),
+        ("https://user:p%40ss@host/x", f"https://{MASK}@host/x", "p%40ss"),
+        ("https://user:p@ss@host/x", f"https://{MASK}@host/x", "p@ss"),
+        ("https://tokenonly@host/x", f"https://{MASK}@host/x", None),
+        ("http://u:p@proxy:3128", f"http://{MASK}@proxy:3128", "p"),
+        ("socks5://u:p@proxy", f"socks5://{MASK}@proxy", "p"),
+        ("git+https://u:p@host/r.git", f"git+https://{MASK}@host/r.git", "p"),
+        ("https://host/t/to-KEN_1/lab", f"https://host/t/{MASK}/lab", "to-KEN_1"),
+        ("https://host/t/to-KEN_1", f"https://host/t/{MASK}", "to-KEN_1"),
+        ("'https://host/t/abc'", f"'https://host/t/{MASK}'", "abc"),
+        ("<https://host/t/abc/lab/noarch>", f"<https://host/t/{MASK}/lab/noarch>", "abc"),
+        ("<https://host/t/abc>", f"<https://host/t/{MASK}>", "abc"),
+        ("(https://host/t/abc)", f"(https://host/t/{MASK})", "abc"),
+        ("https://host/x?token=abc&y=1", f"https://host/x?token={MASK}&y=1", "abc"),
+        ("https://host/x?a=1&api_key=abc", f"https://host/x?a=1&api_key={MASK}", "abc"),
+        ("https://host/x?sig=a%2Bb", f"https://host/x?sig={MASK}", "a%2Bb"),
+        ("https://host/x?access_token=abc", f"https://host/x?access_token={MASK}", "abc"),
+        ("https://host/x?X-Amz-Signature=abc", f"https://host/x?X-Amz-Signature={MASK}", "abc"),
+        ("Authorization: Bearer abc.def", f"Authorization: Bearer {MASK}", None),
+        ("Authorization: token abc", f"Authorization: token {MASK}", None),
+    ],
+)
+def test_credentials_are_masked(text: str, masked: str, secret: str | None) -> None:
+    assert redact(text) == masked
+    assert redact(f"before {text} after") == f"before {masked} after"
+    if secret:
+        assert secret in secrets_in(text)
+        assert f":{secret}@" not in redact(text)
+        assert len(secret) < 3 or secret not in redact(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "plain words",
+        "https://host/conda/lab",
+        "https://host:8080/x?y=1#z",
+        "mail me@example.org",
+        "numpy>=1.8",
+        "https://host/tt/abc",
+        "https://host/start/x",
+        "user@host:/path",
+        "https://host/a@b",
+    ],
+)
+def test_other_text_stays(text: str) -> None:
+    assert redact(text) == text
+    assert secrets_in(text) == set()
+
+
+def test_several_in_one_text() -> None:
+    text = "https://a:b@h1/t/c/x and http://d:e@h2/?password=f"
+    assert redact(text) == f"https://{MASK}@h1/t/{MASK}/x and http://{MASK}@h2/?password={MASK}"
+    assert secrets_in(text) == {"b", "c", "e", "f"}
+
+
+def test_masking_twice_changes_nothing() -> None:
+    once = redact("https://a:b@h/t/c/x?token=d Authorization: Basic e")
+    assert redact(once) == once
+    assert secrets_in(once) == set()
+
+
+def test_values_of_all_shapes() -> None:
+    url = "https://u:p@h"
+    value = {"a": [url, 1, None, True], url: {"b": (url,)}, "c": 1.5}
+    masked = f"https://{MASK}@h"
+    assert redact_value(value) == {
+        "a": [masked, 1, None, True],
+        masked: {"b": [masked]},
+        "c": 1.5,
+    }
+    assert secrets_in(value) == {"p"}
+    assert value["a"] == [url, 1, None, True]
+    assert secrets_in({}) == set()
+    assert secrets_in([]) == set()
