@@ -36,6 +36,9 @@ class MoleculeProgress:
             self._counts = found["counts"]
 
     def _see_action(self, action: str, text: str, ticker: Ticker) -> None:
+        if text.startswith("Executing "):
+            # "Executing Testinfra tests found in ...": still the same action.
+            return
         if text == "Executing":
             self._action, self._since, self._counts = action, time.monotonic(), ""
             ticker.update(f"{self.scenario}: {action}")

@@ -111,7 +111,8 @@ class _Reader:
         task.outcomes.add(event["outcome"])
         task.changed = task.changed or (event["changed"] and event["outcome"] == "ok")
         if event["outcome"] == "failed":
-            self.failures.append(f"{event['task']} ({event['host']}): {event['message']}")
+            task_name = " ".join(readable(event["task"]).split())
+            self.failures.append(f"{task_name} ({event['host']}):\n{event['message']}")
 
     def _close(self, now: float) -> None:
         if not self.tasks:
@@ -194,7 +195,7 @@ def explain(done: PlaybookRun) -> list[str]:
     lines = []
     for failure in done.failures:
         head, *rest = failure.splitlines()
-        lines += [head, *(f"    {line}" for line in rest[:12])]
+        lines += [head, *(f"  {line.strip()}" for line in rest[:12])]
     if not lines:
         text = done.log.read_text(encoding="utf-8", errors="replace").splitlines()
         lines = text[-15:]

@@ -121,19 +121,39 @@ def test_install_with_what_it_needs(prefix: Path, four_steps: Steps, options: An
     assert _pip(prefix, "check").startswith("No broken")
 
 
+Thrice = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+@pytest.fixture
+def thrice(run_module: RunModule) -> Thrice:
+    """Check, run, run again, without the file by file comparison of `four_steps`."""
+
+    def run(options: dict[str, Any]) -> dict[str, Any]:
+        foreseen = run_module("conda_pip", options, check=True)
+        done = run_module("conda_pip", options)
+        again = run_module("conda_pip", options)
+        assert [one["rc"] for one in (foreseen, done, again)] == [0, 0, 0], (foreseen, done)
+        assert [one["changed"] for one in (foreseen, done, again)] == [True, True, False]
+        assert foreseen["diff"] == done["diff"]
+        assert again["diff"]["after"] == done["diff"]["after"]
+        return done
+
+    return run
+
+
 @pytest.mark.parametrize("python", ["3.8", "3.13"])
 def test_other_pythons(
-    python: str, make_env: Callable[..., Path], four_steps: Steps, options: Any, run_module: Any
+    python: str, make_env: Callable[..., Path], thrice: Thrice, options: Any, run_module: RunModule
 ) -> None:
     prefix = make_env(f"python={python}", "pip")
     there = {"prefix": str(prefix)}
-    four_steps("conda_pip", options("t-app==1.0", "t-lib<2", **there))
+    thrice(options("t-app==1.0", "t-lib<2", **there))
     (_site(prefix) / "t_app" / "__init__.py").unlink()
     (_site(prefix) / "t_lib-1.1.dist-info" / "METADATA").unlink()
-    four_steps("conda_pip", options("t-app==1.0", **there))
-    four_steps("conda_pip", options("t-app", state="latest", **there), asks_conda=True)
+    thrice(options("t-app==1.0", **there))
+    thrice(options("t-app", state="latest", **there))
     assert _listed(prefix)["t-app"] == "2.0"
-    four_steps("conda_pip", options("t-app", state="absent", **there))
+    thrice(options("t-app", state="absent", **there))
     result = run_module("conda_pip", options("t-app>=3", **there))
     assert (result["kind"], result["option"]) == ("no_match", "requirements"), result
 
@@ -147,19 +167,19 @@ def test_by_installation_and_name(
     assert "t-lib" in _listed(prefix)
 
 
-def test_upgrade_and_downgrade_by_specifier(prefix: Path, four_steps: Steps, options: Any) -> None:
-    four_steps("conda_pip", options("t-lib==1.0"))
+def test_upgrade_and_downgrade_by_specifier(prefix: Path, thrice: Thrice, options: Any) -> None:
+    thrice(options("t-lib==1.0"))
     assert _listed(prefix)["t-lib"] == "1.0"
-    four_steps("conda_pip", options("t-lib>1"))
+    thrice(options("t-lib>1"))
     assert _listed(prefix)["t-lib"] == "2.0"
-    four_steps("conda_pip", options("t-lib", constraints=["t-lib<2"]))
+    thrice(options("t-lib", constraints=["t-lib<2"]))
     assert _listed(prefix)["t-lib"] == "1.1"
 
 
-def test_extras_and_markers(prefix: Path, four_steps: Steps, options: Any) -> None:
-    four_steps("conda_pip", options("t-more", "t-old; python_version < '3.0'"))
+def test_extras_and_markers(prefix: Path, thrice: Thrice, options: Any) -> None:
+    thrice(options("t-more", "t-old; python_version < '3.0'"))
     assert "t-lib" not in _listed(prefix)
-    four_steps("conda_pip", options("t-more[lib]", "t-old; python_version < '3.0'"))
+    thrice(options("t-more[lib]", "t-old; python_version < '3.0'"))
     assert "t-lib" in _listed(prefix)
     assert "t-old" not in _listed(prefix)
 
@@ -212,7 +232,7 @@ def test_absent_refuses_to_break_what_stays(
     ],
 )
 def test_damage_is_repaired(
-    damage: str, before: str, prefix: Path, run_module: RunModule, four_steps: Steps, options: Any
+    damage: str, before: str, prefix: Path, run_module: RunModule, thrice: Thrice, options: Any
 ) -> None:
     run_module("conda_pip", options("t-app==1.0"))
     site = _site(prefix)
@@ -227,7 +247,7 @@ def test_damage_is_repaired(
         paths[damage].write_text("")
     else:
         paths[damage].unlink()
-    result = four_steps("conda_pip", options("t-app==1.0"))
+    result = thrice(options("t-app==1.0"))
     assert before in _lines(result, "before")
     assert "t-app==1.0 (pip)" in _lines(result)
     assert paths[damage].stat().st_size > 0
@@ -278,7 +298,7 @@ def test_what_a_killed_pip_left_is_cleared_away(
     assert not left.exists()
 
 
-def test_by_url(prefix: Path, four_steps: Steps, wheels: Path, options: Any) -> None:
+def test_by_url(prefix: Path, thrice: Thrice, wheels: Path, options: Any) -> None:
     other = wheels.parent / "other wheels"
     other.mkdir()
     shutil.copy(wheels / "t_app-1.0-py3-none-any.whl", other)
@@ -286,14 +306,14 @@ def test_by_url(prefix: Path, four_steps: Steps, wheels: Path, options: Any) -> 
     second = (other / "t_app-1.0-py3-none-any.whl").as_uri()
     assert "%20" in second
     digest = hashlib.sha256((other / "t_app-1.0-py3-none-any.whl").read_bytes()).hexdigest()
-    result = four_steps("conda_pip", options(f"t-app @ {first}"))
+    result = thrice(options(f"t-app @ {first}"))
     assert f"t-app==1.0 (pip) @ {first}#sha256={digest}" in _lines(result)
-    result = four_steps("conda_pip", options(f"t-app @ {second}"))
+    result = thrice(options(f"t-app @ {second}"))
     assert f"t-app==1.0 (pip) @ {second}#sha256={digest}" in _lines(result)
     # Another file at the same address is noticed when the line has its hash.
     make_wheel(other, "t-app", "1.0", files={"t_app/__init__.py": "NEW = True\n"})
     digest = hashlib.sha256((other / "t_app-1.0-py3-none-any.whl").read_bytes()).hexdigest()
-    result = four_steps("conda_pip", options(f"t-app @ {second}#sha256={digest}"))
+    result = thrice(options(f"t-app @ {second}#sha256={digest}"))
     assert f"t-app==1.0 (pip) @ {second}#sha256={digest}" in _lines(result)
     assert "NEW" in (_site(prefix) / "t_app" / "__init__.py").read_text()
 

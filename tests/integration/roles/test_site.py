@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -123,6 +124,47 @@ def test_verify_names_what_is_broken_and_site_mends_it(
     assert mended.changed == 1
     assert fleet_host.report["status"] == "pass"
     assert (package / "__init__.py").is_file()
+
+
+def test_environments_come_and_go_by_the_list_alone(converged: Run, fleet_host: FleetHost) -> None:
+    own = fleet_host.root / "own"
+    wanted: list[dict[str, object]] = [
+        {"name": "tutorial", "packages": ["python=3.8", "numpy"]},
+        {"prefix": str(own), "packages": ["lab-upgrade=1.0"]},
+    ]
+
+    def keep(environments: list[dict[str, object]]) -> Run:
+        words = json.dumps({"create_conda_env_environments": environments})
+        run = fleet_host.play(SITE, "--tags", "environments", "-e", words)
+        assert run.code == 0, run.text
+        return run
+
+    keep(wanted)
+    python = fleet_host.prefix / "envs" / "tutorial" / "bin" / "python"
+    said = subprocess.run(
+        [python, "-c", "import numpy, sys; print(sys.version)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.startswith("3.8.")
+    assert list((own / "conda-meta").glob("lab-upgrade-1.0-*.json")) != []
+    assert keep(wanted).changed == 0
+    assert keep([]).changed == 0
+    assert python.exists()
+    keep([{**entry, "state": "absent"} for entry in wanted])
+    assert not python.exists()
+    assert not (own / "conda-meta").exists()
+    assert fleet_host.environment.is_dir()
+
+
+def test_update_of_a_host_that_has_the_newest_changes_nothing(
+    converged: Run, fleet_host: FleetHost
+) -> None:
+    updated = fleet_host.play("llmfleet.conda.update")
+    assert updated.code == 0, updated.text
+    assert updated.changed == 0
+    assert fleet_host.report["status"] == "pass"
 
 
 def test_remove_leaves_nothing_behind(converged: Run, fleet_host: FleetHost) -> None:

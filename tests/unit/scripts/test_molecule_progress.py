@@ -15,6 +15,7 @@ INFO     default ➜ converge: Executing
   │ TASK [llmfleet.conda.verify : Check the host]
 INFO     default ➜ converge: Executed: Successful
 INFO     default ➜ verify: Executing
+INFO     default ➜ verify: Executing Testinfra tests found in molecule/default/tests/...
   │ ============ 3 passed in 1.11s ============
 INFO     default ➜ verify: Executed: Successful
 default ➜ prepare: Executed: Missing playbook (Remove from test_sequence to suppress)

@@ -70,7 +70,7 @@ def test_failure_names_task_host_and_message(play: Path) -> None:
     done = start(play, "-e", '{"broken": true}')
     assert done.code != 0
     text = "\n".join(explain(done))
-    assert "Be of one mind (localhost): the variable broken is set" in text
+    assert "Be of one mind (localhost):\n  the variable broken is set" in text
     assert str(done.log) in text
 
 

@@ -66,7 +66,7 @@ def test_reads_what_importlib_reads() -> None:
             [" ".join(line.split()) for line in one.metadata.get_all("Requires-Dist") or []],
             {canonicalize_name(line) for line in one.metadata.get_all("Provides-Extra") or []},
         )
-    assert len(expected) > 20
+    assert {"pytest", "hypothesis", "packaging"} <= set(expected)
     found = {
         name: (one.version, list(one.requires), set(one.extras))
         for name, one in seen.by_name.items()
@@ -76,7 +76,7 @@ def test_reads_what_importlib_reads() -> None:
 
 def test_a_healthy_environment_has_no_damage() -> None:
     seen = observe_packages(sys.prefix, sysconfig.get_path("purelib"), [])
-    assert damage_of(seen, ["pytest", "packaging", "ansible-core", "not-there"]) == {}
+    assert damage_of(seen, ["pytest", "packaging", "not-there"]) == {}
 
 
 def test_facts_of_one_distribution(
