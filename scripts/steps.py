@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -92,9 +93,13 @@ def lint(options: Options) -> Tally:
     return tally
 
 
+# What pytest says and only a reader of the log wants: its workers, the slowest tests.
+_CHATTER = re.compile(r"^(bringing up nodes|slowest|\(|\d+\.\d+s (setup|call|teardown) )")
+
+
 def _worth_showing(line: str) -> bool:
     text = line.strip("= ")
-    return bool(text) and not text.startswith(("bringing up nodes", "slowest", "("))
+    return bool(text) and not _CHATTER.match(text)
 
 
 def _pytest(

@@ -20,21 +20,27 @@ def snapshot(*roots: Path) -> Snapshot:
     """
     found: Snapshot = {}
     for root in roots:
-        if not os.path.lexists(root):
-            continue
-        found[str(root)] = _entry(root)
-        for directory, names, files in os.walk(root):
-            for name in (*names, *files):
-                if name not in _LAB_FILES:
-                    path = Path(directory, name)
-                    found[str(path)] = _entry(path)
-            if not _LAB_FILES.isdisjoint(files):
-                found[directory] = (found[directory][0], 0, 0, found[directory][3])
+        if os.path.lexists(root):
+            found[str(root)] = _entry(os.lstat(root))
+        if os.path.isdir(root):
+            _walk(str(root), found)
     return found
 
 
-def _entry(path: Path) -> tuple[int, int, int, int]:
-    stat = path.lstat()
+def _walk(directory: str, found: Snapshot) -> None:
+    # Strings and scandir: a conda prefix has ten thousand files, and every test looks at it twice.
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name in _LAB_FILES:
+                mode, _, _, inode = found[directory]
+                found[directory] = mode, 0, 0, inode
+                continue
+            found[entry.path] = _entry(entry.stat(follow_symlinks=False))
+            if entry.is_dir(follow_symlinks=False):
+                _walk(entry.path, found)
+
+
+def _entry(stat: os.stat_result) -> tuple[int, int, int, int]:
     return stat.st_mode, stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 

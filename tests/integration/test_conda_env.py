@@ -169,3 +169,18 @@ def test_another_channel_option_reaches_conda(
     # The same channel under its short name is the same channel: nothing is reinstalled.
     assert not run_module("conda_env", {**wanted, "channels": ["lab"]})["changed"]
     assert versions(prefix) == {"lab-upgrade": "1.1"}
+
+
+def test_nothing_to_do_needs_neither_conda_nor_a_path(
+    conda_installation: Path, make_env: MakeEnv, run_module: Any, options: Any
+) -> None:
+    prefix = make_env("lab-upgrade=1.0")
+    python = conda_installation / "bin" / "python"
+    aside = python.with_name("python.aside")
+    python.rename(aside)
+    try:
+        for name in ("conda_env", "conda_package"):
+            result = run_module(name, options(prefix, "lab-upgrade"), environment={"PATH": ""})
+            assert (result["rc"], result["changed"]) == (0, False), result
+    finally:
+        aside.rename(python)

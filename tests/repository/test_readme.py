@@ -83,3 +83,7 @@ def test_documented_files_exist() -> None:
     named = set(re.findall(r"`((?:scripts|changelogs|meta|\.config)/[\w./-]+)`", text))
     assert named
     assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
+def test_every_number_is_filled_in() -> None:
+    assert re.findall(r"@[A-Z_]+@", README) == []
