@@ -13,8 +13,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_environment import (
     EnvironmentManager,
     Outcome,
-    Request,
     diff_of,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_plan import (
+    Request,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import (

@@ -156,6 +156,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._guards import chec
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation import (
     InstallationManager,
     InstallationOutcome,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
     InstallationRequest,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import secrets_in

@@ -12,10 +12,12 @@ import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_environment import (
     EnvironmentManager,
-    Observed,
     Outcome,
-    Request,
     diff_of,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_plan import (
+    Observed,
+    Request,
     observe,
     plan,
 )

@@ -14,6 +14,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import Cond
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation import (
     InstallationManager,
     InstallationOutcome,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
     InstallationRequest,
     host_platform,
     observe_installation,

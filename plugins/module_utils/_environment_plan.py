@@ -1,0 +1,214 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a task wants of an environment, what is observed of it, and the plan that follows: no change."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
+    Plan,
+    Wanted,
+    plan_absent,
+    plan_packages,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+    PrefixState,
+    damaged_files,
+    observe_prefix,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
+    pending_journal,
+)
+
+# After these, what is left of a prefix without a history is ours to clear away.
+_HALF = ("create", "remove")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a task wants of one environment.
+
+    Attributes:
+        installation: base prefix of the conda to use.
+        prefix: the environment's own prefix.
+        wanted: the specs.
+        whole: the task declares the environment (``conda_env``), not only some packages inside it.
+        state: ``present``, ``latest`` or ``absent``.
+        channels: in order of priority; empty leaves the choice to the condarc.
+        prune, repair, offline: the options of these names.
+        timeout: seconds for one run of conda and for each lock.
+        executable: another conda to start.
+    """
+
+    installation: str
+    prefix: str
+    wanted: Sequence[Wanted]
+    whole: bool
+    state: str = "present"
+    channels: Sequence[str] = ()
+    prune: bool = False
+    repair: bool = True
+    offline: bool = False
+    timeout: float = 3600
+    executable: str | None = None
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The environment and what is wrong with its files."""
+
+    state: PrefixState
+    damaged: dict[str, list[str]] = field(default_factory=dict)
+    interrupted: str | None = None
+
+    def lines(self) -> list[str]:
+        """One line for each package, as diffs show it; damage is part of the line."""
+        if not self.state.is_environment:
+            return []
+        marked = []
+        for record in self.state.records.values():
+            files = self.damaged.get(record.name)
+            marked.append(f"{record.label} (damaged: {files[0]})" if files else record.label)
+        for bad in self.state.bad_records:
+            marked.append(f"{bad} (unreadable record)")
+        return sorted(marked)
+
+
+def observe(request: Request) -> Observed:
+    """Read the environment's state from disk."""
+    state = observe_prefix(request.prefix)
+    journal = pending_journal(request.prefix)
+    damaged = {}
+    if state.is_environment and (request.repair or journal):
+        damaged = damaged_files(state)
+    return Observed(state, damaged, str(journal.get("operation") or "change") if journal else None)
+
+
+def plan(request: Request, observed: Observed) -> Plan:
+    """Decide what must be done; nothing is touched.
+
+    Raises:
+        CondaModuleError: the prefix holds somebody else's files, is missing, frozen, or is the base.
+    """
+    state = observed.state
+    if not state.is_environment:
+        return _plan_without_environment(request, observed)
+    if request.state == "absent" and request.whole:
+        _refuse_protected(request, state)
+        return Plan(delete=True, reasons=(f"{request.prefix} is to be absent",))
+    if request.state == "absent":
+        result = plan_absent(request.wanted, state)
+    else:
+        result = plan_packages(
+            request.wanted,
+            state,
+            latest=request.state == "latest",
+            prune=request.prune,
+            damaged=observed.damaged,
+        )
+        if state.bad_records:
+            result = _with_bad_records(result, state)
+    if result and state.frozen:
+        raise CondaModuleError(
+            f"The environment {request.prefix} is frozen (conda-meta/frozen), and the task would change it:"
+            f" {'; '.join(result.reasons)}. Nothing was changed.",
+            prefix=request.prefix,
+            hint="change another environment, or remove the file conda-meta/frozen on purpose.",
+        )
+    return result
+
+
+def _with_bad_records(result: Plan, state: PrefixState) -> Plan:
+    """Add the packages whose records cannot be read: they are set aside and installed again."""
+    asked = {re.split(r"[ =<>!~\[]", text, maxsplit=1)[0] for text in result.install}
+    again = [text for text in _specs_of(state.bad_records) if text.split("=", 1)[0] not in asked]
+    return replace(
+        result,
+        quarantine=tuple(state.bad_records),
+        install=(*result.install, *again),
+        unasked=(*result.unasked, *again),
+        reasons=(*result.reasons, *state.problems),
+    )
+
+
+def _specs_of(bad_records: Sequence[str]) -> list[str]:
+    """Specs of unreadable records, whose file names say name, version and build.
+
+    The build is left out: a channel may have replaced it since, and the version is what matters.
+    """
+    specs = []
+    for file_name in bad_records:
+        parts = file_name[: -len(".json")].rsplit("-", 2)
+        if len(parts) == 3:
+            specs.append(f"{parts[0]}=={parts[1]}")
+    return specs
+
+
+def _plan_without_environment(request: Request, observed: Observed) -> Plan:
+    state = observed.state
+    if request.state == "absent":
+        if state.exists and request.whole and observed.interrupted in _HALF:
+            return Plan(delete=True, reasons=(_left_half(request, observed),))
+        if state.exists and request.whole and not state.empty:
+            raise _foreign(request.prefix, "will not be removed")
+        return Plan()
+    if not request.whole:
+        raise CondaModuleError(
+            f"There is no conda environment at {request.prefix}.",
+            prefix=request.prefix,
+            asked=[item.text for item in request.wanted],
+            hint="create it first with llmfleet.conda.conda_env.",
+        )
+    specs = tuple(item.text for item in request.wanted)
+    reason = f"there is no environment at {request.prefix}"
+    if not state.empty:
+        if observed.interrupted not in _HALF:
+            raise _foreign(request.prefix, "will not be used")
+        return Plan(
+            recreate=True,
+            create=True,
+            install=specs,
+            reasons=(_left_half(request, observed),),
+        )
+    return Plan(create=True, install=specs, reasons=(reason,))
+
+
+def _left_half(request: Request, observed: Observed) -> str:
+    done = "made" if observed.interrupted == "create" else "removed"
+    return f"{request.prefix} was left half {done}"
+
+
+def _foreign(prefix: str, consequence: str) -> CondaModuleError:
+    return CondaModuleError(
+        f"{prefix} exists and is no conda environment (it has no conda-meta/history), so it {consequence}."
+        " Nothing was changed.",
+        prefix=prefix,
+        hint="choose another prefix, or move those files away yourself.",
+    )
+
+
+def _refuse_protected(request: Request, state: PrefixState) -> None:
+    problem = None
+    if (
+        os.path.realpath(request.prefix) == os.path.realpath(request.installation)
+        or "conda" in state.records
+    ):
+        problem = "is a base environment; llmfleet.conda.conda_installation removes those"
+    elif state.frozen:
+        problem = "is frozen (conda-meta/frozen)"
+    elif any(
+        os.path.isdir(os.path.join(request.prefix, *parts)) for parts in (("envs",), ("pkgs",))
+    ):
+        problem = "holds other environments or a package cache"
+    if problem:
+        raise CondaModuleError(
+            f"The environment {request.prefix} {problem}. Nothing was changed.",
+            prefix=request.prefix,
+            hint="name the environment that is really meant.",
+        )
