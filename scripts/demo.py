@@ -156,10 +156,11 @@ def first_runs(demo: Demo, bare: bool) -> None:
         say(summary(predicted))
     if bare and predicted.count("changed") == 0:
         raise DemoFailed("check mode predicted no change although nothing is installed yet")
+    before = counter.starts(site.prefix)
     with demo.step("first run", "The same for real: conda, the environment, the LLM stack, checks"):
         done = play(site, "2-first-run", verb="changed", quiet=False)
-        starts = len(counter.starts(site.prefix))
-        say(summary(done, f"conda starts={starts}" if bare else ""))
+        started = counter.starts(site.prefix)[len(before) :]
+        say(summary(done, f"conda starts={len(started)}"))
     if bool(predicted.count("changed")) != bool(done.count("changed")):
         raise DemoFailed(
             f"check mode predicted {predicted.count('changed')} changes,"
