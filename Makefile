@@ -13,7 +13,7 @@ RUN_TESTS := $(BIN)/python -m scripts.run_tests
 SCENARIO ?= default
 ARGS ?=
 
-.PHONY: help venv demo test lint unit lab-tests integration molecule lab build-collection catalogue changelog clean
+.PHONY: help venv demo test lint sanity unit lab-tests integration molecule lab build-collection catalogue changelog clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: venv ## every test: linters, unit, lab, integration, Molecule
 
 lint: venv ## linters and text rules only
 	@$(RUN_TESTS) lint
+
+sanity: venv ## ansible-test sanity only (ARGS="--test pylint" goes to ansible-test)
+	@$(BIN)/python -m scripts.sanity $(ARGS)
 
 unit: venv ## unit tests only (ARGS="-k name" goes to pytest)
 	@$(RUN_TESTS) unit -- $(ARGS)

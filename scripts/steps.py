@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.errors import LabError
-from scripts import engine, molecule_lab
+from scripts import engine, molecule_lab, sanity
 from scripts.console import Ticker, duration, say, style
 from scripts.layout import LOGS, PYTHON, ROOT, VENV_BIN, shown, tool_environment
 from scripts.molecule_progress import MoleculeProgress
@@ -89,8 +89,18 @@ def lint(options: Options) -> Tally:
         else:
             _show_failure(log)
             tally.fail(f"{name} (exit code {code}); see {shown(log)}")
+    tally.add(_sanity())
     tally.add(_pytest("repository", ["tests/repository"], options))
     return tally
+
+
+def _sanity() -> Tally:
+    """ansible-test sanity; each of its tests on each Python counts as one."""
+    started = time.monotonic()
+    found = sanity.sanity([])
+    verdict = style("FAILED", "bold", "red") if found.failed else style("passed", "green")
+    say(f"  {'ansible-test sanity':20} {verdict}  {duration(time.monotonic() - started)}")
+    return found
 
 
 # What pytest says and only a reader of the log wants: its workers, the slowest tests.

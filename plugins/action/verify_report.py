@@ -157,7 +157,7 @@ class ActionModule(ActionBase):
         """Returns the result documented in plugins/modules/verify_report.py."""
         super().run(tmp, task_vars)
         ansible: Any = self  # ansible's own methods have no types
-        _, options = ansible.validate_argument_spec(
+        _checked, options = ansible.validate_argument_spec(
             argument_spec={
                 "path": {"type": "path", "required": True},
                 "variable": {"type": "str", "required": True},

@@ -11,6 +11,7 @@ else, such as anchors or multi-line scalars, is refused with its line number: ne
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -421,6 +422,11 @@ def _render_item(item: Any) -> str:
     if isinstance(item, list):
         return f"[{', '.join(map(_render_item, item))}]"
     return _render_scalar(item)
+
+
+def user_condarc() -> str:
+    """The condarc of the user that runs this, as conda's scope user has it."""
+    return os.path.expanduser("~/.condarc")
 
 
 def merged(present: Value, wanted: Value) -> Value:

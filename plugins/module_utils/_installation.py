@@ -126,7 +126,8 @@ class InstallationManager:
         elif todo.action == "repair" and self._repair_with_conda(observed):
             return
         else:
-            assert todo.installer is not None
+            if todo.installer is None:
+                raise AssertionError(f"the plan to {todo.action} names no installer")
             self._install(todo.action, todo.installer, observed)
 
     def _conda(self, specs: Sequence[str], options: Sequence[str]) -> None:

@@ -245,7 +245,7 @@ def _matmul_error(
     vector of signs, and an error in a single entry shows there undiminished.
     """
     generator = random.Random(SEED)
-    signs = [generator.choice((-1.0, 1.0)) for _ in right[0]]
+    signs = [generator.choice((-1.0, 1.0)) for _column in right[0]]
     exact, claimed = _times(left, _times(right, signs)), _times(double, signs)
     errors = [abs(got - want) for got, want in zip(claimed, exact)]
     for row, wanted in zip(products, double):
@@ -271,7 +271,7 @@ def check_matmul_numpy(options: dict[str, Any]) -> Outcome:
     size = options["size"]
     generator = numpy.random.RandomState(SEED % 2**32)
     left, right = (
-        generator.uniform(-1.0, 1.0, (size, size)).astype(numpy.float32) for _ in range(2)
+        generator.uniform(-1.0, 1.0, (size, size)).astype(numpy.float32) for _side in range(2)
     )
     product = left @ right
     double = left.astype(numpy.float64) @ right.astype(numpy.float64)
@@ -289,7 +289,7 @@ def check_matmul_torch(options: dict[str, Any]) -> Outcome:
     torch = importlib.import_module("torch")
     size = options["size"]
     generator = torch.Generator().manual_seed(SEED)
-    left, right = (torch.rand(size, size, generator=generator) * 2 - 1 for _ in range(2))
+    left, right = (torch.rand(size, size, generator=generator) * 2 - 1 for _side in range(2))
     double = torch.matmul(left.double(), right.double()).tolist()
     rows = left.tolist(), right.tolist()
     passed, sentences, measured = True, [], {}
@@ -307,7 +307,7 @@ def check_matmul_torch(options: dict[str, Any]) -> Outcome:
         def call(
             a: Any = here_left, b: Any = here_right, rounds: int = rounds, wait: Any = synchronize
         ) -> None:
-            for _ in range(rounds):
+            for _round in range(rounds):
                 torch.matmul(a, b)
             wait()
 
@@ -326,7 +326,9 @@ def check_matmul_torch(options: dict[str, Any]) -> Outcome:
 
 def _regression_data() -> tuple[list[list[float]], list[float]]:
     generator = random.Random(SEED)
-    features = [[generator.gauss(0.0, 1.0) for _ in COEFFICIENTS] for _ in range(SAMPLES)]
+    features = [
+        [generator.gauss(0.0, 1.0) for _feature in COEFFICIENTS] for _sample in range(SAMPLES)
+    ]
     targets = [
         math.fsum(w * x for w, x in zip(COEFFICIENTS, row))
         + INTERCEPT
@@ -377,7 +379,7 @@ def check_regression_torch(options: dict[str, Any]) -> Outcome:
         model.bias.fill_(0.0)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.03)
     batch = 10
-    for _ in range(3):
+    for _epoch in range(3):
         for start in range(0, SAMPLES, batch):
             optimizer.zero_grad()
             loss = ((model(x[start : start + batch]) - y[start : start + batch]) ** 2).mean()

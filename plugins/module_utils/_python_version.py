@@ -242,7 +242,8 @@ class Specifier:
 
     @property
     def _clause(self) -> Version:
-        assert self._version is not None
+        if self._version is None:
+            raise AssertionError(f"{self} has no version to compare with")
         return self._version
 
     def _ordered(self, version: Version) -> bool:
@@ -252,7 +253,8 @@ class Specifier:
         if self.operator == ">=":
             return version.without_local() >= clause
         if self.operator == "~=":
-            assert self._prefix is not None
+            if self._prefix is None:
+                raise AssertionError(f"{self} has no release to stay in")
             return version.without_local() >= clause and self._prefix.matches(version)
         if self.operator == "<":
             # <1.0 does not mean 1.0's own pre-releases, of which 1.0.dev0 is the first.

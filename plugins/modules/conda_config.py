@@ -116,6 +116,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import (
     Condarc,
     CondarcError,
     merged,
+    user_condarc,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import check_prefix
@@ -136,7 +137,7 @@ def _path(params: dict[str, Any]) -> str:
     if params["scope"] == "prefix":
         prefix = check_prefix(params["installation"], "installation")
         return os.path.join(prefix, ".condarc")
-    return SYSTEM_CONDARC if params["scope"] == "system" else os.path.expanduser("~/.condarc")
+    return SYSTEM_CONDARC if params["scope"] == "system" else user_condarc()
 
 
 def observe(path: str) -> str | None:
