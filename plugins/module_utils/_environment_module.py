@@ -18,6 +18,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_environment 
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_plan import (
     Request,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_source import (
+    read_lock,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import (
     check_prefix,
@@ -81,6 +84,7 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
         offline=params["offline"],
         timeout=params["timeout"],
         executable=params["executable"],
+        lock=read_lock(params),
     )
 
 

@@ -11,6 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import (
+    LockedPackage,
+    other_files,
+    plan_lock,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
     Plan,
     Wanted,
@@ -44,6 +49,7 @@ class Request:
         prune, repair, offline: the options of these names.
         timeout: seconds for one run of conda and for each lock.
         executable: another conda to start.
+        lock: the packages that the environment holds exactly, instead of ``wanted``; None without a lock.
     """
 
     installation: str
@@ -57,15 +63,24 @@ class Request:
     offline: bool = False
     timeout: float = 3600
     executable: str | None = None
+    lock: Sequence[LockedPackage] | None = None
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The specs that the whole of the task comes to."""
+        if self.lock is not None:
+            return tuple(package.spec for package in self.lock)
+        return tuple(item.text for item in self.wanted)
 
 
 @dataclass(frozen=True)
 class Observed:
-    """The environment and what is wrong with its files."""
+    """The environment and what is wrong with its files; ``others`` are not the files of the lock."""
 
     state: PrefixState
     damaged: dict[str, list[str]] = field(default_factory=dict)
     interrupted: str | None = None
+    others: frozenset[str] = frozenset()
 
     def lines(self) -> list[str]:
         """One line for each package, as diffs show it; damage is part of the line."""
@@ -74,7 +89,10 @@ class Observed:
         marked = []
         for record in self.state.records.values():
             files = self.damaged.get(record.name)
-            marked.append(f"{record.label} (damaged: {files[0]})" if files else record.label)
+            if record.name in self.others:
+                marked.append(f"{record.label} (another file than the locked one)")
+            else:
+                marked.append(f"{record.label} (damaged: {files[0]})" if files else record.label)
         for bad in self.state.bad_records:
             marked.append(f"{bad} (unreadable record)")
         return sorted(marked)
@@ -87,7 +105,12 @@ def observe(request: Request) -> Observed:
     damaged = {}
     if state.is_environment and (request.repair or journal):
         damaged = damaged_files(state)
-    return Observed(state, damaged, str(journal.get("operation") or "change") if journal else None)
+    return Observed(
+        state,
+        damaged,
+        str(journal.get("operation") or "change") if journal else None,
+        frozenset(other_files(request.lock or (), state)),
+    )
 
 
 def plan(request: Request, observed: Observed) -> Plan:
@@ -104,6 +127,15 @@ def plan(request: Request, observed: Observed) -> Plan:
         return Plan(delete=True, reasons=(f"{request.prefix} is to be absent",))
     if request.state == "absent":
         result = plan_absent(request.wanted, state)
+    elif request.lock is not None:
+        result = plan_lock(request.lock, state, observed.damaged)
+        if result and _is_base(request, state):
+            raise CondaModuleError(
+                f"{request.prefix} is a base environment, and a lock would take conda's own packages away."
+                " Nothing was changed.",
+                prefix=request.prefix,
+                hint="lock another environment.",
+            )
     else:
         result = plan_packages(
             request.wanted,
@@ -165,7 +197,7 @@ def _plan_without_environment(request: Request, observed: Observed) -> Plan:
             asked=[item.text for item in request.wanted],
             hint="create it first with llmfleet.conda.conda_env.",
         )
-    specs = tuple(item.text for item in request.wanted)
+    specs = request.asked
     reason = f"there is no environment at {request.prefix}"
     if not state.empty:
         if observed.interrupted not in _HALF:
@@ -193,12 +225,14 @@ def _foreign(prefix: str, consequence: str) -> CondaModuleError:
     )
 
 
+def _is_base(request: Request, state: PrefixState) -> bool:
+    same = os.path.realpath(request.prefix) == os.path.realpath(request.installation)
+    return same or "conda" in state.records
+
+
 def _refuse_protected(request: Request, state: PrefixState) -> None:
     problem = None
-    if (
-        os.path.realpath(request.prefix) == os.path.realpath(request.installation)
-        or "conda" in state.records
-    ):
+    if _is_base(request, state):
         problem = "is a base environment; llmfleet.conda.conda_installation removes those"
     elif state.frozen:
         problem = "is frozen (conda-meta/frozen)"

@@ -30,6 +30,23 @@ options:
     type: list
     elements: str
     default: []
+  lock:
+    description:
+      - An explicit lock, as C(conda list --explicit --md5) prints it, as one text or as a list of lines.
+      - Each line is the URL of a package (C(.conda) or C(.tar.bz2)) below a platform such as C(linux-64) or
+        C(noarch). After a C(#) may follow an MD5, or C(sha256:) and a SHA-256.
+      - The environment then holds exactly these packages. Packages that the lock does not name are removed,
+        and packages of another version, build, channel or digest are replaced. No solver runs.
+      - Digests are compared with the records of the linked packages. conda itself knows only MD5 and checks
+        it before it links; a SHA-256 that differs fails the task after linking.
+      - O(channels) and O(prune) have no effect with a lock.
+      - Cannot be given together with O(packages), nor with V(latest) for O(state), nor for a base
+        environment.
+    type: raw
+  lock_file:
+    description:
+      - Path on the managed host of a file with what O(lock) takes.
+    type: path
   state:
     description:
       - V(present) makes the environment and installs what is not satisfied, leaving alone what is.
@@ -72,6 +89,18 @@ EXAMPLES = r"""
     packages: [python=3.12, numpy]
     channels: [conda-forge]
     state: latest
+
+- name: Exactly the packages of a lock that lies on the controller
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    lock: "{{ lookup('ansible.builtin.file', 'llm.linux-64.lock') }}"
+
+- name: Exactly the packages of a lock that lies on the host
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    lock_file: /srv/locks/llm.linux-64.lock
 
 - name: The environment is gone
   llmfleet.conda.conda_env:
@@ -163,6 +192,8 @@ def main() -> None:
             **LOCATION_OPTIONS,
             **CONDA_OPTIONS,
             "packages": {"type": "list", "elements": "str", "default": []},
+            "lock": {"type": "raw"},
+            "lock_file": {"type": "path"},
             "state": {
                 "type": "str",
                 "choices": ["present", "absent", "latest"],
@@ -170,7 +201,7 @@ def main() -> None:
             },
             "prune": {"type": "bool", "default": False},
         },
-        mutually_exclusive=[("name", "prefix")],
+        mutually_exclusive=[("name", "prefix"), ("lock", "lock_file")],
         required_one_of=[("name", "prefix")],
         supports_check_mode=True,
     )
