@@ -50,6 +50,7 @@ class Request:
         timeout: seconds for one run of conda and for each lock.
         executable: another conda to start.
         lock: the packages that the environment holds exactly, instead of ``wanted``; None without a lock.
+        pip_requirements: the pip section of an environment file, only handed back to the task.
     """
 
     installation: str
@@ -64,6 +65,7 @@ class Request:
     timeout: float = 3600
     executable: str | None = None
     lock: Sequence[LockedPackage] | None = None
+    pip_requirements: Sequence[str] = ()
 
     @property
     def asked(self) -> tuple[str, ...]:

@@ -1,13 +1,18 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads what declares a whole environment besides the option ``packages``: an explicit lock."""
+"""Reads what declares a whole environment: an explicit lock, or an ``environment.yml``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_file import (
+    EnvironmentFile,
+    EnvironmentFileError,
+    parse_environment,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import (
     LockedPackage,
@@ -75,3 +80,23 @@ def _lines(value: Any) -> str:
         "The option lock is neither a text nor a list of lines. Nothing was changed.",
         hint="give what 'conda list --explicit --md5' prints.",
     )
+
+
+def read_environment(params: Mapping[str, Any]) -> EnvironmentFile:
+    """What the option ``environment`` or ``environment_file`` declares; nothing when neither is given.
+
+    Raises:
+        CondaModuleError: the file cannot be used.
+    """
+    given, path = params.get("environment"), params.get("environment_file")
+    if (given is None and path is None) or params["state"] == "absent":
+        return EnvironmentFile()
+    option = "environment" if path is None else "environment_file"
+    try:
+        return parse_environment(given if path is None else read_text(option, path))
+    except EnvironmentFileError as error:
+        where = f" ({path})" if path is not None else ""
+        raise CondaModuleError(
+            f"The option {option}{where} cannot be used: {error}. Nothing was changed.",
+            hint="write it with the keys name, channels and dependencies, as 'conda env export' does.",
+        ) from error

@@ -30,6 +30,24 @@ options:
     type: list
     elements: str
     default: []
+  environment:
+    description:
+      - What an C(environment.yml) declares, as a mapping or as the text of such a file.
+      - Understood are the keys C(dependencies), C(channels), and C(name) and C(prefix), which are not used,
+        since the task says where the environment is. Any other key is refused, C(variables) among them,
+        unless it is empty.
+      - The match specs of C(dependencies) count like those of O(packages), which are added to them.
+      - C(channels) counts when the option O(channels) is empty, and then conda uses these channels only.
+        C(nodefaults) among them is no channel.
+      - The C(pip) section is not installed here. It is returned as RV(pip_requirements), for
+        M(llmfleet.conda.conda_pip).
+      - A text may use what such files consist of. Forms of YAML beyond that, such as anchors and values over
+        several lines, are refused with the number of the line.
+    type: raw
+  environment_file:
+    description:
+      - Path on the managed host of an C(environment.yml), read as the text of O(environment).
+    type: path
   lock:
     description:
       - An explicit lock, as C(conda list --explicit --md5) prints it, as one text or as a list of lines.
@@ -90,6 +108,36 @@ EXAMPLES = r"""
     channels: [conda-forge]
     state: latest
 
+- name: The environment of an environment.yml that lies on the controller
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    environment: "{{ lookup('ansible.builtin.file', 'environment.yml') }}"
+  register: llm_environment
+
+- name: The pip section of that file
+  llmfleet.conda.conda_pip:
+    installation: /opt/miniconda3
+    name: llm
+    requirements: "{{ llm_environment.pip_requirements }}"
+  when: llm_environment.pip_requirements | length > 0
+
+- name: The environment of an environment.yml that lies on the host, and one package more
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    environment_file: /srv/project/environment.yml
+    packages: [ipykernel]
+    prune: true
+
+- name: An environment in the form of environment.yml
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    environment:
+      channels: [conda-forge, nodefaults]
+      dependencies: [python=3.12, numpy]
+
 - name: Exactly the packages of a lock that lies on the controller
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3
@@ -142,6 +190,12 @@ packages:
       description: Canonical name of the channel it came from.
       type: str
       sample: conda-forge
+pip_requirements:
+  description: The pip section of O(environment) or O(environment_file), which this module does not install.
+  returned: success
+  type: list
+  elements: str
+  sample: ["transformers>=4.40"]
 plan:
   description: What had to be done, and why.
   returned: success
@@ -192,6 +246,8 @@ def main() -> None:
             **LOCATION_OPTIONS,
             **CONDA_OPTIONS,
             "packages": {"type": "list", "elements": "str", "default": []},
+            "environment": {"type": "raw"},
+            "environment_file": {"type": "path"},
             "lock": {"type": "raw"},
             "lock_file": {"type": "path"},
             "state": {
@@ -201,7 +257,10 @@ def main() -> None:
             },
             "prune": {"type": "bool", "default": False},
         },
-        mutually_exclusive=[("name", "prefix"), ("lock", "lock_file")],
+        mutually_exclusive=[
+            ("name", "prefix"),
+            ("environment", "environment_file", "lock", "lock_file"),
+        ],
         required_one_of=[("name", "prefix")],
         supports_check_mode=True,
     )
