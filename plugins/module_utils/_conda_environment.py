@@ -10,21 +10,29 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import (
+    Conda,
+    Solution,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_plan import (
     Observed,
     Request,
     observe,
     plan,
+    with_marker,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import (
     LockedPackage,
     other_files,
     unlike_lock,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._frozen_marker import (
+    marker_lifted,
+    set_marker,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import (
     package_caches,
@@ -83,6 +91,8 @@ class EnvironmentManager:
             return Outcome(False, todo, before, before, observed.state)
         if self.check_mode:
             after = self._predict(todo, observed)
+            if after is not None and self.request.frozen is not None:
+                after = with_marker(after, self.request.frozen)
             return Outcome(_differs(todo, before, after), todo, before, after, observed.state)
         with locked(
             self.request.prefix,
@@ -123,7 +133,7 @@ class EnvironmentManager:
             # A bare host in check mode: conda would be installed by an earlier task of the same play.
             return sorted(
                 [
-                    *observed.lines(),
+                    *replace(observed, shows_frozen=False).lines(),
                     *(f"{text} (to be solved)" for text in (*todo.install, *todo.update)),
                 ]
             )
@@ -138,9 +148,7 @@ class EnvironmentManager:
                 )
         specs = _specs(todo)
         if todo.create:
-            labels = self.conda.create(
-                self.request.prefix, specs, self._options(), dry_run=True
-            ).apply_to([])
+            labels = self._solve(specs).apply_to([])
         elif specs:
             with _solvable(self.request.prefix, todo.quarantine) as prefix:
                 solution = self.conda.install(
@@ -148,6 +156,12 @@ class EnvironmentManager:
                 )
             labels = solution.apply_to(labels)
         return labels
+
+    def _solve(self, specs: Sequence[str]) -> Solution:
+        """What ``conda create`` would link; asked of another prefix, since it refuses an existing one."""
+        with tempfile.TemporaryDirectory(prefix="llmfleet-conda-") as directory:
+            prefix = os.path.join(directory, "env")
+            return self.conda.create(prefix, specs, self._options(), dry_run=True)
 
     def _conda_is_there(self) -> bool:
         return bool(self.request.executable) or os.path.exists(
@@ -171,13 +185,21 @@ class EnvironmentManager:
 
     def _apply(self, todo: Plan, observed: Observed) -> None:
         if todo.recreate:
-            remove_tree(self.request.prefix)
+            if observed.state.is_environment and not self.request.lock:
+                # What cannot be solved must not cost the environment that is there.
+                self._solve(_specs(todo))
+            with marker_lifted(self.request.prefix, put_back=False):
+                self._delete(observed.state)
         if todo.delete:
-            self._delete(observed.state)
+            with marker_lifted(self.request.prefix, put_back=False):
+                self._delete(observed.state)
         elif todo.create:
             self._create(todo)
         else:
-            self._change(todo, observed.state)
+            with marker_lifted(self.request.prefix, put_back=self.request.frozen is not False):
+                self._change(todo, observed.state)
+        if todo.freeze:
+            set_marker(self.request.prefix)
 
     def _create(self, todo: Plan) -> None:
         # conda create would wipe what somebody without our lock has made meanwhile.
@@ -272,6 +294,9 @@ class EnvironmentManager:
     def _verify(self, todo: Plan, seen: Observed) -> None:
         request = self.request
         missing: list[str] = []
+        if request.frozen not in {None, seen.state.frozen} and request.state != "absent":
+            marker = "is not there" if request.frozen else "is still there"
+            missing = [f"the marker conda-meta/frozen {marker}"]
         if request.state == "absent" and request.whole:
             if seen.state.exists:
                 missing = [f"{request.prefix} is still there"]
@@ -282,9 +307,9 @@ class EnvironmentManager:
         elif not seen.state.is_environment:
             missing = [f"there is no environment at {request.prefix}"]
         elif request.lock is not None:
-            missing = unlike_lock(request.lock, seen.state, seen.damaged)
+            missing += unlike_lock(request.lock, seen.state, seen.damaged)
         else:
-            missing = [
+            missing += [
                 f"{text} is not there" for text in unsatisfied_after(request.wanted, seen.state)
             ]
             missing += [

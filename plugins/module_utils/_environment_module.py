@@ -73,6 +73,13 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
         raise CondaModuleError(
             "The option installation is needed: the prefix of the conda to start.", prefix=prefix
         )
+    if params.get("recreate") and params["state"] == "latest":
+        raise CondaModuleError(
+            "The option recreate cannot be given with the state latest: whether something is newer is not"
+            " known before conda was asked. Nothing was changed.",
+            prefix=prefix,
+            hint="use the state present for what is to be recreated.",
+        )
     declared = read_environment(params)
     option = "environment" if params.get("environment") is not None else "environment_file"
     from_file = wanted_packages(list(declared.packages), option)
@@ -93,6 +100,8 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
         timeout=params["timeout"],
         executable=params["executable"],
         lock=read_lock(params),
+        recreate=params.get("recreate", False),
+        frozen=params.get("frozen"),
         pip_requirements=declared.pip_requirements,
     )
 

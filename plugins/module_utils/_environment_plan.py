@@ -50,6 +50,8 @@ class Request:
         timeout: seconds for one run of conda and for each lock.
         executable: another conda to start.
         lock: the packages that the environment holds exactly, instead of ``wanted``; None without a lock.
+        recreate: where something differs, the environment is removed and made anew.
+        frozen: whether the environment is to have the marker of CEP 22; None leaves it as it is.
         pip_requirements: the pip section of an environment file, only handed back to the task.
     """
 
@@ -65,6 +67,8 @@ class Request:
     timeout: float = 3600
     executable: str | None = None
     lock: Sequence[LockedPackage] | None = None
+    recreate: bool = False
+    frozen: bool | None = None
     pip_requirements: Sequence[str] = ()
 
     @property
@@ -77,12 +81,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Observed:
-    """The environment and what is wrong with its files; ``others`` are not the files of the lock."""
+    """The environment and what is wrong with its files; ``others`` are not the files of the lock.
+
+    ``shows_frozen`` adds the marker to the lines, for tasks that manage it.
+    """
 
     state: PrefixState
     damaged: dict[str, list[str]] = field(default_factory=dict)
     interrupted: str | None = None
     others: frozenset[str] = frozenset()
+    shows_frozen: bool = False
 
     def lines(self) -> list[str]:
         """One line for each package, as diffs show it; damage is part of the line."""
@@ -97,7 +105,12 @@ class Observed:
                 marked.append(f"{record.label} (damaged: {files[0]})" if files else record.label)
         for bad in self.state.bad_records:
             marked.append(f"{bad} (unreadable record)")
-        return sorted(marked)
+        return with_marker(marked, self.shows_frozen and self.state.frozen)
+
+
+def with_marker(lines: Sequence[str], frozen: bool) -> list[str]:
+    """The sorted ``lines`` of an environment, after one for the marker when it is ``frozen``."""
+    return [*(["(frozen)"] if frozen else []), *sorted(lines)]
 
 
 def observe(request: Request) -> Observed:
@@ -112,6 +125,7 @@ def observe(request: Request) -> Observed:
         damaged,
         str(journal.get("operation") or "change") if journal else None,
         frozenset(other_files(request.lock or (), state)),
+        request.frozen is not None,
     )
 
 
@@ -148,14 +162,32 @@ def plan(request: Request, observed: Observed) -> Plan:
         )
         if state.bad_records:
             result = _with_bad_records(result, state)
+    if result and request.recreate:
+        _refuse_protected(request, state)
+        freeze = True if request.frozen else None
+        reasons = (*result.reasons, f"{request.prefix} is to be made anew when it differs")
+        return Plan(
+            recreate=True, create=True, install=request.asked, freeze=freeze, reasons=reasons
+        )
+    if request.frozen is not None:
+        return _with_freeze(request.frozen, result, state)
     if result and state.frozen:
         raise CondaModuleError(
             f"The environment {request.prefix} is frozen (conda-meta/frozen), and the task would change it:"
             f" {'; '.join(result.reasons)}. Nothing was changed.",
             prefix=request.prefix,
-            hint="change another environment, or remove the file conda-meta/frozen on purpose.",
+            hint="change another environment, or remove the file conda-meta/frozen on purpose (conda_env does"
+            " that with the option frozen).",
         )
     return result
+
+
+def _with_freeze(frozen: bool, result: Plan, state: PrefixState) -> Plan:
+    """Add the marker where it is not as wanted; a task that names it may change what it protects."""
+    if frozen == state.frozen:
+        return result
+    reason = "the environment is to be frozen" if frozen else "the environment is not to be frozen"
+    return replace(result, freeze=frozen, reasons=(*result.reasons, reason))
 
 
 def _with_bad_records(result: Plan, state: PrefixState) -> Plan:
@@ -200,6 +232,7 @@ def _plan_without_environment(request: Request, observed: Observed) -> Plan:
             hint="create it first with llmfleet.conda.conda_env.",
         )
     specs = request.asked
+    freeze = True if request.frozen else None
     reason = f"there is no environment at {request.prefix}"
     if not state.empty:
         if observed.interrupted not in _HALF:
@@ -208,9 +241,10 @@ def _plan_without_environment(request: Request, observed: Observed) -> Plan:
             recreate=True,
             create=True,
             install=specs,
+            freeze=freeze,
             reasons=(_left_half(request, observed),),
         )
-    return Plan(create=True, install=specs, reasons=(reason,))
+    return Plan(create=True, install=specs, freeze=freeze, reasons=(reason,))
 
 
 def _left_half(request: Request, observed: Observed) -> str:
@@ -236,7 +270,9 @@ def _refuse_protected(request: Request, state: PrefixState) -> None:
     problem = None
     if _is_base(request, state):
         problem = "is a base environment; llmfleet.conda.conda_installation removes those"
-    elif state.frozen:
+    elif state.frozen and (
+        request.frozen is None or (request.frozen and request.state == "absent")
+    ):
         problem = "is frozen (conda-meta/frozen)"
     elif any(
         os.path.isdir(os.path.join(request.prefix, *parts)) for parts in (("envs",), ("pkgs",))

@@ -77,6 +77,23 @@ options:
     description: Remove packages that neither O(packages) nor their dependencies need.
     type: bool
     default: false
+  recreate:
+    description:
+      - Remove the environment and make it anew when it is not as the task wants it, instead of changing it.
+      - Nothing is done as long as it is as wanted; damaged packages make a difference too.
+      - All that is in it goes, what pip installed and files of people included. Before that, conda must have
+        found a solution for O(packages); a lock is not tried before.
+      - Cannot be given with V(latest) for O(state).
+    type: bool
+    default: false
+  frozen:
+    description:
+      - Whether the environment has the marker C(conda-meta/frozen) of CEP 22, which makes newer versions of
+        conda refuse to change it, and this collection too.
+      - A task that gives this option may change the frozen environment; V(true) puts the marker back after
+        that. V(false) also allows to remove the environment.
+      - When omitted, the marker stays as it is, and a frozen environment that is not as wanted is an error.
+    type: bool
 seealso:
   - module: llmfleet.conda.conda_package
   - module: llmfleet.conda.conda_pip
@@ -149,6 +166,15 @@ EXAMPLES = r"""
     installation: /opt/miniconda3
     name: llm
     lock_file: /srv/locks/llm.linux-64.lock
+
+- name: Made anew when it differs, and protected from changes by hand
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    packages: [python=3.12, numpy]
+    channels: [conda-forge]
+    recreate: true
+    frozen: true
 
 - name: The environment is gone
   llmfleet.conda.conda_env:
@@ -256,6 +282,8 @@ def main() -> None:
                 "default": "present",
             },
             "prune": {"type": "bool", "default": False},
+            "recreate": {"type": "bool", "default": False},
+            "frozen": {"type": "bool"},
         },
         mutually_exclusive=[
             ("name", "prefix"),

@@ -180,6 +180,89 @@ def test_create(world: World) -> None:
     assert real[0][6:9] == ["--override-channels", "--channel", "lab"]
 
 
+def frozen(world: World) -> bool:
+    return (world.prefix / "conda-meta" / "frozen").exists()
+
+
+def test_the_marker_is_set_and_removed_without_conda(world: World) -> None:
+    world.run("six=1.0")
+    started = len(world.calls())
+    done = world.both("six", frozen=True)
+    assert done.plan.reasons == ("the environment is to be frozen",)
+    assert (done.before, done.after) == (["six 1.0 0 lab"], ["(frozen)", "six 1.0 0 lab"])
+    assert frozen(world)
+    assert not world.run("six").changed
+    assert world.both("six", frozen=False).changed
+    assert not frozen(world)
+    assert len(world.calls()) == started
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_created_frozen_or_not(wanted: bool, world: World) -> None:
+    world.both("six", frozen=wanted)
+    assert frozen(world) is wanted
+
+
+def test_a_frozen_environment_changes_for_the_task_that_names_it(world: World) -> None:
+    world.run("six=1.0", frozen=True)
+    marker = world.prefix / "conda-meta" / "frozen"
+    marker.write_text('{"message": "ours"}')
+    with pytest.raises(CondaModuleError, match="is frozen"):
+        world.run("six=2.0")
+    done = world.both("six=2.0", frozen=True)
+    assert packages(done) == ["six 2.0"]
+    assert marker.read_text() == '{"message": "ours"}'
+    world.mode("refuse")
+    with pytest.raises(CondaModuleError, match="failed for"):
+        world.run("six=1.0", frozen=False)
+    assert marker.read_text() == '{"message": "ours"}'
+
+
+def test_a_frozen_environment_is_removed_only_with_frozen_false(world: World) -> None:
+    world.run("six", frozen=True)
+    for given in (None, True):
+        with pytest.raises(CondaModuleError, match="is frozen"):
+            world.run(state="absent", frozen=given)
+    world.both(state="absent", frozen=False)
+    assert not world.prefix.exists()
+
+
+def test_recreate_only_where_something_differs(world: World) -> None:
+    world.run("tqdm", "sole")
+    mine = world.prefix / "mine.txt"
+    mine.write_text("")
+    assert not world.run("tqdm", recreate=True).changed
+    assert mine.exists()
+    done = world.both("tqdm", "six=1.0", recreate=True)
+    assert done.plan.recreate
+    assert packages(done) == ["six 1.0", "tqdm 1.0"]
+    assert not mine.exists()
+
+
+def test_recreate_of_a_lock_and_of_a_frozen_environment(world: World) -> None:
+    world.run("sole", frozen=True)
+    with pytest.raises(CondaModuleError, match="is frozen"):
+        world.run("six=1.0", recreate=True)
+    world.both(recreate=True, frozen=True, **lock("six-1.0"))
+    assert frozen(world)
+
+
+def test_what_cannot_be_solved_does_not_cost_the_environment(world: World) -> None:
+    world.run("six=1.0")
+    before = snapshot(world.prefix)
+    world.mode("refuse")
+    with pytest.raises(CondaModuleError):
+        world.run("six=2.0", recreate=True)
+    assert snapshot(world.prefix) == before
+
+
+def test_a_base_is_not_recreated(world: World) -> None:
+    FakePrefix(world.installation).link("conda", "24.7.1")
+    with pytest.raises(CondaModuleError, match="is a base environment"):
+        world.run("six", prefix=str(world.installation), recreate=True)
+    assert world.calls() == []
+
+
 LOCKED = "https://host/lab/noarch/{}-0.conda"
 
 
