@@ -15,7 +15,8 @@ description:
   - Creates, changes and removes a conda environment so that it holds the packages that the task names.
   - The state is read from the environment's own files. Conda is started only when something has to change,
     so a run that finds nothing to do costs milliseconds.
-  - An existing environment is never recreated over; a directory that is no environment is never touched.
+  - An existing environment is only made anew when O(recreate) asks for it; a directory that is no environment
+    is never touched.
 author:
   - llmfleet contributors (@llmfleet)
 extends_documentation_fragment:
