@@ -113,6 +113,24 @@ class Conda:
         """``conda install`` into an existing environment."""
         return self._change("install", prefix, specs, options, dry_run)
 
+    def link_explicitly(
+        self, command: str, prefix: str, lines: Sequence[str], options: Sequence[str]
+    ) -> None:
+        """``conda create`` or ``conda install`` of package URLs: no solver, and nothing beyond them.
+
+        The URLs go through a private file, because they may hold tokens. There is no dry run of this, and
+        no document on success (conda 24.7): the disk tells.
+        """
+        with tempfile.NamedTemporaryFile("w", prefix="llmfleet-conda-", suffix=".txt") as stream:
+            stream.write("".join(f"{line}\n" for line in ("@EXPLICIT", *lines)))
+            stream.flush()
+            argv = [command, "--prefix", prefix, "--yes", "--quiet", "--json", *options]
+            self._run([*argv, "--file", stream.name], prefix, lines, {})
+
+    def remove_alone(self, prefix: str, names: Sequence[str]) -> None:
+        """``conda remove --force``: these packages and no others, whatever depends on them; no solver."""
+        self._change("remove", prefix, names, ["--force"], dry_run=False)
+
     def remove(self, prefix: str, names: Sequence[str], dry_run: bool = False) -> Solution:
         """``conda remove`` of packages, and of what depends on them."""
         return self._change("remove", prefix, names, [], dry_run)

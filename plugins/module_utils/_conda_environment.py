@@ -10,17 +10,30 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import (
+    Conda,
+    Solution,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_plan import (
     Observed,
     Request,
     observe,
     plan,
+    with_marker,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import (
+    LockedPackage,
+    other_files,
+    unlike_lock,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._frozen_marker import (
+    marker_lifted,
+    set_marker,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import (
     package_caches,
 )
@@ -33,6 +46,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     PrefixState,
     observe_prefix,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
     forget_journal,
     journalled,
@@ -77,6 +91,8 @@ class EnvironmentManager:
             return Outcome(False, todo, before, before, observed.state)
         if self.check_mode:
             after = self._predict(todo, observed)
+            if after is not None and self.request.frozen is not None:
+                after = with_marker(after, self.request.frozen)
             return Outcome(_differs(todo, before, after), todo, before, after, observed.state)
         with locked(
             self.request.prefix,
@@ -110,11 +126,14 @@ class EnvironmentManager:
         """The package lines after the run, as conda's own solver foresees them."""
         if todo.delete:
             return None
+        if self.request.lock is not None:
+            # The lock says it all: nothing is left for a solver to find out.
+            return sorted(package.label for package in self.request.lock)
         if not self._conda_is_there():
             # A bare host in check mode: conda would be installed by an earlier task of the same play.
             return sorted(
                 [
-                    *observed.lines(),
+                    *replace(observed, shows_frozen=False).lines(),
                     *(f"{text} (to be solved)" for text in (*todo.install, *todo.update)),
                 ]
             )
@@ -129,9 +148,7 @@ class EnvironmentManager:
                 )
         specs = _specs(todo)
         if todo.create:
-            labels = self.conda.create(
-                self.request.prefix, specs, self._options(), dry_run=True
-            ).apply_to([])
+            labels = self._solve(specs).apply_to([])
         elif specs:
             with _solvable(self.request.prefix, todo.quarantine) as prefix:
                 solution = self.conda.install(
@@ -139,6 +156,12 @@ class EnvironmentManager:
                 )
             labels = solution.apply_to(labels)
         return labels
+
+    def _solve(self, specs: Sequence[str]) -> Solution:
+        """What ``conda create`` would link; asked of another prefix, since it refuses an existing one."""
+        with tempfile.TemporaryDirectory(prefix="llmfleet-conda-") as directory:
+            prefix = os.path.join(directory, "env")
+            return self.conda.create(prefix, specs, self._options(), dry_run=True)
 
     def _conda_is_there(self) -> bool:
         return bool(self.request.executable) or os.path.exists(
@@ -162,13 +185,21 @@ class EnvironmentManager:
 
     def _apply(self, todo: Plan, observed: Observed) -> None:
         if todo.recreate:
-            remove_tree(self.request.prefix)
+            if observed.state.is_environment and not self.request.lock:
+                # What cannot be solved must not cost the environment that is there.
+                self._solve(_specs(todo))
+            with marker_lifted(self.request.prefix, put_back=False):
+                self._delete(observed.state)
         if todo.delete:
-            self._delete(observed.state)
+            with marker_lifted(self.request.prefix, put_back=False):
+                self._delete(observed.state)
         elif todo.create:
             self._create(todo)
         else:
-            self._change(todo, observed.state)
+            with marker_lifted(self.request.prefix, put_back=self.request.frozen is not False):
+                self._change(todo, observed.state)
+        if todo.freeze:
+            set_marker(self.request.prefix)
 
     def _create(self, todo: Plan) -> None:
         # conda create would wipe what somebody without our lock has made meanwhile.
@@ -180,11 +211,46 @@ class EnvironmentManager:
                 hint="run the task again.",
             )
         try:
-            self.conda.create(self.request.prefix, _specs(todo), self._options())
+            if self.request.lock:
+                self._link(self.request.lock, "create")
+            else:
+                self.conda.create(self.request.prefix, _specs(todo), self._options())
         except CondaModuleError:
             # Only what this call made is removed: the prefix was absent or empty when it began.
             shutil.rmtree(self.request.prefix, ignore_errors=True)
             raise
+
+    def _link(self, packages: Sequence[LockedPackage], command: str) -> None:
+        """Link the packages of a lock, and nothing that is not the locked file.
+
+        Raises:
+            CondaModuleError: conda failed, or a package has another SHA-256 than the lock gives.
+        """
+        offline = ["--offline"] if self.request.offline else []
+        lines = [package.line for package in packages]
+        self.conda.link_explicitly(command, self.request.prefix, lines, offline)
+        state = observe_prefix(self.request.prefix)
+        if others := sorted(other_files(packages, state)):
+            raise CondaModuleError(
+                f"{', '.join(others)}: what was linked into {self.request.prefix} is not the file of the lock"
+                " (its digest differs).",
+                prefix=self.request.prefix,
+                asked=[redact(package.url) for package in packages if package.name in others],
+                hint="make the lock anew if the channel has replaced the file; else remove it from the"
+                " package cache (conda clean --packages --tarballs) and do not trust the channel.",
+            )
+
+    def _change_to_lock(self, todo: Plan, packages: Sequence[LockedPackage]) -> None:
+        # What is replaced need not be removed first: conda does that while it links.
+        if gone := [*todo.remove, *todo.reinstall]:
+            self.conda.remove_alone(self.request.prefix, gone)
+        asked = [
+            package
+            for package in packages
+            if package.spec in todo.install or package.name in todo.reinstall
+        ]
+        if asked:
+            self._link(asked, "install")
 
     def _delete(self, state: PrefixState) -> None:
         if state.is_environment:
@@ -197,18 +263,10 @@ class EnvironmentManager:
         prefix = self.request.prefix
         aside = _set_aside(prefix, todo.quarantine)
         try:
-            if todo.remove:
-                self.conda.remove(prefix, todo.remove)
-            if todo.reinstall:
-                specs = [_exactly(state, name) for name in todo.reinstall]
-                with same_history(prefix):
-                    self.conda.install(prefix, specs, [*self._options(), "--force-reinstall"])
-            if todo.unasked:
-                with same_history(prefix):
-                    self.conda.install(prefix, todo.unasked, self._options())
-            asked = [text for text in _specs(todo) if text not in todo.unasked]
-            if asked:
-                self.conda.install(prefix, asked, self._install_options(todo))
+            if self.request.lock is not None:
+                self._change_to_lock(todo, self.request.lock)
+            else:
+                self._change_packages(todo, state)
         except CondaModuleError:
             for original, moved in aside.items():
                 os.replace(moved, original)
@@ -216,11 +274,29 @@ class EnvironmentManager:
         for moved in aside.values():
             os.unlink(moved)
 
+    def _change_packages(self, todo: Plan, state: PrefixState) -> None:
+        prefix = self.request.prefix
+        if todo.remove:
+            self.conda.remove(prefix, todo.remove)
+        if todo.reinstall:
+            specs = [_exactly(state, name) for name in todo.reinstall]
+            with same_history(prefix):
+                self.conda.install(prefix, specs, [*self._options(), "--force-reinstall"])
+        if todo.unasked:
+            with same_history(prefix):
+                self.conda.install(prefix, todo.unasked, self._options())
+        asked = [text for text in _specs(todo) if text not in todo.unasked]
+        if asked:
+            self.conda.install(prefix, asked, self._install_options(todo))
+
     # -- observe again ------------------------------------------------------------------------------
 
     def _verify(self, todo: Plan, seen: Observed) -> None:
         request = self.request
         missing: list[str] = []
+        if request.frozen not in {None, seen.state.frozen} and request.state != "absent":
+            marker = "is not there" if request.frozen else "is still there"
+            missing = [f"the marker conda-meta/frozen {marker}"]
         if request.state == "absent" and request.whole:
             if seen.state.exists:
                 missing = [f"{request.prefix} is still there"]
@@ -230,8 +306,10 @@ class EnvironmentManager:
             ]
         elif not seen.state.is_environment:
             missing = [f"there is no environment at {request.prefix}"]
+        elif request.lock is not None:
+            missing += unlike_lock(request.lock, seen.state, seen.damaged)
         else:
-            missing = [
+            missing += [
                 f"{text} is not there" for text in unsatisfied_after(request.wanted, seen.state)
             ]
             missing += [
@@ -251,7 +329,7 @@ class EnvironmentManager:
             raise CondaModuleError(
                 f"conda reported success, yet {'; '.join(missing)}.",
                 prefix=request.prefix,
-                asked=[item.text for item in request.wanted],
+                asked=list(request.asked),
                 hint="look for specs in the option packages that exclude each other, then for a full disk.",
             )
 

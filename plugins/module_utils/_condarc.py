@@ -5,7 +5,8 @@
 
 Understood is what condarc files consist of: top-level keys with scalars, block or flow lists, and one
 level of nested mappings, with comments (conda, "Using the .condarc conda configuration file"). Anything
-else, such as anchors or multi-line scalars, is refused with its line number: never guessed.
+else, such as anchors or multi-line scalars, is refused with its line number: never guessed. For other
+files of conda (``environment.yml``), lists may hold blocks too, when that is asked for.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, Union
 Scalar = Union[str, int, float, bool, None]
 Value = Union[Scalar, list[Any], dict[str, Any]]
 
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*:(?: |$)")
 _ITEM = re.compile(r" *-(?:\s+(?P<rest>.*))?$")
 # Written without quotes only where no version of YAML could take the text for something else.
 _PLAIN = re.compile(r"(?:[A-Za-z_/$]|~/)[^\s#:'\"\[\]{},&*!|>%@`?\\]*(?::[^\s#:'\"\[\]{},?\\]+)*")
@@ -219,13 +221,13 @@ def _indent(line: _Line) -> int:
     return len(line.text) - len(line.text.lstrip(" "))
 
 
-def _block(lines: list[_Line]) -> Value:
-    """The value made of the non-empty ``lines`` below a key."""
+def _block(lines: list[_Line], nested: bool) -> Value:
+    """The value made of the non-empty ``lines`` below a key; ``nested`` allows blocks inside a list."""
     if not lines:
         return None
     if _ITEM.fullmatch(lines[0].text):
-        return _block_list(lines)
-    return _block_mapping(lines)
+        return _nested_list(lines) if nested else _block_list(lines)
+    return _block_mapping(lines, nested)
 
 
 def _block_list(lines: list[_Line]) -> list[Any]:
@@ -239,7 +241,34 @@ def _block_list(lines: list[_Line]) -> list[Any]:
     return items
 
 
-def _block_mapping(lines: list[_Line]) -> dict[str, Any]:
+def _nested_list(lines: list[_Line]) -> list[Any]:
+    indent = _indent(lines[0])
+    items: list[Any] = []
+    index = 0
+    while index < len(lines):
+        line = lines[index]
+        found = _ITEM.fullmatch(line.text)
+        if not found or _indent(line) != indent:
+            raise CondarcError(f"line {line.number}: an item of a list is expected")
+        below = index + 1
+        while below < len(lines) and _indent(lines[below]) > indent:
+            below += 1
+        rest = found["rest"] or ""
+        if _KEY.match(rest):
+            # The key after the dash is the first of a mapping that goes on in the lines below.
+            first = _Line(line.number, " " * found.start("rest") + rest)
+            items.append(_block_mapping([first, *lines[index + 1 : below]], True))
+        elif below > index + 1:
+            raise CondarcError(
+                f"line {lines[index + 1].number}: this form of YAML is not supported here"
+            )
+        else:
+            items.append(_Reader(rest, line.number).value())
+        index = below
+    return items
+
+
+def _block_mapping(lines: list[_Line], nested: bool) -> dict[str, Any]:
     indent = _indent(lines[0])
     pairs: dict[str, Any] = {}
     index = 0
@@ -252,7 +281,7 @@ def _block_mapping(lines: list[_Line]) -> dict[str, Any]:
             _indent(lines[below]) > indent or _is_item(lines[below], indent)
         ):
             below += 1
-        key, value = _pair(line, lines[index + 1 : below])
+        key, value = _pair(line, lines[index + 1 : below], nested)
         if key in pairs:
             raise CondarcError(f"line {line.number}: the key {key} stands twice")
         pairs[key] = value
@@ -265,11 +294,11 @@ def _is_item(line: _Line, indent: int) -> bool:
     return _indent(line) == indent and _ITEM.fullmatch(line.text) is not None
 
 
-def _pair(line: _Line, below: list[_Line]) -> tuple[str, Value]:
+def _pair(line: _Line, below: list[_Line], nested: bool) -> tuple[str, Value]:
     reader = _Reader(line.text[_indent(line) :], line.number)
     key = reader.key()
     if reader.at_end():
-        return key, _block(below)
+        return key, _block(below, nested)
     value = reader.value()
     if below:
         raise CondarcError(
@@ -281,11 +310,16 @@ def _pair(line: _Line, below: list[_Line]) -> tuple[str, Value]:
 class Condarc:
     """One condarc: its values by key, and its text with everything that was not touched kept as it was.
 
+    Args:
+        text: of the file.
+        nested: lists may hold mappings in block style, which condarc files never do.
+
     Raises:
         CondarcError: the text is not understood.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, nested: bool = False) -> None:
+        self._nested = nested
         # Not splitlines(), which also splits at characters that end no line in YAML 1.2.
         self._lines = re.findall(r"[^\n]*\n|[^\n]+", text)
         self._entries = self._parse()
@@ -294,6 +328,11 @@ class Condarc:
     def values(self) -> dict[str, Value]:
         """All settings."""
         return {entry.key: entry.value for entry in self._entries}
+
+    @property
+    def line_numbers(self) -> dict[str, int]:
+        """The line of each key, counted from 1."""
+        return {entry.key: entry.first + 1 for entry in self._entries}
 
     @property
     def text(self) -> str:
@@ -332,7 +371,7 @@ class Condarc:
                 _indent(meaningful[below]) or _is_item(meaningful[below], 0)
             ):
                 below += 1
-            key, value = _pair(line, meaningful[index + 1 : below])
+            key, value = _pair(line, meaningful[index + 1 : below], self._nested)
             if any(entry.key == key for entry in entries):
                 raise CondarcError(f"line {line.number}: the key {key} stands twice")
             entries.append(_Entry(key, value, line.number - 1, meaningful[below - 1].number - 1))

@@ -18,6 +18,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_environment 
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_plan import (
     Request,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_source import (
+    read_environment,
+    read_lock,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import (
     check_prefix,
@@ -42,8 +46,8 @@ CONDA_OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def wanted_packages(texts: list[str]) -> list[Wanted]:
-    """Parse the option ``packages``.
+def wanted_packages(texts: list[str], option: str = "packages") -> list[Wanted]:
+    """Parse the specs of ``option``.
 
     Raises:
         CondaModuleError: conda would refuse one of them, or two contradict each other by name.
@@ -52,7 +56,7 @@ def wanted_packages(texts: list[str]) -> list[Wanted]:
         return parse_specs(texts)
     except InvalidSpecError as error:
         raise CondaModuleError(
-            f"The option packages has a spec that conda would refuse: {error}. Nothing was changed.",
+            f"The option {option} has a spec that conda would refuse: {error}. Nothing was changed.",
             asked=texts,
             hint="write it like numpy, numpy=1.26, 'numpy>=1.26,<2' or conda-forge::numpy.",
         ) from error
@@ -69,25 +73,45 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
         raise CondaModuleError(
             "The option installation is needed: the prefix of the conda to start.", prefix=prefix
         )
+    if params.get("recreate") and params["state"] == "latest":
+        raise CondaModuleError(
+            "The option recreate cannot be given with the state latest: whether something is newer is not"
+            " known before conda was asked. Nothing was changed.",
+            prefix=prefix,
+            hint="use the state present for what is to be recreated.",
+        )
+    declared = read_environment(params)
+    option = "environment" if params.get("environment") is not None else "environment_file"
+    from_file = wanted_packages(list(declared.packages), option)
+    named = {item.text for item in from_file}
     return Request(
         installation=check_prefix(params["installation"], "installation"),
         prefix=prefix,
-        wanted=wanted_packages(params["packages"]),
+        wanted=[
+            *from_file,
+            *(item for item in wanted_packages(params["packages"]) if item.text not in named),
+        ],
         whole=whole,
         state=params["state"],
-        channels=tuple(params["channels"]),
+        channels=tuple(params["channels"] or declared.channels),
         prune=params.get("prune", False),
         repair=params["repair"],
         offline=params["offline"],
         timeout=params["timeout"],
         executable=params["executable"],
+        lock=read_lock(params),
+        recreate=params.get("recreate", False),
+        frozen=params.get("frozen"),
+        pip_requirements=declared.pip_requirements,
     )
 
 
 def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
     """What the module returns."""
     records = sorted(outcome.state.records.values(), key=lambda record: record.name)
+    more = {"pip_requirements": list(request.pip_requirements)} if request.whole else {}
     return {
+        **more,
         "changed": outcome.changed,
         "prefix": request.prefix,
         "plan": outcome.plan.as_result(),

@@ -11,6 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import (
+    LockedPackage,
+    other_files,
+    plan_lock,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
     Plan,
     Wanted,
@@ -44,6 +49,10 @@ class Request:
         prune, repair, offline: the options of these names.
         timeout: seconds for one run of conda and for each lock.
         executable: another conda to start.
+        lock: the packages that the environment holds exactly, instead of ``wanted``; None without a lock.
+        recreate: where something differs, the environment is removed and made anew.
+        frozen: whether the environment is to have the marker of CEP 22; None leaves it as it is.
+        pip_requirements: the pip section of an environment file, only handed back to the task.
     """
 
     installation: str
@@ -57,15 +66,31 @@ class Request:
     offline: bool = False
     timeout: float = 3600
     executable: str | None = None
+    lock: Sequence[LockedPackage] | None = None
+    recreate: bool = False
+    frozen: bool | None = None
+    pip_requirements: Sequence[str] = ()
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The specs that the whole of the task comes to."""
+        if self.lock is not None:
+            return tuple(package.spec for package in self.lock)
+        return tuple(item.text for item in self.wanted)
 
 
 @dataclass(frozen=True)
 class Observed:
-    """The environment and what is wrong with its files."""
+    """The environment and what is wrong with its files; ``others`` are not the files of the lock.
+
+    ``shows_frozen`` adds the marker to the lines, for tasks that manage it.
+    """
 
     state: PrefixState
     damaged: dict[str, list[str]] = field(default_factory=dict)
     interrupted: str | None = None
+    others: frozenset[str] = frozenset()
+    shows_frozen: bool = False
 
     def lines(self) -> list[str]:
         """One line for each package, as diffs show it; damage is part of the line."""
@@ -74,10 +99,18 @@ class Observed:
         marked = []
         for record in self.state.records.values():
             files = self.damaged.get(record.name)
-            marked.append(f"{record.label} (damaged: {files[0]})" if files else record.label)
+            if record.name in self.others:
+                marked.append(f"{record.label} (another file than the locked one)")
+            else:
+                marked.append(f"{record.label} (damaged: {files[0]})" if files else record.label)
         for bad in self.state.bad_records:
             marked.append(f"{bad} (unreadable record)")
-        return sorted(marked)
+        return with_marker(marked, self.shows_frozen and self.state.frozen)
+
+
+def with_marker(lines: Sequence[str], frozen: bool) -> list[str]:
+    """The sorted ``lines`` of an environment, after one for the marker when it is ``frozen``."""
+    return [*(["(frozen)"] if frozen else []), *sorted(lines)]
 
 
 def observe(request: Request) -> Observed:
@@ -87,7 +120,13 @@ def observe(request: Request) -> Observed:
     damaged = {}
     if state.is_environment and (request.repair or journal):
         damaged = damaged_files(state)
-    return Observed(state, damaged, str(journal.get("operation") or "change") if journal else None)
+    return Observed(
+        state,
+        damaged,
+        str(journal.get("operation") or "change") if journal else None,
+        frozenset(other_files(request.lock or (), state)),
+        request.frozen is not None,
+    )
 
 
 def plan(request: Request, observed: Observed) -> Plan:
@@ -104,6 +143,15 @@ def plan(request: Request, observed: Observed) -> Plan:
         return Plan(delete=True, reasons=(f"{request.prefix} is to be absent",))
     if request.state == "absent":
         result = plan_absent(request.wanted, state)
+    elif request.lock is not None:
+        result = plan_lock(request.lock, state, observed.damaged)
+        if result and _is_base(request, state):
+            raise CondaModuleError(
+                f"{request.prefix} is a base environment, and a lock would take conda's own packages away."
+                " Nothing was changed.",
+                prefix=request.prefix,
+                hint="lock another environment.",
+            )
     else:
         result = plan_packages(
             request.wanted,
@@ -114,14 +162,32 @@ def plan(request: Request, observed: Observed) -> Plan:
         )
         if state.bad_records:
             result = _with_bad_records(result, state)
+    if result and request.recreate:
+        _refuse_protected(request, state)
+        freeze = True if request.frozen else None
+        reasons = (*result.reasons, f"{request.prefix} is to be made anew when it differs")
+        return Plan(
+            recreate=True, create=True, install=request.asked, freeze=freeze, reasons=reasons
+        )
+    if request.frozen is not None:
+        return _with_freeze(request.frozen, result, state)
     if result and state.frozen:
         raise CondaModuleError(
             f"The environment {request.prefix} is frozen (conda-meta/frozen), and the task would change it:"
             f" {'; '.join(result.reasons)}. Nothing was changed.",
             prefix=request.prefix,
-            hint="change another environment, or remove the file conda-meta/frozen on purpose.",
+            hint="change another environment, or remove the file conda-meta/frozen on purpose (conda_env does"
+            " that with the option frozen).",
         )
     return result
+
+
+def _with_freeze(frozen: bool, result: Plan, state: PrefixState) -> Plan:
+    """Add the marker where it is not as wanted; a task that names it may change what it protects."""
+    if frozen == state.frozen:
+        return result
+    reason = "the environment is to be frozen" if frozen else "the environment is not to be frozen"
+    return replace(result, freeze=frozen, reasons=(*result.reasons, reason))
 
 
 def _with_bad_records(result: Plan, state: PrefixState) -> Plan:
@@ -165,7 +231,8 @@ def _plan_without_environment(request: Request, observed: Observed) -> Plan:
             asked=[item.text for item in request.wanted],
             hint="create it first with llmfleet.conda.conda_env.",
         )
-    specs = tuple(item.text for item in request.wanted)
+    specs = request.asked
+    freeze = True if request.frozen else None
     reason = f"there is no environment at {request.prefix}"
     if not state.empty:
         if observed.interrupted not in _HALF:
@@ -174,9 +241,10 @@ def _plan_without_environment(request: Request, observed: Observed) -> Plan:
             recreate=True,
             create=True,
             install=specs,
+            freeze=freeze,
             reasons=(_left_half(request, observed),),
         )
-    return Plan(create=True, install=specs, reasons=(reason,))
+    return Plan(create=True, install=specs, freeze=freeze, reasons=(reason,))
 
 
 def _left_half(request: Request, observed: Observed) -> str:
@@ -193,14 +261,18 @@ def _foreign(prefix: str, consequence: str) -> CondaModuleError:
     )
 
 
+def _is_base(request: Request, state: PrefixState) -> bool:
+    same = os.path.realpath(request.prefix) == os.path.realpath(request.installation)
+    return same or "conda" in state.records
+
+
 def _refuse_protected(request: Request, state: PrefixState) -> None:
     problem = None
-    if (
-        os.path.realpath(request.prefix) == os.path.realpath(request.installation)
-        or "conda" in state.records
-    ):
+    if _is_base(request, state):
         problem = "is a base environment; llmfleet.conda.conda_installation removes those"
-    elif state.frozen:
+    elif state.frozen and (
+        request.frozen is None or (request.frozen and request.state == "absent")
+    ):
         problem = "is frozen (conda-meta/frozen)"
     elif any(
         os.path.isdir(os.path.join(request.prefix, *parts)) for parts in (("envs",), ("pkgs",))

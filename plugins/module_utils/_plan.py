@@ -41,6 +41,7 @@ class Plan:
         update: specs for which a newer package is looked for; only conda can say whether there is one.
         quarantine: unreadable record files in ``conda-meta`` that are set aside before ``install``.
         delete: the whole environment is removed.
+        freeze: the marker ``conda-meta/frozen`` is set (True), removed (False), or already right (None).
         reasons: one sentence for each thing that is not as wanted.
     """
 
@@ -53,11 +54,13 @@ class Plan:
     update: tuple[str, ...] = ()
     quarantine: tuple[str, ...] = ()
     delete: bool = False
+    freeze: bool | None = None
     reasons: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         steps = (self.remove, self.reinstall, self.install, self.update, self.quarantine)
-        return self.recreate or self.create or self.delete or any(steps)
+        whole = self.recreate or self.create or self.delete
+        return whole or self.freeze is not None or any(steps)
 
     def as_result(self) -> dict[str, object]:
         """The plan as a module returns it."""

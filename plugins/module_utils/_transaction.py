@@ -214,15 +214,15 @@ def journalled(
     """Keep a journal for the block, which must run under the lock of ``prefix``.
 
     Args:
-        operation: what a later run that finds the journal learns was going on; ``remove`` means the
-            prefix as a whole.
+        operation: what a later run that finds the journal learns was going on; ``remove`` and ``create``
+            mean the prefix as a whole.
         details: what else it should know.
 
     Raises:
         CondaModuleError: the journal cannot be written; nothing was changed then.
     """
     inside = os.path.isdir(os.path.join(prefix, "conda-meta"))
-    if operation == "remove" and os.access(os.path.dirname(prefix), os.W_OK | os.X_OK):
+    if operation in {"create", "remove"} and os.access(os.path.dirname(prefix), os.W_OK | os.X_OK):
         inside = False
     path = os.path.join(prefix, _JOURNAL_INSIDE) if inside else _beside(prefix, "-journal")
     content = {

@@ -15,7 +15,8 @@ description:
   - Creates, changes and removes a conda environment so that it holds the packages that the task names.
   - The state is read from the environment's own files. Conda is started only when something has to change,
     so a run that finds nothing to do costs milliseconds.
-  - An existing environment is never recreated over; a directory that is no environment is never touched.
+  - An existing environment is only made anew when O(recreate) asks for it; a directory that is no environment
+    is never touched.
 author:
   - llmfleet contributors (@llmfleet)
 extends_documentation_fragment:
@@ -30,6 +31,41 @@ options:
     type: list
     elements: str
     default: []
+  environment:
+    description:
+      - What an C(environment.yml) declares, as a mapping or as the text of such a file.
+      - Understood are the keys C(dependencies), C(channels), and C(name) and C(prefix), which are not used,
+        since the task says where the environment is. Any other key is refused, C(variables) among them,
+        unless it is empty.
+      - The match specs of C(dependencies) count like those of O(packages), which are added to them.
+      - C(channels) counts when the option O(channels) is empty, and then conda uses these channels only.
+        C(nodefaults) among them is no channel.
+      - The C(pip) section is not installed here. It is returned as RV(pip_requirements), for
+        M(llmfleet.conda.conda_pip).
+      - A text may use what such files consist of. Forms of YAML beyond that, such as anchors and values over
+        several lines, are refused with the number of the line.
+    type: raw
+  environment_file:
+    description:
+      - Path on the managed host of an C(environment.yml), read as the text of O(environment).
+    type: path
+  lock:
+    description:
+      - An explicit lock, as C(conda list --explicit --md5) prints it, as one text or as a list of lines.
+      - Each line is the URL of a package (C(.conda) or C(.tar.bz2)) below a platform such as C(linux-64) or
+        C(noarch). After a C(#) may follow an MD5, or C(sha256:) and a SHA-256.
+      - The environment then holds exactly these packages. Packages that the lock does not name are removed,
+        and packages of another version, build, channel or digest are replaced. No solver runs.
+      - Digests are compared with the records of the linked packages. conda itself knows only MD5 and checks
+        it before it links; a SHA-256 that differs fails the task after linking.
+      - O(channels) and O(prune) have no effect with a lock.
+      - Cannot be given together with O(packages), nor with V(latest) for O(state), nor for a base
+        environment.
+    type: raw
+  lock_file:
+    description:
+      - Path on the managed host of a file with what O(lock) takes.
+    type: path
   state:
     description:
       - V(present) makes the environment and installs what is not satisfied, leaving alone what is.
@@ -42,6 +78,23 @@ options:
     description: Remove packages that neither O(packages) nor their dependencies need.
     type: bool
     default: false
+  recreate:
+    description:
+      - Remove the environment and make it anew when it is not as the task wants it, instead of changing it.
+      - Nothing is done as long as it is as wanted; damaged packages make a difference too.
+      - All that is in it goes, what pip installed and files of people included. Before that, conda must have
+        found a solution for O(packages); a lock is not tried before.
+      - Cannot be given with V(latest) for O(state).
+    type: bool
+    default: false
+  frozen:
+    description:
+      - Whether the environment has the marker C(conda-meta/frozen) of CEP 22, which makes newer versions of
+        conda refuse to change it, and this collection too.
+      - A task that gives this option may change the frozen environment; V(true) puts the marker back after
+        that. V(false) also allows to remove the environment.
+      - When omitted, the marker stays as it is, and a frozen environment that is not as wanted is an error.
+    type: bool
 seealso:
   - module: llmfleet.conda.conda_package
   - module: llmfleet.conda.conda_pip
@@ -72,6 +125,57 @@ EXAMPLES = r"""
     packages: [python=3.12, numpy]
     channels: [conda-forge]
     state: latest
+
+- name: The environment of an environment.yml that lies on the controller
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    environment: "{{ lookup('ansible.builtin.file', 'environment.yml') }}"
+  register: llm_environment
+
+- name: The pip section of that file
+  llmfleet.conda.conda_pip:
+    installation: /opt/miniconda3
+    name: llm
+    requirements: "{{ llm_environment.pip_requirements }}"
+  when: llm_environment.pip_requirements | length > 0
+
+- name: The environment of an environment.yml that lies on the host, and one package more
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    environment_file: /srv/project/environment.yml
+    packages: [ipykernel]
+    prune: true
+
+- name: An environment in the form of environment.yml
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    environment:
+      channels: [conda-forge, nodefaults]
+      dependencies: [python=3.12, numpy]
+
+- name: Exactly the packages of a lock that lies on the controller
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    lock: "{{ lookup('ansible.builtin.file', 'llm.linux-64.lock') }}"
+
+- name: Exactly the packages of a lock that lies on the host
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    lock_file: /srv/locks/llm.linux-64.lock
+
+- name: Made anew when it differs, and protected from changes by hand
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    packages: [python=3.12, numpy]
+    channels: [conda-forge]
+    recreate: true
+    frozen: true
 
 - name: The environment is gone
   llmfleet.conda.conda_env:
@@ -113,6 +217,12 @@ packages:
       description: Canonical name of the channel it came from.
       type: str
       sample: conda-forge
+pip_requirements:
+  description: The pip section of O(environment) or O(environment_file), which this module does not install.
+  returned: success
+  type: list
+  elements: str
+  sample: ["transformers>=4.40"]
 plan:
   description: What had to be done, and why.
   returned: success
@@ -163,14 +273,23 @@ def main() -> None:
             **LOCATION_OPTIONS,
             **CONDA_OPTIONS,
             "packages": {"type": "list", "elements": "str", "default": []},
+            "environment": {"type": "raw"},
+            "environment_file": {"type": "path"},
+            "lock": {"type": "raw"},
+            "lock_file": {"type": "path"},
             "state": {
                 "type": "str",
                 "choices": ["present", "absent", "latest"],
                 "default": "present",
             },
             "prune": {"type": "bool", "default": False},
+            "recreate": {"type": "bool", "default": False},
+            "frozen": {"type": "bool"},
         },
-        mutually_exclusive=[("name", "prefix")],
+        mutually_exclusive=[
+            ("name", "prefix"),
+            ("environment", "environment_file", "lock", "lock_file"),
+        ],
         required_one_of=[("name", "prefix")],
         supports_check_mode=True,
     )

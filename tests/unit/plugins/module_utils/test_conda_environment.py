@@ -22,6 +22,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_plan i
     plan,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import parse_lock
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import parse_specs
 from tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 
@@ -52,9 +53,13 @@ if command != "create" and meta.is_dir():
         linked[data["name"]] = data["version"]
 wanted = dict(linked)
 force = "--force-reinstall" in argv
-if command == "remove":
+if "--file" in argv:
+    for line in Path(argv[argv.index("--file") + 1]).read_text().splitlines()[1:]:
+        name, version, _build = line.rsplit("/", 1)[1].rsplit("-", 2)
+        wanted[name] = version
+elif command == "remove":
     gone = set(linked) if "--all" in argv else set(rest)
-    gone |= {{name for name, depends in needs.items() if gone & set(depends)}}
+    if "--force" not in argv: gone |= {{name for name, depends in needs.items() if gone & set(depends)}}
     wanted = {{name: version for name, version in linked.items() if name not in gone}}
 else:
     for spec in rest:
@@ -115,10 +120,14 @@ class World:
             return []
 
     def request(self, *packages: str, **options: Any) -> Request:
-        defaults = {"whole": True, "executable": str(self.tools / "conda"), "timeout": 30.0}
+        defaults = {
+            "prefix": str(self.prefix),
+            "whole": True,
+            "executable": str(self.tools / "conda"),
+            "timeout": 30.0,
+        }
         return Request(
             installation=str(self.installation),
-            prefix=str(self.prefix),
             wanted=parse_specs(packages),
             **{**defaults, **options},
         )
@@ -169,6 +178,150 @@ def test_create(world: World) -> None:
     assert [call[0] for call in real] == ["create"]
     assert real[0][-2:] == ["tqdm", "six=1.0"]
     assert real[0][6:9] == ["--override-channels", "--channel", "lab"]
+
+
+def frozen(world: World) -> bool:
+    return (world.prefix / "conda-meta" / "frozen").exists()
+
+
+def test_the_marker_is_set_and_removed_without_conda(world: World) -> None:
+    world.run("six=1.0")
+    started = len(world.calls())
+    done = world.both("six", frozen=True)
+    assert done.plan.reasons == ("the environment is to be frozen",)
+    assert (done.before, done.after) == (["six 1.0 0 lab"], ["(frozen)", "six 1.0 0 lab"])
+    assert frozen(world)
+    assert not world.run("six").changed
+    assert world.both("six", frozen=False).changed
+    assert not frozen(world)
+    assert len(world.calls()) == started
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_created_frozen_or_not(wanted: bool, world: World) -> None:
+    world.both("six", frozen=wanted)
+    assert frozen(world) is wanted
+
+
+def test_a_frozen_environment_changes_for_the_task_that_names_it(world: World) -> None:
+    world.run("six=1.0", frozen=True)
+    marker = world.prefix / "conda-meta" / "frozen"
+    marker.write_text('{"message": "ours"}')
+    with pytest.raises(CondaModuleError, match="is frozen"):
+        world.run("six=2.0")
+    done = world.both("six=2.0", frozen=True)
+    assert packages(done) == ["six 2.0"]
+    assert marker.read_text() == '{"message": "ours"}'
+    world.mode("refuse")
+    with pytest.raises(CondaModuleError, match="failed for"):
+        world.run("six=1.0", frozen=False)
+    assert marker.read_text() == '{"message": "ours"}'
+
+
+def test_a_frozen_environment_is_removed_only_with_frozen_false(world: World) -> None:
+    world.run("six", frozen=True)
+    for given in (None, True):
+        with pytest.raises(CondaModuleError, match="is frozen"):
+            world.run(state="absent", frozen=given)
+    world.both(state="absent", frozen=False)
+    assert not world.prefix.exists()
+
+
+def test_recreate_only_where_something_differs(world: World) -> None:
+    world.run("tqdm", "sole")
+    mine = world.prefix / "mine.txt"
+    mine.write_text("")
+    assert not world.run("tqdm", recreate=True).changed
+    assert mine.exists()
+    done = world.both("tqdm", "six=1.0", recreate=True)
+    assert done.plan.recreate
+    assert packages(done) == ["six 1.0", "tqdm 1.0"]
+    assert not mine.exists()
+
+
+def test_recreate_of_a_lock_and_of_a_frozen_environment(world: World) -> None:
+    world.run("sole", frozen=True)
+    with pytest.raises(CondaModuleError, match="is frozen"):
+        world.run("six=1.0", recreate=True)
+    world.both(recreate=True, frozen=True, **lock("six-1.0"))
+    assert frozen(world)
+
+
+def test_what_cannot_be_solved_does_not_cost_the_environment(world: World) -> None:
+    world.run("six=1.0")
+    before = snapshot(world.prefix)
+    world.mode("refuse")
+    with pytest.raises(CondaModuleError):
+        world.run("six=2.0", recreate=True)
+    assert snapshot(world.prefix) == before
+
+
+def test_a_base_is_not_recreated(world: World) -> None:
+    FakePrefix(world.installation).link("conda", "24.7.1")
+    with pytest.raises(CondaModuleError, match="is a base environment"):
+        world.run("six", prefix=str(world.installation), recreate=True)
+    assert world.calls() == []
+
+
+LOCKED = "https://host/lab/noarch/{}-0.conda"
+
+
+def lock(*stems: str, digest: str = "") -> dict[str, Any]:
+    return {"lock": parse_lock("\n".join(LOCKED.format(stem) + digest for stem in stems))}
+
+
+def test_a_lock_is_created_and_kept(world: World) -> None:
+    done = world.both(**lock("tqdm-1.0", "six-1.0"))
+    assert packages(done) == ["six 1.0", "tqdm 1.0"]
+    assert [call[0] for call in world.calls()] == ["create"]
+    assert "--dry-run" not in world.calls()[0]
+
+
+def test_a_lock_replaces_and_removes(world: World) -> None:
+    world.run("tqdm", "six=1.0", "sole")
+    started = len(world.calls())
+    done = world.both(**lock("tqdm-1.0", "six-2.0"))
+    assert packages(done) == ["six 2.0", "tqdm 1.0"]
+    commands = [(call[0], *call[6:]) for call in world.calls()[started:]]
+    assert commands[0] == ("remove", "--force", "sole")
+    assert commands[1][:2] == ("install", "--file")
+    assert len(commands) == 2
+
+
+def test_a_lock_without_a_dependency_is_held_as_it_is(world: World) -> None:
+    world.run("tqdm")
+    assert packages(world.both(**lock("tqdm-1.0"))) == ["tqdm 1.0"]
+
+
+def test_a_lock_repairs(world: World) -> None:
+    world.run("six=1.0", "sole")
+    (world.prefix / "lib" / "six.py").unlink()
+    (world.prefix / "conda-meta" / "sole-1.0-0.json").write_text("{")
+    done = world.both(**lock("six-1.0", "sole-1.0"))
+    assert done.plan.reinstall == ("six",)
+    assert packages(done) == ["six 1.0", "sole 1.0"]
+
+
+def test_a_digest_that_differs_fails(world: World) -> None:
+    wanted = lock("six-1.0", digest="#sha256:" + "0" * 64)
+    with pytest.raises(CondaModuleError, match=r"six: what was linked into .* is not the file"):
+        world.run(**wanted)
+    assert not world.prefix.exists()
+    world.run("six=1.0")
+    before = snapshot(world.prefix)
+    foretold = world.run(check=True, **wanted)
+    assert foretold.changed
+    assert foretold.before == ["six 1.0 0 lab (another file than the locked one)"]
+    assert foretold.after == ["six 1.0 0 lab"]
+    assert snapshot(world.prefix) == before
+
+
+def test_a_base_is_not_locked(world: World) -> None:
+    base = FakePrefix(world.installation)
+    base.link("conda", "24.7.1")
+    with pytest.raises(CondaModuleError, match="is a base environment"):
+        world.run(prefix=str(world.installation), **lock("six-1.0"))
+    assert world.calls() == []
 
 
 def test_create_in_an_empty_directory(world: World) -> None:

@@ -1,0 +1,49 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The marker of a frozen environment, ``conda-meta/frozen`` (CEP 22): a file that may be empty."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import FROZEN
+
+
+def set_marker(prefix: str, content: bytes = b"") -> None:
+    """Make the marker of the environment at ``prefix``.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with open(os.path.join(prefix, FROZEN), "wb") as stream:
+        stream.write(content)
+
+
+@contextmanager
+def marker_lifted(prefix: str, *, put_back: bool) -> Iterator[None]:
+    """Take the marker away for the block, because newer versions of conda change nothing beside it.
+
+    Args:
+        prefix: of the environment; without a marker nothing happens.
+        put_back: the marker returns, with its content, when the block succeeds; when the block fails it
+            returns in any case, as far as the environment is still there.
+    """
+    path = os.path.join(prefix, FROZEN)
+    try:
+        with open(path, "rb") as stream:
+            content = stream.read()
+        os.unlink(path)
+    except (FileNotFoundError, NotADirectoryError):
+        yield
+        return
+    try:
+        yield
+    except BaseException:
+        if os.path.isdir(os.path.dirname(path)):
+            set_marker(prefix, content)
+        raise
+    if put_back:
+        set_marker(prefix, content)
