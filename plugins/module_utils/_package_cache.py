@@ -16,20 +16,28 @@ def condarc_files(installation: str) -> list[str]:
     The list is conda's search path (``conda config --help``, 24.7) without the environment variables,
     which never reach a conda that this collection starts.
     """
-    places = (
-        "/etc/conda/.condarc",
-        "/etc/conda/condarc",
-        "/var/lib/conda/.condarc",
-        "/var/lib/conda/condarc",
-        os.path.join(installation, ".condarc"),
-        os.path.join(installation, "condarc"),
-        os.path.expanduser("~/.config/conda/.condarc"),
-        os.path.expanduser("~/.config/conda/condarc"),
-        os.path.expanduser("~/.conda/.condarc"),
-        os.path.expanduser("~/.conda/condarc"),
-        os.path.expanduser("~/.condarc"),
+    directories = (
+        "/etc/conda",
+        "/var/lib/conda",
+        installation,
+        os.path.expanduser("~/.config/conda"),
+        os.path.expanduser("~/.conda"),
     )
+    places: list[str] = []
+    for directory in directories:
+        places += [os.path.join(directory, name) for name in (".condarc", "condarc")]
+        places += _parts(os.path.join(directory, "condarc.d"))
+    places.append(os.path.expanduser("~/.condarc"))
     return [path for path in places if os.path.isfile(path)]
+
+
+def _parts(directory: str) -> list[str]:
+    """The files of a ``condarc.d`` that conda reads, in its order."""
+    try:
+        names = sorted(os.listdir(directory))
+    except OSError:
+        return []
+    return [os.path.join(directory, name) for name in names if name.endswith((".yml", ".yaml"))]
 
 
 def package_caches(installation: str) -> list[str]:

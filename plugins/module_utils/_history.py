@@ -1,0 +1,68 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads what users asked of an environment from ``conda-meta/history``.
+
+The format is that of conda 4.4 to 26 (``conda.history.History``): comment lines such as
+``# update specs: ['numpy', 'python=3.12']``. The last word on a package counts.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._match_spec import parse_match_spec
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY
+from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
+    InvalidSpecError,
+    UnsupportedSpecError,
+)
+
+_SPECS = re.compile(r"#\s*(?P<action>\w+)\s*specs:\s*(?P<specs>.+)?")
+_WANTED = frozenset({"update", "install", "create", "neutered"})
+_UNWANTED = frozenset({"remove", "uninstall"})
+
+
+def requested_names(prefix: str) -> set[str]:
+    """Names of the packages that users asked for, installed or not; empty without a readable history."""
+    try:
+        with open(os.path.join(prefix, HISTORY), encoding="utf-8", errors="replace") as stream:
+            return parse_history(stream.read())
+    except OSError:
+        return set()
+
+
+def parse_history(text: str) -> set[str]:
+    """Names of the packages that the history asks for."""
+    names: set[str] = set()
+    for line in text.splitlines():
+        found = _SPECS.match(line)
+        if not found:
+            continue
+        mentioned = {name for name in map(_name, _items(found["specs"] or "")) if name}
+        if found["action"] in _WANTED:
+            names |= mentioned
+        elif found["action"] in _UNWANTED:
+            names -= mentioned
+    return names
+
+
+def _items(text: str) -> list[str]:
+    """The specs of one line: a list of Python, or words between commas as conda before 4.4 wrote them."""
+    if text.startswith("["):
+        try:
+            found = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            return []
+        return [str(item) for item in found]
+    # A comma may also stand within a spec (numpy >=1.26,<2): what starts with an operator goes on.
+    return [item for item in text.split(",") if item.strip() and item.strip()[0] not in "<>=!~|*"]
+
+
+def _name(spec: str) -> str:
+    try:
+        return parse_match_spec(spec).name
+    except (InvalidSpecError, UnsupportedSpecError):
+        return re.split(r"[\s=<>!~\[]", spec.rpartition("::")[2].strip(), maxsplit=1)[0]

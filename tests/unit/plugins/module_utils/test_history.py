@@ -1,0 +1,35 @@
+"""Names of requested packages, out of histories as conda writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._history import (
+    parse_history,
+    requested_names,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", set()),
+        ("==> 2026-01-01 00:00:00 <==\n# cmd: conda create -n x python\n+lab::x-1-0\n", set()),
+        ("# update specs: ['python=3.12', 'numpy[version=\">=2,<3\"]']\n", {"python", "numpy"}),
+        ("# install specs: conda-forge::six\n", {"six"}),
+        ("# install specs: python>=3.5.1,jupyter >=1.0.0,<2.0,six\n", {"python", "jupyter", "six"}),
+        ("# update specs: ['a', 'b']\n# remove specs: ['a']\n", {"b"}),
+        ("# remove specs: ['a']\n# update specs: ['a']\n", {"a"}),
+        ("# update specs: ['a=1']\n# neutered specs: ['a']\n", {"a"}),
+        ("# update specs: ['broken\n", set()),
+        ("# update specs:\n", set()),
+    ],
+)
+def test_parse_history(text: str, names: set[str]) -> None:
+    assert parse_history(text) == names
+
+
+def test_no_history_asks_for_nothing(tmp_path: Path) -> None:
+    assert requested_names(str(tmp_path)) == set()
