@@ -62,7 +62,8 @@ def test_the_settings(info: Any, conda: Any) -> None:
     assert effective["envs_dirs"] == told["envs_dirs"]
     assert effective["pkgs_dirs"] == told["pkgs_dirs"]
     assert effective["channels"] == shown["channels"]
-    assert effective["channel_alias"] == shown["channel_alias"]
+    alias = shown["channel_alias"]
+    assert effective["channel_alias"] == f"{alias['scheme']}://{alias['location']}"
 
 
 def test_the_environments(
