@@ -31,6 +31,7 @@ Runner = Callable[[Sequence[str]], "Completed | None"]
 
 TOOL_TIMEOUT = 60
 _MISMATCH = "driver/library version mismatch"
+_FIELDS = "name,uuid,driver_version,memory.total"
 _NVIDIA_SMI = ("nvidia-smi", "/usr/bin/nvidia-smi", "/usr/lib/wsl/lib/nvidia-smi")
 _ROCMINFO = ("rocminfo", "/opt/rocm/bin/rocminfo")
 _KFD_NODES = "/sys/class/kfd/kfd/topology/nodes"
@@ -136,24 +137,22 @@ def _has_nvidia_card(files: Files) -> bool:
     )
 
 
+def _query(runner: Runner, fields: str) -> Completed | None:
+    return _first(runner, _NVIDIA_SMI, [f"--query-gpu={fields}", "--format=csv,noheader,nounits"])
+
+
 def _ask_nvidia_smi(runner: Runner) -> tuple[tuple[Gpu, ...], str, bool, str]:
     """GPUs, what is wrong, whether driver and library differ, and the driver's version."""
-    done = None
-    # Drivers before 510 refuse a query that names compute_cap.
-    for fields in (
-        "name,uuid,driver_version,memory.total,compute_cap",
-        "name,uuid,driver_version,memory.total",
-    ):
-        done = _first(
-            runner, _NVIDIA_SMI, [f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
-        )
-        if done is None:
-            return (), "nvidia-smi is not there", False, ""
-        if done.rc == 0:
-            return (*_parse_nvidia_smi(done.stdout, fields.count(",")),)
-        if "compute_cap" not in done.stdout + done.stderr:
-            break
-    assert done is not None
+    fields = _FIELDS + ",compute_cap"
+    done = _query(runner, fields)
+    if done is not None and done.rc != 0 and "compute_cap" in done.stdout + done.stderr:
+        # Drivers before 510 refuse a query that names it.
+        fields = _FIELDS
+        done = _query(runner, fields)
+    if done is None:
+        return (), "nvidia-smi is not there", False, ""
+    if done.rc == 0:
+        return (*_parse_nvidia_smi(done.stdout, fields.count(",")),)
     said = " ".join((done.stdout + " " + done.stderr).split())
     if done.timed_out:
         said = f"it did not answer within {TOOL_TIMEOUT} seconds"
