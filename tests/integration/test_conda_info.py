@@ -72,15 +72,15 @@ def test_the_environments(
     found = {one["prefix"]: one for one in info()["environments"]}
     assert found[str(conda_installation)]["name"] == "base"
     assert found[str(environment)]["name"] == environment.name
-    # conda, as root, also lists what other users have registered.
-    told = {
-        path
-        for path in conda("env", "list")["envs"]
-        if Path(path).is_relative_to(conda_installation)
-    }
-    assert {path for path in found if Path(path).is_relative_to(conda_installation)} == told
-    for prefix, one in found.items():
+    # Other tests leave environments here as well; plain files say which there are.
+    histories = conda_installation.glob("envs/*/conda-meta/history")
+    there = {str(conda_installation), *(str(path.parent.parent) for path in histories)}
+    assert {path for path in found if Path(path).is_relative_to(conda_installation)} == there
+    own = {str(conda_installation), str(environment)}
+    assert own <= set(conda("env", "list")["envs"])
+    for prefix in own:
         listed = conda("list", "--prefix", prefix, "--no-pip")
+        one = found[prefix]
         assert one["package_count"] == len(listed)
         assert (one["problems"], one["damaged"], one["interrupted"]) == ([], [], "")
 
