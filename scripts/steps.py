@@ -50,7 +50,7 @@ def _show_failure(log: Path, lines: int = 40) -> None:
 def _typed_packages() -> list[str]:
     """mypy's arguments: the collection by its import name, and the code around it."""
     package = "ansible_collections.llmfleet.conda.plugins"
-    parts = ("module_utils", "modules", "action", "callback", "filter")
+    parts = ("module_utils", "plugin_utils", "modules", "action", "callback", "filter")
     present = [part for part in parts if any((ROOT / "plugins" / part).glob("*.py"))]
     names = [*(f"{package}.{part}" for part in present), "lab", "scripts"]
     return [word for name in names for word in ("-p", name)]
