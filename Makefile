@@ -13,7 +13,7 @@ RUN_TESTS := $(BIN)/python -m scripts.run_tests
 SCENARIO ?= default
 ARGS ?=
 
-.PHONY: help venv demo test lint sanity unit lab-tests integration molecule lab build-collection catalogue changelog clean
+.PHONY: help venv demo test lint sanity unit units lab-tests integration molecule lab build-collection catalogue changelog clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ sanity: venv ## ansible-test sanity only (ARGS="--test pylint" goes to ansible-t
 
 unit: venv ## unit tests only (ARGS="-k name" goes to pytest)
 	@$(RUN_TESTS) unit -- $(ARGS)
+
+units: venv ## `ansible-test units` only, on every Python from 3.9 to 3.13 (ARGS="3.9" chooses)
+	@$(BIN)/python -m scripts.units $(ARGS)
 
 lab-tests: venv ## the lab's own tests only
 	@$(RUN_TESTS) lab -- $(ARGS)

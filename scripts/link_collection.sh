@@ -17,7 +17,7 @@ init=$root/build/collections/ansible_collections/__init__.py
 for entry in "$root"/*; do
     name=${entry##*/}
     case $name in
-        build|lab|tests|bench|molecule|scripts|requirements|Makefile|ansible.cfg|pyproject.toml) continue ;;
+        build|lab|bench|molecule|scripts|requirements|Makefile|ansible.cfg|pyproject.toml) continue ;;
     esac
     [ "$(readlink "$target/$name" 2>/dev/null || :)" = "$entry" ] && continue
     ln -sfn "$entry" "$target/$name"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lab.errors import LabError
 from scripts import engine, molecule_lab, sanity
+from scripts import units as ansible_units
 from scripts.console import Ticker, duration, say, style
 from scripts.layout import LOGS, PYTHON, ROOT, VENV_BIN, shown, tool_environment
 from scripts.molecule_progress import MoleculeProgress
@@ -153,7 +154,14 @@ def _workers() -> int:
 
 def unit(options: Options) -> Tally:
     """pure functions, argument checks, role variables: no conda, no network."""
-    return _pytest("unit", ["tests/unit", "tests/roles"], options, workers=_workers())
+    return _pytest(
+        "unit", ["tests/unit", "tests/scripts", "tests/roles"], options, workers=_workers()
+    )
+
+
+def units(options: Options) -> Tally:
+    """ansible-test units: the collection's unit tests on every Python from 3.9 to 3.13."""
+    return ansible_units.units()
 
 
 def _build_lab(parts: Sequence[str] = ()) -> None:
@@ -287,6 +295,7 @@ def _scenario(name: str, options: Options, variables: Mapping[str, str]) -> Tall
 STEPS: dict[str, Callable[[Options], Tally]] = {
     "lint": lint,
     "unit": unit,
+    "units": units,
     "lab": lab,
     "integration": integration,
     "molecule": molecule,

@@ -132,6 +132,9 @@ def source_of(module: ModuleType) -> str:
         except ImportError:
             # Loaders that wrap another answer for their own names only.
             text = None
+    if isinstance(text, bytes):
+        # Ansible's own loader of collections (ansible.utils.collection_loader) answers with bytes.
+        text = text.decode("utf-8")
     if not text:
         try:
             text = inspect.getsource(module)

@@ -1,51 +1,18 @@
-"""What a directory tree is made of, so that two moments can be compared without trusting any module."""
+"""Snapshots of what the lab's conda works in: its own counter of starts does not count."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from ansible_collections.llmfleet.conda.tests.unit.plugins.snapshot import Snapshot, changes
+from ansible_collections.llmfleet.conda.tests.unit.plugins.snapshot import (
+    snapshot as plain_snapshot,
+)
 from lab import counter
 
-# The lab's own device for counting conda's starts; a dry run starts conda and so writes a line there.
-_LAB_FILES = frozenset({counter.LOG})
-
-Snapshot = dict[str, tuple[int, int, int, int]]
+__all__ = ["Snapshot", "changes", "snapshot"]
 
 
 def snapshot(*roots: Path) -> Snapshot:
-    """Mode, size, modification time (ns) and inode of everything below ``roots``, by path.
-
-    The lab's counter file is left out, and with it the size and time of the directory that holds it.
-    """
-    found: Snapshot = {}
-    for root in roots:
-        if os.path.lexists(root):
-            found[str(root)] = _entry(os.lstat(root))
-        if os.path.isdir(root):
-            _walk(str(root), found)
-    return found
-
-
-def _walk(directory: str, found: Snapshot) -> None:
-    # Strings and scandir: a conda prefix has ten thousand files, and every test looks at it twice.
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            if entry.name in _LAB_FILES:
-                mode, _, _, inode = found[directory]
-                found[directory] = mode, 0, 0, inode
-                continue
-            found[entry.path] = _entry(entry.stat(follow_symlinks=False))
-            if entry.is_dir(follow_symlinks=False):
-                _walk(entry.path, found)
-
-
-def _entry(stat: os.stat_result) -> tuple[int, int, int, int]:
-    return stat.st_mode, stat.st_size, stat.st_mtime_ns, stat.st_ino
-
-
-def changes(before: Snapshot, after: Snapshot) -> list[str]:
-    """Paths that came, went or are not the same any more."""
-    return sorted(
-        path for path in before.keys() | after.keys() if before.get(path) != after.get(path)
-    )
+    """As the plain one; a dry run starts conda and so writes a line into the lab's counter."""
+    return plain_snapshot(*roots, left_out={counter.LOG})

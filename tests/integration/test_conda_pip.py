@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.llmfleet.conda.tests.unit.plugins.wheel_factory import make_wheel
 from lab.mirror import Mirror
 from tests.integration.four_steps import Steps
 from tests.integration.snapshot import changes, snapshot
-from tests.wheel_factory import make_wheel
 
 ROOT = Path(__file__).resolve().parents[2]
 RunModule = Callable[..., dict[str, Any]]

@@ -18,7 +18,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command impo
     solution_of,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from tests.unit.plugins.fake_prefix import snapshot
+from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import snapshot
 
 FAKE = """\
 #!{python} -I

@@ -24,7 +24,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_plan i
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import parse_lock
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import parse_specs
-from tests.unit.plugins.fake_prefix import FakePrefix, snapshot
+from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 
 # Knows six 1.0 and 2.0, tqdm 1.0 which needs six, and sole 1.0. "name=version" and "name>=version" only.
 CONDA = """\

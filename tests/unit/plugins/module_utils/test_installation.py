@@ -21,7 +21,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan 
     observe_installation,
     plan_installation,
 )
-from tests.unit.plugins.fake_prefix import FakePrefix, snapshot
+from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 
 # Has the interface of the real ones (constructor 3.16): -b, -p PREFIX, -u; a prefix that exists needs -u.
 SCRIPT = """\

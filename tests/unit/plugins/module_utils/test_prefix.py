@@ -16,7 +16,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     damaged_files,
     observe_prefix,
 )
-from tests.unit.plugins.fake_prefix import FakePrefix, snapshot
+from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 
 
 @pytest.fixture

@@ -19,7 +19,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages im
     damage_of,
     observe_packages,
 )
-from tests.wheel_factory import metadata_text, record_digest
+from ansible_collections.llmfleet.conda.tests.unit.plugins.wheel_factory import (
+    metadata_text,
+    record_digest,
+)
 
 SITE = "lib/python3.11/site-packages"
 

@@ -21,7 +21,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
     remove_empty,
     transaction,
 )
-from tests.unit.plugins.fake_prefix import FakePrefix, snapshot
+from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 
 WORKER = """
 import json, os, sys
@@ -258,7 +258,6 @@ def test_a_journal_that_cannot_be_written_stops_before_any_change(
     assert snapshot(tmp_path) == before
 
 
-@pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_the_owner_of_a_prefix_and_root_exclude_each_other() -> None:
     """The owner can write only inside of the prefix, root takes the lock beside it as well."""

@@ -13,7 +13,7 @@ import yaml
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.llmfleet.conda.plugins.modules import conda_config
-from tests.unit.plugins.fake_prefix import snapshot
+from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import snapshot
 
 Run = Callable[..., dict[str, Any]]
 

@@ -18,8 +18,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import Cond
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_command import Reported
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import transaction
 from ansible_collections.llmfleet.conda.plugins.modules import conda_pip
-from tests.integration.snapshot import changes, snapshot
-from tests.wheel_factory import metadata_text
+from ansible_collections.llmfleet.conda.tests.unit.plugins.snapshot import changes, snapshot
+from ansible_collections.llmfleet.conda.tests.unit.plugins.wheel_factory import metadata_text
 
 SITE = Path("lib", "python3.11", "site-packages")
 JOURNAL = Path("conda-meta", ".llmfleet-journal.json")

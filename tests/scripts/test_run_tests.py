@@ -13,7 +13,7 @@ import pytest
 from scripts import run_tests, steps
 from scripts.results import Tally
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def outcome(name: str, tally: Tally, *blocked: str) -> run_tests.Outcome:
@@ -31,12 +31,12 @@ def test_closing_line_stands_alone_and_is_last(capsys: pytest.CaptureFixture[str
 
 def test_failures_are_named_and_decide_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     bad = Tally(passed=2, skipped=1)
-    bad.fail("tests.unit.test_x::test_y")
+    bad.fail("tests.scripts.test_x::test_y")
     bad.reasons["needs root"] += 1
     code = run_tests.report([outcome("unit", bad)])
     text = capsys.readouterr().out
     assert code == 1
-    assert "tests.unit.test_x::test_y" in text
+    assert "tests.scripts.test_x::test_y" in text
     assert "needs root" in text
     assert text.splitlines()[-1] == "2 passed, 1 failed, 1 skipped"
 

@@ -15,7 +15,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installer import (
 )
 from scripts.make_catalogue import TARGET, render
 
-ROOT = Path(__file__).resolve().parents[4]
+ROOT = Path(__file__).resolve().parents[2]
 SOURCE: dict[str, Any] = json.loads((ROOT / "data" / "installers.json").read_text(encoding="utf-8"))
 
 

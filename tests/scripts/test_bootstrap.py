@@ -10,7 +10,7 @@ import pytest
 
 from scripts import bootstrap, debian_packages
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def run_bootstrap(**env: str) -> subprocess.CompletedProcess[str]:
@@ -62,8 +62,8 @@ def test_collection_link_is_idempotent_and_drops_stale_links() -> None:
         assert subprocess.run([script], check=True, capture_output=True).stdout == b""
     assert not link.is_symlink()
     names = {path.name for path in link.parent.iterdir()}
-    assert {"galaxy.yml", "meta", "plugins", "roles", "playbooks"} <= names
-    assert {"lab", "tests", "scripts", "build", "molecule"} & names == set()
+    assert {"galaxy.yml", "meta", "plugins", "roles", "playbooks", "tests"} <= names
+    assert {"lab", "scripts", "build", "molecule"} & names == set()
 
 
 def test_debian_packages_are_listed_with_command_and_purpose() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import _llm_probe_checks as checks
-from tests.unit.plugins.llm_check import fakes
+from ansible_collections.llmfleet.conda.tests.unit.plugins.module_utils.llm_check import fakes
 
 MATMUL = {"size": 16, "tolerance": 1e-4, "min_cpu_gflops": 0.0, "min_gpu_gflops": 0.0}
 REGRESSION = {"tolerance": 0.02}
@@ -154,7 +154,7 @@ def test_nan_is_the_worst_error() -> None:
 def test_the_data_hold_the_line() -> None:
     features, targets = checks._regression_data()
     assert len(features) == len(targets) == checks.SAMPLES
-    residuals = [y - 2.0 * x[0] + 3.4 * x[1] - 4.2 for x, y in zip(features, targets, strict=True)]
+    residuals = [y - 2.0 * x[0] + 3.4 * x[1] - 4.2 for x, y in zip(features, targets)]
     assert abs(sum(residuals) / len(residuals)) < 0.002
     assert 0.009 < math.sqrt(sum(r * r for r in residuals) / len(residuals)) < 0.011
 

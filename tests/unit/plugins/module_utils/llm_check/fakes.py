@@ -45,10 +45,9 @@ class Matrix:
         )
 
     def __matmul__(self, other: Matrix) -> Matrix:
-        columns = list(zip(*other.rows, strict=True))
+        columns = list(zip(*other.rows))
         rows = [
-            [sum(a * b for a, b in zip(row, column, strict=True)) for column in columns]
-            for row in self.rows
+            [sum(a * b for a, b in zip(row, column)) for column in columns] for row in self.rows
         ]
         return self._like(self.spoil(rows, self))
 

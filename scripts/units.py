@@ -1,0 +1,86 @@
+"""`ansible-test units` on every Python that targets may have: `python -m scripts.units [X.Y ...]`.
+
+The unit tests of the collection, as Ansible's own tool runs them: tests of modules and module_utils on
+every Python from 3.9 to 3.13 that this machine has, those of action plugins and filters on the
+controller's Pythons. All output is in build/logs/units-X.Y.log.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+
+from lab import interpreters
+from scripts import ansible_test
+from scripts.console import Ticker, duration, heading, say
+from scripts.layout import BUILD, LOGS, ROOT, VENV_BIN, shown
+from scripts.processes import run
+from scripts.results import Tally, pytest_tally
+
+COPY = BUILD / "units" / "ansible_collections" / "llmfleet" / "conda"
+TARGETS = ("3.9", "3.10", "3.11", "3.12", "3.13")
+SECONDS = 900
+
+
+def on_python(version: str) -> Tally:
+    """The unit tests on one Python (``major.minor``), which must be on this machine."""
+    results = COPY / "tests" / "output" / "junit"
+    shutil.rmtree(results, ignore_errors=True)
+    log = LOGS / f"units-{version}.log"
+    with Ticker(f"ansible-test units on Python {version}"):
+        code = run(
+            [
+                *(VENV_BIN / "ansible-test", "units", "--color", "no", "-v", "--venv"),
+                *("--requirements", "--python", version, "--num-workers", "2"),
+            ],
+            log=log,
+            cwd=COPY,
+            env=ansible_test.environment(),
+            timeout=SECONDS,
+        )
+    tally = Tally()
+    # One file for each kind of plugin: they run on different sets of Pythons.
+    for path in sorted(results.glob("*.xml")):
+        tally.add(pytest_tally(path, 0, log))
+    if code == 0 and not tally.executed:
+        tally.fail(f"no unit test ran on Python {version}; see {shown(log)}")
+    elif code != 0 and not tally.failed:
+        tally.fail(f"ansible-test units on {version}: exit code {code}; see {shown(log)}")
+    tally.notes = [f"Python {version}: {note}" for note in tally.notes]
+    return tally
+
+
+def units(versions: tuple[str, ...] = TARGETS) -> Tally:
+    """The unit tests on each of the Pythons that is here; the others are counted as skipped."""
+    ansible_test.copy_collection(ROOT, COPY, also=("tests/unit/",))
+    ansible_test.prepare_home(ansible_test.HOME)
+    here = {".".join(one.version.split(".")[:2]) for one in interpreters.discover()}
+    tally = Tally()
+    for version in versions:
+        if version not in here:
+            tally.skipped += 1
+            tally.reasons[f"unit tests on Python {version}: this machine has none"] = 1
+            continue
+        started = time.monotonic()
+        found = on_python(version)
+        seconds = duration(time.monotonic() - started)
+        say(f"  Python {version:5} {found.passed} passed, {found.failed} failed  {seconds}")
+        tally.add(found)
+    return tally
+
+
+def main(arguments: list[str]) -> int:
+    """Runs and counts; 0 only if some test ran and none failed."""
+    heading("units: ansible-test units")
+    tally = units(tuple(arguments) or TARGETS)
+    for reason in sorted(tally.reasons):
+        say(f"  NOT RUN: {reason}")
+    for note in tally.notes:
+        say(f"  FAILED: {note}")
+    say(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")
+    return 0 if tally.passed and not tally.failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
