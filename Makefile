@@ -13,7 +13,7 @@ RUN_TESTS := $(BIN)/python -m scripts.run_tests
 SCENARIO ?= default
 ARGS ?=
 
-.PHONY: help venv demo test lint sanity unit units lab-tests integration molecule lab build-collection catalogue changelog clean
+.PHONY: help venv demo test lint sanity unit units lab-tests integration newest controllers molecule lab build-collection catalogue changelog clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,12 @@ lab-tests: venv ## the lab's own tests only
 
 integration: venv ## integration tests with real conda only
 	@$(RUN_TESTS) integration -- $(ARGS)
+
+newest: venv ## the modules' integration tests on the newest Python of managed hosts only
+	@$(RUN_TESTS) newest -- $(ARGS)
+
+controllers: venv ## the site playbook run by the other supported releases of ansible-core only
+	@$(RUN_TESTS) controllers -- $(ARGS)
 
 molecule: venv ## one Molecule scenario (SCENARIO=default)
 	@$(RUN_TESTS) molecule --scenario $(SCENARIO)

@@ -1,9 +1,9 @@
 """Runs the tests: `python -m scripts.run_tests [STEP...] [--scenario NAME] [-- PYTEST ARGUMENTS]`.
 
-Steps: lint, unit, units, lab, integration, molecule; all of them when none is named. Everything that a
-tool says is in build/logs. The last lines say what could not be run and why, then a table, then
-`N passed, N failed, N skipped`. The exit code is 0 only if nothing failed and every step that
-could run executed at least one test.
+Steps: lint, unit, units, lab, integration, newest, controllers, molecule; all of them when none is
+named. Everything that a tool says is in build/logs. The last lines say what could not be run and
+why, then a table, then `N passed, N failed, N skipped`. The exit code is 0 only if nothing failed
+and every step that could run executed at least one test.
 """
 
 from __future__ import annotations

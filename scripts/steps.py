@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.errors import LabError
-from scripts import engine, molecule_lab, sanity
+from scripts import engine, molecule_lab, pythons, sanity
 from scripts import units as ansible_units
 from scripts.console import Ticker, duration, say, style
 from scripts.layout import LOGS, PYTHON, ROOT, VENV_BIN, shown, tool_environment
@@ -123,7 +123,7 @@ def _pytest(
 ) -> Tally:
     """One pytest run over the paths; one that is not there is a failure."""
     tally = Tally()
-    absent = [path for path in paths if not (ROOT / path).is_dir()]
+    absent = [path for path in paths if not path.startswith("-") and not (ROOT / path).exists()]
     if absent:
         tally.fail(f"{name}: no {', '.join(absent)}")
         return tally
@@ -215,8 +215,36 @@ def lab(options: Options) -> Tally:
 
 
 def integration(options: Options) -> Tally:
-    """modules and roles against the lab's real conda and mirror; our rules against conda's."""
-    return _with_lab("integration", ["tests/integration", "tests/differential"], options)
+    """modules and roles against real conda, on the oldest target Python; our rules against conda's."""
+    env = {"LLMFLEET_TARGET_PYTHON": str(pythons.targets()[0].executable)}
+    return _with_lab("integration", ["tests/integration", "tests/differential"], options, env=env)
+
+
+def newest(options: Options) -> Tally:
+    """the integration tests of the modules again, on the newest target Python."""
+    env = {"LLMFLEET_TARGET_PYTHON": str(pythons.targets()[-1].executable)}
+    paths = ["tests/integration", "--ignore=tests/integration/roles"]
+    return _with_lab("newest", paths, options, env=env)
+
+
+def controllers(options: Options) -> Tally:
+    """the site playbook run by the other supported releases of ansible-core."""
+    python = pythons.for_controllers()
+    if python is None:
+        raise CannotRun(
+            "the other releases of ansible-core need Python 3.12 or newer on this machine"
+        )
+    tally = Tally()
+    for release in pythons.releases():
+        with Ticker(f"environment with ansible-core {release}"):
+            own = pythons.controller(release, python)
+        env = {"LLMFLEET_CONTROLLER_PYTHON": str(own)}
+        found = _with_lab(
+            f"controller-{release}", ["tests/integration/roles/test_site.py"], options, env=env
+        )
+        say(f"  ansible-core {release}: {found.passed} passed, {found.failed} failed")
+        tally.add(found)
+    return tally
 
 
 def scenarios() -> list[str]:
@@ -298,6 +326,8 @@ STEPS: dict[str, Callable[[Options], Tally]] = {
     "units": units,
     "lab": lab,
     "integration": integration,
+    "newest": newest,
+    "controllers": controllers,
     "molecule": molecule,
 }
 

@@ -11,15 +11,13 @@ import shutil
 import sys
 import time
 
-from lab import interpreters
-from scripts import ansible_test
+from scripts import ansible_test, pythons
 from scripts.console import Ticker, duration, heading, say
 from scripts.layout import BUILD, LOGS, ROOT, VENV_BIN, shown
 from scripts.processes import run
 from scripts.results import Tally, pytest_tally
 
 COPY = BUILD / "units" / "ansible_collections" / "llmfleet" / "conda"
-TARGETS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 SECONDS = 900
 
 
@@ -51,11 +49,11 @@ def on_python(version: str) -> Tally:
     return tally
 
 
-def units(versions: tuple[str, ...] = TARGETS) -> Tally:
+def units(versions: tuple[str, ...] = pythons.TARGETS) -> Tally:
     """The unit tests on each of the Pythons that is here; the others are counted as skipped."""
     ansible_test.copy_collection(ROOT, COPY, also=("tests/unit/",))
     ansible_test.prepare_home(ansible_test.HOME)
-    here = {".".join(one.version.split(".")[:2]) for one in interpreters.discover()}
+    here = {pythons.minor(one) for one in pythons.targets()}
     tally = Tally()
     for version in versions:
         if version not in here:
@@ -73,7 +71,7 @@ def units(versions: tuple[str, ...] = TARGETS) -> Tally:
 def main(arguments: list[str]) -> int:
     """Runs and counts; 0 only if some test ran and none failed."""
     heading("units: ansible-test units")
-    tally = units(tuple(arguments) or TARGETS)
+    tally = units(tuple(arguments) or pythons.TARGETS)
     for reason in sorted(tally.reasons):
         say(f"  NOT RUN: {reason}")
     for note in tally.notes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,12 @@ pytest.register_assert_rewrite("tests.integration.four_steps")
 
 from tests.integration.four_steps import Steps  # noqa: E402
 from tests.integration.lab_conda import run_conda  # noqa: E402
+from tests.integration.target import (  # noqa: E402
+    TARGET_PYTHON,
+    module_command,
+    module_environment,
+)
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 RunModule = Callable[..., dict[str, Any]]
 
 
@@ -55,7 +58,7 @@ def run_module(home: Path) -> RunModule:
         check: check mode.
         environment: variables on top of a clean environment.
         user: run as this user id, as root only.
-        python: another interpreter; it must be able to import ansible-core.
+        python: another interpreter than the target's.
     """
 
     def run(
@@ -65,24 +68,13 @@ def run_module(home: Path) -> RunModule:
         check: bool = False,
         environment: dict[str, str] | None = None,
         user: int | None = None,
-        python: str = sys.executable,
+        python: str = TARGET_PYTHON,
     ) -> dict[str, Any]:
         arguments = {key: value for key, value in options.items() if value is not None}
         arguments.update({"_ansible_check_mode": check, "_ansible_diff": True})
-        env = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "PYTHONPATH": str(ROOT / "build" / "collections"),
-            # Compiled files of the modules themselves would show up as changes of the checkout.
-            "PYTHONDONTWRITEBYTECODE": "1",
-            **(environment or {}),
-        }
         done = subprocess.run(
-            [
-                *(python, str(ROOT / "tests" / "run_module.py"), name, json.dumps(arguments)),
-                *([] if user is None else [str(user)]),
-            ],
-            env=env,
+            module_command(name, arguments, user=user, python=python),
+            env={**module_environment(home), **(environment or {})},
             capture_output=True,
             text=True,
             check=False,

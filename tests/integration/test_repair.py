@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from lab import counter
 from tests.integration.four_steps import Steps
 from tests.integration.lab_conda import run_conda
+from tests.integration.target import module_command, module_environment
 
 MakeEnv = Callable[..., Path]
 Versions = Callable[[Path], dict[str, str]]
@@ -279,19 +279,11 @@ def test_half_a_base_without_records_is_made_anew(
 @pytest.fixture
 def killed(home: Path) -> Callable[..., None]:
     """Start a module and kill its process group at a moment; it is an error if it ended before."""
-    root = Path(__file__).resolve().parents[2]
 
     def run(name: str, options: dict[str, Any], moment: Callable[[], object]) -> None:
-        argv = [sys.executable, str(root / "tests" / "run_module.py"), name, json.dumps(options)]
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "PYTHONPATH": str(root / "build" / "collections"),
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
         process = subprocess.Popen(
-            argv,
-            env=environment,
+            module_command(name, options),
+            env=module_environment(home),
             start_new_session=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

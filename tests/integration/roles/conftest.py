@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 from lab import counter, installer
 from lab.mirror import Mirror
+from tests.integration.target import CONTROLLER_PYTHON, TARGET_PYTHON
 
 ROOT = Path(__file__).resolve().parents[3]
 _RECAP = re.compile(
@@ -97,7 +97,7 @@ class FleetHost:
         program = Path(__file__).with_name("counting_playbook.py")
         done = subprocess.run(
             [
-                sys.executable,
+                CONTROLLER_PYTHON,
                 str(program),
                 playbook,
                 "-i",
@@ -130,7 +130,7 @@ class FleetHost:
         made = installer.current()
         variables = {
             "ansible_connection": "local",
-            "ansible_python_interpreter": sys.executable,
+            "ansible_python_interpreter": TARGET_PYTHON,
             "lab_root": str(self.root),
             "lab_mirror_url": self.mirror_url,
             "lab_installer_file": made["filename"],
