@@ -115,10 +115,12 @@ def with_marker(lines: Sequence[str], frozen: bool) -> list[str]:
 
 def observe(request: Request) -> Observed:
     """Read the environment's state from disk."""
-    state = observe_prefix(request.prefix)
     journal = pending_journal(request.prefix)
+    # After a run that was cut off, nothing is trusted.
+    thorough = request.repair or journal is not None
+    state = observe_prefix(request.prefix, thorough=thorough)
     damaged = {}
-    if state.is_environment and (request.repair or journal):
+    if state.is_environment and thorough:
         damaged = damaged_files(state)
     return Observed(
         state,

@@ -155,7 +155,7 @@ class InstallationManager:
                 self._conda(exact, ["--force-reinstall"])
         except CondaModuleError:
             return False
-        return not damaged_files(observe_prefix(self.request.prefix))
+        return not damaged_files(observe_prefix(self.request.prefix, thorough=True))
 
     def _starts(self) -> bool:
         try:

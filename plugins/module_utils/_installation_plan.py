@@ -100,7 +100,7 @@ class InstallationPlan:
 
 def observe_installation(prefix: str, repair: bool = True) -> ObservedInstallation:
     """Read an installation's state from disk."""
-    state = observe_prefix(prefix)
+    state = observe_prefix(prefix, thorough=True)
     journal = pending_journal(prefix)
     interrupted = str(journal.get("operation") or "change") if journal else None
     if not state.is_environment or "conda" not in state.records:

@@ -78,7 +78,7 @@ def observe(prefix: str) -> Observed:
     """Read a prefix; one that this user may not read becomes an ``error``, never an exception."""
     nothing = PrefixState(path=prefix, exists=False, is_environment=False, records={})
     try:
-        state = observe_prefix(prefix)
+        state = observe_prefix(prefix, thorough=True)
         packages = Packages()
         if state.site_packages is not None:
             files = conda_files(state.records.values())
@@ -155,7 +155,7 @@ def check_files(observed: Observed, request: Request) -> Finding:
     """Every file that conda linked is there and not shorter than it was."""
     state = observed.state
     damaged = damaged_files(state)
-    total = sum(len(record.files) for record in state.records.values())
+    total = sum(len(record.paths.files) for record in state.records.values())
     if damaged:
         return verdict(
             False,

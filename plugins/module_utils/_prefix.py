@@ -11,13 +11,17 @@ one (CEP 22).
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._path_lists import (
+    NO_PATHS,
+    PathLists,
+    read_record,
+)
 
 HISTORY = os.path.join("conda-meta", "history")
 FROZEN = os.path.join("conda-meta", "frozen")
@@ -30,8 +34,7 @@ _REGENERATED = (".pyc", ".pyo")
 class PackageRecord:
     """One linked package, as ``conda-meta/<name>-<version>-<build>.json`` tells it.
 
-    ``channel`` is what conda wrote (a URL or a name); ``files`` are paths relative to the prefix;
-    ``sizes`` maps those of them that are linked unchanged to their size in bytes.
+    ``channel`` is what conda wrote (a URL or a name).
     """
 
     name: str
@@ -47,10 +50,9 @@ class PackageRecord:
     depends: tuple[str, ...] = ()
     constrains: tuple[str, ...] = ()
     track_features: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-    sizes: Mapping[str, int] = field(default_factory=dict, compare=False)
     requested: str = ""
     record_path: str = field(default="", compare=False)
+    paths: PathLists = field(default=NO_PATHS, compare=False, repr=False)
 
     @property
     def channel_name(self) -> str:
@@ -141,19 +143,9 @@ def canonical_channel(channel: str) -> str:
     return words[-1] if words else ""
 
 
-def _record_from(data: Mapping[str, Any], record_path: str) -> PackageRecord:
+def _record_from(data: Mapping[str, Any], paths: PathLists, record_path: str) -> PackageRecord:
     if not isinstance(data["name"], str):
         raise TypeError("its name is no text")
-    sizes: dict[str, int] = {}
-    for item in (data.get("paths_data") or {}).get("paths") or ():
-        size = item.get("size_in_bytes")
-        # A file with a placeholder was rewritten for this prefix, so its size may rightly differ.
-        if (
-            size is not None
-            and "prefix_placeholder" not in item
-            and item.get("path_type") != "softlink"
-        ):
-            sizes[item["_path"]] = int(size)
     features = data.get("track_features") or ()
     return PackageRecord(
         name=data["name"],
@@ -169,14 +161,13 @@ def _record_from(data: Mapping[str, Any], record_path: str) -> PackageRecord:
         depends=tuple(data.get("depends") or ()),
         constrains=tuple(data.get("constrains") or ()),
         track_features=tuple(features.split() if isinstance(features, str) else features),
-        files=tuple(data.get("files") or ()),
-        sizes=sizes,
         requested=str(data.get("requested_spec") or ""),
         record_path=record_path,
+        paths=paths,
     )
 
 
-def _read_records(meta: str) -> tuple[dict[str, PackageRecord], dict[str, str]]:
+def _read_records(meta: str, thorough: bool) -> tuple[dict[str, PackageRecord], dict[str, str]]:
     """Records by name, and what is wrong with the others by file name."""
     records: dict[str, PackageRecord] = {}
     problems: dict[str, str] = {}
@@ -185,8 +176,12 @@ def _read_records(meta: str) -> tuple[dict[str, PackageRecord], dict[str, str]]:
             continue
         path = os.path.join(meta, entry)
         try:
-            with open(path, encoding="utf-8") as stream:
-                record = _record_from(json.load(stream), path)
+            # Unbuffered: one read for a file, and there are hundreds.
+            with open(path, "rb", buffering=0) as stream:
+                data, paths = read_record(stream.readall())
+            record = _record_from(data, paths, path)
+            if thorough:
+                paths.check()
         except OSError as error:
             problems[entry] = f"{path}: {error.strerror}"
             continue
@@ -200,8 +195,13 @@ def _read_records(meta: str) -> tuple[dict[str, PackageRecord], dict[str, str]]:
     return records, problems
 
 
-def observe_prefix(path: str) -> PrefixState:
+def observe_prefix(path: str, *, thorough: bool = False) -> PrefixState:
     """Read the state of the prefix at ``path`` (absolute) from its files.
+
+    Args:
+        path: the prefix.
+        thorough: also read what the records say of the packages' files, which takes several times as
+            long; a record damaged there is then a problem. Needed before :func:`damaged_files`.
 
     Raises:
         CondaModuleError: ``conda-meta`` exists but may not be read by this user.
@@ -221,7 +221,7 @@ def observe_prefix(path: str) -> PrefixState:
     problems: dict[str, str] = {}
     if "conda-meta" in entries:
         try:
-            records, problems = _read_records(meta)
+            records, problems = _read_records(meta, thorough)
         except OSError as error:
             raise _unreadable(meta, error) from error
     return PrefixState(
@@ -251,64 +251,56 @@ def damaged_files(state: PrefixState) -> dict[str, list[str]]:
     scripts and people append to files. Paths that two packages claim are tested for existence only,
     because their size depends on which was linked last.
     """
-    owners: dict[str, int] = {}
+    seen: set[str] = set()
+    shared: set[str] = set()
     for record in state.records.values():
-        for path in record.files:
-            owners[path] = owners.get(path, 0) + 1
-    shared = {path for path, count in owners.items() if count > 1}
-    present = _Listing(state.path)
+        own = set(record.paths.files)
+        shared |= seen & own
+        seen |= own
+    directories: dict[str, dict[str, os.DirEntry[str]]] = {}
     damaged: dict[str, list[str]] = {}
     for record in state.records.values():
-        bad = [path for path in record.files if _is_damaged(path, record, present, shared)]
+        sizes = record.paths.sizes
+        bad = []
+        for path in record.paths.files:
+            if path.endswith(_REGENERATED):
+                continue
+            directory, _slash, name = path.rpartition("/")
+            entries = directories.get(directory)
+            if entries is None:
+                entries = directories[directory] = _entries(os.path.join(state.path, directory))
+            entry = entries.get(name)
+            if entry is None or (
+                path in sizes and path not in shared and _size(entry) < sizes[path]
+            ):
+                bad.append(path)
         if bad:
             damaged[record.name] = bad
     return damaged
 
 
-def _is_damaged(path: str, record: PackageRecord, present: _Listing, shared: set[str]) -> bool:
-    if path.endswith(_REGENERATED):
-        return False
-    size = present.size(path)
-    if size is None:
-        return True
-    return path not in shared and size < record.sizes.get(path, 0)
+def _entries(directory: str) -> dict[str, os.DirEntry[str]]:
+    """What is in a directory, by name. One ``scandir`` costs far less than looking every path up.
 
-
-class _Listing:
-    """Sizes of the files under a prefix, each directory listed once when it is first asked about.
-
-    One ``scandir`` for a directory costs far less than opening every path from the root again.
+    No package owns a directory, so one in a file's place is as good as nothing and left out.
     """
+    try:
+        with os.scandir(directory) as entries:
+            return {
+                entry.name: entry for entry in entries if not entry.is_dir(follow_symlinks=False)
+            }
+    except OSError:
+        return {}
 
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
-        self._directories: dict[str, dict[str, int]] = {}
 
-    def size(self, path: str) -> int | None:
-        """Size in bytes of ``path`` (relative to the prefix; of a link: its own), None if absent."""
-        directory, name = os.path.split(path)
-        if directory not in self._directories:
-            self._directories[directory] = self._scan(directory)
-        return self._directories[directory].get(name)
-
-    def _scan(self, directory: str) -> dict[str, int]:
-        sizes: dict[str, int] = {}
-        try:
-            with os.scandir(os.path.join(self._prefix, directory)) as entries:
-                for entry in entries:
-                    try:
-                        # Hard links into the cache are plain files; of a soft link the target counts.
-                        # No package owns a directory, so one in a file's place is as good as nothing.
-                        wrong = entry.is_dir(follow_symlinks=False)
-                        sizes[entry.name] = -1 if wrong else entry.stat().st_size
-                    except OSError:
-                        if entry.is_symlink():
-                            sizes[entry.name] = 0
-        except OSError:
-            return {}
-        return sizes
+def _size(entry: os.DirEntry[str]) -> int:
+    """Size in bytes; hard links into the package cache are plain files, of a soft link the target counts."""
+    try:
+        return entry.stat().st_size
+    except OSError:
+        return 0
 
 
 def conda_files(records: Iterable[PackageRecord]) -> set[str]:
     """All paths, relative to the prefix, that the packages of ``records`` put there."""
-    return {path for record in records for path in record.files}
+    return {path for record in records for path in record.paths.files}

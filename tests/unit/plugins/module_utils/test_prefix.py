@@ -138,7 +138,7 @@ def test_an_unreadable_record_is_a_problem_and_not_a_crash(
 ) -> None:
     prefix.link("good")
     (prefix.meta / "six-1.0-0.json").write_bytes(content)
-    state = observe_prefix(str(prefix.path))
+    state = observe_prefix(str(prefix.path), thorough=True)
     if content.endswith(b'"paths_data": []}'):
         assert set(state.records) == {"good", "six"}
         return

@@ -1,0 +1,118 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two long lists of a package record, ``files`` and ``paths_data``, left unread until they are asked for.
+
+They are nineteen twentieths of ``conda-meta``, and most questions (is numpy there, in which version, from
+which channel) need none of them. conda writes a record with sorted keys and one item a line
+(``write_as_json_to_file`` in ``conda.core.prefix_data.PrefixData.insert``, two spaces deep), so the lists
+can be cut out as text. A record that looks otherwise is read as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+
+class PathLists:
+    """The files of one package.
+
+    ``files`` are all paths relative to the prefix. ``sizes`` maps those of them that are linked unchanged
+    to their size in bytes.
+    """
+
+    def __init__(
+        self, files: Sequence[str] | bytes = (), paths: Mapping[str, Any] | bytes = b""
+    ) -> None:
+        self._files = files
+        self._paths = paths
+
+    @cached_property
+    def files(self) -> tuple[str, ...]:
+        """All paths of the package.
+
+        Raises:
+            ValueError, TypeError: the record does not hold a list there.
+        """
+        return tuple(_loaded(self._files))
+
+    @cached_property
+    def sizes(self) -> Mapping[str, int]:
+        """Sizes in bytes of the files that were linked as they are.
+
+        Raises:
+            ValueError, TypeError, KeyError, AttributeError: the record does not hold such a list there.
+        """
+        sizes: dict[str, int] = {}
+        for item in (_loaded(self._paths) or {}).get("paths") or ():
+            size = item.get("size_in_bytes")
+            # A file with a placeholder was rewritten for this prefix, so its size may rightly differ.
+            if size is None or "prefix_placeholder" in item or item.get("path_type") == "softlink":
+                continue
+            sizes[item["_path"]] = int(size)
+        return sizes
+
+    def check(self) -> None:
+        """Read both lists now.
+
+        Raises:
+            ValueError, TypeError, KeyError, AttributeError: one of them is damaged.
+        """
+        len(self.files) + len(self.sizes)
+
+
+NO_PATHS = PathLists()
+
+
+def _loaded(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return json.loads(value) if value else {}
+    return value
+
+
+def read_record(text: bytes) -> tuple[dict[str, Any], PathLists]:
+    """A record without its long lists, and the lists.
+
+    Raises:
+        ValueError: what was read is no JSON object.
+        TypeError: it is JSON of another kind.
+    """
+    parts = _cut(text)
+    if parts:
+        short, files, paths = parts
+        data = json.loads(short)
+        # Keys that come twice, or that were not the outermost ones, would show here.
+        if isinstance(data, dict) and data.get("files") == [] and data.get("paths_data") == {}:
+            return data, PathLists(files, paths)
+    data = json.loads(text)
+    if not isinstance(data, dict):
+        raise TypeError("it is no mapping")
+    return data, PathLists(data.get("files") or (), data.get("paths_data") or {})
+
+
+_FILES = b'\n  "files": ['
+_PATHS = b'\n  "paths_data": {'
+_FILES_END = b"\n  ]"
+# The last key of paths_data. So long a text is found quickly; a bare bracket would be met at every item.
+_PATHS_END = b'\n    "paths_version": 1\n  }'
+
+
+def _cut(text: bytes) -> tuple[bytes, bytes, bytes] | None:
+    """The record with both lists empty, and the two lists; None when it is not written as conda does."""
+    if not text.startswith(b'{\n  "'):
+        return None
+    files = text.find(_FILES)
+    files_end = text.find(_FILES_END, files)
+    paths = text.find(_PATHS, files_end)
+    paths_end = text.find(_PATHS_END, paths)
+    if not 0 < files < files_end < paths < paths_end:
+        return None
+    files += len(_FILES) - 1
+    files_end += len(_FILES_END)
+    paths += len(_PATHS) - 1
+    paths_end += len(_PATHS_END)
+    short = text[:files] + b"[]" + text[files_end:paths] + b"{}" + text[paths_end:]
+    return short, text[files:files_end], text[paths:paths_end]
