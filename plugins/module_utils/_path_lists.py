@@ -96,7 +96,8 @@ def read_record(text: bytes) -> tuple[dict[str, Any], PathLists]:
 _FILES = b'\n  "files": ['
 _PATHS = b'\n  "paths_data": {'
 _FILES_END = b"\n  ]"
-# The last key of paths_data. So long a text is found quickly; a bare bracket would be met at every item.
+# The last key of paths_data, which no other mapping of a record has. It is looked for from the end of the
+# file, for what follows it is short.
 _PATHS_END = b'\n    "paths_version": 1\n  }'
 
 
@@ -107,7 +108,7 @@ def _cut(text: bytes) -> tuple[bytes, bytes, bytes] | None:
     files = text.find(_FILES)
     files_end = text.find(_FILES_END, files)
     paths = text.find(_PATHS, files_end)
-    paths_end = text.find(_PATHS_END, paths)
+    paths_end = text.rfind(_PATHS_END)
     if not 0 < files < files_end < paths < paths_end:
         return None
     files += len(_FILES) - 1

@@ -76,7 +76,7 @@ def test_nothing_between_the_lists_and_after_them_is_lost() -> None:
     record = {
         **RECORD,
         "files": ['a\n  ],\n  "version": "9"', "b"],
-        "signatures": {"paths": [], "paths_version": 1},
+        "signatures": {"paths": [], "paths_version": 1, "x": {"paths_version": 1}},
         "zz": {"deep": {"paths_version": 1}},
     }
     data, paths = read_record(as_conda_writes(record))
