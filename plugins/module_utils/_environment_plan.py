@@ -16,6 +16,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock impo
     other_files,
     plan_lock,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import damaged_files
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
     Plan,
     Wanted,
@@ -24,7 +25,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     PrefixState,
-    damaged_files,
     observe_prefix,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (

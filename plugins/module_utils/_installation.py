@@ -31,10 +31,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installer import (
     Installer,
     parse_installer_version,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
-    damaged_files,
-    observe_prefix,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import damaged_files
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
     forget_journal,
     journalled,

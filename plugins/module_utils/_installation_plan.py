@@ -15,10 +15,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installer import (
     choose_installer,
     parse_installer_version,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import damaged_files
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import missing_dependencies
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     PrefixState,
-    damaged_files,
     observe_prefix,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (

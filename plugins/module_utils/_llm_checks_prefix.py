@@ -14,6 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import (
+    conda_files,
+    damaged_files,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import (
     Finding,
     Request,
@@ -31,8 +35,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_require
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     PackageRecord,
     PrefixState,
-    conda_files,
-    damaged_files,
     observe_prefix,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import (

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import conda_files
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_command import (
     Pip,
     Reported,
@@ -36,7 +37,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip_plan import (
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     PrefixState,
-    conda_files,
     observe_prefix,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_marker import (

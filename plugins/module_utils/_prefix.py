@@ -12,7 +12,7 @@ one (CEP 22).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,9 +25,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._path_lists import 
 
 HISTORY = os.path.join("conda-meta", "history")
 FROZEN = os.path.join("conda-meta", "frozen")
-
-# Compiled on linking or by any run of the interpreter: neither its absence nor its size means damage.
-_REGENERATED = (".pyc", ".pyo")
 
 
 @dataclass(frozen=True)
@@ -201,7 +198,8 @@ def observe_prefix(path: str, *, thorough: bool = False) -> PrefixState:
     Args:
         path: the prefix.
         thorough: also read what the records say of the packages' files, which takes several times as
-            long; a record damaged there is then a problem. Needed before :func:`damaged_files`.
+            long; a record damaged there is then a problem. Needed before the files themselves are
+            looked at (``_linked_files.damaged_files``).
 
     Raises:
         CondaModuleError: ``conda-meta`` exists but may not be read by this user.
@@ -242,65 +240,3 @@ def _unreadable(path: str, error: OSError) -> CondaModuleError:
         prefix=path,
         hint="run the task as the user who owns it (become, become_user) or correct its permissions.",
     )
-
-
-def damaged_files(state: PrefixState) -> dict[str, list[str]]:
-    """Files of linked packages that are missing or shorter than what was linked, by package name.
-
-    A shorter file is what a full disk or a power cut leaves. A longer one is not damage: post-link
-    scripts and people append to files. Paths that two packages claim are tested for existence only,
-    because their size depends on which was linked last.
-    """
-    seen: set[str] = set()
-    shared: set[str] = set()
-    for record in state.records.values():
-        own = set(record.paths.files)
-        shared |= seen & own
-        seen |= own
-    directories: dict[str, dict[str, os.DirEntry[str]]] = {}
-    damaged: dict[str, list[str]] = {}
-    for record in state.records.values():
-        sizes = record.paths.sizes
-        bad = []
-        for path in record.paths.files:
-            if path.endswith(_REGENERATED):
-                continue
-            directory, _slash, name = path.rpartition("/")
-            entries = directories.get(directory)
-            if entries is None:
-                entries = directories[directory] = _entries(os.path.join(state.path, directory))
-            entry = entries.get(name)
-            if entry is None or (
-                path in sizes and path not in shared and _size(entry) < sizes[path]
-            ):
-                bad.append(path)
-        if bad:
-            damaged[record.name] = bad
-    return damaged
-
-
-def _entries(directory: str) -> dict[str, os.DirEntry[str]]:
-    """What is in a directory, by name. One ``scandir`` costs far less than looking every path up.
-
-    No package owns a directory, so one in a file's place is as good as nothing and left out.
-    """
-    try:
-        with os.scandir(directory) as entries:
-            return {
-                entry.name: entry for entry in entries if not entry.is_dir(follow_symlinks=False)
-            }
-    except OSError:
-        return {}
-
-
-def _size(entry: os.DirEntry[str]) -> int:
-    """Size in bytes; hard links into the package cache are plain files, of a soft link the target counts."""
-    try:
-        return entry.stat().st_size
-    except OSError:
-        return 0
-
-
-def conda_files(records: Iterable[PackageRecord]) -> set[str]:
-    """All paths, relative to the prefix, that the packages of ``records`` put there."""
-    return {path for record in records for path in record.paths.files}

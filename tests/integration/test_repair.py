@@ -109,6 +109,21 @@ def test_files_of_a_package(
     check_numpy(numpy_env, versions)
 
 
+def test_a_truncated_file_of_a_noarch_package(
+    numpy_env: Path, run_module: Any, options: Any, versions: Versions
+) -> None:
+    """conda records the sizes of such files under other names than it links them to."""
+    path = numpy_env / "lib" / "python3.11" / "site-packages" / "tqdm" / "std.py"
+    run_module("conda_env", options(numpy_env, *NUMPY, "tqdm"))
+    whole = path.read_bytes()
+    path.unlink()
+    path.write_bytes(whole[:100])
+    result = run_module("conda_env", options(numpy_env, *NUMPY, "tqdm"))
+    assert result["plan"]["reinstall"] == ["tqdm"]
+    assert path.read_bytes() == whole
+    check_numpy(numpy_env, versions)
+
+
 def test_conda_package_mends_too(
     numpy_env: Path, run_module: Any, options: Any, versions: Versions
 ) -> None:
