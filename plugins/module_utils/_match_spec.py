@@ -255,8 +255,8 @@ def _version_and_build(rest: str, whole: str) -> tuple[str | None, str | None]:
     if "[" in text:
         raise InvalidSpecError(f"{whole!r}: one pair of brackets is allowed, at the end")
     version, build = _split_build(text)
-    if not version.strip("=<>!~"):
-        raise InvalidSpecError(f"{whole!r} has an operator without a version after it")
+    if version in ("=", "=="):
+        return version, build  # no version at all, which VersionSpec refuses
     if version.startswith("==="):
         raise UnsupportedSpecError(f"{whole!r}: conda's releases read === differently")
     if version.startswith("==") and build is None:
@@ -278,12 +278,13 @@ def parse_match_spec(text: str) -> MatchSpec:
             that is left to conda.
     """
     whole = text.strip()
-    spec = whole.split("#", 1)[0].strip()
+    uncommented = whole.split("#", 1)[0]
+    spec = uncommented.strip()
     if not spec:
         raise InvalidSpecError("a package spec is empty")
     if whole.endswith("@") or "://" in spec or spec.endswith((".conda", ".tar.bz2")):
         raise UnsupportedSpecError(f"{whole!r} names a file or a feature")
-    if " if " in spec or "\n" in spec or "\r" in spec:
+    if " if " in uncommented or "\n" in spec or "\r" in spec:
         raise UnsupportedSpecError(f"{whole!r} has a condition or several lines")
     spec, items = _without_brackets(spec, whole)
     if "(" in spec and ")" in spec:

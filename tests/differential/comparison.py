@@ -56,7 +56,7 @@ class Difference:
     Attributes:
         kind: ``order``, ``parsing``, ``canonical text`` or ``matching``.
         text: the version or spec.
-        other: what it was compared with: a version or a record, empty where there is nothing.
+        other: what it was compared with: a version, a record, our canonical text, or nothing.
         ours, theirs: the answers; None stands for a refusal.
     """
 
@@ -198,7 +198,7 @@ def version_specs_with_rattler(oracle: Oracle, cases: Cases, tally: Tally) -> No
         if spec is None or theirs is None:
             continue
         ours = form["ok"]["text"] if "ok" in form else None
-        tally.compare("canonical text", text, "", ours, theirs["text"])
+        tally.compare("canonical text", text, str(spec), ours, theirs["text"])
         for version, match in zip(cases.versions, theirs["matches"], strict=True):
             tally.compare("matching", text, version, spec.matches(version), match)
 
@@ -221,19 +221,23 @@ def specs_with_rattler(oracle: Oracle, cases: Cases, tally: Tally) -> None:
     versions = oracle.ask(
         [("version", str(spec.version) if spec else "", []) for _place, _text, spec in decided]
     )
-    forms = oracle.ask([("form", spec.canonical if spec else "") for _place, _text, spec in decided])
+    forms = oracle.ask(
+        [("form", spec.canonical if spec else "") for _place, _text, spec in decided]
+    )
     for (place, text, spec), answer, version, form in zip(
         decided, answers, versions, forms, strict=True
     ):
         theirs = answer.get("ok")
         ours = our_fields(spec) if spec else None
         if ours and "version" in ours:
-            # rattler writes a version in its own way: it is given ours as well.
+            # rattler writes versions and numbers in its own way: it is given our version as well.
             ours["version"] = version["ok"]["text"] if "ok" in version else None
+        if ours and ours.get("build_number", "").isdigit():
+            ours["build_number"] = f"=={ours['build_number']}"
         tally.compare("parsing", text, "", ours, theirs["fields"] if theirs else None)
         if spec is None or theirs is None:
             continue
-        tally.compare("canonical text", text, "", form.get("ok"), theirs["canonical"])
+        tally.compare("canonical text", text, spec.canonical, form.get("ok"), theirs["canonical"])
         anywhere = replace(spec, channel=None, subdir=None)
         for index, match in zip(cases.tried_on(place), theirs["matches"], strict=True):
             record = records[index]
