@@ -33,7 +33,8 @@ _NAME_AND_REST = re.compile(r"(?P<name>[^ =<>!~]+)(?P<rest>[ =<>!~].*)?")
 # CEP 26; conda has enforced it since 26.1, and before that looked for such a name and found nothing.
 _NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
 _BRACKET_ITEM = re.compile(
-    r"[, ]*(?P<key>[a-zA-Z0-9_-]+)=(?:\"(?P<double>[^'\"]*)\"|'(?P<single>[^'\"]*)'|(?P<bare>[^,'\" ]*))(?=[, ]|$)"
+    r"[, ]*(?P<key>[a-zA-Z0-9_-]+)="
+    r"(?:\"(?P<double>[^'\"]*)\"|'(?P<single>[^'\"]*)'|(?P<bare>[^,'\" ]*))(?=[, ]|$)"
 )
 _KEYS = frozenset({"version", "build", "build_number", "channel", "subdir", "md5", "sha256"})
 # Keys of conda (``MatchSpec.FIELD_NAMES`` and the arguments beside them) that say nothing about linked
@@ -57,6 +58,8 @@ _KEYS_OF_CONDA = frozenset(
 _CHANNEL = re.compile(r"\*|(?![./~])[\w./-]+", re.ASCII)
 # The multichannel that conda starts with on Linux and macOS (``base.constants.DEFAULT_CHANNELS_UNIX``).
 _DEFAULTS = frozenset({"pkgs/main", "pkgs/r"})
+# The hosts whose channels conda knows by their whole path (``channel_alias`` and ``default_channels``).
+_ALIASES = frozenset({"conda.anaconda.org", "repo.anaconda.com"})
 # Before or in a version these end no word, so what follows a blank there is no build yet.
 _UNFINISHED = frozenset("=!|,<>~")
 _NOT_IN_BUILD = frozenset("-=,|<>~")
@@ -161,18 +164,29 @@ def _canonical_version(version: VersionSpec | None, build: str | None) -> tuple[
 
 
 def _is_from(record: PackageRecord, channel: str) -> bool:
-    """Whether the record's channel has that name, whatever mirror it came from."""
+    """Whether the record's channel has that name, whatever mirror it came from.
+
+    Where conda's own configuration gives a mirror's path another beginning, only its end tells the channel.
+    """
     if channel == "*":
         return True
-    name = record.channel_name
     if channel == "defaults":
-        return name in _DEFAULTS
-    if "/" not in channel or channel == name:
-        return channel == name
-    # A name of several words must end the path, and must not end within pkgs/main or NAME/label/dev.
-    url = record.channel or record.url
-    where, found, _rest = f"/{url}/".rpartition(f"/{name}/")
-    return bool(found) and f"{where}/{name}".endswith(f"/{channel}")
+        return record.channel_name in _DEFAULTS
+    scheme, _separator, place = (record.channel or record.url).rpartition("://")
+    words = [word for word in place.split("/") if word]
+    if words and words[-1].endswith((".conda", ".tar.bz2")):
+        words.pop()
+    if words and is_subdir(words[-1]):
+        words.pop()
+    host = words.pop(0) if words and scheme not in ("", "file") else ""
+    if host and words[:1] == ["t"]:
+        del words[:2]  # a token
+    if not scheme or host in _ALIASES:
+        return "/".join(words) == channel
+    # The end of the path has to hold all of pkgs/main and of NAME/label/dev.
+    wanted = channel.split("/")
+    known = record.channel_name.split("/")
+    return len(wanted) >= len(known) and words[-len(wanted) :] == wanted
 
 
 def _glob(text: str) -> TextTest:
@@ -326,6 +340,9 @@ def _assemble(
     if "channel" in items:
         inner, found = _channel(items["channel"], whole)
         place, subdir = inner or place, found or subdir
+    if version and version.startswith("==") and "*" in re.split("[,|]", version)[0]:
+        # In brackets or with a build: conda 24.7 drops the star, later releases take the series.
+        raise UnsupportedSpecError(f"{whole!r}: conda's releases read == with a star differently")
     number, number_test = None, None
     if "build_number" in items:
         number, number_test = _number(items["build_number"], whole)
@@ -359,4 +376,3 @@ def _channel(text: str, whole: str) -> tuple[str | None, str | None]:
         # A URL, a path, a pattern, or a channel that only conda's configuration explains.
         raise UnsupportedSpecError(f"{whole!r}: the channel {text!r}")
     return channel, subdir
-

@@ -9,16 +9,20 @@ from tests.differential import strategies, tables
 from tests.differential.comparison import Cases
 
 
+def _once(texts: list[str]) -> list[str]:
+    return list(dict.fromkeys(texts))
+
+
 @cache
 def for_conda() -> Cases:
     """Everything, up to the scraps that only conda's own code gives a meaning to."""
     cases = for_rattler()
-    scraps = strategies.examples(strategies.scraps(), 1500)
+    scraps = strategies.examples(strategies.scraps(), 2000)
     return Cases(
         pairs=cases.pairs,
         version_specs=cases.version_specs,
         versions=cases.versions,
-        specs=[*cases.specs, *tables.LEFT_TO_CONDA, *tables.IMPOSSIBLE_NAMES, *scraps],
+        specs=_once([*cases.specs, *tables.LEFT_TO_CONDA, *tables.IMPOSSIBLE_NAMES, *scraps]),
         records=cases.records,
         always=cases.always,
     )
@@ -30,19 +34,23 @@ def for_rattler() -> Cases:
     return Cases(
         pairs=[
             *product(tables.VERSIONS, repeat=2),
-            *strategies.examples(strategies.version_pairs(), 2000),
+            *strategies.examples(strategies.version_pairs(), 2500),
         ],
-        version_specs=[
-            *tables.VERSION_SPECS,
-            *tables.BAD_VERSION_SPECS,
-            *strategies.examples(strategies.version_specs(), 1200),
-        ],
+        version_specs=_once(
+            [
+                *tables.VERSION_SPECS,
+                *tables.BAD_VERSION_SPECS,
+                *strategies.examples(strategies.version_specs(), 1500),
+            ]
+        ),
         versions=tables.VERSIONS,
-        specs=[
-            *tables.SPECS,
-            *tables.BAD_SPECS,
-            *strategies.examples(strategies.match_specs(), 3000),
-        ],
-        records=[*tables.RECORDS, *strategies.examples(strategies.records(), 200)],
+        specs=_once(
+            [
+                *tables.SPECS,
+                *tables.BAD_SPECS,
+                *strategies.examples(strategies.match_specs(), 4000),
+            ]
+        ),
+        records=[*tables.RECORDS, *strategies.examples(strategies.records(), 300)],
         always=len(tables.RECORDS),
     )

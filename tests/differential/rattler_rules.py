@@ -130,15 +130,12 @@ RULES = (
         "a series whose last part is 0: conda finds no missing 0 in a pre-release",
         "matching",
         _text(r"(?<![=<>!])=\s*[\d.!]*\.0+\b|\.0+\.?\*"),
-        _either(r"\d[a-z]"),
+        _either(r"\d\.?[a-z]"),
     ),
     _rule(
         "'~=' with '_': conda takes the series up to the last dot, rattler up to the last part",
         "matching",
         _text(r"~=[^,|\s]*[_-]"),
-    ),
-    _rule(
-        "'==*' before a build is a version that is equal to '*'", "matching", _text(r"==\s*\*[\s=]")
     ),
     _rule("'.*.*' counts as one '.*'", "matching, parsing", _text(r"\*\.\*"), _both),
     _rule(
@@ -154,9 +151,9 @@ RULES = (
         _both,
     ),
     _rule(
-        "behind a comma and two blanks, or a blank and '=' or '*', conda finds no version, but a build",
+        "behind ',' or '|' and two blanks, or a blank and '=' or '*', conda finds no version, but a build",
         "parsing, matching, canonical text",
-        _text(r",\s(\s|=(?!=)|\*)"),
+        _text(r"[,|]\s(\s|=(?!=)|\*)"),
     ),
     # Match specs.
     _rule("text after the brackets is refused", "parsing", _text(r"\][^\]]*[^\]\s]"), _refuses),
@@ -204,6 +201,12 @@ RULES = (
         "conda 24.7 writes '=1.8' in brackets, and '==1.8.*', as '===1.8'",
         "canonical text",
         _other(r"==="),
+    ),
+    _rule(
+        "conda writes '=1.8.*' in brackets as '==1.8'",
+        "canonical text",
+        _text(r"version=['\"]?=[^=,|]*\.\*"),
+        _both,
     ),
     _rule(
         "conda leaves the channel '*' out",

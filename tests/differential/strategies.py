@@ -140,6 +140,8 @@ _CHANNELS = (
     "conda-forge/noarch",
     "lab/linux-64",
     "conda-forge/label/dev",
+    "team/lab",
+    "main",
     "*",
     "*/noarch",
 )
@@ -159,8 +161,10 @@ def records(draw: st.DrawFn) -> dict[str, Any]:
     channel = draw(
         st.sampled_from(
             (
-                *(_URL + name for name in ("conda-forge", "lab", "conda-forge/label/dev")),
+                *(_URL + name for name in ("conda-forge", "lab", "lab/label/dev", "team/lab")),
+                _URL + "conda-forge/label/dev",
                 "https://repo.anaconda.com/pkgs/main",
+                "https://repo.anaconda.com/pkgs/msys2",
                 "https://repo.anaconda.com/pkgs/r",
                 "http://mirror:8000/conda/lab",
                 "conda-forge",

@@ -320,7 +320,6 @@ SPECS = [
     'numpy[version="1.8.*"]',
     "numpy[version='>=1.8,<2']",
     "numpy[version='>=1.8,<2', build='py39_0']",
-    "numpy[version='==1.8.*']",
     "numpy[version='(1.7|1.8),!=1.8.1']",
     "numpy[build=py39_0]",
     "numpy[build='*_0']",
@@ -434,7 +433,6 @@ SPECS = [
     "numpy # [build=0]",
     "numpy=1.8=*_0",
     "numpy=1.8.*=*",
-    "numpy ==1.8.* py39_0",
     "numpy<2,>=1.8",
     "numpy <2|>3",
     "numpy=1.8+cuda",
@@ -499,6 +497,9 @@ BAD_SPECS = [
 
 # Forms of conda's that are left to it: UnsupportedSpecError.
 LEFT_TO_CONDA = [
+    "numpy ==1.8.* py39_0",
+    "numpy[version='==1.8.*']",
+    "numpy==1.8*=py39_0",
     "https://conda.anaconda.org/lab/noarch/numpy-1.8-0.conda",
     "https://conda.anaconda.org/lab::numpy",
     "numpy-1.8-0.tar.bz2",
