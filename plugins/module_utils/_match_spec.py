@@ -30,7 +30,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
 )
 
 _NAME_AND_REST = re.compile(r"(?P<name>[^ =<>!~]+)(?P<rest>[ =<>!~].*)?")
-# CEP 26; conda has enforced it since 26.1, and before that looked for such a name and found nothing.
+# CEP 26: releases of 2026 enforce it, conda 24.7 looks for a package of such a name and finds none.
 _NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
 _BRACKET_ITEM = re.compile(
     r"[, ]*(?P<key>[a-zA-Z0-9_-]+)="

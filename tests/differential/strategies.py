@@ -167,6 +167,7 @@ def records(draw: st.DrawFn) -> dict[str, Any]:
                 "https://repo.anaconda.com/pkgs/msys2",
                 "https://repo.anaconda.com/pkgs/r",
                 "http://mirror:8000/conda/lab",
+                "file:///srv/lab",
                 "conda-forge",
             )
         )
