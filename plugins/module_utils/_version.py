@@ -14,6 +14,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import lru_cache, total_ordering
 from itertools import zip_longest
 from typing import Union
@@ -171,102 +172,178 @@ def parse_version(text: str) -> CondaVersion:
     return CondaVersion(text)
 
 
-Test = Callable[[CondaVersion], bool]
+Test = Callable[[str], bool]
 
-_COMPARISONS: dict[str, Callable[[CondaVersion, CondaVersion], bool]] = {
+COMPARISONS: dict[str, Callable[[CondaVersion, CondaVersion], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
     "<=": operator.le,
     ">=": operator.ge,
     "<": operator.lt,
     ">": operator.gt,
+    "=": CondaVersion.startswith,
 }
-_RELATION = re.compile(r"(==|!=|<=|>=|~=|=|<|>)(?![=<>!~])(\S+)")
+RELATION = re.compile(r"(==|!=|<=|>=|~=|=|<|>)(?![=<>!~])(\S+)")
+# conda writes a pattern like 1.*.0 as a regular expression in which only these are taken literally.
+_PLAIN_PATTERN = re.compile(r"[-\w.+*!@=<>~%&:;,'\" ]+")
+_TOKENS = re.compile(r"[()|,]|[^()|,]+")
 
 
-def _compatible(version: CondaVersion, wanted: CondaVersion) -> bool:
+@dataclass(frozen=True)
+class _Node:
+    """A part of a version spec: a condition, or several that one operator joins.
+
+    Attributes:
+        text: what conda's ``str(VersionSpec)`` gives for it.
+        test: says of the text of a version whether it fulfils the part.
+        joint: ``|`` or ``,`` where it has more than one part, else empty.
+        parts: those parts.
+    """
+
+    text: str
+    test: Test
+    joint: str = ""
+    parts: tuple[_Node, ...] = ()
+
+
+def _series(wanted: CondaVersion) -> CondaVersion:
+    """What a version must start with to be a compatible release of ``wanted``: all but its last part."""
     series = wanted.text.rpartition(".")[0]
     if not series:
         raise InvalidSpecError(f"~={wanted.text} needs a version of at least two parts")
-    return version >= wanted and version.startswith(parse_version(series))
+    return parse_version(series)
 
 
 def _relation(atom: str) -> Test:
-    found = _RELATION.fullmatch(atom)
+    found = RELATION.fullmatch(atom)
     if not found:
         raise InvalidSpecError(f"{atom!r} is not an operator followed by a version")
     symbol, text = found.groups()
-    series = text.endswith(".*")
-    if series and symbol == "~=":
+    starred = text.endswith(".*")
+    if starred and symbol == "~=":
         raise InvalidSpecError(f"{atom!r}: the operator ~= does not go with '.*'")
-    wanted = parse_version(text[:-2] if series else text)
+    wanted = parse_version(text[:-2] if starred else text)
     if symbol == "~=":
-        _compatible(wanted, wanted)
-        return lambda version: _compatible(version, wanted)
-    if symbol == "=":
-        return lambda version: version.startswith(wanted)
-    if symbol == "!=" and series:
-        return lambda version: not version.startswith(wanted)
-    compare = _COMPARISONS[symbol]
-    return lambda version: compare(version, wanted)
+        series = _series(wanted)
+        return lambda version: (
+            parse_version(version) >= wanted and parse_version(version).startswith(series)
+        )
+    if symbol == "!=" and starred:
+        return lambda version: not parse_version(version).startswith(wanted)
+    compare = COMPARISONS[symbol]
+    return lambda version: compare(parse_version(version), wanted)
 
 
-def _glob(atom: str) -> Test:
+def _pattern(atom: str) -> Test:
+    if not _PLAIN_PATTERN.fullmatch(atom):
+        raise UnsupportedSpecError(f"{atom!r} has characters of a regular expression")
     pattern = re.compile(re.escape(atom).replace(r"\*", ".*"))
-    return lambda version: pattern.fullmatch(version.text) is not None
+    return lambda version: pattern.fullmatch(version) is not None
 
 
-def _atom(atom: str) -> Test:
+def _atom(atom: str) -> _Node:
     if not atom:
         raise InvalidSpecError("a version spec has an empty alternative")
     if atom[0] in "=<>!~":
-        return _relation(atom)
+        return _Node(atom, _relation(atom))
     if atom == "*":
-        return lambda version: True
-    if "@" in atom:
-        raise UnsupportedSpecError(f"{atom!r} compares text, not versions")
+        return _Node(atom, lambda version: True)
     if "*" in atom.rstrip("*"):
-        return _glob(atom)
+        return _Node(atom, _pattern(atom))
     if atom.endswith("*"):
-        series = parse_version(atom.rstrip("*").rstrip("."))
-        return lambda version: version.startswith(series)
+        text = atom if atom.endswith(".*") else f"{atom[:-1]}.*"
+        series = parse_version(text.rstrip("*").rstrip("."))
+        return _Node(text, lambda version: parse_version(version).startswith(series))
+    if "@" in atom:
+        # No version has that character, so conda compares the text.
+        return _Node(atom, lambda version: version == atom)
     wanted = parse_version(atom)
-    return lambda version: version == wanted
+    return _Node(atom, lambda version: parse_version(version) == wanted)
 
 
-def _split(text: str, separator: str) -> list[str]:
-    """Split at ``separator`` outside parentheses."""
-    parts, depth, start = [], 0, 0
-    for index, character in enumerate(text):
-        depth += (character == "(") - (character == ")")
-        if depth < 0:
-            break
-        if character == separator and not depth:
-            parts.append(text[start:index])
-            start = index + 1
-    if depth:
-        raise InvalidSpecError(f"{text!r} has unbalanced parentheses")
-    return [*parts, text[start:]]
+def _join(joint: str, nodes: list[_Node]) -> _Node:
+    if len(nodes) == 1:
+        return nodes[0]
+    parts: list[_Node] = []
+    for node in nodes:
+        # Parentheses around a part with the same operator change nothing: (1|2)|3 is 1|2|3.
+        parts.extend(node.parts if node.joint == joint else [node])
+    tests = [part.test for part in parts]
+    quantifier = any if joint == "|" else all
+    return _Node(
+        text=joint.join(part.text for part in parts),
+        test=lambda version: quantifier(test(version) for test in tests),
+        joint=joint,
+        parts=tuple(parts),
+    )
 
 
-def _tree(text: str) -> Test:
-    alternatives = _split(text, "|")
-    if len(alternatives) > 1:
-        tests = [_tree(part) for part in alternatives]
-        return lambda version: any(test(version) for test in tests)
-    conditions = _split(text, ",")
-    if len(conditions) > 1:
-        tests = [_tree(part) for part in conditions]
-        return lambda version: all(test(version) for test in tests)
-    if text.startswith("(") and text.endswith(")"):
-        return _tree(text[1:-1])
-    return _atom(text)
+class _Reader:
+    """Reads a version spec from left to right: alternatives, of conditions, of atoms and groups."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = [token.strip() for token in _TOKENS.findall(text)]
+        # Blanks beside an operator or a parenthesis mean nothing, blanks alone are nothing.
+        self._tokens = [token for token in self._tokens if token]
+
+    def read(self) -> _Node:
+        depth = 0
+        for token in self._tokens:
+            depth += (token == "(") - (token == ")")
+            if depth < 0:
+                break
+        if depth:
+            raise InvalidSpecError(f"{self._text!r} has unbalanced parentheses")
+        if not self._tokens:
+            raise InvalidSpecError("a version spec is empty")
+        node = self._alternatives()
+        if self._tokens:
+            raise UnsupportedSpecError(f"{self._text!r} lacks a ',' or '|' between two conditions")
+        return node
+
+    def _alternatives(self) -> _Node:
+        nodes = [self._conditions()]
+        while self._take("|"):
+            nodes.append(self._conditions())
+        return _join("|", nodes)
+
+    def _conditions(self) -> _Node:
+        nodes = [self._operand()]
+        while self._take(","):
+            nodes.append(self._operand())
+        return _join(",", nodes)
+
+    def _operand(self) -> _Node:
+        if self._take("("):
+            if self._take(")"):
+                raise UnsupportedSpecError(f"{self._text!r} has empty parentheses")
+            node = self._alternatives()
+            if not self._take(")"):
+                raise UnsupportedSpecError(
+                    f"{self._text!r} lacks a ',' or '|' between two conditions"
+                )
+            return node
+        if not self._tokens or self._tokens[0] in ("|", ",", ")"):
+            raise InvalidSpecError(f"{self._text!r} has an operator with nothing to join")
+        return _atom(self._tokens.pop(0))
+
+    def _take(self, token: str) -> bool:
+        if self._tokens and self._tokens[0] == token:
+            del self._tokens[0]
+            return True
+        return False
 
 
 class VersionSpec:
     """A condition on versions: ``>=1.8,<2``, ``1.7|1.8``, ``1.*``, ``~=1.8``, ``!=1.9`` and their like.
 
-    A comma binds more tightly than a bar; parentheses group.
+    A comma binds more tightly than a bar; parentheses group. An operator takes no blank after it.
+
+    Attributes:
+        text: conda's own way to write it (``str(conda.models.version.VersionSpec)``): ``1.8*`` becomes
+            ``1.8.*``. conda leaves out parentheses, also those that the meaning needs, so this text
+            serves to compare with what conda wrote; it is not to be parsed again.
 
     Raises:
         InvalidSpecError: conda would refuse it.
@@ -274,11 +351,22 @@ class VersionSpec:
     """
 
     def __init__(self, text: str) -> None:
-        self.text = re.sub(r"\s+", "", text)
-        if "^" in self.text or "$" in self.text:
+        if "^" in text or "$" in text:
             raise UnsupportedSpecError(f"{text!r} is a regular expression")
-        self._test = _tree(self.text)
+        node = _Reader(text).read()
+        self.text = node.text
+        self._test = node.test
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"VersionSpec({self.text!r})"
 
     def matches(self, version: str) -> bool:
-        """Whether the version with this text fulfils the condition."""
-        return self._test(parse_version(version))
+        """Whether the version with this text fulfils the condition.
+
+        Raises:
+            InvalidSpecError: the condition compares versions, and the text is none.
+        """
+        return self._test(version)

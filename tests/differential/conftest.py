@@ -1,56 +1,21 @@
-"""The real conda of the lab as an oracle for our own reading of versions and specs."""
+"""The oracles for our own reading of versions and specs: the real conda of the lab, and rattler."""
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from lab import installer
 from lab.build import build
+from tests.differential.oracle import Oracle
 
-ANSWERS = Path(__file__).with_name("conda_answers.py")
-
-
-class Oracle:
-    """A conda process that answers questions one after the other.
-
-    ``asked`` counts the comparisons that were made with its answers.
-    """
-
-    def __init__(self, python: Path, home: Path) -> None:
-        self.asked = 0
-        self._process = subprocess.Popen(
-            [python, "-I", ANSWERS],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={"PATH": os.environ["PATH"], "HOME": str(home)},
-            text=True,
-        )
-
-    def ask(self, question: str, *arguments: Any) -> Any:
-        """The answer, or None when conda refuses the text."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([question, *arguments]) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        assert line, f"the oracle died of {question} {arguments}"
-        reply = json.loads(line)
-        return reply.get("ok")
-
-    def close(self) -> None:
-        """End the process."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(timeout=30)
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="session")
@@ -70,9 +35,19 @@ def conda_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return prefix / "bin" / "python"
 
 
-@pytest.fixture(scope="session")
-def oracle(conda_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oracle]:
-    """The oracle itself."""
-    running = Oracle(conda_python, tmp_path_factory.mktemp("oracle-home"))
+@pytest.fixture(scope="module")
+def conda(conda_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oracle]:
+    """The real conda."""
+    home = tmp_path_factory.mktemp("conda-home")
+    running = Oracle([conda_python, "-I", HERE / "conda_answers.py"], home)
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def rattler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oracle]:
+    """rattler, conda's rules written anew in Rust."""
+    home = tmp_path_factory.mktemp("rattler-home")
+    running = Oracle([sys.executable, "-I", HERE / "rattler_answers.py"], home)
     yield running
     running.close()

@@ -2,7 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+
+T = TypeVar("T")
+
+
+def examples(strategy: st.SearchStrategy[T], count: int) -> list[T]:
+    """About ``count`` different examples, the same on every run.
+
+    They are gathered first and asked about together, because an oracle answers thousands of questions in the
+    time of a few round trips. A difference can so be repeated, and a green run means the same everywhere.
+    """
+    found: list[T] = []
+
+    @settings(
+        max_examples=count,
+        phases=[Phase.generate],
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def gather(value: T) -> None:
+        found.append(value)
+
+    gather()
+    return list({repr(value): value for value in found}.values())
+
 
 _WORDS = [
     "0",
@@ -106,43 +136,93 @@ _CHANNELS = (
     "lab",
     "defaults",
     "pkgs/main",
+    "pkgs/r",
     "conda-forge/noarch",
     "lab/linux-64",
+    "conda-forge/label/dev",
+    "team/lab",
+    "main",
+    "*",
+    "*/noarch",
 )
 _SIMPLE = ("1.8", "1.8.0", "2.0", "1.8*", "1.8.*", "1.7|1.8", ">=1.8,<2", "1.10", "~=1.8", "!=1.8")
+_URL = "https://conda.anaconda.org/"
+
+
+@st.composite
+def records(draw: st.DrawFn) -> dict[str, Any]:
+    """Linked packages, most of them near to what :func:`match_specs` asks for."""
+    name = draw(st.sampled_from(("numpy", "numpy", "numpy", "numpy", "other-pkg")))
+    close = st.sampled_from(("1.8", "1.8", "1.8.0", "1.8.1", "1.7", "1.7.9", "1.9", "2.0", "1.10"))
+    version = draw(st.one_of(close, good_versions()))
+    build = draw(
+        st.sampled_from(("py39_0", "py39_0", "py39_1", "py310_0", "0", "h1_0", "py39h1_0"))
+    )
+    channel = draw(
+        st.sampled_from(
+            (
+                *(_URL + name for name in ("conda-forge", "lab", "lab/label/dev", "team/lab")),
+                _URL + "conda-forge/label/dev",
+                "https://repo.anaconda.com/pkgs/main",
+                "https://repo.anaconda.com/pkgs/msys2",
+                "https://repo.anaconda.com/pkgs/r",
+                "http://mirror:8000/conda/lab",
+                "file:///srv/lab",
+                "conda-forge",
+            )
+        )
+    )
+    subdir = draw(st.sampled_from(("linux-64", "linux-64", "noarch", "osx-arm64")))
+    hashes = st.sampled_from(("0", "0", "1"))
+    file = f"{name}-{version}-{build}.conda"
+    return {
+        "name": name,
+        "version": version,
+        "build": build,
+        "build_number": draw(st.integers(0, 2)),
+        "channel": channel,
+        "subdir": subdir,
+        "fn": file,
+        "md5": draw(hashes) * 32,
+        "sha256": draw(hashes) * 64,
+        "url": f"{channel}/{subdir}/{file}",
+    }
+
+
+def _item(key: str, value: str, quote: str, bare: bool) -> str:
+    """A pair for the brackets; quoted where it must be."""
+    if bare and not set(value) & set(", "):
+        return f"{key}={value}"
+    return f"{key}={quote}{value}{quote}"
 
 
 @st.composite
 def _brackets(draw: st.DrawFn, version: str, build: str) -> str:
     quote = draw(st.sampled_from(("'", '"')))
-    items = []
-    if version:
-        bare = not set(version) & set(",| ") and draw(st.booleans())
-        items.append(f"version={version}" if bare else f"version={quote}{version}{quote}")
-    if build:
-        items.append(draw(st.sampled_from((f"build={build}", f"build={quote}{build}{quote}"))))
+    pairs = [("version", version), ("build", build)]
     more = (
-        *(f"build_number={number}" for number in ("0", "1", ">=1")),
-        *(f"channel={quote}{channel}{quote}" for channel in _CHANNELS),
-        "channel=lab",
-        "subdir=noarch",
-        "subdir=linux-64",
-        "md5=" + "0" * 32,
-        "md5=" + "1" * 32,
+        *(("build_number", number) for number in ("0", "1", "2", ">=1", "<2", "!=0", "==1", "*")),
+        *(("channel", channel) for channel in _CHANNELS),
+        ("subdir", "noarch"),
+        ("subdir", "linux-64"),
+        *(("md5", digit * 32) for digit in "01"),
+        *(("sha256", digit * 64) for digit in "01"),
     )
-    chosen = draw(st.lists(st.sampled_from(more), max_size=2, unique_by=lambda i: i.split("=")[0]))
-    mixed = draw(st.permutations([*items, *chosen]))
-    return f"[{draw(st.sampled_from((',', ', '))).join(mixed)}]" if mixed else ""
+    pairs += draw(st.lists(st.sampled_from(more), max_size=2, unique_by=lambda pair: pair[0]))
+    items = [_item(key, value, quote, draw(st.booleans())) for key, value in pairs if value]
+    mixed = draw(st.permutations(items))
+    separator = draw(st.sampled_from((",", ",", ", ", " ")))
+    return f"[{separator.join(mixed)}]" if mixed else ""
 
 
 @st.composite
 def match_specs(draw: st.DrawFn) -> str:
     """Specs in all the ways that people write them."""
     name = draw(st.sampled_from(("numpy", "numpy", "numpy", "Numpy", "other-pkg", "absent")))
-    channel = draw(st.sampled_from(("",) * 6 + tuple(f"{name}::" for name in _CHANNELS)))
+    channel = draw(st.sampled_from(("",) * 10 + tuple(f"{name}::" for name in _CHANNELS)))
     version = draw(st.one_of(st.just(""), st.sampled_from(_SIMPLE), conditions(), version_specs()))
     build = draw(st.sampled_from(("", "", "", *_BUILDS)))
-    form = draw(st.integers(0, 5))
+    form = draw(st.integers(0, 6))
     if form == 0:
         text = f"{name}{draw(_brackets(version, build))}"
     elif form == 1:
@@ -153,8 +233,44 @@ def match_specs(draw: st.DrawFn) -> str:
         text = f"{name} {version} {build}"
     elif form == 4:
         text = f"{name} {version}{draw(_brackets('', build))}"
+    elif form == 5:
+        text = f"{name}{draw(_brackets('', build))}{draw(st.sampled_from(('', ' ', '=')))}{version}"
     else:
         operator = draw(st.sampled_from((" ", "=", "==", " = ", "= ", " == ", " =", ">= ", " < ")))
         joint = draw(st.sampled_from((" ", "=", " =", "= ")))
         text = name + operator + version + (joint + build if build else "")
-    return channel + text.strip()
+    return (channel + text).strip()
+
+
+_PIECES = (
+    *("numpy", "1.8", "2", "py39_0", "0", "a", "*", "1.*", "noarch", "lab", "version", "build"),
+    *("=", "=", "==", ">=", "<", "!=", "~=", ">", "!", "~", ",", ",", "|", " ", " ", "  "),
+    *(
+        "[",
+        "]",
+        "[version=",
+        "[build=",
+        "'",
+        '"',
+        "(",
+        ")",
+        "::",
+        ":",
+        "/",
+        "#",
+        "@",
+        "-",
+        ".",
+        "_",
+    ),
+    *("+", "^", "$", " if ", "=1.8", ">=1.8,<2", "[version='1.8']", "build_number=1", "\t"),
+)
+
+
+@st.composite
+def scraps(draw: st.DrawFn) -> str:
+    """Texts put together from parts of specs without any plan: most are refused, some mean something."""
+    text = draw(st.sampled_from(("numpy", "numpy", "numpy ", "numpy=", "lab::numpy", "")))
+    for _ in range(draw(st.integers(1, 6))):
+        text += draw(st.sampled_from(_PIECES))
+    return text.strip()

@@ -246,8 +246,9 @@ def test_prefix_that_is_a_file(refused: Refused, tmp_path: Path, env_options: An
     [
         (["numpy=="], "The option packages"),
         (["numpy>=1.2,"], "The option packages"),
-        (["numpy=>1"], "The option packages"),
-        (["a b c d"], "The option packages"),
+        (["numpy=!=1"], "The option packages"),
+        (["numpy@1"], "The option packages"),
+        (["a b c d"], "a"),
         ([""], "The option packages"),
         (["lab-upgrade=1.0", "lab-upgrade=2.0"], "lab-upgrade"),
         (["lab-upgrade=9"], "lab-upgrade"),

@@ -137,6 +137,12 @@ def test_series(version: str, series: str, result: bool) -> None:
         (">=1,<2|>3", "1 1.5 3.1", "2 3"),
         ("(>=1|0.5),<2", "0.5 1", "0.6 2"),
         ("1.*.0", "1.2.0 1.2.3.0", "1.2.1"),
+        ("1.8**", "", "1.8 1.8.1"),
+        ("1@2", "1@2", "1.2 12"),
+        ("( >=1 , <1.5 ) | 2.0", "1 1.4 2", "1.5 3"),
+        ("(1.7|(1.8|1.9)),!=1.8", "1.7 1.9", "1.8 2"),
+        ("~=1.8.0rc1", "1.8.0rc1 1.8.5", "1.7 1.9"),
+        ("~=1!1.8", "1!1.8 1!1.9", "1.8 2!1"),
     ],
 )
 def test_specs(spec: str, good: str, bad: str) -> None:
@@ -146,17 +152,52 @@ def test_specs(spec: str, good: str, bad: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", ["", ">", ">=1,", "|1", "(1", "1)", "==", "~=1", "~=1.8.*", "<>1", "1..2"]
+    "spec",
+    [
+        *("", " ", ">", ">=1,", "|1", "(1", "1)", "(1,)", "==", "~=1", "~=1.8.*", "<>1", "1..2"),
+        *(">= 1", "1.8 1", "1,,2", "1,|2", "1, ", "@1*", "1)("),
+    ],
 )
 def test_bad_specs(spec: str) -> None:
     with pytest.raises(InvalidSpecError):
         VersionSpec(spec)
 
 
-@pytest.mark.parametrize("spec", ["^1.*$", "1@2"])
+@pytest.mark.parametrize(
+    "spec", ["^1.*$", "1(2)", "(1)2", "(1)(2)", "1()", "(1 (2))", "1.*.[0]", "1.*|2.*.?"]
+)
 def test_specs_that_are_left_to_conda(spec: str) -> None:
     with pytest.raises(UnsupportedSpecError):
         VersionSpec(spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        ("1.8", "1.8"),
+        ("==1.8", "==1.8"),
+        ("1.8*", "1.8.*"),
+        ("1.8.*", "1.8.*"),
+        ("=1.8*", "=1.8*"),
+        (" >=1.8 , <2 ", ">=1.8,<2"),
+        ("(1.7|1.8)|1.9", "1.7|1.8|1.9"),
+        ("(1.7,1.8)|1.9", "1.7,1.8|1.9"),
+        ("((1.8))", "1.8"),
+        # conda's own text loses these parentheses.
+        ("(1.7|1.8),<2", "1.7|1.8,<2"),
+    ],
+)
+def test_a_spec_is_written_as_conda_writes_it(spec: str, text: str) -> None:
+    parsed = VersionSpec(spec)
+    assert parsed.text == str(parsed) == text
+    assert repr(parsed) == f"VersionSpec({text!r})"
+
+
+def test_a_test_of_the_text_takes_what_is_no_version() -> None:
+    assert VersionSpec("*").matches("not a version!")
+    assert VersionSpec("1.8|*").matches("1.8")
+    assert VersionSpec("*a*sion!").matches("not a version!")
+    assert not VersionSpec("*b*sion!").matches("not a version!")
 
 
 def test_a_version_that_is_none_is_no_match_but_an_error() -> None:
