@@ -14,12 +14,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._cache_quarantine import (
+    set_aside_indexes,
+    set_aside_packages,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import (
     Completed,
     child_environment,
     run,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_output import (
+    CURABLE,
     Failure,
     classify,
     find_document,
@@ -70,7 +75,10 @@ class Conda:
     Args:
         installation: the base prefix; its own Python runs conda, which no shebang length can break.
         executable: another conda or mamba to start instead, as an absolute path.
-        timeout: seconds for one run of it.
+        timeout: seconds for one command, with its repetitions.
+
+    Attributes:
+        warnings: what a person should know of commands that succeeded in the end, as sentences.
     """
 
     def __init__(
@@ -79,6 +87,7 @@ class Conda:
         self.installation = installation
         self.executable = executable
         self.timeout = timeout
+        self.warnings: list[str] = []
 
     def _program(self, dry_run: bool) -> list[str]:
         if self.executable:
@@ -143,41 +152,78 @@ class Conda:
         self, command: str, prefix: str, specs: Sequence[str], options: Sequence[str], dry_run: bool
     ) -> Solution:
         argv = [command, "--prefix", prefix, "--yes", "--quiet", "--json", *options]
-        if dry_run:
-            caches = package_caches(self.installation)
-            with _private_cache(caches, offline="--offline" in options) as cache:
-                extra = {"CONDA_PKGS_DIRS": cache}
-                return solution_of(self._run([*argv, "--dry-run", *specs], prefix, specs, extra))
-        return solution_of(self._run([*argv, *specs], prefix, specs, {}))
+        if not dry_run:
+            return solution_of(self._run([*argv, *specs], prefix, specs, {}))
+        try:
+            return self._foresee([*argv, "--dry-run", *specs], prefix, specs)
+        except CondaModuleError as error:
+            if error.facts.get("error_kind") != "index" or "--offline" in options:
+                raise
+        # The index in the cache is damaged; the real run would set it aside, this one may only not look.
+        return self._foresee([*argv, "--dry-run", *specs], prefix, specs, with_index=False)
+
+    def _foresee(
+        self, argv: Sequence[str], prefix: str, specs: Sequence[str], with_index: bool = True
+    ) -> Solution:
+        caches = package_caches(self.installation)
+        with _private_cache(caches, "--offline" in argv, with_index) as cache:
+            return solution_of(self._run(argv, prefix, specs, {"CONDA_PKGS_DIRS": cache}))
 
     def _run(
         self, arguments: Sequence[str], prefix: str, asked: Sequence[str], extra: Mapping[str, str]
     ) -> dict[str, Any] | None:
+        """Run conda until it succeeds, or fails for a reason that will not go away.
+
+        What the network did is tried again after a pause, what is damaged in the package cache is set aside
+        and taken anew once. All of it together takes no longer than ``timeout``.
+        """
+        deadline = time.monotonic() + self.timeout
         delays = list(_RETRY_DELAYS)
+        curable = "--dry-run" not in arguments
+        attempt = 0
         while True:
-            completed = self._start(arguments, prefix, extra)
+            attempt += 1
+            completed = self._start(arguments, prefix, extra, deadline - time.monotonic())
             document = find_document(completed.stdout) or find_document(completed.stderr)
-            failure = _failure(completed, document)
+            failure = failure_of(completed, document)
             if failure is None:
                 return document
-            if not delays or not failure.retry:
+            if curable and failure.kind in CURABLE:
+                curable = False
+                self.warnings += self._cure(failure)
+            elif failure.retry and delays and time.monotonic() + delays[0] < deadline:
+                time.sleep(delays.pop(0))
+            else:
                 break
-            time.sleep(delays.pop(0))
+        tried = f" (tried {attempt} times)" if attempt > 1 else ""
         raise CondaModuleError(
-            f"conda {arguments[0]} failed for {prefix}: {failure.headline}.",
+            f"conda {arguments[0]} failed for {prefix}: {failure.headline}{tried}.",
             prefix=prefix,
             asked=list(asked),
             said=failure.said,
-            hint=failure.hint,
+            hint=_hint(failure, arguments, attempt),
             error_kind=failure.kind,
             command=["conda", *arguments],
             rc=completed.rc,
+            attempts=attempt,
         )
 
-    def _start(self, arguments: Sequence[str], prefix: str, extra: Mapping[str, str]) -> Completed:
+    def _cure(self, failure: Failure) -> list[str]:
+        """Set aside what is damaged in the package cache; what a person should know about it."""
+        caches = package_caches(self.installation)
+        if failure.kind == "index":
+            cured = set_aside_indexes(caches)
+        else:
+            cured = set_aside_packages(caches, failure.whole)
+        # Nothing to set aside: conda has thrown its download away itself.
+        return cured or [f"What conda fetched was damaged and was fetched again: {failure.said}"]
+
+    def _start(
+        self, arguments: Sequence[str], prefix: str, extra: Mapping[str, str], timeout: float
+    ) -> Completed:
         argv = [*self._program("--dry-run" in arguments), *arguments]
         try:
-            return run(argv, env=self._environment(extra), timeout=self.timeout)
+            return run(argv, env=self._environment(extra), timeout=timeout)
         except OSError as error:
             raise CondaModuleError(
                 f"conda cannot be started: {argv[0]}: {error.strerror}.",
@@ -187,7 +233,17 @@ class Conda:
             ) from error
 
 
-def _failure(completed: Completed, document: Mapping[str, Any] | None) -> Failure | None:
+def _hint(failure: Failure, arguments: Sequence[str], attempt: int) -> str:
+    if failure.kind == "not_found" and "--offline" in arguments:
+        return "turn the option offline off once: the package cache of this host lacks what is asked for."
+    if failure.kind in CURABLE and attempt > 1:
+        return (
+            f"it was fetched again and is still damaged: do not trust that channel; {failure.hint}"
+        )
+    return failure.hint
+
+
+def failure_of(completed: Completed, document: Mapping[str, Any] | None) -> Failure | None:
     """None when conda says that it succeeded: its document counts for more than its exit status."""
     if completed.timed_out:
         return classify(completed.rc, completed.stdout, completed.stderr, document, timed_out=True)
@@ -204,7 +260,7 @@ def _failure(completed: Completed, document: Mapping[str, Any] | None) -> Failur
 
 
 @contextmanager
-def _private_cache(caches: Sequence[str], offline: bool) -> Iterator[str]:
+def _private_cache(caches: Sequence[str], offline: bool, with_index: bool) -> Iterator[str]:
     """A throw-away package cache for ``--dry-run``, which otherwise writes repodata into the real one.
 
     The repodata already there is copied along, so that a large channel is not downloaded again. Without
@@ -215,7 +271,7 @@ def _private_cache(caches: Sequence[str], offline: bool) -> Iterator[str]:
         known = next(
             filter(os.path.isdir, (os.path.join(cache, "cache") for cache in caches)), None
         )
-        if known:
+        if known and with_index:
             try:
                 shutil.copytree(known, os.path.join(directory, "cache"))
             except (OSError, shutil.Error):

@@ -13,6 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._cache_quarantine import (
+    set_aside_linked,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import (
     Conda,
     Solution,
@@ -61,13 +64,17 @@ _OPERATIONS = ("create", "change", "remove")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a module reports: whether something changed (or would), and the two sides of the diff."""
+    """What a module reports: whether something changed (or would), and the two sides of the diff.
+
+    ``warnings`` are sentences on what was met on the way and went well in the end.
+    """
 
     changed: bool
     plan: Plan
     before: list[str] | None
     after: list[str] | None
     state: PrefixState
+    warnings: tuple[str, ...] = ()
 
 
 class EnvironmentManager:
@@ -115,10 +122,13 @@ class EnvironmentManager:
         details = {"specs": list(_specs(todo)), "remove": list(todo.remove)}
         with journalled(self.request.prefix, operation=_operation(todo), details=details):
             self._apply(todo, observed)
+            self._mend_linked(observed)
         seen = observe(self.request)
         self._verify(todo, seen)
         after = seen.lines() if seen.state.is_environment else None
-        return Outcome(_differs(todo, before, after), todo, before, after, seen.state)
+        changed = _differs(todo, before, after)
+        warnings = tuple(self.conda.warnings)
+        return Outcome(changed, todo, before, after, seen.state, warnings)
 
     # -- check mode ---------------------------------------------------------------------------------
 
@@ -279,15 +289,40 @@ class EnvironmentManager:
         if todo.remove:
             self.conda.remove(prefix, todo.remove)
         if todo.reinstall:
-            specs = [_exactly(state, name) for name in todo.reinstall]
-            with same_history(prefix):
-                self.conda.install(prefix, specs, [*self._options(), "--force-reinstall"])
+            self._reinstall(state, todo.reinstall)
         if todo.unasked:
             with same_history(prefix):
                 self.conda.install(prefix, todo.unasked, self._options())
         asked = [text for text in _specs(todo) if text not in todo.unasked]
         if asked:
             self.conda.install(prefix, asked, self._install_options(todo))
+
+    def _reinstall(self, state: PrefixState, names: Sequence[str]) -> None:
+        specs = [_exactly(state, name) for name in names]
+        with same_history(self.request.prefix):
+            self.conda.install(self.request.prefix, specs, [*self._options(), "--force-reinstall"])
+
+    def _mend_linked(self, before: Observed) -> None:
+        """Link once more what the package cache had only in part: conda does not notice that."""
+        seen = observe(self.request)
+        records = seen.state.records
+        names = [
+            name
+            for name in seen.damaged
+            if name in before.damaged or before.state.records.get(name) != records[name]
+        ]
+        cached = [f"{name}-{records[name].version}-{records[name].build}" for name in names]
+        warnings = set_aside_linked(package_caches(self.request.installation), cached)
+        if not warnings:
+            return
+        self.conda.warnings += warnings
+        if self.request.lock is not None:
+            self.conda.remove_alone(self.request.prefix, names)
+            self._link(
+                [package for package in self.request.lock if package.name in names], "install"
+            )
+        else:
+            self._reinstall(seen.state, names)
 
     # -- observe again ------------------------------------------------------------------------------
 

@@ -200,7 +200,7 @@ def test_a_real_run_uses_the_shared_cache(fake: Scripted) -> None:
         ([NETWORK, NETWORK, GOOD], 3, None),
         ([NETWORK], 3, "network"),
         ([CORRUPT, GOOD], 2, None),
-        ([REFUSED, GOOD], 1, "network"),
+        ([REFUSED, GOOD], 1, "channel"),
         ([MISSING, GOOD], 1, "not_found"),
         ([NETWORK, MISSING], 2, "not_found"),
     ],
