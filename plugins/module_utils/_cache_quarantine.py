@@ -22,7 +22,8 @@ import tarfile
 import time
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 QUARANTINE = ".llmfleet-quarantine"
 KEPT = 3
@@ -54,20 +55,21 @@ def set_aside_packages(caches: Iterable[str], said: str) -> list[str]:
     return sentences
 
 
-def set_aside_linked(caches: Iterable[str], names: Sequence[str]) -> list[str]:
-    """Like :func:`set_aside_packages`, for packages that turned out to be damaged when they were linked.
+def set_aside_linked(caches: Iterable[str], name: str) -> list[str]:
+    """Like :func:`set_aside_packages`, for a package that was just linked; a whole one stays.
 
-    conda links truncated files without a word. Packages that are whole in the cache stay there.
+    conda links a file of a wrong size with no more than a warning in its log, and leaves it out of the
+    package's record, so that nobody would ever miss it (conda 24.7.1, safety_checks: warn).
 
     Args:
         caches: as above.
-        names: packages as ``numpy-1.26.4-py311_0``.
+        name: the package as ``numpy-1.26.4-py311_0``.
     """
     return [
         sentence
         for cache in _writable(caches)
-        for name in names
-        if not _is_unpacked_well(os.path.join(cache, name))
+        if os.path.isdir(os.path.join(cache, name))
+        and not _is_unpacked_well(os.path.join(cache, name))
         for sentence in _set_aside(cache, name, _paths(cache, name, with_archive=False))
     ]
 
@@ -146,27 +148,32 @@ def _has_only_archive(cache: str, name: str) -> bool:
 
 
 def _is_unpacked_well(path: str) -> bool:
-    """Whether conda can read the metadata, and every file is there and no shorter than listed."""
-    listed: dict[str, int] = {}
+    """Whether conda can read the metadata, and every file is there with the size that they give.
+
+    That is what conda's own LinkPathAction.verify tests (conda.core.path_actions).
+    """
+    sizes: dict[str, int] = {}
     for name in _METADATA:
         try:
             with open(os.path.join(path, "info", name), encoding="utf-8") as stream:
                 content = json.load(stream)
             if name == "paths.json":
-                listed = {
-                    str(item["_path"]): int(item.get("size_in_bytes") or 0)
-                    for item in content["paths"]
-                    if item.get("path_type") != "softlink"
-                }
+                sizes = {str(item["_path"]): _size(item) for item in content["paths"]}
         except FileNotFoundError:
             # Old packages have fewer of them.
             continue
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return False
     try:
-        return all(os.lstat(os.path.join(path, name)).st_size >= listed[name] for name in listed)
+        found = {name: os.lstat(os.path.join(path, name)).st_size for name in sizes}
     except OSError:
         return False
+    return all(found[name] == size for name, size in sizes.items() if size)
+
+
+def _size(item: Mapping[str, Any]) -> int:
+    """The listed size of a plain file; 0 where there is none to compare."""
+    return int(item.get("size_in_bytes") or 0) if item.get("path_type") == "hardlink" else 0
 
 
 def _set_aside(cache: str, name: str, paths: Sequence[str]) -> list[str]:

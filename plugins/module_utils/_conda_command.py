@@ -180,6 +180,7 @@ class Conda:
         deadline = time.monotonic() + self.timeout
         delays = list(_RETRY_DELAYS)
         curable = "--dry-run" not in arguments
+        fresh = arguments[0] == "create" and curable and _is_absent_or_empty(prefix)
         attempt = 0
         while True:
             attempt += 1
@@ -195,6 +196,9 @@ class Conda:
                 time.sleep(delays.pop(0))
             else:
                 break
+            if fresh:
+                # conda create does not go on with what it has left half made.
+                shutil.rmtree(prefix, ignore_errors=True)
         tried = f" (tried {attempt} times)" if attempt > 1 else ""
         raise CondaModuleError(
             f"conda {arguments[0]} failed for {prefix}: {failure.headline}{tried}.",
@@ -231,6 +235,13 @@ class Conda:
                 hint="install conda there with llmfleet.conda.conda_installation, or correct the option"
                 " installation (or executable).",
             ) from error
+
+
+def _is_absent_or_empty(directory: str) -> bool:
+    try:
+        return not os.listdir(directory)
+    except OSError:
+        return not os.path.lexists(directory)
 
 
 def _hint(failure: Failure, arguments: Sequence[str], attempt: int) -> str:

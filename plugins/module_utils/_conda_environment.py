@@ -303,26 +303,26 @@ class EnvironmentManager:
             self.conda.install(self.request.prefix, specs, [*self._options(), "--force-reinstall"])
 
     def _mend_linked(self, before: Observed) -> None:
-        """Link once more what the package cache had only in part: conda does not notice that."""
-        seen = observe(self.request)
-        records = seen.state.records
-        names = [
-            name
-            for name in seen.damaged
-            if name in before.damaged or before.state.records.get(name) != records[name]
-        ]
-        cached = [f"{name}-{records[name].version}-{records[name].build}" for name in names]
-        warnings = set_aside_linked(package_caches(self.request.installation), cached)
-        if not warnings:
+        """Link once more what the package cache had only in part: conda does not stop at that."""
+        seen = observe_prefix(self.request.prefix)
+        linked = {
+            f"{name}-{record.version}-{record.build}": name
+            for name, record in seen.records.items()
+            if name in before.damaged or before.state.records.get(name) != record
+        }
+        caches = package_caches(self.request.installation)
+        aside = {dist: set_aside_linked(caches, dist) for dist in linked}
+        names = [linked[dist] for dist, told in aside.items() if told]
+        if not names:
             return
-        self.conda.warnings += warnings
+        self.conda.warnings += [warning for told in aside.values() for warning in told]
         if self.request.lock is not None:
             self.conda.remove_alone(self.request.prefix, names)
             self._link(
                 [package for package in self.request.lock if package.name in names], "install"
             )
         else:
-            self._reinstall(seen.state, names)
+            self._reinstall(seen, names)
 
     # -- observe again ------------------------------------------------------------------------------
 
