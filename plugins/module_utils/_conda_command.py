@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import tempfile
@@ -23,6 +24,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._child_process impo
     child_environment,
     run,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_dialect import (
+    COMMON,
+    dialect_of,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_output import (
     CURABLE,
     Failure,
@@ -33,7 +38,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import Cond
 from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import (
     package_caches,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import canonical_channel
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+    canonical_channel,
+    observe_prefix,
+)
 
 # Seconds to wait before asking a failing channel again; conda has by then made its own three attempts.
 _RETRY_DELAYS = (1.0, 4.0)
@@ -88,6 +96,13 @@ class Conda:
         self.executable = executable
         self.timeout = timeout
         self.warnings: list[str] = []
+        self._name = os.path.basename(executable or "conda")
+        self._dialect = dialect_of(executable)
+
+    @property
+    def caches(self) -> list[str]:
+        """The package caches that it takes packages from or puts them into."""
+        return [*package_caches(self.installation), *self._dialect.caches()]
 
     def _program(self, dry_run: bool) -> list[str]:
         if self.executable:
@@ -103,6 +118,7 @@ class Conda:
                 "CONDA_AUTO_UPDATE_CONDA": "false",
                 "CONDA_REPORT_ERRORS": "false",
                 "CONDA_NUMBER_CHANNEL_NOTICES": "0",
+                **self._dialect.environment(self.installation),
                 **extra,
             }
         )
@@ -133,8 +149,8 @@ class Conda:
         with tempfile.NamedTemporaryFile("w", prefix="llmfleet-conda-", suffix=".txt") as stream:
             stream.write("".join(f"{line}\n" for line in ("@EXPLICIT", *lines)))
             stream.flush()
-            argv = [command, "--prefix", prefix, "--yes", "--quiet", "--json", *options]
-            self._run([*argv, "--file", stream.name], prefix, lines, {})
+            argv = [command, "--prefix", prefix, *COMMON, *options, "--file", stream.name]
+            self._run(argv, prefix, lines)
 
     def remove_alone(self, prefix: str, names: Sequence[str]) -> None:
         """``conda remove --force``: these packages and no others, whatever depends on them; no solver."""
@@ -151,26 +167,40 @@ class Conda:
     def _change(
         self, command: str, prefix: str, specs: Sequence[str], options: Sequence[str], dry_run: bool
     ) -> Solution:
-        argv = [command, "--prefix", prefix, "--yes", "--quiet", "--json", *options]
-        if not dry_run:
-            return solution_of(self._run([*argv, *specs], prefix, specs, {}))
-        try:
-            return self._foresee([*argv, "--dry-run", *specs], prefix, specs)
-        except CondaModuleError as error:
-            if error.facts.get("error_kind") != "index" or "--offline" in options:
-                raise
-        # The index in the cache is damaged; the real run would set it aside, this one may only not look.
-        return self._foresee([*argv, "--dry-run", *specs], prefix, specs, with_index=False)
+        installed = observe_prefix(prefix).records if "--update-specs" in options else ()
+        if dry_run:
+            options = [*options, "--dry-run"]
+        run_one = self._foresee if dry_run else self._run
+        solutions = [
+            solution_of(run_one(argv, prefix, specs))
+            for argv in self._dialect.commands(command, prefix, specs, options, installed)
+        ]
+        return Solution(
+            link=tuple(label for solution in solutions for label in solution.link),
+            unlink=tuple(label for solution in solutions for label in solution.unlink),
+        )
 
     def _foresee(
-        self, argv: Sequence[str], prefix: str, specs: Sequence[str], with_index: bool = True
-    ) -> Solution:
-        caches = package_caches(self.installation)
-        with _private_cache(caches, "--offline" in argv, with_index) as cache:
-            return solution_of(self._run(argv, prefix, specs, {"CONDA_PKGS_DIRS": cache}))
+        self, argv: Sequence[str], prefix: str, asked: Sequence[str]
+    ) -> dict[str, Any] | None:
+        """A run with ``--dry-run``, which writes nowhere but into a cache of its own."""
+        offline = "--offline" in argv
+        try:
+            with _private_cache(self.caches, offline) as cache:
+                return self._run(argv, prefix, asked, {"CONDA_PKGS_DIRS": cache})
+        except CondaModuleError as error:
+            if error.facts.get("error_kind") != "index" or offline:
+                raise
+        # The index in the cache is damaged. The real run will set it aside, this one may only pass it by.
+        with _private_cache(self.caches, offline, with_index=False) as cache:
+            return self._run(argv, prefix, asked, {"CONDA_PKGS_DIRS": cache})
 
     def _run(
-        self, arguments: Sequence[str], prefix: str, asked: Sequence[str], extra: Mapping[str, str]
+        self,
+        arguments: Sequence[str],
+        prefix: str,
+        asked: Sequence[str],
+        extra: Mapping[str, str] | None = None,
     ) -> dict[str, Any] | None:
         """Run conda until it succeeds, or fails for a reason that will not go away.
 
@@ -184,7 +214,7 @@ class Conda:
         attempt = 0
         while True:
             attempt += 1
-            completed = self._start(arguments, prefix, extra, deadline - time.monotonic())
+            completed = self._start(arguments, prefix, extra or {}, deadline - time.monotonic())
             document = find_document(completed.stdout) or find_document(completed.stderr)
             failure = failure_of(completed, document)
             if failure is None:
@@ -199,26 +229,26 @@ class Conda:
             if fresh:
                 # conda create does not go on with what it has left half made.
                 shutil.rmtree(prefix, ignore_errors=True)
+        verb = " ".join(itertools.takewhile(lambda word: not word.startswith("-"), arguments))
         tried = f" (tried {attempt} times)" if attempt > 1 else ""
         raise CondaModuleError(
-            f"conda {arguments[0]} failed for {prefix}: {failure.headline}{tried}.",
+            f"{self._name} {verb} failed for {prefix}: {failure.headline}{tried}.",
             prefix=prefix,
             asked=list(asked),
             said=failure.said,
             hint=_hint(failure, arguments, attempt),
             error_kind=failure.kind,
-            command=["conda", *arguments],
+            command=[self._name, *arguments],
             rc=completed.rc,
             attempts=attempt,
         )
 
     def _cure(self, failure: Failure) -> list[str]:
         """Set aside what is damaged in the package cache; what a person should know about it."""
-        caches = package_caches(self.installation)
         if failure.kind == "index":
-            cured = set_aside_indexes(caches)
+            cured = set_aside_indexes(self.caches)
         else:
-            cured = set_aside_packages(caches, failure.whole)
+            cured = set_aside_packages(self.caches, failure.whole)
         # Nothing to set aside: conda has thrown its download away itself.
         return cured or [f"What conda fetched was damaged and was fetched again: {failure.said}"]
 
@@ -271,7 +301,7 @@ def failure_of(completed: Completed, document: Mapping[str, Any] | None) -> Fail
 
 
 @contextmanager
-def _private_cache(caches: Sequence[str], offline: bool, with_index: bool) -> Iterator[str]:
+def _private_cache(caches: Sequence[str], offline: bool, with_index: bool = True) -> Iterator[str]:
     """A throw-away package cache for ``--dry-run``, which otherwise writes repodata into the real one.
 
     The repodata already there is copied along, so that a large channel is not downloaded again. Without

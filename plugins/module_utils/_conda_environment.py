@@ -37,9 +37,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._frozen_marker impo
     marker_lifted,
     set_marker,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import (
-    package_caches,
-)
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
     Plan,
     missing_dependencies,
@@ -104,7 +101,7 @@ class EnvironmentManager:
         with locked(
             self.request.prefix,
             operation=_operation(todo),
-            caches=package_caches(self.request.installation),
+            caches=self.conda.caches,
             timeout=self.request.timeout,
         ):
             return self._run_locked()
@@ -310,8 +307,7 @@ class EnvironmentManager:
             for name, record in seen.records.items()
             if name in before.damaged or before.state.records.get(name) != record
         }
-        caches = package_caches(self.request.installation)
-        aside = {dist: set_aside_linked(caches, dist) for dist in linked}
+        aside = {dist: set_aside_linked(self.conda.caches, dist) for dist in linked}
         names = [linked[dist] for dist, told in aside.items() if told]
         if not names:
             return
