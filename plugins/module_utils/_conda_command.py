@@ -87,6 +87,8 @@ class Conda:
 
     Attributes:
         warnings: what a person should know of commands that succeeded in the end, as sentences.
+        stand_ins: prefixes that are only made to ask conda something, each with the one that is meant;
+            messages name that one.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Conda:
         self.executable = executable
         self.timeout = timeout
         self.warnings: list[str] = []
+        self.stand_ins: dict[str, str] = {}
         self._name = os.path.basename(executable or "conda")
         self._dialect = dialect_of(executable)
 
@@ -231,11 +234,12 @@ class Conda:
                 shutil.rmtree(prefix, ignore_errors=True)
         verb = " ".join(itertools.takewhile(lambda word: not word.startswith("-"), arguments))
         tried = f" (tried {attempt} times)" if attempt > 1 else ""
+        meant = self.stand_ins.get(prefix, prefix)
         raise CondaModuleError(
-            f"{self._name} {verb} failed for {prefix}: {failure.headline}{tried}.",
-            prefix=prefix,
+            f"{self._name} {verb} failed for {meant}: {failure.headline}{tried}.",
+            prefix=meant,
             asked=list(asked),
-            said=failure.said,
+            said=failure.said.replace(prefix, meant),
             hint=_hint(failure, arguments, attempt),
             error_kind=failure.kind,
             command=[self._name, *arguments],

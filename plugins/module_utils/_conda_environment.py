@@ -158,6 +158,7 @@ class EnvironmentManager:
             labels = self._solve(specs).apply_to([])
         elif specs:
             with _solvable(self.request.prefix, todo.quarantine) as prefix:
+                self.conda.stand_ins[prefix] = self.request.prefix
                 solution = self.conda.install(
                     prefix, specs, self._install_options(todo), dry_run=True
                 )
@@ -168,6 +169,7 @@ class EnvironmentManager:
         """What ``conda create`` would link; asked of another prefix, since it refuses an existing one."""
         with tempfile.TemporaryDirectory(prefix="llmfleet-conda-") as directory:
             prefix = os.path.join(directory, "env")
+            self.conda.stand_ins[prefix] = self.request.prefix
             return self.conda.create(prefix, specs, self._options(), dry_run=True)
 
     def _conda_is_there(self) -> bool:
