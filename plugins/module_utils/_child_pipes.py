@@ -79,7 +79,7 @@ class Pipes:
         """Read until the process has ended and its output is closed, or was left open for long enough.
 
         Returns:
-            False when ``timeout`` seconds have passed first.
+            False when ``timeout`` seconds have passed and the process has not ended.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         ended = None
@@ -90,7 +90,7 @@ class Pipes:
             if ended is not None and (not self.open or now > ended + LINGER):
                 return True
             if deadline is not None and now >= deadline:
-                return False
+                return ended is not None
             pause = _POLL_SECONDS if deadline is None else min(_POLL_SECONDS, deadline - now)
             if self.open:
                 self._take(pause)
