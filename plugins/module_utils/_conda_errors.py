@@ -161,6 +161,7 @@ BY_NAME: dict[str, str] = {
     "PackagesNotFoundError": "not_found",
     "PackagesNotFoundInChannelsError": "not_found",
     "ResolvePackageNotFound": "not_found",
+    "NoPackagesFound": "not_found",
     "NoPackagesFoundError": "not_found",
     "SpecNotFound": "not_found",
     "PackagesNotFoundInPrefixError": "not_installed",
