@@ -64,8 +64,8 @@ options:
     description:
       - Seconds that one command of conda may take together with its repetitions, and the wait for each
         lock.
-      - When they have passed, conda and its children are asked to end, which makes conda roll back, and
-        are killed five seconds later.
+      - When they have passed, conda and its children are asked to end, so that conda can roll back, and are
+        killed five seconds later.
     type: int
     default: 3600
 notes:
@@ -76,7 +76,8 @@ notes:
     C(.llmfleet-quarantine) in that cache and taken anew once, with a warning that says where it is now.
     The three newest of these stay there; C(conda clean) does not touch them.
   - When conda fails, the result holds C(error_kind) (for example V(not_found), V(unsatisfiable), V(network),
-    V(denied), V(corrupt), V(disk_full)), C(said) (conda's words), C(hint), C(attempts), C(command) and C(rc).
+    V(denied), V(corrupt), V(disk_full)), C(said) (conda's words), C(hint), C(attempts), C(set_aside),
+    C(command) and C(rc).
 """
 
     ATTRIBUTES = r"""

@@ -123,6 +123,9 @@ def _is_whole(archive: str) -> bool:
             for _ in tar:
                 continue
         return True
+    except tarfile.CompressionError:
+        # A Python without bz2 cannot tell.
+        return True
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, tarfile.TarError, zlib.error):
         return False
 

@@ -215,6 +215,7 @@ class Conda:
         curable = "--dry-run" not in arguments
         fresh = arguments[0] == "create" and curable and _is_absent_or_empty(prefix)
         attempt = 0
+        aside: list[str] = []
         while True:
             attempt += 1
             completed = self._start(arguments, prefix, extra or {}, deadline - time.monotonic())
@@ -224,7 +225,10 @@ class Conda:
                 return document
             if curable and failure.kind in CURABLE:
                 curable = False
-                self.warnings += self._cure(failure)
+                aside = self._set_aside(failure)
+                # Nothing to set aside: conda has thrown its download away itself.
+                again = f"What conda fetched was damaged and was fetched again: {failure.said}"
+                self.warnings += aside or [again]
             elif failure.retry and delays and time.monotonic() + delays[0] < deadline:
                 time.sleep(delays.pop(0))
             else:
@@ -245,16 +249,13 @@ class Conda:
             command=[self._name, *arguments],
             rc=completed.rc,
             attempts=attempt,
+            set_aside=aside,
         )
 
-    def _cure(self, failure: Failure) -> list[str]:
-        """Set aside what is damaged in the package cache; what a person should know about it."""
+    def _set_aside(self, failure: Failure) -> list[str]:
         if failure.kind == "index":
-            cured = set_aside_indexes(self.caches)
-        else:
-            cured = set_aside_packages(self.caches, failure.whole)
-        # Nothing to set aside: conda has thrown its download away itself.
-        return cured or [f"What conda fetched was damaged and was fetched again: {failure.said}"]
+            return set_aside_indexes(self.caches)
+        return set_aside_packages(self.caches, failure.whole)
 
     def _start(
         self, arguments: Sequence[str], prefix: str, extra: Mapping[str, str], timeout: float

@@ -264,6 +264,7 @@ def test_a_damaged_index_in_the_cache_does_not_stay(
     assert "index of a channel" in result["msg"]
     assert "(tried 2 times)" in result["msg"]
     assert "Traceback" not in result["msg"]
+    assert str(cache.path / ".llmfleet-quarantine") in result["set_aside"][0]
     mirror.clear_faults()
     roots = (conda_installation, home, Path(options["prefix"]).parent)
     before = snapshot(*roots)
@@ -299,6 +300,7 @@ def test_a_channel_that_gives_damaged_packages(
     assert "(tried 2 times)" in result["msg"]
     assert "fetched again and is still damaged" in result["hint"]
     assert f"{DIST}.conda" in result["said"]
+    assert result["set_aside"] == []
     assert not Path(options["prefix"]).exists()
     assert not cache.archive.exists()
 
