@@ -299,10 +299,17 @@ def failure_of(completed: Completed, document: Mapping[str, Any] | None) -> Fail
         and "exception_name" not in document
     ):
         return None
+    if document is not None and completed.rc == 0 and _is_good_end(document):
+        return None
     if document is None and completed.rc == 0:
         # Explicit installs and removals of empty environments print nothing; the disk will tell.
         return None
     return classify(completed.rc, completed.stdout, completed.stderr, document)
+
+
+def _is_good_end(document: Mapping[str, Any]) -> bool:
+    """Whether conda's "error" is its way to stop early with success, as after ``--download-only``."""
+    return document.get("exception_name") == "CondaExitZero"
 
 
 @contextmanager

@@ -13,9 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._cache_quarantine import (
-    set_aside_linked,
-)
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import (
     Conda,
     Solution,
@@ -37,6 +34,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._frozen_marker impo
     marker_lifted,
     set_marker,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._linked_again import link_again
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
     Plan,
     missing_dependencies,
@@ -119,7 +117,15 @@ class EnvironmentManager:
         details = {"specs": list(_specs(todo)), "remove": list(todo.remove)}
         with journalled(self.request.prefix, operation=_operation(todo), details=details):
             self._apply(todo, observed)
-            self._mend_linked(observed)
+            if not todo.delete:
+                link_again(
+                    self.conda,
+                    self.request.prefix,
+                    observed.state.records,
+                    observed.damaged,
+                    self._options(),
+                    self.request.lock,
+                )
         seen = observe(self.request)
         self._verify(todo, seen)
         after = seen.lines() if seen.state.is_environment else None
@@ -288,39 +294,15 @@ class EnvironmentManager:
         if todo.remove:
             self.conda.remove(prefix, todo.remove)
         if todo.reinstall:
-            self._reinstall(state, todo.reinstall)
+            specs = [_exactly(state, name) for name in todo.reinstall]
+            with same_history(prefix):
+                self.conda.install(prefix, specs, [*self._options(), "--force-reinstall"])
         if todo.unasked:
             with same_history(prefix):
                 self.conda.install(prefix, todo.unasked, self._options())
         asked = [text for text in _specs(todo) if text not in todo.unasked]
         if asked:
             self.conda.install(prefix, asked, self._install_options(todo))
-
-    def _reinstall(self, state: PrefixState, names: Sequence[str]) -> None:
-        specs = [_exactly(state, name) for name in names]
-        with same_history(self.request.prefix):
-            self.conda.install(self.request.prefix, specs, [*self._options(), "--force-reinstall"])
-
-    def _mend_linked(self, before: Observed) -> None:
-        """Link once more what the package cache had only in part: conda does not stop at that."""
-        seen = observe_prefix(self.request.prefix)
-        linked = {
-            f"{name}-{record.version}-{record.build}": name
-            for name, record in seen.records.items()
-            if name in before.damaged or before.state.records.get(name) != record
-        }
-        aside = {dist: set_aside_linked(self.conda.caches, dist) for dist in linked}
-        names = [linked[dist] for dist, told in aside.items() if told]
-        if not names:
-            return
-        self.conda.warnings += [warning for told in aside.values() for warning in told]
-        if self.request.lock is not None:
-            self.conda.remove_alone(self.request.prefix, names)
-            self._link(
-                [package for package in self.request.lock if package.name in names], "install"
-            )
-        else:
-            self._reinstall(seen, names)
 
     # -- observe again ------------------------------------------------------------------------------
 
