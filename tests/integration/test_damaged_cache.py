@@ -234,8 +234,8 @@ def test_a_file_cut_off_in_place_is_cut_off_in_the_cache_too(
     assert not run_module("conda_env", options)["changed"]
 
 
-def test_only_the_newest_stay_set_aside(
-    filled: tuple[Cache, str], options: Any, run_module: Any
+def test_only_the_newest_stay_set_aside_and_conda_leaves_them_alone(
+    filled: tuple[Cache, str], options: Any, run_module: Any, conda: Any
 ) -> None:
     cache, _ = filled
     home = cache.path / ".llmfleet-quarantine"
@@ -247,6 +247,9 @@ def test_only_the_newest_stay_set_aside(
     assert names[:2] == ["20200104T000000-old-1-0", "20200105T000000-old-1-0"]
     assert names[2].endswith(DIST)
     assert len(names) == 3
+    conda("clean", "--all", "--yes")
+    assert sorted(path.name for path in home.iterdir()) == names
+    assert cache.set_aside() == [DIST]
 
 
 # -- the index of the channel ---------------------------------------------------------------------
