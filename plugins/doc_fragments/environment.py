@@ -52,12 +52,32 @@ options:
     default: false
   executable:
     description:
-      - Absolute path of another conda (or mamba) to start instead of the one in O(installation).
+      - Absolute path of another conda, a mamba or a micromamba to start instead of the conda in
+        O(installation).
+      - A program whose name begins with C(micromamba), and a C(mamba) that is no script (version 2), gets
+        the command lines of libmamba, with O(installation) as its root prefix.
+      - Tested with conda 24.7.1 itself, and with recorded runs of conda 26.7.1 and micromamba 2.8.1. The
+        recordings hold create, install, update, remove and C(env remove) of micromamba. Locks,
+        C(--force-reinstall), C(--offline) and all of mamba follow its documentation and were not run.
     type: path
   timeout:
-    description: Seconds that one run of conda, and the wait for each lock, may take.
+    description:
+      - Seconds that one command of conda may take together with its repetitions, and the wait for each
+        lock.
+      - When they have passed, conda and its children are asked to end, so that conda can roll back, and are
+        killed five seconds later.
     type: int
     default: 3600
+notes:
+  - What the network may have done (no connection, a cut one, HTTP 408, 425, 429 and 5xx) is tried again after
+    1 and after 4 seconds, on top of conda's own attempts. A wrong name, a conflict, HTTP 401, 403 or 404
+    and untrusted certificates are not.
+  - A package that is damaged in the package cache, or an index that is no JSON, is moved to
+    C(.llmfleet-quarantine) in that cache and taken anew once, with a warning that says where it is now.
+    The three newest of these stay there; C(conda clean) does not touch them.
+  - When conda fails, the result holds C(error_kind) (for example V(not_found), V(unsatisfiable), V(network),
+    V(denied), V(corrupt), V(disk_full)), C(said) (conda's words), C(hint), C(attempts), C(set_aside),
+    C(command) and C(rc).
 """
 
     ATTRIBUTES = r"""

@@ -12,12 +12,15 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._child_pipes import Pipes
 from ansible_collections.llmfleet.conda.plugins.module_utils._lock import held_descriptors
 
 # An activated environment, a foreign pip configuration or sudo's traces change what conda and pip do.
 _SCRUBBED_PREFIXES = ("CONDA", "_CONDA", "_CE_", "MAMBA", "PYTHON", "PIP_", "SUDO_", "VIRTUAL_ENV")
 # TLS trust and proxies of the host stay: without them conda and pip reach nothing on many sites.
 _KEPT = frozenset({"PIP_CERT"})
+# Seconds for conda to roll back after it was asked to end, and for its children to close its output.
+_PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,21 @@ def child_environment(
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill the child's whole process group: conda and installers have children of their own."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+    """End the child's whole process group: conda and installers have children of their own.
+
+    They are asked first, because conda rolls its transaction back then, and killed soon after.
+    """
+    for number, patience in ((signal.SIGTERM, _PATIENCE), (signal.SIGKILL, 0.0)):
+        try:
+            os.killpg(process.pid, number)
+        except (ProcessLookupError, PermissionError):
+            # Gone; macOS says "not permitted" of a group that has nothing but zombies.
+            return
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            continue
+        # Its children are not waited for: nothing that they write counts any more.
 
 
 def run(
@@ -66,11 +79,14 @@ def run(
 ) -> Completed:
     """Run ``argv`` to its end and return its output, decoded as UTF-8 with replacement.
 
+    Of each of stdout and stderr the last 32 MiB are kept. What the child leaves behind in its process group
+    and still holds its output is ended a few seconds after the child.
+
     Args:
         argv: program and arguments; no shell is involved.
         env: the whole environment, default :func:`child_environment`.
         cwd: working directory, default ``/`` because the caller's may be unreadable after ``become``.
-        timeout: seconds; when they have passed, the process group is killed and ``timed_out`` is set.
+        timeout: seconds; when they have passed, the process group is ended and ``timed_out`` is set.
         stdin: bytes to feed; default is the null device, so nothing can wait for a person.
 
     Raises:
@@ -86,22 +102,26 @@ def run(
         start_new_session=True,
         pass_fds=held_descriptors(),
     )
-    timed_out = False
+    pipes = Pipes(process, stdin)
     try:
-        try:
-            stdout, stderr = process.communicate(input=stdin, timeout=timeout)
-        except subprocess.TimeoutExpired:
-            timed_out = True
+        timed_out = not pipes.read(timeout)
+        if timed_out:
             _end_group(process)
-            stdout, stderr = process.communicate()
+            pipes.read(_PATIENCE)
+        elif pipes.open:
+            # Its own children hold its output: a script that started a server, for instance.
+            _end_group(process)
+        process.wait()
     except BaseException:
         # Ansible's own time limit or Ctrl-C must not leave conda writing to the prefix.
         _end_group(process)
         process.wait()
         raise
+    finally:
+        pipes.close()
     return Completed(
         rc=process.returncode,
-        stdout=stdout.decode("utf-8", "replace"),
-        stderr=stderr.decode("utf-8", "replace"),
+        stdout=pipes.stdout.decode("utf-8", "replace"),
+        stderr=pipes.stderr.decode("utf-8", "replace"),
         timed_out=timed_out,
     )

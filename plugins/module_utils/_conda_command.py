@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import tempfile
@@ -14,12 +15,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._cache_quarantine import (
+    set_aside_indexes,
+    set_aside_packages,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import (
     Completed,
     child_environment,
     run,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_dialect import (
+    COMMON,
+    dialect_of,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_output import (
+    CURABLE,
     Failure,
     classify,
     find_document,
@@ -28,7 +38,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import Cond
 from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import (
     package_caches,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import canonical_channel
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+    canonical_channel,
+    observe_prefix,
+)
 
 # Seconds to wait before asking a failing channel again; conda has by then made its own three attempts.
 _RETRY_DELAYS = (1.0, 4.0)
@@ -70,7 +83,12 @@ class Conda:
     Args:
         installation: the base prefix; its own Python runs conda, which no shebang length can break.
         executable: another conda or mamba to start instead, as an absolute path.
-        timeout: seconds for one run of it.
+        timeout: seconds for one command, with its repetitions.
+
+    Attributes:
+        warnings: what a person should know of commands that succeeded in the end, as sentences.
+        stand_ins: prefixes that are only made to ask conda something, each with the one that is meant;
+            messages name that one.
     """
 
     def __init__(
@@ -79,6 +97,15 @@ class Conda:
         self.installation = installation
         self.executable = executable
         self.timeout = timeout
+        self.warnings: list[str] = []
+        self.stand_ins: dict[str, str] = {}
+        self._name = os.path.basename(executable or "conda")
+        self._dialect = dialect_of(executable)
+
+    @property
+    def caches(self) -> list[str]:
+        """The package caches that it takes packages from or puts them into."""
+        return [*package_caches(self.installation), *self._dialect.caches()]
 
     def _program(self, dry_run: bool) -> list[str]:
         if self.executable:
@@ -94,6 +121,7 @@ class Conda:
                 "CONDA_AUTO_UPDATE_CONDA": "false",
                 "CONDA_REPORT_ERRORS": "false",
                 "CONDA_NUMBER_CHANNEL_NOTICES": "0",
+                **self._dialect.environment(self.installation),
                 **extra,
             }
         )
@@ -124,8 +152,8 @@ class Conda:
         with tempfile.NamedTemporaryFile("w", prefix="llmfleet-conda-", suffix=".txt") as stream:
             stream.write("".join(f"{line}\n" for line in ("@EXPLICIT", *lines)))
             stream.flush()
-            argv = [command, "--prefix", prefix, "--yes", "--quiet", "--json", *options]
-            self._run([*argv, "--file", stream.name], prefix, lines, {})
+            argv = [command, "--prefix", prefix, *COMMON, *options, "--file", stream.name]
+            self._run(argv, prefix, lines)
 
     def remove_alone(self, prefix: str, names: Sequence[str]) -> None:
         """``conda remove --force``: these packages and no others, whatever depends on them; no solver."""
@@ -142,42 +170,99 @@ class Conda:
     def _change(
         self, command: str, prefix: str, specs: Sequence[str], options: Sequence[str], dry_run: bool
     ) -> Solution:
-        argv = [command, "--prefix", prefix, "--yes", "--quiet", "--json", *options]
+        installed = observe_prefix(prefix).records if "--update-specs" in options else ()
         if dry_run:
-            caches = package_caches(self.installation)
-            with _private_cache(caches, offline="--offline" in options) as cache:
-                extra = {"CONDA_PKGS_DIRS": cache}
-                return solution_of(self._run([*argv, "--dry-run", *specs], prefix, specs, extra))
-        return solution_of(self._run([*argv, *specs], prefix, specs, {}))
-
-    def _run(
-        self, arguments: Sequence[str], prefix: str, asked: Sequence[str], extra: Mapping[str, str]
-    ) -> dict[str, Any] | None:
-        delays = list(_RETRY_DELAYS)
-        while True:
-            completed = self._start(arguments, prefix, extra)
-            document = find_document(completed.stdout) or find_document(completed.stderr)
-            failure = _failure(completed, document)
-            if failure is None:
-                return document
-            if not delays or not failure.retry:
-                break
-            time.sleep(delays.pop(0))
-        raise CondaModuleError(
-            f"conda {arguments[0]} failed for {prefix}: {failure.headline}.",
-            prefix=prefix,
-            asked=list(asked),
-            said=failure.said,
-            hint=failure.hint,
-            error_kind=failure.kind,
-            command=["conda", *arguments],
-            rc=completed.rc,
+            options = [*options, "--dry-run"]
+        run_one = self._foresee if dry_run else self._run
+        solutions = [
+            solution_of(run_one(argv, prefix, specs))
+            for argv in self._dialect.commands(command, prefix, specs, options, installed)
+        ]
+        return Solution(
+            link=tuple(label for solution in solutions for label in solution.link),
+            unlink=tuple(label for solution in solutions for label in solution.unlink),
         )
 
-    def _start(self, arguments: Sequence[str], prefix: str, extra: Mapping[str, str]) -> Completed:
+    def _foresee(
+        self, argv: Sequence[str], prefix: str, asked: Sequence[str]
+    ) -> dict[str, Any] | None:
+        """A run with ``--dry-run``, which writes nowhere but into a cache of its own."""
+        offline = "--offline" in argv
+        try:
+            with _private_cache(self.caches, offline) as cache:
+                return self._run(argv, prefix, asked, {"CONDA_PKGS_DIRS": cache})
+        except CondaModuleError as error:
+            if error.facts.get("error_kind") != "index" or offline:
+                raise
+        # The index in the cache is damaged. The real run will set it aside, this one may only pass it by.
+        with _private_cache(self.caches, offline, with_index=False) as cache:
+            return self._run(argv, prefix, asked, {"CONDA_PKGS_DIRS": cache})
+
+    def _run(
+        self,
+        arguments: Sequence[str],
+        prefix: str,
+        asked: Sequence[str],
+        extra: Mapping[str, str] | None = None,
+    ) -> dict[str, Any] | None:
+        """Run conda until it succeeds, or fails for a reason that will not go away.
+
+        What the network did is tried again after a pause, what is damaged in the package cache is set aside
+        and taken anew once. All of it together takes no longer than ``timeout``.
+        """
+        deadline = time.monotonic() + self.timeout
+        delays = list(_RETRY_DELAYS)
+        curable = "--dry-run" not in arguments
+        fresh = arguments[0] == "create" and curable and _is_absent_or_empty(prefix)
+        attempt = 0
+        aside: list[str] = []
+        while True:
+            attempt += 1
+            completed = self._start(arguments, prefix, extra or {}, deadline - time.monotonic())
+            document = find_document(completed.stdout) or find_document(completed.stderr)
+            failure = failure_of(completed, document)
+            if failure is None:
+                return document
+            if curable and failure.kind in CURABLE:
+                curable = False
+                aside = self._set_aside(failure)
+                # Nothing to set aside: conda has thrown its download away itself.
+                again = f"What conda fetched was damaged and was fetched again: {failure.said}"
+                self.warnings += aside or [again]
+            elif failure.retry and delays and time.monotonic() + delays[0] < deadline:
+                time.sleep(delays.pop(0))
+            else:
+                break
+            if fresh:
+                # conda create does not go on with what it has left half made.
+                shutil.rmtree(prefix, ignore_errors=True)
+        verb = " ".join(itertools.takewhile(lambda word: not word.startswith("-"), arguments))
+        tried = f" (tried {attempt} times)" if attempt > 1 else ""
+        meant = self.stand_ins.get(prefix, prefix)
+        raise CondaModuleError(
+            f"{self._name} {verb} failed for {meant}: {failure.headline}{tried}.",
+            prefix=meant,
+            asked=list(asked),
+            said=failure.said.replace(prefix, meant),
+            hint=_hint(failure, arguments, attempt),
+            error_kind=failure.kind,
+            command=[self._name, *arguments],
+            rc=completed.rc,
+            attempts=attempt,
+            set_aside=aside,
+        )
+
+    def _set_aside(self, failure: Failure) -> list[str]:
+        if failure.kind == "index":
+            return set_aside_indexes(self.caches)
+        return set_aside_packages(self.caches, failure.whole)
+
+    def _start(
+        self, arguments: Sequence[str], prefix: str, extra: Mapping[str, str], timeout: float
+    ) -> Completed:
         argv = [*self._program("--dry-run" in arguments), *arguments]
         try:
-            return run(argv, env=self._environment(extra), timeout=self.timeout)
+            return run(argv, env=self._environment(extra), timeout=timeout)
         except OSError as error:
             raise CondaModuleError(
                 f"conda cannot be started: {argv[0]}: {error.strerror}.",
@@ -187,7 +272,24 @@ class Conda:
             ) from error
 
 
-def _failure(completed: Completed, document: Mapping[str, Any] | None) -> Failure | None:
+def _is_absent_or_empty(directory: str) -> bool:
+    try:
+        return not os.listdir(directory)
+    except OSError:
+        return not os.path.lexists(directory)
+
+
+def _hint(failure: Failure, arguments: Sequence[str], attempt: int) -> str:
+    if failure.kind == "not_found" and "--offline" in arguments:
+        return "turn the option offline off once: the package cache of this host lacks what is asked for."
+    if failure.kind in CURABLE and attempt > 1:
+        return (
+            f"it was fetched again and is still damaged: do not trust that channel; {failure.hint}"
+        )
+    return failure.hint
+
+
+def failure_of(completed: Completed, document: Mapping[str, Any] | None) -> Failure | None:
     """None when conda says that it succeeded: its document counts for more than its exit status."""
     if completed.timed_out:
         return classify(completed.rc, completed.stdout, completed.stderr, document, timed_out=True)
@@ -197,14 +299,21 @@ def _failure(completed: Completed, document: Mapping[str, Any] | None) -> Failur
         and "exception_name" not in document
     ):
         return None
+    if document is not None and completed.rc == 0 and _is_good_end(document):
+        return None
     if document is None and completed.rc == 0:
         # Explicit installs and removals of empty environments print nothing; the disk will tell.
         return None
     return classify(completed.rc, completed.stdout, completed.stderr, document)
 
 
+def _is_good_end(document: Mapping[str, Any]) -> bool:
+    """Whether conda's "error" is its way to stop early with success, as after ``--download-only``."""
+    return document.get("exception_name") == "CondaExitZero"
+
+
 @contextmanager
-def _private_cache(caches: Sequence[str], offline: bool) -> Iterator[str]:
+def _private_cache(caches: Sequence[str], offline: bool, with_index: bool = True) -> Iterator[str]:
     """A throw-away package cache for ``--dry-run``, which otherwise writes repodata into the real one.
 
     The repodata already there is copied along, so that a large channel is not downloaded again. Without
@@ -215,7 +324,7 @@ def _private_cache(caches: Sequence[str], offline: bool) -> Iterator[str]:
         known = next(
             filter(os.path.isdir, (os.path.join(cache, "cache") for cache in caches)), None
         )
-        if known:
+        if known and with_index:
             try:
                 shutil.copytree(known, os.path.join(directory, "cache"))
             except (OSError, shutil.Error):

@@ -34,9 +34,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._frozen_marker impo
     marker_lifted,
     set_marker,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import (
-    package_caches,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._linked_again import link_again
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
     Plan,
     missing_dependencies,
@@ -61,13 +59,17 @@ _OPERATIONS = ("create", "change", "remove")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a module reports: whether something changed (or would), and the two sides of the diff."""
+    """What a module reports: whether something changed (or would), and the two sides of the diff.
+
+    ``warnings`` are sentences on what was met on the way and went well in the end.
+    """
 
     changed: bool
     plan: Plan
     before: list[str] | None
     after: list[str] | None
     state: PrefixState
+    warnings: tuple[str, ...] = ()
 
 
 class EnvironmentManager:
@@ -97,7 +99,7 @@ class EnvironmentManager:
         with locked(
             self.request.prefix,
             operation=_operation(todo),
-            caches=package_caches(self.request.installation),
+            caches=self.conda.caches,
             timeout=self.request.timeout,
         ):
             return self._run_locked()
@@ -115,10 +117,21 @@ class EnvironmentManager:
         details = {"specs": list(_specs(todo)), "remove": list(todo.remove)}
         with journalled(self.request.prefix, operation=_operation(todo), details=details):
             self._apply(todo, observed)
+            if not todo.delete:
+                link_again(
+                    self.conda,
+                    self.request.prefix,
+                    observed.state.records,
+                    observed.damaged,
+                    self._options(),
+                    self.request.lock,
+                )
         seen = observe(self.request)
         self._verify(todo, seen)
         after = seen.lines() if seen.state.is_environment else None
-        return Outcome(_differs(todo, before, after), todo, before, after, seen.state)
+        changed = _differs(todo, before, after)
+        warnings = tuple(self.conda.warnings)
+        return Outcome(changed, todo, before, after, seen.state, warnings)
 
     # -- check mode ---------------------------------------------------------------------------------
 
@@ -151,6 +164,7 @@ class EnvironmentManager:
             labels = self._solve(specs).apply_to([])
         elif specs:
             with _solvable(self.request.prefix, todo.quarantine) as prefix:
+                self.conda.stand_ins[prefix] = self.request.prefix
                 solution = self.conda.install(
                     prefix, specs, self._install_options(todo), dry_run=True
                 )
@@ -161,6 +175,7 @@ class EnvironmentManager:
         """What ``conda create`` would link; asked of another prefix, since it refuses an existing one."""
         with tempfile.TemporaryDirectory(prefix="llmfleet-conda-") as directory:
             prefix = os.path.join(directory, "env")
+            self.conda.stand_ins[prefix] = self.request.prefix
             return self.conda.create(prefix, specs, self._options(), dry_run=True)
 
     def _conda_is_there(self) -> bool:

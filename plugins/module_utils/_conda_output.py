@@ -12,9 +12,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_errors import (
+    KINDS,
+    kind_of,
+    may_pass,
+)
 
 _TELLING_KEYS = (
     "success",
@@ -38,7 +44,7 @@ def find_document(text: str) -> dict[str, Any] | None:
     while position >= 0:
         try:
             value, end = decoder.raw_decode(text, position)
-        except ValueError:
+        except (ValueError, RecursionError):
             position = text.find("{", position + 1)
             continue
         if isinstance(value, dict) and any(key in value for key in _TELLING_KEYS):
@@ -47,17 +53,21 @@ def find_document(text: str) -> dict[str, Any] | None:
     return found
 
 
+# Kinds of failure that go away when what is damaged is taken from the channel anew.
+CURABLE = frozenset({"corrupt", "index"})
+
+
 @dataclass(frozen=True)
 class Failure:
     """Why conda failed.
 
     Attributes:
-        kind: ``not_found``, ``unsatisfiable``, ``network``, ``disk_full``, ``permission``, ``frozen``,
-            ``terms``, ``channels``, ``corrupt``, ``not_environment``, ``usage``, ``timeout`` or ``unknown``.
+        kind: one of the keys of ``_conda_errors.KINDS``.
         headline: the same as a clause for people.
         said: conda's own words, trimmed.
         hint: what a person can do next.
         retry: the same command may succeed a moment later.
+        whole: everything that conda said, for whoever looks for the file that it complains about.
     """
 
     kind: str
@@ -65,99 +75,15 @@ class Failure:
     said: str
     hint: str
     retry: bool = False
+    whole: str = ""
 
 
-_HEADLINES = {
-    "not_found": "the channels do not have what the option packages asks for",
-    "unsatisfiable": "the specs in the option packages exclude each other, or what is installed",
-    "network": "a channel could not be reached",
-    "disk_full": "the disk is full",
-    "permission": "this user may not write there",
-    "frozen": "the environment is frozen",
-    "terms": "the terms of service of a channel have not been accepted",
-    "channels": "no channel is configured",
-    "corrupt": "files of the environment or of the package cache are damaged",
-    "not_environment": "there is no environment",
-    "usage": "it did not understand its command line",
-    "timeout": "it took longer than the option timeout allows",
-    "unknown": "it gave no reason that is known here",
-}
-
-
-_HINTS = {
-    "not_found": "correct the name or version in the option packages, or add a channel that has it.",
-    "unsatisfiable": "loosen one of the conflicting specs in the option packages, or split the environment.",
-    "network": "check that the channel's address answers from this host, and its proxy and CA settings.",
-    "disk_full": "make room on the volumes of the prefix and of the package cache (pkgs_dirs).",
-    "permission": "run the task as the user who owns the prefix and the package cache (become_user).",
-    "frozen": "the environment is frozen (conda-meta/frozen): change another one, or thaw it on purpose.",
-    "terms": (
-        "use conda-forge (the default of this collection), or accept the terms of that channel explicitly"
-        " (conda tos accept, or the role's variable install_miniconda_tos)."
-    ),
-    "channels": "name the channels in the option channels, or in the condarc.",
-    "corrupt": "the package cache holds a damaged archive: 'conda clean --packages --tarballs' removes it.",
-    "not_environment": "create the environment first with llmfleet.conda.conda_env.",
-    "usage": "this conda does not know the command; report it together with its version.",
-    "timeout": "raise the option timeout, or look at what keeps conda busy (network, disk).",
-    "unknown": "read what conda said, and run the command by hand on the host to see more.",
-}
-
-# The first matching row decides, so that what lies deepest (a full disk) comes before what it causes.
-_BY_TEXT: tuple[tuple[str, re.Pattern[str]], ...] = (
-    (
-        "disk_full",
-        re.compile(r"no space left|errno 28|disk quota|ENOSPC|NoSpaceLeft", re.IGNORECASE),
-    ),
-    ("terms", re.compile(r"CondaToS|terms of service", re.IGNORECASE)),
-    ("frozen", re.compile(r"EnvironmentIsFrozen|EnvironmentIsReadOnly", re.IGNORECASE)),
-    (
-        "corrupt",
-        re.compile(
-            r"ChecksumMismatch|CorruptedEnvironment|BadZipFile|InvalidArchive", re.IGNORECASE
-        ),
-    ),
-    (
-        "not_found",
-        re.compile(
-            r"PackagesNotFound|ResolvePackageNotFound|PackageNotInstalled|nothing provides"
-            # What libmamba says of a package that no channel has.
-            r"|unsupported request"
-        ),
-    ),
-    (
-        "unsatisfiable",
-        re.compile(r"Unsatisfiable|LibMambaUnsat|SpecsConfigurationConflict|solver_problems"),
-    ),
-    (
-        "network",
-        re.compile(
-            r"CondaHTTPError|CondaSSLError|ProxyError|UnavailableInvalidChannel|ConnectionFailed"
-            r"|HTTP (?:000|\d{3})"
-            r"|Connection (?:refused|reset|broken)|timed out|Could not resolve",
-            re.IGNORECASE,
-        ),
-    ),
-    (
-        "permission",
-        re.compile(
-            r"NoWritable|NotWritable|PermissionError|permission denied|errno 13", re.IGNORECASE
-        ),
-    ),
-    ("channels", re.compile(r"NoChannelsConfigured|no channels", re.IGNORECASE)),
-    (
-        "not_environment",
-        re.compile(
-            r"EnvironmentLocationNotFound|DirectoryNotACondaEnvironment|EnvironmentNameNotFound"
-            r"|No prefix found at|given prefix does not exist"
-        ),
-    ),
-    ("usage", re.compile(r"unrecognized arguments|invalid choice|usage:", re.IGNORECASE)),
-)
-
-_SERVER_SIDE = re.compile(
-    r"HTTP (?:000|429|5\d\d)|connection|timed out|reset|truncated|IncompleteRead", re.IGNORECASE
-)
+def _documents(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The document, and those of its list ``errors`` however deep."""
+    yield document
+    for item in document.get("errors") or ():
+        if isinstance(item, Mapping):
+            yield from _documents(item)
 
 
 def _sentence(document: Mapping[str, Any]) -> str:
@@ -181,12 +107,17 @@ def _sentence(document: Mapping[str, Any]) -> str:
 
 # mamba prints its whole log when it gives up.
 _MAMBA_NOISE = re.compile(r"(?:trace|debug|info)\s+libmamba ")
+_TRACEBACK = "Traceback (most recent call last):"
+# Frames and what Python puts between two tracebacks; the sentences of the exceptions stay.
+_FRAME = re.compile(r"\s|Traceback \(most|During handling of|The above exception")
 
 
 def _last_lines(text: str, count: int = 12) -> str:
     lines = [
         line.rstrip() for line in text.splitlines() if line.strip() and not _MAMBA_NOISE.match(line)
     ]
+    if _TRACEBACK in text:
+        lines = [line for line in lines if not _FRAME.match(line)]
     return "\n".join(lines[-count:])
 
 
@@ -203,26 +134,33 @@ def classify(
     rc: int, stdout: str, stderr: str, document: Mapping[str, Any] | None, timed_out: bool = False
 ) -> Failure:
     """Say why a run of conda that did not succeed failed."""
+    nothing = f"nothing (exit status {rc})"
+    names: list[str] = []
     if document is None:
-        said = _last_lines(stderr) or _last_lines(stdout) or f"nothing (exit status {rc})"
-        searched: Iterable[str] = (stdout, stderr)
+        said = _last_lines(stderr) or _last_lines(stdout) or nothing
+        text = f"{stdout}\n{stderr}"
     else:
-        said = _sentence(document) or _last_lines(stderr) or f"nothing (exit status {rc})"
-        keys = ("exception_name", "exception_type", "error", "message", "caused_by")
-        searched = [*(str(document.get(key) or "") for key in keys), said]
+        said = _sentence(document) or _last_lines(stderr) or nothing
+        parts = list(_documents(document))
+        names = [str(part.get("exception_name") or "") for part in parts]
+        keys = ("exception_name", "exception_type", "error", "message", "caused_by", "traceback")
+        searched = [str(part.get(key) or "") for part in parts for key in keys]
+        text = "\n".join([*searched, said])
         if document.get("solver_problems"):
-            searched.append("solver_problems")
-    if timed_out:
-        return _failure("timeout", said)
-    text = "\n".join(searched)
-    kind = next((kind for kind, pattern in _BY_TEXT if pattern.search(text)), "unknown")
-    retry = kind == "corrupt" or (kind == "network" and bool(_SERVER_SIDE.search(text)))
-    return _failure(kind, said, retry)
+            text += "\nsolver_problems"
+    kind = "timeout" if timed_out else kind_of(names, text)
+    if kind == "unknown" and document is None and rc < 0:
+        kind = "killed"
+        said = f"{said} (ended by signal {-rc})" if said != nothing else f"nothing (signal {-rc})"
+    return Failure(
+        kind,
+        KINDS[kind].headline,
+        trim(_ADVERTISEMENT.sub("", said)),
+        KINDS[kind].hint,
+        may_pass(kind, text),
+        text,
+    )
 
 
 # What conda says after the list of missing packages helps nobody on a fleet.
 _ADVERTISEMENT = re.compile(r"\s*To search for alternate channels.*", re.DOTALL)
-
-
-def _failure(kind: str, said: str, retry: bool = False) -> Failure:
-    return Failure(kind, _HEADLINES[kind], trim(_ADVERTISEMENT.sub("", said)), _HINTS[kind], retry)

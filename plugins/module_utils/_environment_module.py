@@ -28,7 +28,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._guards import (
     environment_prefix,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import Wanted, parse_specs
-from ansible_collections.llmfleet.conda.plugins.module_utils._redact import secrets_in
+from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact, secrets_in
 from ansible_collections.llmfleet.conda.plugins.module_utils._version import InvalidSpecError
 
 LOCATION_OPTIONS: dict[str, dict[str, Any]] = {
@@ -138,4 +138,6 @@ def run_module(module: AnsibleModule, make_request: Callable[[Mapping[str, Any]]
     except CondaModuleError as error:
         module.fail_json(**error.as_result())
     else:
+        for warning in outcome.warnings:
+            module.warn(redact(warning))
         module.exit_json(**result_of(request, outcome))

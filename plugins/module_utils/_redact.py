@@ -17,7 +17,14 @@ from typing import Any
 MASK = "********"
 
 _USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s'\"]+@")
-_TOKEN_PATH = re.compile(r"/t/[A-Za-z0-9._~%-]+")
+# A directory named t is no secret: before the token there is the address of a host, with a scheme (other than
+# file) or as a name with dots.
+_TOKEN_PATH = re.compile(
+    r"(?P<before>"
+    r"(?<![a-zA-Z0-9+.-])(?!file:)[a-zA-Z][a-zA-Z0-9+.-]*://[^\s'\"<>()?#]*?/t/"
+    r"|(?<![\w./~-])(?:[\w-]+\.)+[\w-]+(?::\d+)?/t/"
+    r")(?P<token>[A-Za-z0-9._~%-]+)"
+)
 _SECRET_NAME = (
     r"(?:[a-z0-9_-]*(?:token|password|passwd|secret|signature|credential)"
     r"|api[_-]?key|access[_-]?key|sig)"
@@ -29,7 +36,7 @@ _HEADER = re.compile(r"(?P<name>authorization:\s*(?:bearer|basic|token)\s+)\S+",
 def redact(text: str) -> str:
     """Return ``text`` with user names, passwords and tokens in URLs and headers replaced by a mask."""
     text = _USERINFO.sub(lambda found: f"{found['scheme']}{MASK}@", text)
-    text = _TOKEN_PATH.sub(f"/t/{MASK}", text)
+    text = _TOKEN_PATH.sub(lambda found: f"{found['before']}{MASK}", text)
     text = _QUERY.sub(lambda found: f"{found['name']}{MASK}", text)
     return _HEADER.sub(lambda found: f"{found['name']}{MASK}", text)
 
@@ -60,7 +67,7 @@ def secrets_in(value: Any) -> set[str]:
     for userinfo in _USERINFO.finditer(value):
         found.add(userinfo.group().split("://", 1)[1][:-1].partition(":")[2])
     for token in _TOKEN_PATH.finditer(value):
-        found.add(token.group()[len("/t/") :])
+        found.add(token["token"])
     for pair in _QUERY.finditer(value):
         found.add(pair.group().partition("=")[2])
     return found - {"", MASK}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.llmfleet.conda.plugins.module_utils import _child_pipes, _child_process
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import (
     child_environment,
     run,
@@ -98,7 +100,7 @@ def test_a_timeout_ends_the_whole_tree_and_keeps_what_was_said(tmp_path: Path) -
     done = run(python(TREE.format(path=str(note))), timeout=2)
     assert time.monotonic() - began < 20
     assert done.timed_out
-    assert done.rc == -signal.SIGKILL
+    assert done.rc == -signal.SIGTERM
     assert done.stdout == "said before\n"
     assert ended(int(note.read_text()))
 
@@ -119,12 +121,81 @@ def test_an_interrupt_ends_the_whole_tree(tmp_path: Path) -> None:
     assert ended(int(note.read_text()))
 
 
-def test_a_grandchild_that_keeps_the_pipe_open_does_not_hold_up_a_timeout(tmp_path: Path) -> None:
-    code = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
+def test_a_grandchild_in_a_session_of_its_own_does_not_hold_it_up_either(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    code = (
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(30)'],"
+        " start_new_session=True)\n"
+        f"open({str(note)!r}, 'w').write(str(child.pid))\n"
+        "print('said', flush=True)\n"
+        "time.sleep(float(sys.argv[1]))\n"
+    )
+    for pause, timed_out in (("0", False), ("30", True)):
+        began = time.monotonic()
+        done = run([*python(code), pause], timeout=2)
+        assert time.monotonic() - began < 15
+        assert (done.timed_out, done.stdout) == (timed_out, "said\n")
+        os.kill(int(note.read_text()), signal.SIGKILL)
+
+
+def test_what_a_child_leaves_behind_in_its_group_is_ended(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    code = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        f"open({str(note)!r}, 'w').write(str(child.pid))\n"
+        "print('done')\n"
+    )
     began = time.monotonic()
+    done = run(python(code), timeout=60)
+    assert time.monotonic() - began < 15
+    assert (done.rc, done.stdout, done.timed_out) == (0, "done\n", False)
+    assert ended(int(note.read_text()))
+
+
+def test_conda_is_asked_to_end_before_it_is_killed(tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    code = (
+        "import signal, sys, time\n"
+        "def rolled_back(*_):\n"
+        f"    open({str(note)!r}, 'w').write('rolled back')\n"
+        "    print('rolled back', flush=True)\n"
+        "    sys.exit(1)\n"
+        "signal.signal(signal.SIGTERM, rolled_back)\n"
+        "time.sleep(60)\n"
+    )
     done = run(python(code), timeout=2)
-    assert time.monotonic() - began < 20
-    assert done.timed_out
+    assert (done.timed_out, done.rc, done.stdout) == (True, 1, "rolled back\n")
+    assert note.read_text() == "rolled back"
+
+
+def test_who_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_child_process, "_PATIENCE", 0.5)
+    code = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(60)"
+    done = run(python(code), timeout=2)
+    assert (done.timed_out, done.rc) == (True, -signal.SIGKILL)
+
+
+def test_a_child_that_closes_its_output_early_is_waited_for() -> None:
+    code = "import os, time; os.close(1); os.close(2); time.sleep(1); os._exit(7)"
+    assert run(python(code), timeout=30).rc == 7
+    assert run(python(code.replace("sleep(1)", "sleep(60)")), timeout=1).timed_out
+
+
+def test_a_child_that_does_not_read_its_input() -> None:
+    done = run(python("print('no')"), stdin=b"x" * 3_000_000, timeout=30)
+    assert (done.rc, done.stdout) == (0, "no\n")
+    echoed = run(python("import sys; print(len(sys.stdin.read()))"), stdin=b"x" * 3_000_000)
+    assert echoed.stdout == "3000000\n"
+
+
+def test_of_endless_output_the_end_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    limited = functools.partial(_child_pipes.Pipes, limit=1000)
+    monkeypatch.setattr(_child_process, "Pipes", limited)
+    done = run(python("for n in range(500_000): print(n)"), timeout=60)
+    assert len(done.stdout) == 1000
+    assert done.stdout.endswith("499998\n499999\n")
 
 
 def test_the_childs_environment() -> None:

@@ -26,7 +26,7 @@ import json, os, subprocess, sys, time
 from pathlib import Path
 here = Path({here!r})
 with open(here / "calls", "a") as stream:
-    cache = os.environ.get("CONDA_PKGS_DIRS", "")
+    cache = os.environ.get("CONDA_PKGS_DIRS", "").split(",")[0]
     seen = sorted(str(p.relative_to(cache)) for p in Path(cache).rglob("*")) if cache else None
     if cache:
         Path(cache, "written-by-conda").write_text("x")
@@ -38,6 +38,8 @@ reply = replies.pop(0)
 if reply.get("child"):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     (here / "child").write_text(str(child.pid))
+if reply.get("make"):
+    Path(reply["make"]).mkdir(parents=True)
 time.sleep(reply.get("sleep", 0))
 sys.stderr.write(reply.get("stderr", ""))
 sys.stdout.write(reply.get("stdout", ""))
@@ -200,7 +202,7 @@ def test_a_real_run_uses_the_shared_cache(fake: Scripted) -> None:
         ([NETWORK, NETWORK, GOOD], 3, None),
         ([NETWORK], 3, "network"),
         ([CORRUPT, GOOD], 2, None),
-        ([REFUSED, GOOD], 1, "network"),
+        ([REFUSED, GOOD], 1, "channel"),
         ([MISSING, GOOD], 1, "not_found"),
         ([NETWORK, MISSING], 2, "not_found"),
     ],
@@ -323,3 +325,115 @@ def test_solutions(document: dict[str, Any] | None, solution: Solution) -> None:
 def test_home_stays_untouched(fake: Scripted) -> None:
     fake.conda().install("/opt/env", ["six"], [], dry_run=True)
     assert not os.path.exists(os.environ["HOME"])
+
+
+# -- what is damaged in the package cache --------------------------------------------------------------
+
+
+def damaged_package(base: Path) -> Path:
+    """An unpacked package in the cache of ``base`` that conda stumbles over."""
+    unpacked = base / "pkgs" / "six-1-0"
+    (unpacked / "info").mkdir(parents=True)
+    (unpacked / "info" / "index.json").write_text("{")
+    return unpacked
+
+
+INDEX = json.dumps(
+    {
+        "exception_name": "JSONDecodeError",
+        "error": "JSONDecodeError('Expecting value')",
+        "traceback": 'File "conda/gateways/repodata/__init__.py"\njson.decoder.JSONDecodeError: x',
+    }
+)
+
+
+def test_what_is_damaged_is_set_aside_once_and_told(fake: Scripted) -> None:
+    unpacked = damaged_package(fake.path / "base")
+    said = f"The package for six located at {unpacked}\nappears to be corrupted."
+    bad = {"stdout": json.dumps({"exception_name": "CondaVerificationError", "error": said})}
+    fake.reply({**bad, "rc": 1}, {"stdout": GOOD})
+    conda = fake.conda()
+    conda.install("/opt/env", ["six"], [])
+    assert not unpacked.exists()
+    (warning,) = conda.warnings
+    assert "six-1-0" in warning
+    fake.reply({**bad, "rc": 1})
+    with pytest.raises(CondaModuleError) as error:
+        fake.conda().install("/opt/env", ["six"], [])
+    assert error.value.facts["attempts"] == 2
+    assert "(tried 2 times)" in error.value.message
+    assert "fetched again and is still damaged" in (error.value.hint or "")
+
+
+def test_a_dry_run_sets_nothing_aside(fake: Scripted) -> None:
+    unpacked = damaged_package(fake.path / "base")
+    before = snapshot(fake.path / "base")
+    fake.reply({"stdout": CORRUPT, "rc": 1})
+    with pytest.raises(CondaModuleError):
+        fake.conda().install("/opt/env", ["six"], [], dry_run=True)
+    assert unpacked.exists()
+    assert snapshot(fake.path / "base") == before
+    assert len(fake.calls()) == 1
+
+
+def test_a_dry_run_passes_a_damaged_index_by(fake: Scripted) -> None:
+    repodata = fake.path / "base" / "pkgs" / "cache" / "abc.json"
+    repodata.parent.mkdir(parents=True)
+    repodata.write_text("{")
+    before = snapshot(fake.path / "base")
+    fake.reply({"stdout": INDEX, "rc": 1}, {"stdout": GOOD})
+    fake.conda().install("/opt/env", ["six"], [], dry_run=True)
+    assert [call["cache"] for call in fake.calls()] == [["cache", "cache/abc.json"], []]
+    assert snapshot(fake.path / "base") == before
+
+
+def test_offline_there_is_no_other_index(fake: Scripted) -> None:
+    fake.reply({"stdout": INDEX, "rc": 1})
+    with pytest.raises(CondaModuleError, match="index of a channel"):
+        fake.conda().install("/opt/env", ["six"], ["--offline"], dry_run=True)
+    assert len(fake.calls()) == 1
+
+
+def test_what_a_failed_creation_left_is_cleared_before_the_next_attempt(
+    fake: Scripted, tmp_path: Path
+) -> None:
+    prefix = tmp_path / "new"
+    fake.reply({"stdout": NETWORK, "rc": 1, "make": str(prefix / "conda-meta")}, {"stdout": GOOD})
+    fake.conda().create(str(prefix), ["six"], [])
+    assert len(fake.calls()) == 2
+    assert not prefix.exists()
+    # An environment that is there is never cleared.
+    prefix.mkdir()
+    (prefix / "mine").write_text("")
+    fake.reply({"stdout": NETWORK, "rc": 1}, {"stdout": GOOD})
+    fake.conda().create(str(prefix), ["six"], [])
+    assert (prefix / "mine").exists()
+
+
+def test_all_attempts_share_the_timeout(fake: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_conda_command, "_RETRY_DELAYS", (60.0, 60.0))
+    fake.reply({"stdout": NETWORK, "rc": 1})
+    began = time.monotonic()
+    with pytest.raises(CondaModuleError) as error:
+        fake.conda(timeout=30).install("/opt/env", ["six"], [])
+    assert time.monotonic() - began < 20
+    assert error.value.facts["attempts"] == 1
+    assert "tried" not in error.value.message
+
+
+def test_messages_name_the_prefix_that_is_meant(fake: Scripted) -> None:
+    said = {"exception_name": "EnvironmentLocationNotFound", "message": "Not one: /tmp/x/env"}
+    fake.reply({"stdout": json.dumps(said), "rc": 1})
+    conda = fake.conda()
+    conda.stand_ins["/tmp/x/env"] = "/opt/env"
+    with pytest.raises(CondaModuleError) as error:
+        conda.install("/tmp/x/env", ["six"], [], dry_run=True)
+    assert error.value.prefix == "/opt/env"
+    assert "/tmp/x" not in str(error.value)
+
+
+def test_not_found_offline_has_a_hint_of_its_own(fake: Scripted) -> None:
+    fake.reply({"stdout": MISSING, "rc": 1})
+    with pytest.raises(CondaModuleError) as error:
+        fake.conda().install("/opt/env", ["x"], ["--offline"])
+    assert "offline" in (error.value.hint or "")

@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._lock import file_lock
+from ansible_collections.llmfleet.conda.plugins.module_utils._lock import (
+    file_lock,
+    held_descriptors,
+)
 
 HOLDER = """
 import sys, time
@@ -22,6 +25,16 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._lock import file_l
 with file_lock(sys.argv[1], operation="holding on", timeout=30):
     print("held", flush=True)
     sys.stdin.read()
+"""
+# A module whose conda works on when the module is killed; it holds the lock as its child inherits it.
+PARENT = """
+import sys, time
+from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import run
+from ansible_collections.llmfleet.conda.plugins.module_utils._lock import file_lock
+code = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
+with file_lock(sys.argv[1], operation="installing", timeout=30):
+    print("held", flush=True)
+    run([sys.executable, "-c", code, sys.argv[2]])
 """
 COUNTER = """
 import sys
@@ -163,3 +176,78 @@ def test_a_note_that_makes_no_sense_does_not_disturb(tmp_path: Path, start: Star
         file_lock(str(path), operation="x", timeout=0),
     ):
         pytest.fail("two processes hold one lock")
+
+
+def test_descriptors_of_the_locks_that_are_held(tmp_path: Path) -> None:
+    assert held_descriptors() == ()
+    one, two = tmp_path / "one", tmp_path / "two"
+    with file_lock(str(one), operation="x", timeout=0):
+        (first,) = held_descriptors()
+        assert os.path.samestat(os.fstat(first), one.stat())
+        with file_lock(str(two), operation="x", timeout=0):
+            (second,) = set(held_descriptors()) - {first}
+            assert os.path.samestat(os.fstat(second), two.stat())
+        assert held_descriptors() == (first,)
+    assert held_descriptors() == ()
+
+
+def test_what_a_killed_holder_has_left_running_still_holds_it(tmp_path: Path, start: Start) -> None:
+    path, note = tmp_path / "lock", tmp_path / "note"
+    holder = start(PARENT, path, note)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    deadline = time.monotonic() + 30
+    while not (note.exists() and note.read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    child = int(note.read_text())
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    with (
+        pytest.raises(CondaModuleError) as error,
+        file_lock(str(path), operation="mine", timeout=0.3),
+    ):
+        pytest.fail("conda works on, and the lock was given away")
+    assert (
+        f"is locked by what process {holder.pid}, which was killed, has left running"
+        " (installing, since 20" in str(error.value)
+    )
+    assert "What to do: let that process finish" in str(error.value)
+    os.kill(child, signal.SIGKILL)
+    with file_lock(str(path), operation="mine", timeout=10):
+        pass
+    assert not path.exists()
+
+
+def test_a_file_left_by_a_dead_process_is_no_lock(tmp_path: Path, start: Start) -> None:
+    path = tmp_path / "lock"
+    dead = hold(start, path)
+    os.kill(dead.pid, signal.SIGKILL)
+    dead.wait()
+    assert str(dead.pid) in path.read_text()
+    with file_lock(str(path), operation="mine", timeout=0):
+        assert str(os.getpid()) in path.read_text()
+        assert str(dead.pid) not in path.read_text()
+
+
+@pytest.mark.parametrize("jump", [-86400.0, 86400.0])
+def test_a_clock_that_is_set_does_not_change_the_wait(
+    jump: float, tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lock"
+    hold(start, path)
+    real = time.time
+    asked: list[float] = []
+
+    def jumping() -> float:
+        asked.append(jump)
+        return real() + jump * len(asked)
+
+    monkeypatch.setattr(time, "time", jumping)
+    began = time.monotonic()
+    with (
+        pytest.raises(CondaModuleError, match=r"waited 0\.5 seconds"),
+        file_lock(str(path), operation="mine", timeout=0.5),
+    ):
+        pytest.fail("two processes hold one lock")
+    assert 0.4 < time.monotonic() - began < 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from ansible_collections.llmfleet.conda.plugins.module_utils import _transaction
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
+    journalled,
     make_parents,
     pending_journal,
     remove_empty,
@@ -128,6 +130,33 @@ def test_a_killed_creation_leaves_its_journal_beside_the_prefix(tmp_path: Path) 
         pass
     assert pending_journal(str(prefix)) is None
     assert [path.name for path in prefix.parent.iterdir()] == ["env"]
+
+
+def test_the_journal_of_a_removal_outlives_the_prefix(tmp_path: Path) -> None:
+    env = FakePrefix(tmp_path / "env")
+    with journalled(str(env.path), operation="remove"):
+        shutil.rmtree(env.path)
+        journal = pending_journal(str(env.path))
+        assert journal is not None
+        assert journal["operation"] == "remove"
+        assert Path(journal["journal"]).parent == tmp_path
+    assert pending_journal(str(env.path)) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_removal_that_is_cut_off_halfway_leaves_its_journal(tmp_path: Path) -> None:
+    env = FakePrefix(tmp_path / "env")
+
+    def remove() -> None:
+        with journalled(str(env.path), operation="remove"):
+            shutil.rmtree(env.meta)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        remove()
+    journal = pending_journal(str(env.path))
+    assert journal is not None
+    assert (journal["operation"], journal["pid"]) == ("remove", os.getpid())
 
 
 def test_an_interrupt_leaves_the_journal_like_a_kill(tmp_path: Path) -> None:

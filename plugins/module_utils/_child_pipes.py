@@ -1,0 +1,131 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads what a child process writes, in bounded memory and bounded time."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import subprocess
+import time
+from typing import IO
+
+# Bytes kept of each stream: several times conda's longest document, which comes at the end.
+LIMIT = 32 * 1024 * 1024
+# Seconds for the output to be closed after the process has ended; its children may still hold it.
+LINGER = 2.0
+
+_CHUNK = 65536
+# Nothing wakes the reader when a process ends while its children hold its output.
+_POLL_SECONDS = 0.25
+
+
+class _Tail:
+    """The last bytes of a stream."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._bytes = bytearray()
+
+    def add(self, chunk: bytes) -> None:
+        self._bytes += chunk
+        # Not at every chunk: each cut moves what is kept.
+        if len(self._bytes) > 2 * self._limit:
+            del self._bytes[: -self._limit]
+
+    def value(self) -> bytes:
+        return bytes(self._bytes[-self._limit :])
+
+
+class Pipes:
+    """Both output pipes of a process, and its input.
+
+    Args:
+        process: started with pipes for stdout and stderr, and for stdin when ``stdin`` is given.
+        stdin: bytes to feed to it.
+        limit: bytes kept of each stream, the last ones.
+    """
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], stdin: bytes | None, limit: int = LIMIT
+    ) -> None:
+        self._process = process
+        self._tails = {"stdout": _Tail(limit), "stderr": _Tail(limit)}
+        self._unfed = memoryview(stdin or b"")
+        self._selector = selectors.DefaultSelector()
+        for name in self._tails:
+            self._selector.register(getattr(process, name), selectors.EVENT_READ, name)
+        if process.stdin is not None:
+            os.set_blocking(process.stdin.fileno(), False)
+            self._selector.register(process.stdin, selectors.EVENT_WRITE, "stdin")
+
+    @property
+    def open(self) -> bool:
+        """Whether somebody still holds one of the pipes."""
+        return bool(self._selector.get_map())
+
+    @property
+    def stdout(self) -> bytes:
+        """What was read of stdout so far, or its end."""
+        return self._tails["stdout"].value()
+
+    @property
+    def stderr(self) -> bytes:
+        """What was read of stderr so far, or its end."""
+        return self._tails["stderr"].value()
+
+    def read(self, timeout: float | None) -> bool:
+        """Read until the process has ended and its output is closed, or was left open for long enough.
+
+        Returns:
+            False when ``timeout`` seconds have passed and the process has not ended.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        ended = None
+        while True:
+            now = time.monotonic()
+            if ended is None and self._process.poll() is not None:
+                ended = now
+            if ended is not None and (not self.open or now > ended + LINGER):
+                return True
+            if deadline is not None and now >= deadline:
+                return ended is not None
+            pause = _POLL_SECONDS if deadline is None else min(_POLL_SECONDS, deadline - now)
+            if self.open:
+                self._take(pause)
+            else:
+                # It closed its output and works on, or is about to end.
+                try:
+                    self._process.wait(pause)
+                except subprocess.TimeoutExpired:
+                    continue
+
+    def _take(self, pause: float) -> None:
+        for key, _ in self._selector.select(pause):
+            if key.data == "stdin":
+                self._feed(key.fileobj)  # type: ignore[arg-type]
+                continue
+            chunk = os.read(key.fd, _CHUNK)
+            if chunk:
+                self._tails[key.data].add(chunk)
+            else:
+                self._selector.unregister(key.fileobj)
+
+    def _feed(self, stream: IO[bytes]) -> None:
+        try:
+            written = os.write(stream.fileno(), self._unfed[:_CHUNK])
+        except BrokenPipeError:
+            # It does not want the rest; its exit status tells whether that was right.
+            written = len(self._unfed)
+        self._unfed = self._unfed[written:]
+        if not self._unfed:
+            self._selector.unregister(stream)
+            stream.close()
+
+    def close(self) -> None:
+        """Give the pipes back; who still writes into them finds them broken."""
+        self._selector.close()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
