@@ -14,7 +14,7 @@ import pytest
 
 from tests.integration.scripted_conda import ScriptedConda
 
-RECORDED = Path(__file__).parents[1] / "data" / "recorded-output.jsonl"
+RECORDED = Path(__file__).parents[1] / "unit" / "data" / "recorded-output.jsonl"
 RUNS: dict[str, dict[str, Any]] = {
     run["name"]: run for run in map(json.loads, RECORDED.read_text(encoding="utf-8").splitlines())
 }

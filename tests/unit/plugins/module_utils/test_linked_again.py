@@ -15,7 +15,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     PackageRecord,
     observe_prefix,
 )
-from tests.unit.plugins.fake_prefix import FakePrefix
+from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix
 
 
 class Noting(Conda):
