@@ -149,7 +149,7 @@ def environment_facts(
         "interrupted": str(journal.get("operation") or "change") if journal else "",
     }
     try:
-        state = observe_prefix(prefix)
+        state = observe_prefix(prefix, thorough=True)
     except CondaModuleError as error:
         state = PrefixState(prefix, True, True, {}, problems=(error.message,))
     facts.update(
