@@ -130,7 +130,7 @@ RULES = (
         "a series whose last part is 0: conda finds no missing 0 in a pre-release",
         "matching",
         _text(r"(?<![=<>!])=\s*[\d._!]*[._]0+\b|[._]0+\.?\*"),
-        _either(r"\d\.?[a-z_]|^[a-z]+$"),
+        _either(r"\d\.?[a-z_]|^[a-z]\w*$"),
     ),
     _rule(
         "'~=' with '_': conda takes the series up to the last dot, rattler up to the last part",
