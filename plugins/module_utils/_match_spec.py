@@ -292,13 +292,13 @@ def parse_match_spec(text: str) -> MatchSpec:
             that is left to conda.
     """
     whole = text.strip()
-    uncommented = whole.split("#", 1)[0]
-    spec = uncommented.strip()
-    if not spec:
+    # A blank before a comment stays: conda reads ``numpy~`` otherwise than ``numpy~ # why``.
+    spec = whole.split("#", 1)[0]
+    if not spec.strip():
         raise InvalidSpecError("a package spec is empty")
-    if whole.endswith("@") or "://" in spec or spec.endswith((".conda", ".tar.bz2")):
+    if whole.endswith("@") or "://" in spec or spec.rstrip().endswith((".conda", ".tar.bz2")):
         raise UnsupportedSpecError(f"{whole!r} names a file or a feature")
-    if " if " in uncommented or "\n" in spec or "\r" in spec:
+    if " if " in spec or "\n" in spec or "\r" in spec:
         raise UnsupportedSpecError(f"{whole!r} has a condition or several lines")
     spec, items = _without_brackets(spec, whole)
     if "(" in spec and ")" in spec:

@@ -81,7 +81,7 @@ def _rule(name: str, kinds: str, *tests: Test) -> Rule:
 
 
 # The end of a version in a spec.
-_END = r"(?=[,|)\s'\"=\]]|$)"
+_END = r"(?=[,|)\s'\"=\[\]]|$)"
 
 RULES = (
     # Versions.
@@ -96,7 +96,7 @@ RULES = (
     _rule(
         "a mark behind a letter at the end is sorted otherwise",
         "order",
-        _either(r"[a-z_][-_]$"),
+        _either(r"[a-z_][-_](\+|$)"),
         _both,
     ),
     # Version specs, alone and in match specs.
@@ -129,14 +129,15 @@ RULES = (
     _rule(
         "a series whose last part is 0: conda finds no missing 0 in a pre-release",
         "matching",
-        _text(r"(?<![=<>!])=\s*[\d.!]*\.0+\b|\.0+\.?\*"),
-        _either(r"\d\.?[a-z]"),
+        _text(r"(?<![=<>!])=\s*[\d._!]*[._]0+\b|[._]0+\.?\*"),
+        _either(r"\d\.?[a-z_]|^[a-z]\w*$"),
     ),
     _rule(
         "'~=' with '_': conda takes the series up to the last dot, rattler up to the last part",
         "matching",
         _text(r"~=[^,|\s]*[_-]"),
     ),
+    _rule("'=*' in a list is a series that starts with '*'", "matching", _text(r"=\s*\*\s*[,|]")),
     _rule("'.*.*' counts as one '.*'", "matching, parsing", _text(r"\*\.\*"), _both),
     _rule(
         "'~=' with a version of one part, or with '.*', is taken",

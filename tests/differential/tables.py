@@ -453,6 +453,7 @@ SPECS = [
     "ca-certificates",
 ]
 BAD_SPECS = [
+    "numpy~ # why",
     "numpy>=1.8=py39_0=x",
     "numpy=!=1.8",
     "numpy=1.8=",
@@ -545,6 +546,7 @@ IMPOSSIBLE_NAMES = [
     "numpy[version=1.8",
     "numpy[][build=0]",
     "numpy@1.8",
+    "numpy\t # why",
     "numpy1.7|1.8",
     "numpy;rm",
     "numpy,pandas",

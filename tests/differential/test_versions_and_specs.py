@@ -51,6 +51,9 @@ def test_nothing_differs_from_conda(with_conda: Tally, conda: Oracle) -> None:
 
 def test_nothing_differs_from_rattler_but_where_conda_does(with_rattler: Tally) -> None:
     """conda is the judge: the same questions are put to conda, and there our answer is conda's."""
+    same, asked = cases.for_conda(), cases.for_rattler()
+    assert (same.pairs, same.version_specs) == (asked.pairs, asked.version_specs)
+    assert (same.specs[: len(asked.specs)], same.records) == (asked.specs, asked.records)
     hits = Counter(rattler_rules.reason(item) for item in with_rattler.different)
     unexplained = [item for item in with_rattler.different if not rattler_rules.reason(item)]
     assert unexplained == []
