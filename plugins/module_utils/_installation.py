@@ -198,6 +198,8 @@ class InstallationManager:
         else:
             wrong.extend(seen.faults())
             wrong.extend(self._version_faults(todo, seen))
+            if todo.action in ("upgrade", "downgrade") and not conda_starts(self.request.prefix):
+                wrong.append(f"its conda does not start any more: it is {seen.version}")
             if self.request.access:
                 wrong.extend(self.access.faults())
         if wrong:
