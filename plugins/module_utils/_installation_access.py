@@ -23,11 +23,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import Cond
 
 GROUP_WRITABLE = ("envs", "pkgs")
 
-# What conda itself writes to in a directory of environments or packages that others have begun: a member of
-# the group who may not is sent to ~/.conda instead (conda 24.7, ``context`` and ``package_cache_data``).
+# What conda itself writes to in a directory of environments or packages: a member of the group who may not is
+# sent to ~/.conda instead (conda 24.7, ``context`` and ``package_cache_data``). Made in advance, because the
+# first member who does would make it for that member alone. A slash at the end means a directory.
 _WRITTEN_TO = {
     "envs": (".conda_envs_dir_test",),
-    "pkgs": ("urls.txt", "urls", "cache"),
+    "pkgs": ("urls.txt", "cache/"),
 }
 
 
@@ -155,11 +156,8 @@ class AccessManager:
             directory = os.path.join(self.prefix, name)
             yield directory, 0o2070
             for inner in _WRITTEN_TO[name]:
-                path = os.path.join(directory, inner)
-                if os.path.isdir(path) and not os.path.islink(path):
-                    yield path, 0o2070
-                elif os.path.isfile(path) and not os.path.islink(path):
-                    yield path, 0o060
+                bits = 0o2070 if inner.endswith("/") else 0o060
+                yield os.path.join(directory, inner.rstrip("/")), bits
 
     def _closed(self) -> Iterator[tuple[str, str]]:
         for path, bits in self._writable_places():
@@ -167,6 +165,13 @@ class AccessManager:
             if mode & bits != bits:
                 words = "write permission" if mode & 0o020 == 0 else "the setgid bit or access"
                 yield path, words
+
+    def _make_writable_places(self) -> None:
+        for path, bits in self._writable_places():
+            if bits & 0o2000:
+                os.makedirs(path, exist_ok=True)
+            elif not os.path.lexists(path):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o664))
 
     # -- apply --------------------------------------------------------------------------------------
 
@@ -177,17 +182,13 @@ class AccessManager:
             CondaModuleError: this user may not do that.
         """
         try:
-            for name in self.wanted.group_writable:
-                os.makedirs(os.path.join(self.prefix, name), exist_ok=True)
+            self._make_writable_places()
             if self._uid >= 0 or self._gid >= 0:
-                for path in self._everything():
-                    status = os.lstat(path)
-                    if self._uid not in (-1, status.st_uid) or self._gid not in (-1, status.st_gid):
-                        os.lchown(path, self._uid, self._gid)
+                self._give_away()
             for path, bits in self._writable_places():
                 mode = stat.S_IMODE(os.lstat(path).st_mode)
                 if mode & bits != bits:
-                    os.chmod(path, mode | bits)
+                    _open_to_group(path, bits)
             if self._mode_fault() and self.wanted.mode is not None:
                 os.chmod(self.prefix, self.wanted.mode)
         except OSError as error:
@@ -197,17 +198,31 @@ class AccessManager:
                 hint="run the task as root (become), or leave out owner, group, mode and group_writable.",
             ) from error
 
-    def _everything(self) -> Iterator[str]:
-        """Everything in the prefix but the environments, which belong to those who made them."""
-        yield self.prefix
+    def _give_away(self) -> None:
+        """Set owner and group of everything but the environments, which belong to those who made them."""
+        self._chown(self.prefix, None)
         environments = os.path.join(self.prefix, "envs")
-        waiting = [self.prefix]
-        while waiting:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    yield entry.path
-                    if entry.is_dir(follow_symlinks=False) and entry.path != environments:
-                        waiting.append(entry.path)
+        # By descriptors: while root walks through a directory that others may write, no link misleads it.
+        for directory, directories, files, descriptor in os.fwalk(self.prefix):
+            if directory == environments:
+                directories.clear()
+                files = [name for name in files if name in _WRITTEN_TO["envs"]]
+            for name in (*directories, *files):
+                self._chown(name, descriptor)
+
+    def _chown(self, name: str, directory: int | None) -> None:
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        if self._uid not in (-1, status.st_uid) or self._gid not in (-1, status.st_gid):
+            os.chown(name, self._uid, self._gid, dir_fd=directory, follow_symlinks=False)
+
+
+def _open_to_group(path: str, bits: int) -> None:
+    # Through a descriptor: members may write the directory, and no link of theirs must be followed.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        os.fchmod(descriptor, stat.S_IMODE(os.fstat(descriptor).st_mode) | bits)
+    finally:
+        os.close(descriptor)
 
 
 def _user_name(uid: int) -> str:

@@ -64,8 +64,13 @@ def test_the_present_owner_and_group_are_recognised(prefix: Path, number: bool) 
 def test_another_owner_is_given_everything_but_the_environments(
     prefix: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: dict[str, tuple[int, int]] = {}
-    monkeypatch.setattr(os, "lchown", lambda path, *ids: given.__setitem__(path, ids))
+    given: dict[int, tuple[int, int]] = {}
+
+    def chown(name: str, uid: int, gid: int, *, dir_fd: int | None, follow_symlinks: bool) -> None:
+        assert not follow_symlinks
+        given[os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_ino] = uid, gid
+
+    monkeypatch.setattr(os, "chown", chown)
     other = manager(prefix, owner="54321", group="54322")
     me, mine = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
     assert other.faults() == [
@@ -74,8 +79,8 @@ def test_another_owner_is_given_everything_but_the_environments(
     ]
     other.apply()
     assert set(given.values()) == {(54321, 54322)}
-    expected = {str(path) for path in (prefix, *prefix.rglob("*"))}
-    inside = {str(path) for path in (prefix / "envs").rglob("*")}
+    expected = {path.lstat().st_ino for path in (prefix, *prefix.rglob("*"))}
+    inside = {path.lstat().st_ino for path in (prefix / "envs").rglob("*")}
     assert set(given) == expected - inside
 
 
@@ -98,6 +103,7 @@ def test_the_group_writes_directories_and_no_files_of_packages(prefix: Path) -> 
         name: stat.S_IMODE((prefix / name).stat().st_mode)
         for name in (
             "envs",
+            "envs/.conda_envs_dir_test",
             "envs/llm",
             "pkgs",
             "pkgs/cache",
@@ -107,6 +113,7 @@ def test_the_group_writes_directories_and_no_files_of_packages(prefix: Path) -> 
     }
     assert modes == {
         "envs": 0o2775,
+        "envs/.conda_envs_dir_test": 0o664,
         "envs/llm": 0o755,
         "pkgs": 0o2775,
         "pkgs/cache": 0o2775,
@@ -151,9 +158,9 @@ def test_group_writable_needs_a_group() -> None:
 
 
 def test_what_the_system_refuses_is_said(prefix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: str, *_ids: int) -> None:
+    def refuse(path: str, *_ids: int, **_how: Any) -> None:
         raise PermissionError(1, "Operation not permitted", path)
 
-    monkeypatch.setattr(os, "lchown", refuse)
+    monkeypatch.setattr(os, "chown", refuse)
     with pytest.raises(CondaModuleError, match="cannot be set: Operation not permitted"):
         manager(prefix, owner="54321").apply()
