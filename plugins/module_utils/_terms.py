@@ -157,13 +157,31 @@ class TermsStore:
 
     def has_records(self, channel: str) -> bool:
         """Whether anything is recorded of the channel, be it a rejection."""
-        return bool(_json_files(self.directory(channel)))
+        return bool(self._records(channel))
+
+    def _records(self, channel: str) -> list[str]:
+        """All records of a channel, those from before a change of the settings too, which divide URLs."""
+        found = [os.path.join(self.directory(channel), name) for name in self._own_files(channel)]
+        for directory in _entries(self.root):
+            for name in _json_files(os.path.join(self.root, directory)):
+                path = os.path.join(self.root, directory, name)
+                try:
+                    with open(path, encoding="utf-8") as stream:
+                        known = json.load(stream).get("base_url") == channel
+                except (OSError, ValueError, AttributeError):
+                    continue
+                if known and path not in found:
+                    found.append(path)
+        return found
+
+    def _own_files(self, channel: str) -> list[str]:
+        return _json_files(self.directory(channel))
 
     def recorded(self, channel: str) -> Acceptance:
         """The newest of the channel's records, which is the one that counts."""
         directory = self.directory(channel)
         newest, found = -1.0, Acceptance(channel)
-        for name in sorted(_json_files(directory)):
+        for name in sorted(self._own_files(channel)):
             path = os.path.join(directory, name)
             try:
                 with open(path, encoding="utf-8") as stream:
@@ -212,27 +230,32 @@ class TermsStore:
         Raises:
             CondaModuleError: they cannot be removed.
         """
-        directory = self.directory(channel)
+        found = self._records(channel)
         try:
-            for name in _json_files(directory):
-                os.unlink(os.path.join(directory, name))
+            for path in found:
+                os.unlink(path)
         except OSError as error:
             raise CondaModuleError(
                 f"The acceptance of terms {error.filename} cannot be removed: {error.strerror}.",
                 hint="run the task as a user who may write there (become).",
             ) from error
-        for left in (directory, self.root):
+        for left in (*(os.path.dirname(path) for path in found), self.root):
             try:
                 os.rmdir(left)
             except OSError:
-                return
+                # Records of other terms are there.
+                continue
+
+
+def _entries(directory: str) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except OSError:
+        return []
 
 
 def _json_files(directory: str) -> list[str]:
-    try:
-        return [name for name in os.listdir(directory) if name.endswith(".json")]
-    except OSError:
-        return []
+    return [name for name in _entries(directory) if name.endswith(".json")]
 
 
 def _write(path: str, text: str, mode: int) -> None:

@@ -32,7 +32,8 @@ class TermsChange:
 
     Args:
         options: of the module conda_config.
-        condarc: the file that the task keeps, whose settings will be those in ``text``.
+        condarc: the file that the task keeps.
+        text: of that file, with the settings that count.
 
     Raises:
         CondaModuleError: an option cannot be used, or a channel's terms cannot be had.

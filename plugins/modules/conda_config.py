@@ -293,7 +293,9 @@ def run(module: AnsibleModule) -> dict[str, Any]:
             f"The condarc {path} is not understood: {error}. Nothing was changed.",
             hint="write it in plain YAML, or move it away.",
         ) from error
-    terms = TermsChange(params, path, after or "")
+    # What is removed was recorded under the settings that are removed with it.
+    counting = before if params["state"] == "absent" else after
+    terms = TermsChange(params, path, counting or "")
     changed = before != after
     if changed and not module.check_mode:
         write(module, path, after or "")
