@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_edit import edited_block
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_reader import (
     CondarcError,
     Line,
@@ -113,8 +114,26 @@ class Condarc:
         return entries
 
     def set(self, key: str, value: Value) -> None:
-        """Give ``key`` this value; its place in the file is kept, a new key comes last."""
+        """Give ``key`` this value; its place in the file is kept, a new key comes last.
+
+        Comments between the items of a list or the pairs of a mapping stay with those that stay.
+        """
+        entry = self._entry(key)
+        if entry is not None:
+            before = self._lines
+            block = before[entry.first : entry.last + 1]
+            edited = edited_block(block, entry.value, value)
+            if edited is not None:
+                self._lines = [*before[: entry.first], *edited, *before[entry.last + 1 :]]
+                self._entries = self._parse()
+                if self.values.get(key) == value:
+                    return
+                self._lines = before
+                self._entries = self._parse()
         self._replace(key, render(key, value).splitlines())
+
+    def _entry(self, key: str) -> _Entry | None:
+        return next((entry for entry in self._entries if entry.key == key), None)
 
     def remove(self, key: str) -> None:
         """Remove ``key`` if it is there."""
@@ -123,7 +142,7 @@ class Condarc:
     def _replace(self, key: str, lines: list[str]) -> None:
         end = "\r\n" if self._lines and self._lines[0].endswith("\r\n") else "\n"
         new = [f"{line}{end}" for line in lines]
-        entry = next((entry for entry in self._entries if entry.key == key), None)
+        entry = self._entry(key)
         if entry is not None:
             self._lines[entry.first : entry.last + 1] = new
         elif new:

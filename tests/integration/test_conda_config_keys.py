@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,16 @@ custom_channels:
   site: https://old.example.org/conda  # until May
 custom_multichannels:
   all:
-    - lab
+    - https://conda.example.org/lab
 proxy_servers:
   http: http://proxy.example.org:3128  # the old one
 default_channels:
   - https://mirror.example.org/main  # a copy
 ssl_verify: true  # for now
 """
+
+CERTIFICATES = "/etc/ssl"
+"""conda wants a bundle that exists, or a directory of certificates."""
 
 Shown = Callable[..., Any]
 
@@ -93,14 +97,14 @@ CASES: dict[str, tuple[bool, dict[str, Any], dict[str, Any], set[str]]] = {
         False,
         {"custom_channels": {"site": "https://mirror.example.org/conda"}},
         {"custom_channels": {"site": "https://mirror.example.org/conda/site"}},
-        {"the oldest one", "until May"},
+        {"until May"},
     ),
     "custom_multichannels, merged": (
         True,
         {"custom_multichannels": {"more": ["https://mirror.example.org/a", "https://b.org/c"]}},
         {
             "custom_multichannels": {
-                "all": ["https://conda.anaconda.org/lab"],
+                "all": ["https://conda.example.org/lab"],
                 "more": ["https://mirror.example.org/a", "https://b.org/c"],
             }
         },
@@ -143,8 +147,8 @@ CASES: dict[str, tuple[bool, dict[str, Any], dict[str, Any], set[str]]] = {
     ),
     "ssl_verify, a bundle": (
         False,
-        {"ssl_verify": "/etc/ssl/certs/site.pem"},
-        {"ssl_verify": "/etc/ssl/certs/site.pem"},
+        {"ssl_verify": CERTIFICATES},
+        {"ssl_verify": CERTIFICATES},
         {"for now"},
     ),
     "ssl_verify, none": (True, {"ssl_verify": False}, {"ssl_verify": False}, {"for now"}),
@@ -169,9 +173,11 @@ def test_conda_reads_what_was_meant_and_comments_stay(
     assert before - comments(condarc) == lost
     for key, value in expected.items():
         found = addresses(shown(key)) if key not in ("proxy_servers", "ssl_verify") else shown(key)
-        if isinstance(found, dict):
-            # conda adds what it knows itself.
-            found = {name: found[name] for name in found if name in value or name in START}
+        if key == "custom_channels":
+            # conda adds those behind names that stand for several.
+            found = {name: found[name] for name in found if name in ("site", "team")}
+        elif key == "custom_multichannels":
+            found = {name: found[name] for name in found if name not in ("defaults", "local")}
         assert found == value
 
 
@@ -199,8 +205,6 @@ def test_credentials_reach_conda_and_nobody_else(
 
 
 def _python(installation: Path, home: Path, code: str) -> str:
-    import subprocess
-
     return subprocess.run(
         [str(installation / "bin" / "python"), "-I", "-B", "-c", code],
         env={"PATH": os.environ["PATH"], "HOME": str(home)},
