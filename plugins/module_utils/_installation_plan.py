@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -34,6 +35,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
     VersionSpec,
     parse_version,
 )
+
+_NAMED_VERSION = re.compile(r"[0-9][0-9A-Za-z.!_+]*")
 
 # What an installer that was cut off leaves before there is a history (constructor 3.16).
 _TRACES = ("_conda", "_conda.exe", ".installer.info", ".nonadmin", "pkgs")
@@ -293,8 +296,10 @@ def exact_version(condition: str) -> str | None:
 
 
 def _conda_action(installed: str | None, wanted: str) -> str:
-    exact = exact_version(wanted)
-    return "downgrade" if installed and exact and _is_older(exact, installed) else "upgrade"
+    # Where all versions that a condition names are older, no version that fits it can be newer.
+    named = [text.rstrip(".") for text in _NAMED_VERSION.findall(wanted)]
+    older = installed and named and all(_is_older(text, installed) for text in named)
+    return "downgrade" if older else "upgrade"
 
 
 def _is_older(installed: str, wanted: str) -> bool:

@@ -22,6 +22,9 @@ author:
 extends_documentation_fragment:
   - llmfleet.conda.environment.attributes
 attributes:
+  action:
+    support: full
+    description: Has an action on the controller, which copies O(installer_path) to hosts that need it.
   async:
     support: partial
     details: Not with O(installer_path) on the controller.
