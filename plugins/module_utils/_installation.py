@@ -14,6 +14,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_regist
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import (
+    Access,
     AccessManager,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
@@ -64,7 +65,9 @@ class InstallationManager:
     def __init__(self, request: InstallationRequest, check_mode: bool = False) -> None:
         self.request = request
         self.check_mode = check_mode
-        self.access = AccessManager(request.prefix, request.access)
+        # To remove an installation, its owner need not be known any more.
+        wanted = request.access if request.state == "present" else Access()
+        self.access = AccessManager(request.prefix, wanted)
 
     def run(self) -> InstallationOutcome:
         """Observe, plan, apply and observe again.
@@ -142,7 +145,7 @@ class InstallationManager:
             wanted = todo.conda_version
         if wanted:
             self._conda([_conda_spec(wanted)], [])
-        if self.request.access:
+        if self.access.wanted:
             self.access.apply()
 
     def _install(self, todo: InstallationPlan, observed: ObservedInstallation) -> None:
@@ -200,7 +203,7 @@ class InstallationManager:
             wrong.extend(self._version_faults(todo, seen))
             if todo.action in ("upgrade", "downgrade") and not conda_starts(self.request.prefix):
                 wrong.append(f"its conda does not start any more: it is {seen.version}")
-            if self.request.access:
+            if self.access.wanted:
                 wrong.extend(self.access.faults())
         if wrong:
             raise CondaModuleError(
@@ -229,7 +232,7 @@ class InstallationManager:
         return self._text(observed.version, observed.faults(), self._access_faults())
 
     def _access_faults(self) -> list[str]:
-        return self.access.faults() if self.request.access else []
+        return self.access.faults() if self.access.wanted else []
 
     def _text(
         self, version: str | None, faults: Sequence[str], access_faults: Sequence[str] = ()
