@@ -81,6 +81,8 @@ options:
 seealso:
   - module: llmfleet.conda.conda_installation
 notes:
+  - conda's own setting C(plugins.auto_accept_tos) accepts the terms of every channel, whatever they will be;
+    O(accept_tos) accepts those of the channels that it names, as they are now.
   - Forms of YAML that condarc files do not need (anchors, values over several lines) are refused with their
     line number, because rewriting them could lose something.
 """

@@ -14,6 +14,8 @@ import pytest
 import yaml
 
 from lab import installer as lab_installer
+from lab.mirror import Mirror
+from tests.integration.roles.conftest import FleetHost
 from tests.integration.snapshot import changes, snapshot
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -222,3 +224,33 @@ def test_a_removal_needs_no_file(controller: Controller) -> None:
     assert run.code == 0, run.text
     assert not run.result["changed"]
     assert len(run.modules) == 1
+
+
+def test_the_role_passes_its_options_through(mirror: Mirror, tmp_path: Path) -> None:
+    for name in ("host", "home"):
+        (tmp_path / name).mkdir()
+    group = os.getgid()
+    host = FleetHost(
+        root=tmp_path / "host",
+        mirror_url=mirror.url,
+        extra={
+            "install_miniconda_installer_url": "",
+            "install_miniconda_installer_path": str(lab_installer.current()["path"]),
+            "install_miniconda_conda_version": ">=24.7,<25",
+            "install_miniconda_owner": str(os.getuid()),
+            "install_miniconda_group": str(group),
+            "install_miniconda_mode": "0751",
+            "install_miniconda_group_writable": ["envs"],
+            "create_conda_env_environments": [],
+        },
+    )
+    mirror.reset()
+    first = host.play("llmfleet.conda.site", "--tags", "install")
+    assert first.code == 0, first.text
+    assert first.modules.count(MODULE) == 2
+    assert not [path for path in mirror.counts() if path.endswith(".sh")]
+    assert host.prefix.stat().st_mode & 0o7777 == 0o751
+    assert (host.prefix / "envs").stat().st_mode & 0o2070 == 0o2070
+    again = host.play("llmfleet.conda.site", "--tags", "install")
+    assert (again.code, again.changed) == (0, 0), again.text
+    assert again.modules.count(MODULE) == 1
