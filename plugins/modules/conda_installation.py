@@ -70,8 +70,8 @@ options:
     description:
       - An installer file to use instead of downloading one.
       - It is a file on the controller, looked for as M(ansible.builtin.copy) does it, unless O(remote_src) is
-        true. It is copied to the host only when the installation needs it, into the task's temporary directory
-        (C(remote_tmp)), and removed there afterwards; its checksum is checked on the host.
+        true. It is copied to the host only when the installation needs it, into the task's temporary
+        directory (C(remote_tmp)), and removed there afterwards; its checksum is checked on the host.
     type: path
   remote_src:
     description: Whether O(installer_path) is a file on the managed host, named by its absolute path.
