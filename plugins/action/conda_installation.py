@@ -97,7 +97,7 @@ class ActionModule(ActionBase):
         """Copy the file into the task's temporary directory on the host, which ansible removes with it."""
         shell = self._connection._shell
         if shell.tmpdir is None:
-            self._make_tmp_path()  # type: ignore[no-untyped-call]
+            self._make_tmp_path()
         # The name stays: the catalogue knows the checksum by it, and installers refuse another ending.
         remote: str = shell.join_path(shell.tmpdir, os.path.basename(file))
         self._transfer_file(file, remote)  # type: ignore[no-untyped-call]
