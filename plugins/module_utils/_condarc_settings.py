@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,9 +35,25 @@ class CondarcFile:
     problem: str = ""
 
 
-def read_condarcs(installation: str) -> list[CondarcFile]:
-    """The condarc files that count for an installation, least important first."""
-    return [_read(path) for path in condarc_files(installation)]
+def read_condarcs(installation: str | None) -> list[CondarcFile]:
+    """The condarc files that count for an installation (None: for any), least important first."""
+    # Nothing can be below a device.
+    return [_read(path) for path in condarc_files(installation or os.devnull)]
+
+
+def combined(files: Iterable[CondarcFile]) -> dict[str, Any]:
+    """One value for each key: lists and mappings of all files together, else the most important file's."""
+    found: dict[str, Any] = {}
+    for file in files:
+        for key, value in file.settings.items():
+            present = found.get(key)
+            if isinstance(present, list) and isinstance(value, list):
+                found[key] = [*value, *(item for item in present if item not in value)]
+            elif isinstance(present, dict) and isinstance(value, dict):
+                found[key] = {**present, **value}
+            elif value is not None:
+                found[key] = value
+    return found
 
 
 def _read(path: str) -> CondarcFile:

@@ -5,31 +5,35 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import (
-    child_environment,
-    run,
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda, Solution
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_registry import (
+    forget_environments,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_output import trim
-from ansible_collections.llmfleet.conda.plugins.module_utils._download import fetch, sha256_of
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import (
+    Access,
+    AccessManager,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
     InstallationPlan,
     InstallationRequest,
     ObservedInstallation,
+    exact_version,
     host_platform,
     observe_installation,
     plan_installation,
+    wanted_conda,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._installer import (
-    Installer,
     parse_installer_version,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._installer_run import (
+    InstallerRun,
+    clear_workspace,
+    conda_starts,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import damaged_files
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
@@ -39,15 +43,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
     locked,
     remove_tree,
     same_history,
-)
-
-# Where, in the workspace, what a repair must not lose waits meanwhile.
-_KEPT = "kept"
-# What the installer overwrites on a repair although it is the user's (constructor 3.16, option -u).
-_KEPT_ON_REPAIR = (
-    ".condarc",
-    os.path.join("conda-meta", "history"),
-    os.path.join("conda-meta", "pinned"),
 )
 
 
@@ -68,6 +63,9 @@ class InstallationManager:
     def __init__(self, request: InstallationRequest, check_mode: bool = False) -> None:
         self.request = request
         self.check_mode = check_mode
+        # To remove an installation, its owner need not be known any more.
+        wanted = request.access if request.state == "present" else Access()
+        self.access = AccessManager(request.prefix, wanted)
 
     def run(self) -> InstallationOutcome:
         """Observe, plan, apply and observe again.
@@ -78,7 +76,7 @@ class InstallationManager:
         request = self.request
         observed = observe_installation(request.prefix, request.repair)
         todo = plan_installation(request, observed, *host_platform())
-        before = _describe(observed)
+        before = self._describe(observed)
         if not todo and (self.check_mode or observed.interrupted is None):
             return InstallationOutcome(False, todo, before, before, observed)
         if self.check_mode:
@@ -90,52 +88,85 @@ class InstallationManager:
     def _run_locked(self) -> InstallationOutcome:
         # Observed and planned anew: another run may have done the work while this one waited for the lock.
         request = self.request
-        _clear_workspace(request.prefix)
+        clear_workspace(request.prefix)
         observed = observe_installation(request.prefix, request.repair)
         todo = plan_installation(request, observed, *host_platform())
-        before = _describe(observed)
+        before = self._describe(observed)
         if not todo:
             if observed.interrupted == "remove":
+                forget_environments(request.prefix)
                 forget_journal(request.prefix)
             return InstallationOutcome(False, todo, before, before, observed)
-        after = self._predict(todo, observed)
         with journalled(request.prefix, operation=_operation(todo)):
             self._apply(todo, observed)
         seen = observe_installation(request.prefix, request.repair)
         self._verify(todo, seen)
+        if todo.action in ("upgrade", "downgrade"):
+            after = self._text(seen.version, [])
+        else:
+            after = self._predict(todo, observed)
         return InstallationOutcome(True, todo, before, after, seen)
 
     def _predict(self, todo: InstallationPlan, observed: ObservedInstallation) -> str:
+        """The state after the plan, as far as it can be known before; conda is asked where it must solve."""
         if todo.action == "remove":
             return ""
+        if todo.action in ("upgrade", "downgrade"):
+            return self._text(self._solved_version(todo) or todo.conda_version, [])
         installed = observed.version if observed.is_installation else self._expected_version()
-        return _text(todo.conda_version or installed, [])
+        pin = self.request.conda_spec
+        if pin and not (installed and pin.matches(installed)):
+            installed = exact_version(pin.text) or pin.text
+        return self._text(installed, [])
 
     def _expected_version(self) -> str | None:
         return parse_installer_version(self.request.distribution, self.request.version).conda
 
+    def _solved_version(self, todo: InstallationPlan) -> str | None:
+        solution = self._conda([_conda_spec(todo.conda_version)], [], dry_run=True)
+        labels = (label.split() for label in solution.link)
+        return next((words[1] for words in labels if words[0] == "conda"), None)
+
     # -- apply --------------------------------------------------------------------------------------
 
     def _apply(self, todo: InstallationPlan, observed: ObservedInstallation) -> None:
+        prefix = self.request.prefix
         if todo.action == "remove":
-            remove_tree(self.request.prefix)
-        elif todo.action == "upgrade":
-            self._conda([f"conda={todo.conda_version}"], [])
-        elif todo.action == "repair" and self._repair_with_conda(observed):
+            remove_tree(prefix)
+            forget_environments(prefix)
             return
+        if todo.action in ("install", "reinstall", "repair"):
+            self._install(todo, observed)
+            version = observe_installation(prefix, repair=False)
+            wanted = wanted_conda(self.request, version) if self.request.conda_version else None
         else:
-            if todo.installer is None:
-                raise AssertionError(f"the plan to {todo.action} names no installer")
-            self._install(todo.action, todo.installer, observed)
+            wanted = todo.conda_version
+        if wanted:
+            self._conda([_conda_spec(wanted)], [])
+        if self.access.wanted:
+            self.access.apply()
 
-    def _conda(self, specs: Sequence[str], options: Sequence[str]) -> None:
+    def _install(self, todo: InstallationPlan, observed: ObservedInstallation) -> None:
+        if todo.action == "repair" and self._repair_with_conda(observed):
+            return
+        if todo.installer is None:
+            raise AssertionError(f"the plan to {todo.action} names no installer")
+        request = self.request
+        installer_run = InstallerRun(
+            request.prefix, todo.installer, request.installer_option, request.timeout
+        )
+        installer_run.run(todo.action, observed)
+
+    def _conda(
+        self, specs: Sequence[str], options: Sequence[str], dry_run: bool = False
+    ) -> Solution:
         chosen = list(options)
         if self.request.channels:
             chosen.append("--override-channels")
             for channel in self.request.channels:
                 chosen.extend(["--channel", channel])
         conda = Conda(self.request.prefix, timeout=self.request.timeout)
-        conda.install(self.request.prefix, specs, chosen)
+        return conda.install(self.request.prefix, specs, chosen, dry_run=dry_run)
 
     def _repair_with_conda(self, observed: ObservedInstallation) -> bool:
         """Mend the base with its own conda, which keeps everything else; False when it cannot."""
@@ -146,98 +177,15 @@ class InstallationManager:
             f"{name}={state.records[name].version}={state.records[name].build}"
             for name in observed.damaged
         ]
-        if not exact or not self._starts():
-            return not exact and self._starts()
+        starts = conda_starts(self.request.prefix)
+        if not exact or not starts:
+            return not exact and starts
         try:
             with same_history(self.request.prefix):
                 self._conda(exact, ["--force-reinstall"])
         except CondaModuleError:
             return False
         return not damaged_files(observe_prefix(self.request.prefix, thorough=True))
-
-    def _starts(self) -> bool:
-        try:
-            argv = [
-                os.path.join(self.request.prefix, "bin", "python"),
-                "-I",
-                "-m",
-                "conda",
-                "--version",
-            ]
-            return run(argv, timeout=60).rc == 0
-        except OSError:
-            return False
-
-    def _install(self, action: str, installer: Installer, observed: ObservedInstallation) -> None:
-        prefix = self.request.prefix
-        with _workspace(prefix) as workspace:
-            script = self._obtain(installer, workspace)
-            if action == "reinstall":
-                remove_tree(prefix)
-            elif action == "repair":
-                _keep(prefix, workspace)
-                _forget_damaged(observed)
-            existed = os.path.lexists(prefix)
-            fresh = action != "repair"
-            # bash runs it, because the volume may be mounted noexec; -u only where a prefix exists.
-            argv = ["bash", script, "-b", "-p", prefix, *(["-u"] if existed else [])]
-            environment = child_environment({"TMPDIR": workspace})
-            environment.pop("CI", None)
-            try:
-                done = run(argv, env=environment, timeout=self.request.timeout, cwd=workspace)
-            except OSError as error:
-                raise CondaModuleError(
-                    f"The installer cannot be started: bash: {error.strerror}.", prefix=prefix
-                ) from error
-            _put_back(prefix, workspace)
-            if done.rc != 0 or done.timed_out or not self._starts():
-                if fresh:
-                    _empty_again(prefix, existed)
-                raise self._install_failed(
-                    installer, done.rc, done.stderr + done.stdout, done.timed_out
-                )
-
-    def _obtain(self, installer: Installer, workspace: str) -> str:
-        if installer.is_url:
-            script = os.path.join(workspace, installer.file_name)
-            option = "installer_url" if self.request.installer_url else "mirror (or version)"
-            fetch(installer.source, script, installer.sha256, timeout=60, option=option)
-            return script
-        try:
-            found = sha256_of(installer.source)
-        except OSError as error:
-            raise CondaModuleError(
-                f"The option installer_path cannot be read: {installer.source}: {error.strerror}."
-                " Nothing was changed.",
-                prefix=self.request.prefix,
-            ) from error
-        if found != installer.sha256:
-            raise CondaModuleError(
-                f"{installer.source} has the SHA-256 sum {found}, expected was {installer.sha256}"
-                " (option checksum, or the catalogue). Nothing was changed.",
-                prefix=self.request.prefix,
-                hint="compare the option checksum with the one its publisher gives.",
-            )
-        return installer.source
-
-    def _install_failed(
-        self, installer: Installer, rc: int, output: str, timed_out: bool
-    ) -> CondaModuleError:
-        hint = "read what the installer said."
-        if "no space left" in output.lower() or "errno 28" in output.lower():
-            hint = "make room on the volume of the prefix; an installation takes about 1 GB."
-        elif "permission denied" in output.lower():
-            hint = "run the task as a user who may write the prefix (become)."
-        elif timed_out:
-            hint = "raise the option timeout."
-        elif rc == 0:
-            hint = "its conda does not start: is the installer meant for this host's system and libraries?"
-        return CondaModuleError(
-            f"The installer {installer.file_name} failed (exit status {rc}).",
-            prefix=self.request.prefix,
-            said=trim(output, 1200),
-            hint=hint,
-        )
 
     # -- observe again ------------------------------------------------------------------------------
 
@@ -250,13 +198,11 @@ class InstallationManager:
             wrong.append("no conda is there")
         else:
             wrong.extend(seen.faults())
-            expected = todo.conda_version or (
-                self._expected_version() if todo.action in ("install", "reinstall") else None
-            )
-            if expected and seen.version != expected:
-                wrong.append(
-                    f"conda {seen.version} is there instead of {expected} (option version)"
-                )
+            wrong.extend(self._version_faults(todo, seen))
+            if todo.action in ("upgrade", "downgrade") and not conda_starts(self.request.prefix):
+                wrong.append(f"its conda does not start any more: it is {seen.version}")
+            if self.access.wanted:
+                wrong.extend(self.access.faults())
         if wrong:
             raise CondaModuleError(
                 f"After the step '{todo.action}' the installation {self.request.prefix} is not as asked:"
@@ -265,102 +211,44 @@ class InstallationManager:
                 hint="look for a full disk, then run the task again.",
             )
 
-
-def _workspace_path(prefix: str) -> str:
-    parent, name = os.path.split(prefix)
-    return os.path.join(parent, f".{name}.llmfleet-work")
-
-
-@contextmanager
-def _workspace(prefix: str) -> Iterator[str]:
-    """A directory beside the prefix: /tmp may be too small, or mounted so that nothing there runs.
-
-    Its name is fixed so that the next run finds what a killed one has left; whoever made one in advance
-    makes ``mkdir`` fail.
-    """
-    directory = _workspace_path(prefix)
-    try:
-        os.mkdir(directory, 0o700)
-    except OSError as error:
-        raise CondaModuleError(
-            f"The directory {directory} cannot be made: {error.strerror}. Nothing was changed.",
-            prefix=prefix,
-            hint="make room there, or run the task as a user who may write there (become).",
-        ) from error
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-def _clear_workspace(prefix: str) -> None:
-    """Remove what a killed run has left beside the prefix, and put back what it was keeping there."""
-    directory = _workspace_path(prefix)
-    try:
-        owner = os.lstat(directory).st_uid
-    except FileNotFoundError:
-        return
-    # In a directory that everybody may write, somebody else could have put one there.
-    if owner == os.geteuid():
-        _put_back(prefix, directory)
-    remove_tree(directory)
-
-
-def _forget_damaged(observed: ObservedInstallation) -> None:
-    """Remove the records of damaged packages: an installer does not link again what is recorded."""
-    state = observed.state
-    records = [state.records[name].record_path for name in observed.damaged]
-    unreadable = [os.path.join(state.path, "conda-meta", name) for name in state.bad_records]
-    for path in (*records, *unreadable):
-        os.unlink(path)
-
-
-def _keep(prefix: str, workspace: str) -> None:
-    """Copy what a repair would overwrite; the copies count only when all of them are there."""
-    unfinished = os.path.join(workspace, "keeping")
-    for name in _KEPT_ON_REPAIR:
-        original = os.path.join(prefix, name)
-        if os.path.isfile(original):
-            copy = os.path.join(unfinished, name)
-            os.makedirs(os.path.dirname(copy), exist_ok=True)
-            shutil.copy2(original, copy)
-    if os.path.isdir(unfinished):
-        os.rename(unfinished, os.path.join(workspace, _KEPT))
-
-
-def _put_back(prefix: str, workspace: str) -> None:
-    for name in _KEPT_ON_REPAIR:
-        copy = os.path.join(workspace, _KEPT, name)
-        if os.path.isfile(copy) and os.path.isdir(os.path.dirname(os.path.join(prefix, name))):
-            shutil.copy2(copy, os.path.join(prefix, name))
-
-
-def _empty_again(prefix: str, existed: bool) -> None:
-    """Remove what a failed installation has left in a place where nothing was."""
-    if not existed:
-        shutil.rmtree(prefix, ignore_errors=True)
-        return
-    for entry in os.scandir(prefix):
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path, ignore_errors=True)
+    def _version_faults(self, todo: InstallationPlan, seen: ObservedInstallation) -> list[str]:
+        if self.request.conda_version:
+            missing, option = wanted_conda(self.request, seen), "conda_version"
         else:
-            os.unlink(entry.path)
+            fresh = todo.action in ("install", "reinstall")
+            expected = todo.conda_version or (self._expected_version() if fresh else None)
+            missing, option = (expected if expected != seen.version else None), "version"
+        if not missing:
+            return []
+        return [f"conda {seen.version} is there instead of {missing} (option {option})"]
+
+    # -- show ---------------------------------------------------------------------------------------
+
+    def _describe(self, observed: ObservedInstallation) -> str:
+        if not observed.is_installation:
+            return "" if observed.state.empty else "half made\n"
+        return self._text(observed.version, observed.faults(), self._access_faults())
+
+    def _access_faults(self) -> list[str]:
+        return self.access.faults() if self.access.wanted else []
+
+    def _text(
+        self, version: str | None, faults: Sequence[str], access_faults: Sequence[str] = ()
+    ) -> str:
+        lines = [
+            "installation present",
+            f"conda {version}" if version else "conda as the installer brings it",
+            *(access_faults or self.access.lines()),
+            *faults,
+        ]
+        return "".join(f"{line}\n" for line in lines)
 
 
-def _describe(observed: ObservedInstallation) -> str:
-    if not observed.is_installation:
-        return "" if observed.state.empty else "half made\n"
-    return _text(observed.version, observed.faults())
+def _conda_spec(version: str | None) -> str:
+    """The spec for conda itself; in brackets every form of a condition can be written."""
+    return f"conda[version='{version}']"
 
 
 def _operation(todo: InstallationPlan) -> str:
     """What the journal calls the change; a reinstallation that is cut off is a cut-off installation."""
     return {"reinstall": "install", "": "change"}.get(todo.action, todo.action)
-
-
-def _text(version: str | None, faults: Sequence[str]) -> str:
-    lines = [
-        "installation present",
-        f"conda {version}" if version else "conda as the installer brings it",
-    ]
-    return "".join(f"{line}\n" for line in [*lines, *faults])

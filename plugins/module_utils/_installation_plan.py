@@ -6,10 +6,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import (
+    Access,
+    AccessManager,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._installer import (
     Installer,
     choose_installer,
@@ -26,8 +31,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
     InvalidSpecError,
+    UnsupportedSpecError,
+    VersionSpec,
     parse_version,
 )
+
+_NAMED_VERSION = re.compile(r"[0-9][0-9A-Za-z.!_+]*")
 
 # What an installer that was cut off leaves before there is a history (constructor 3.16).
 _TRACES = ("_conda", "_conda.exe", ".installer.info", ".nonadmin", "pkgs")
@@ -41,6 +50,7 @@ class InstallationRequest:
     state: str = "present"
     distribution: str = "miniconda"
     version: str | None = None
+    conda_version: str | None = None
     installer_url: str | None = None
     installer_path: str | None = None
     checksum: str | None = None
@@ -49,6 +59,34 @@ class InstallationRequest:
     repair: bool = True
     remove_environments: bool = False
     timeout: float = 3600
+    access: Access = field(default_factory=Access)
+
+    @property
+    def conda_spec(self) -> VersionSpec | None:
+        """The condition on the version of conda in the option conda_version.
+
+        Raises:
+            CondaModuleError: it is none.
+        """
+        if not self.conda_version:
+            return None
+        try:
+            return VersionSpec(self.conda_version)
+        except (InvalidSpecError, UnsupportedSpecError) as error:
+            raise CondaModuleError(
+                f"The option conda_version is no version and no condition on one: {error}."
+                " Nothing was changed.",
+                prefix=self.prefix,
+                asked=self.conda_version,
+                hint="write a version such as 25.3.1, or a condition such as >=25.3,<26.",
+            ) from error
+
+    @property
+    def installer_option(self) -> str:
+        """The option that names where the installer comes from, for messages."""
+        if self.installer_path:
+            return "installer_path"
+        return "installer_url" if self.installer_url else "mirror (or version)"
 
 
 @dataclass(frozen=True)
@@ -87,7 +125,15 @@ class ObservedInstallation:
 
 @dataclass(frozen=True)
 class InstallationPlan:
-    """What must be done: at most one of these, and why."""
+    """What must be done: at most one of these, and why.
+
+    Attributes:
+        action: ``install``, ``reinstall``, ``repair``, ``upgrade`` or ``downgrade`` of conda, ``access``
+            (owner, group or permissions), ``remove``, or empty.
+        installer: the one that ``install``, ``reinstall`` and ``repair`` use.
+        conda_version: a version of conda or a condition on one, where conda has to bring it.
+        reasons: one sentence for each thing that is not as wanted.
+    """
 
     action: str = ""
     installer: Installer | None = None
@@ -144,6 +190,7 @@ def plan_installation(
     ours = observed.interrupted in ("install", "remove")
     if request.state == "absent":
         return _plan_removal(request, observed, ours)
+    request.conda_spec  # noqa: B018 - a mistake in it is found before anything happens
     if observed.is_installation:
         return _plan_existing(request, observed, system, arch)
     if state.empty:
@@ -205,11 +252,54 @@ def _plan_existing(
     faults = observed.faults()
     if faults and request.repair:
         return InstallationPlan("repair", _installer(request, system, arch), reasons=tuple(faults))
-    wanted = parse_installer_version(request.distribution, request.version).conda
-    if wanted and observed.version and _is_older(observed.version, wanted):
-        reason = f"conda {observed.version} is installed, {wanted} is wanted"
-        return InstallationPlan("upgrade", conda_version=wanted, reasons=(reason,))
-    return InstallationPlan()
+    wanted = wanted_conda(request, observed)
+    reasons = [f"conda {observed.version} is installed, {wanted} is wanted"] if wanted else []
+    reasons += AccessManager(request.prefix, request.access).faults() if request.access else []
+    if not reasons:
+        return InstallationPlan()
+    return InstallationPlan(
+        _conda_action(observed.version, wanted) if wanted else "access",
+        conda_version=wanted,
+        reasons=tuple(reasons),
+    )
+
+
+def wanted_conda(request: InstallationRequest, observed: ObservedInstallation) -> str | None:
+    """The version of conda that conda has to bring, or a condition on it; None when all is well.
+
+    The option conda_version is a pin that may also mean an older one. The installer's version is only a
+    floor, because conda may have been updated since.
+
+    Raises:
+        CondaModuleError: the option conda_version cannot be used.
+    """
+    pin = request.conda_spec
+    if observed.version is None:
+        return None
+    if pin is not None:
+        try:
+            fits = pin.matches(observed.version)
+        except InvalidSpecError:
+            fits = False
+        return None if fits else pin.text
+    floor = parse_installer_version(request.distribution, request.version).conda
+    return floor if floor and _is_older(observed.version, floor) else None
+
+
+def exact_version(condition: str) -> str | None:
+    """The one version that a condition such as ``24.7.1`` or ``==24.7.1`` allows, or None."""
+    text = condition[2:] if condition.startswith("==") else condition
+    try:
+        return None if text.endswith("*") else parse_version(text).text
+    except InvalidSpecError:
+        return None
+
+
+def _conda_action(installed: str | None, wanted: str) -> str:
+    # Where all versions that a condition names are older, no version that fits it can be newer.
+    named = [text.rstrip(".") for text in _NAMED_VERSION.findall(wanted)]
+    older = installed and named and all(_is_older(text, installed) for text in named)
+    return "downgrade" if older else "upgrade"
 
 
 def _is_older(installed: str, wanted: str) -> bool:

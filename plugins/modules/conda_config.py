@@ -13,7 +13,9 @@ short_description: Manage settings in a condarc file
 version_added: 0.1.0
 description:
   - Sets and removes keys of a condarc file and leaves everything else in it, comments included, as it is.
-  - Reads and writes the file itself; conda is never started.
+  - Records that you accept the terms of service of channels, where you say so with O(accept_tos), in the
+    way in which conda's own plugin for them (conda-anaconda-tos) does.
+  - Reads and writes the files itself; conda is never started.
   - Passwords and tokens in URLs are masked in results, diffs and messages.
 author:
   - llmfleet contributors (@llmfleet)
@@ -34,15 +36,38 @@ options:
     type: str
     choices: [prefix, user, system]
   installation:
-    description: Prefix of the conda installation, needed for V(prefix) as O(scope).
+    description:
+      - Prefix of the conda installation, needed for V(prefix) as O(scope).
+      - With O(accept_tos), the settings in its condarc count as well when conda's name of a channel is
+        worked out.
     type: path
   settings:
     description:
       - The settings by key, for example C(channels) or C(channel_alias).
       - A key whose value is null is removed.
       - With O(state=absent), the values do not matter.
+      - At least one of O(settings) and O(accept_tos) must be given.
     type: dict
-    required: true
+  accept_tos:
+    description:
+      - URLs of channels whose terms of service you have read and accept, for yourself or for the
+        organisation that you act for; V(defaults) stands for the channels behind that name. Some terms ask
+        organisations for a licence. Nothing is ever accepted without this option.
+      - The terms that are current now are read from the channel and recorded as accepted. Where an
+        acceptance is recorded already, nothing is done and no network is used; later terms are not accepted
+        by that.
+      - O(scope) says for whom, V(prefix) for everybody who uses O(installation) (C(conda-meta/tos)),
+        V(user) for the user who runs the task (C(~/.conda/tos)), V(system) for the whole host
+        (C(/etc/conda/tos)). It cannot be used with O(path).
+      - With O(state=absent), what is recorded for these channels there is removed.
+    type: list
+    elements: str
+  newer_tos:
+    description:
+      - Also ask the channels of O(accept_tos), every time, whether their terms are newer than those
+        accepted, and accept them as well.
+    type: bool
+    default: false
   merge:
     description:
       - Add to the lists and mappings that are there already, instead of replacing them.
@@ -56,6 +81,8 @@ options:
 seealso:
   - module: llmfleet.conda.conda_installation
 notes:
+  - conda's own setting C(plugins.auto_accept_tos) accepts the terms of every channel, whatever they will be;
+    O(accept_tos) accepts those of the channels that it names, as they are now.
   - Forms of YAML that condarc files do not need (anchors, values over several lines) are refused with their
     line number, because rewriting them could lose something.
 """
@@ -85,6 +112,20 @@ EXAMPLES = r"""
     settings:
       channels: [bioconda]
 
+- name: The organisation has a licence and accepts the terms of these channels
+  llmfleet.conda.conda_config:
+    scope: prefix
+    installation: /opt/miniconda3
+    accept_tos:
+      - https://repo.anaconda.com/pkgs/main
+      - https://repo.anaconda.com/pkgs/r
+
+- name: The terms are accepted in whatever version they have by now
+  llmfleet.conda.conda_config:
+    scope: user
+    accept_tos: [defaults]
+    newer_tos: true
+
 - name: No pinned solver any more
   llmfleet.conda.conda_config:
     path: /opt/miniconda3/.condarc
@@ -104,6 +145,29 @@ settings:
   returned: success
   type: dict
   sample: {"channels": ["conda-forge"]}
+tos:
+  description: What is recorded of the terms of each channel of O(accept_tos) after the task.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    channel:
+      description: URL of the channel.
+      type: str
+    accepted:
+      description: Whether its terms are accepted.
+      type: bool
+    version:
+      description: Date and time of the accepted terms, empty when nothing is recorded.
+      type: str
+    path:
+      description: The record, empty when there is none, and in check mode when it is still to be made.
+      type: str
+  sample:
+    - channel: https://repo.anaconda.com/pkgs/main
+      accepted: true
+      version: "2025-07-15T00:00:00Z"
+      path: /opt/miniconda3/conda-meta/tos/0123456789abcdef/1752537600.0.json
 """
 
 import os
@@ -125,6 +189,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._redact import (
     redact_value,
     secrets_in,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._terms_change import TermsChange
 
 SYSTEM_CONDARC = "/etc/conda/.condarc"
 
@@ -220,28 +285,37 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     before = observe(path)
     try:
         after = plan(
-            before, params["settings"], merge=params["merge"], absent=params["state"] == "absent"
+            before,
+            params["settings"] or {},
+            merge=params["merge"],
+            absent=params["state"] == "absent",
         )
     except CondarcError as error:
         raise CondaModuleError(
             f"The condarc {path} is not understood: {error}. Nothing was changed.",
             hint="write it in plain YAML, or move it away.",
         ) from error
+    # What is removed was recorded under the settings that are removed with it.
+    counting = before if params["state"] == "absent" else after
+    terms = TermsChange(params, path, counting or "")
     changed = before != after
     if changed and not module.check_mode:
         write(module, path, after or "")
         if observe(path) != after:
             raise CondaModuleError(f"The condarc {path} does not hold what was written.")
-    changed = _permissions(module, path, changed)
+    changed = _permissions(module, path, changed) or terms.changed
+    if not module.check_mode:
+        terms.apply()
     return {
         "changed": changed,
         "path": path,
         "settings": redact_value(Condarc(after or "").values),
+        "tos": terms.result(applied=not module.check_mode),
         "diff": {
             "before_header": path,
             "after_header": path,
-            "before": redact(before or ""),
-            "after": redact(after or ""),
+            "before": redact(before or "") + terms.before,
+            "after": redact(after or "") + terms.after,
         },
     }
 
@@ -253,12 +327,14 @@ def main() -> None:
             "path": {"type": "path"},
             "scope": {"type": "str", "choices": ["prefix", "user", "system"]},
             "installation": {"type": "path"},
-            "settings": {"type": "dict", "required": True},
+            "settings": {"type": "dict"},
+            "accept_tos": {"type": "list", "elements": "str"},
+            "newer_tos": {"type": "bool", "default": False},
             "merge": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         mutually_exclusive=[("path", "scope")],
-        required_one_of=[("path", "scope")],
+        required_one_of=[("path", "scope"), ("settings", "accept_tos")],
         required_if=[("scope", "prefix", ("installation",))],
         add_file_common_args=True,
         supports_check_mode=True,

@@ -21,6 +21,14 @@ author:
   - llmfleet contributors (@llmfleet)
 extends_documentation_fragment:
   - llmfleet.conda.environment.attributes
+attributes:
+  action:
+    support: full
+    description: Has an action on the controller, which copies O(installer_path) to hosts that need it.
+  async:
+    support: partial
+    details: Not with O(installer_path) on the controller.
+    description: Supports C(async).
 options:
   prefix:
     description:
@@ -48,22 +56,63 @@ options:
         is left alone.
       - Required unless O(installer_url) or O(installer_path) is given.
     type: str
+  conda_version:
+    description:
+      - Version that conda itself must have, like V(25.3.1), or a condition on it, like V(>=25.3,<26).
+      - Another version is brought by conda, from O(channels), without a new installation; environments and
+        other packages of the installation stay. A newer conda is taken back only when this option says so.
+      - When it is set, O(version) only chooses the installer of a new installation.
+    type: str
   installer_url:
     description: Address of an installer to use instead of the published one.
     type: str
   installer_path:
-    description: Absolute path, on the managed host, of an installer to use instead of downloading one.
+    description:
+      - An installer file to use instead of downloading one.
+      - It is a file on the controller, looked for as M(ansible.builtin.copy) does it, unless O(remote_src) is
+        true. It is copied to the host only when the installation needs it, into the task's temporary
+        directory (C(remote_tmp)), and removed there afterwards; its checksum is checked on the host.
     type: path
+  remote_src:
+    description: Whether O(installer_path) is a file on the managed host, named by its absolute path.
+    type: bool
+    default: false
   checksum:
     description:
       - SHA-256 sum that the installer must have, written V(sha256:HEX).
       - Required for an installer whose file name is not in the catalogue.
     type: str
+  owner:
+    description:
+      - User that owns everything in the installation but the environments in it, by name or number.
+      - Without it the user who runs the task becomes the owner of what is installed.
+    type: str
+  group:
+    description: Group of everything in the installation but the environments in it, by name or number.
+    type: str
+  mode:
+    description:
+      - Permissions of the directory O(prefix) as an octal number between quotes; V('0750') keeps everybody
+        but O(owner) and O(group) out of the installation.
+    type: raw
+  group_writable:
+    description:
+      - What the members of O(group) may write. V(envs) lets them make environments in the installation,
+        V(pkgs) lets them fill its package cache. New files there get the group, whoever makes them.
+      - The base environment and the files of packages stay closed to them. Name these directories in the
+        condarc (C(envs_dirs), C(pkgs_dirs)) as well; for a user who may not write the base environment, conda
+        otherwise prefers those in C(~/.conda).
+    type: list
+    elements: str
+    choices: [envs, pkgs]
+    default: []
   mirror:
     description: Base URL of a directory that holds the published installer, instead of its publisher's.
     type: str
   channels:
-    description: Channels for an upgrade or a repair of the base environment. When empty, the condarc decides.
+    description:
+      - Channels for a change of conda's version or a repair of the base environment, and no others
+        (C(--override-channels)). When empty, the condarc decides.
     type: list
     elements: str
     default: []
@@ -79,6 +128,13 @@ options:
     description: Seconds that the installer, one run of conda, or the wait for a lock may take.
     type: int
     default: 3600
+notes:
+  - A user of their own installs with C(become_user) and a O(prefix) in the home directory.
+  - V(absent) also takes the lines of the installation and of its environments out of the user's list of
+    environments (C(~/.conda/environments.txt)), and out of everybody's when root runs it. Condarc files in
+    home directories and environments outside of O(prefix) stay.
+  - The state of owner, group and permissions is read from the directories of the installation and from
+    C(conda-meta); all files are only walked through after a change, or when one of those is wrong.
 seealso:
   - module: llmfleet.conda.conda_config
   - module: llmfleet.conda.conda_env
@@ -102,6 +158,44 @@ EXAMPLES = r"""
     prefix: /opt/miniconda3
     installer_url: https://mirror.example.org/Site-1.0-Linux-x86_64.sh
     checksum: sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+
+- name: From a file of the controller, for hosts without a network
+  llmfleet.conda.conda_installation:
+    prefix: /opt/miniconda3
+    version: py312_25.3.1-1
+    installer_path: installers/Miniconda3-py312_25.3.1-1-Linux-x86_64.sh
+
+- name: From a file that every host has, without ever mending what is there
+  llmfleet.conda.conda_installation:
+    prefix: /opt/miniconda3
+    installer_path: /mnt/software/Miniconda3-py312_25.3.1-1-Linux-x86_64.sh
+    remote_src: true
+    repair: false
+    timeout: 7200
+
+- name: Always this conda, whatever installer was used
+  llmfleet.conda.conda_installation:
+    prefix: /opt/miniforge3
+    distribution: miniforge
+    version: 26.1.1-3
+    conda_version: 26.3.2
+    channels: [conda-forge]
+
+- name: For the members of a group, who make their own environments
+  llmfleet.conda.conda_installation:
+    prefix: /opt/miniconda3
+    version: py312_25.3.1-1
+    owner: root
+    group: research
+    mode: "0750"
+    group_writable: [envs, pkgs]
+
+- name: For one user
+  llmfleet.conda.conda_installation:
+    prefix: /home/ada/miniconda3
+    version: py312_25.3.1-1
+  become: true
+  become_user: ada
 
 - name: No conda any more
   llmfleet.conda.conda_installation:
@@ -138,7 +232,9 @@ plan:
   type: dict
   contains:
     action:
-      description: V(install), V(reinstall), V(repair), V(upgrade), V(remove), or empty.
+      description:
+        - V(install), V(reinstall), V(repair), V(upgrade) or V(downgrade) of conda, V(access) (owner, group or
+          permissions), V(remove), or empty.
       type: str
     installer:
       description: File name of the installer, where one was needed.
@@ -149,6 +245,8 @@ plan:
       elements: str
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
@@ -156,6 +254,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._guards import chec
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation import (
     InstallationManager,
     InstallationOutcome,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import (
+    access_of,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
     InstallationRequest,
@@ -171,9 +272,20 @@ ARGUMENT_SPEC = {
         "default": "miniconda",
     },
     "version": {"type": "str"},
+    "conda_version": {"type": "str"},
     "installer_url": {"type": "str"},
     "installer_path": {"type": "path"},
+    "remote_src": {"type": "bool", "default": False},
     "checksum": {"type": "str"},
+    "owner": {"type": "str"},
+    "group": {"type": "str"},
+    "mode": {"type": "raw"},
+    "group_writable": {
+        "type": "list",
+        "elements": "str",
+        "choices": ["envs", "pkgs"],
+        "default": [],
+    },
     "mirror": {"type": "str"},
     "channels": {"type": "list", "elements": "str", "default": []},
     "repair": {"type": "bool", "default": True},
@@ -182,11 +294,22 @@ ARGUMENT_SPEC = {
 }
 
 
-def _result(request: InstallationRequest, outcome: InstallationOutcome) -> dict[str, object]:
+def _request(options: dict[str, Any]) -> InstallationRequest:
+    # Where the file lies is the action plugin's business: here it is on this host.
+    del options["remote_src"]
+    access = access_of(
+        *(options.pop(name) for name in ("owner", "group", "mode", "group_writable"))
+    )
+    options["prefix"] = check_prefix(options["prefix"])
+    return InstallationRequest(access=access, **options)
+
+
+def _result(outcome: InstallationOutcome) -> dict[str, object]:
     installer = outcome.plan.installer
+    prefix = outcome.observed.state.path
     return {
         "changed": outcome.changed,
-        "prefix": request.prefix,
+        "prefix": prefix,
         "conda_version": outcome.observed.version or "",
         "python_version": outcome.observed.state.python_version or "",
         "environments": list(outcome.observed.environments),
@@ -196,8 +319,8 @@ def _result(request: InstallationRequest, outcome: InstallationOutcome) -> dict[
             "reasons": list(outcome.plan.reasons),
         },
         "diff": {
-            "before_header": request.prefix,
-            "after_header": request.prefix,
+            "before_header": prefix,
+            "after_header": prefix,
             "before": outcome.before,
             "after": outcome.after,
         },
@@ -213,14 +336,11 @@ def main() -> None:
     )
     module.no_log_values.update(secrets_in(module.params))
     try:
-        request = InstallationRequest(
-            **{**module.params, "prefix": check_prefix(module.params["prefix"])}
-        )
-        outcome = InstallationManager(request, module.check_mode).run()
+        outcome = InstallationManager(_request(dict(module.params)), module.check_mode).run()
     except CondaModuleError as error:
         module.fail_json(**error.as_result())
     else:
-        module.exit_json(**_result(request, outcome))
+        module.exit_json(**_result(outcome))
 
 
 if __name__ == "__main__":

@@ -98,3 +98,43 @@ def test_environments_and_condarc_of_a_shared_installation_show_up(
     environment = make_env()
     result = run_module("conda_installation", installer_options(conda_installation))
     assert environment.name in result["environments"]
+
+
+def test_a_removal_takes_what_was_put_and_nothing_else(
+    prefix: Path, run_module: Any, installer_options: Options, tmp_path: Path, mirror: Any
+) -> None:
+    home = tmp_path / "home"
+    (home / ".conda").mkdir(parents=True)
+    listing = home / ".conda" / "environments.txt"
+    listing.write_text("/srv/elsewhere/envs/theirs\n")
+    (home / ".condarc").write_text(f"channels: [{mirror.url}/conda/lab]\n")
+    (tmp_path / "base-of-another").mkdir()
+    how = {"environment": {"HOME": str(home)}}
+    before = contents(tmp_path)
+    assert run_module("conda_installation", installer_options(prefix), **how)["changed"]
+    inside = {"installation": str(prefix), "name": "inside", "packages": ["lab-upgrade=1.0"]}
+    assert run_module("conda_env", inside, **how)["changed"]
+    beside = {**inside, "name": None, "prefix": str(tmp_path / "beside")}
+    assert run_module("conda_env", beside, **how)["changed"]
+    listed = {str(prefix / "envs" / "inside"), str(tmp_path / "beside")}
+    assert listed <= set(listing.read_text().splitlines())
+    kept = contents(tmp_path / "beside")
+
+    absent = {"prefix": str(prefix), "state": "absent", "remove_environments": True}
+    assert run_module("conda_installation", absent, **how)["changed"]
+    assert listing.read_text().splitlines() == [
+        "/srv/elsewhere/envs/theirs",
+        str(tmp_path / "beside"),
+    ]
+    assert contents(tmp_path / "beside") == kept
+    shutil.rmtree(tmp_path / "beside")
+    listing.write_text("/srv/elsewhere/envs/theirs\n")
+    assert contents(tmp_path) == before
+
+
+def contents(root: Path) -> dict[str, bytes | None]:
+    """Everything below a directory: the bytes of files, None for directories."""
+    return {
+        str(path.relative_to(root)): path.read_bytes() if path.is_file() else None
+        for path in root.rglob("*")
+    }

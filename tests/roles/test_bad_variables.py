@@ -51,6 +51,14 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"install_miniconda_condarc": {"channels": ["defaults"]}},
         "set install_miniconda_tos to accept",
     ),
+    "terms accepted in passing": (
+        {"install_miniconda_accept_tos": ["https://repo.anaconda.com/pkgs/main"]},
+        "install_miniconda_tos does not say accept",
+    ),
+    "writers without a group": (
+        {"install_miniconda_group_writable": ["envs"]},
+        "install_miniconda_group_writable needs install_miniconda_group",
+    ),
     "terms by an environment's channel": (
         {"create_conda_env_environments": [{"name": "a", "channels": ["pkgs/main"]}]},
         "create_conda_env_environments names pkgs/main",

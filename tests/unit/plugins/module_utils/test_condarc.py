@@ -13,8 +13,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import (
     Condarc,
     CondarcError,
     merged,
-    render,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_render import render
 
 TEXTS = {
     "empty": "",

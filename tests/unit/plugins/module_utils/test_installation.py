@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import pwd
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation impor
     InstallationManager,
     InstallationOutcome,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import Access
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
     InstallationRequest,
     host_platform,
@@ -228,6 +231,86 @@ def test_only_an_older_conda_is_upgraded(
     assert plan.action == action
     if action:
         assert plan.conda_version == wanted.split("_")[1].split("-")[0]
+
+
+@pytest.mark.parametrize(
+    ("installed", "pin", "action"),
+    [
+        ("24.7.1", "24.7.1", ""),
+        ("24.7.1", "==24.7.1", ""),
+        ("24.7.1", "=24.7", ""),
+        ("24.7.1", "24.*", ""),
+        ("24.7.1", ">=24.5,<25", ""),
+        ("24.7.1", "24.9.2", "upgrade"),
+        ("24.7.1", "24.5.0", "downgrade"),
+        ("24.7.1", "==24.5.0", "downgrade"),
+        ("24.7.1", ">=25|24.9.*", "upgrade"),
+        ("26.1.0", "25.*", "downgrade"),
+        ("26.1.0", ">=25,<26", "downgrade"),
+        ("25.9.0", "24.*|26.*", "upgrade"),
+        ("24.7.1", "!=24.7.1", "upgrade"),
+        ("not a version!", "24.7.1", "upgrade"),
+    ],
+)
+def test_a_pin_decides_what_conda_has_to_be(
+    place: Place, installed: str, pin: str, action: str
+) -> None:
+    base = FakePrefix(place.prefix)
+    base.link("python", "3.12.0")
+    base.link("conda", installed)
+    # The installer's own version, older or newer, says nothing then.
+    for version in ("py312_23.1.0-0", "py312_26.5.3-1"):
+        request = place.request(version=version, conda_version=pin)
+        plan = plan_installation(request, observe_installation(request.prefix), "Linux", "x86_64")
+        assert plan.action == action
+        assert plan.conda_version == (pin if action else None)
+        assert plan.installer is None
+
+
+@pytest.mark.parametrize("pin", ["latest!", ">=24,,", "^24.*$", ""])
+def test_a_pin_that_is_none(place: Place, pin: str) -> None:
+    if not pin:
+        assert place.request(conda_version=pin).conda_spec is None
+        return
+    for state_of_the_host in ("nothing", "installation"):
+        with pytest.raises(CondaModuleError, match="option conda_version"):
+            place.run(conda_version=pin)
+        assert place.prefix.exists() == (state_of_the_host == "installation")
+        if state_of_the_host == "nothing":
+            place.run()
+
+
+def test_permissions_alone_are_a_change(place: Place) -> None:
+    place.run()
+    place.prefix.chmod(0o755)
+    access = Access(mode=0o750)
+    done = place.both(access=access)
+    assert done.plan.action == "access"
+    assert done.plan.installer is None
+    assert place.prefix.stat().st_mode & 0o777 == 0o750
+    assert "has the mode 0755" in done.before
+    assert done.after.endswith("mode 0750\n")
+
+
+def test_a_new_installation_has_the_permissions_at_once(place: Place) -> None:
+    done = place.both(access=Access(mode=0o700, group=str(os.getgid()), group_writable=("envs",)))
+    assert done.plan.action == "install"
+    assert place.prefix.stat().st_mode & 0o777 == 0o700
+    assert (place.prefix / "envs").stat().st_mode & 0o2070 == 0o2070
+
+
+def test_a_removal_forgets_what_conda_had_listed(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pwd, "getpwall", list)
+    place.run()
+    listing = tmp_path / "home" / ".conda" / "environments.txt"
+    listing.parent.mkdir(parents=True)
+    listing.write_text(f"{place.prefix}\n{place.prefix}/envs/a\n/elsewhere\n")
+    place.run(state="absent", check=True)
+    assert listing.read_text().startswith(str(place.prefix))
+    place.run(state="absent")
+    assert listing.read_text() == "/elsewhere\n"
 
 
 @pytest.mark.parametrize(

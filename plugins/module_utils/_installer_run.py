@@ -1,0 +1,217 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs an installer: obtains and checks it, works beside the prefix, and keeps what is the user's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import (
+    child_environment,
+    run,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_output import trim
+from ansible_collections.llmfleet.conda.plugins.module_utils._download import fetch, sha256_of
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
+    ObservedInstallation,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._installer import Installer
+from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import remove_tree
+
+# Where, in the workspace, what a repair must not lose waits meanwhile.
+_KEPT = "kept"
+# What the installer overwrites on a repair although it is the user's (constructor 3.16, option -u).
+_KEPT_ON_REPAIR = (
+    ".condarc",
+    os.path.join("conda-meta", "history"),
+    os.path.join("conda-meta", "pinned"),
+)
+
+
+def conda_starts(prefix: str) -> bool:
+    """Whether the conda of this installation can be started at all."""
+    try:
+        argv = [os.path.join(prefix, "bin", "python"), "-I", "-m", "conda", "--version"]
+        return run(argv, timeout=60).rc == 0
+    except OSError:
+        return False
+
+
+@dataclass(frozen=True)
+class InstallerRun:
+    """One use of an installer.
+
+    Attributes:
+        prefix: where to install.
+        installer: the file, its source and its checksum.
+        option: the module option that names the source, for messages.
+        timeout: seconds that the installer may take.
+    """
+
+    prefix: str
+    installer: Installer
+    option: str
+    timeout: float
+
+    def run(self, action: str, observed: ObservedInstallation) -> None:
+        """Install where nothing is, or over what is half made or damaged.
+
+        Args:
+            action: ``install``, ``reinstall`` or ``repair``.
+            observed: what is there.
+
+        Raises:
+            CondaModuleError: the installer cannot be had, has other bytes than expected, or failed.
+        """
+        prefix = self.prefix
+        with _workspace(prefix) as workspace:
+            script = self._obtain(workspace)
+            if action == "reinstall":
+                remove_tree(prefix)
+            elif action == "repair":
+                _keep(prefix, workspace)
+                _forget_damaged(observed)
+            existed = os.path.lexists(prefix)
+            fresh = action != "repair"
+            # bash runs it, because the volume may be mounted noexec; -u only where a prefix exists.
+            argv = ["bash", script, "-b", "-p", prefix, *(["-u"] if existed else [])]
+            environment = child_environment({"TMPDIR": workspace})
+            environment.pop("CI", None)
+            try:
+                done = run(argv, env=environment, timeout=self.timeout, cwd=workspace)
+            except OSError as error:
+                raise CondaModuleError(
+                    f"The installer cannot be started: bash: {error.strerror}.", prefix=prefix
+                ) from error
+            _put_back(prefix, workspace)
+            if done.rc != 0 or done.timed_out or not conda_starts(prefix):
+                if fresh:
+                    _empty_again(prefix, existed)
+                raise self._failed(done.rc, done.stderr + done.stdout, done.timed_out)
+
+    def _obtain(self, workspace: str) -> str:
+        installer = self.installer
+        if installer.is_url:
+            script = os.path.join(workspace, installer.file_name)
+            fetch(installer.source, script, installer.sha256, timeout=60, option=self.option)
+            return script
+        try:
+            found = sha256_of(installer.source)
+        except OSError as error:
+            raise CondaModuleError(
+                f"The option installer_path cannot be read: {installer.source}: {error.strerror}."
+                " Nothing was changed.",
+                prefix=self.prefix,
+            ) from error
+        if found != installer.sha256:
+            raise CondaModuleError(
+                f"{installer.source} has the SHA-256 sum {found}, expected was {installer.sha256}"
+                " (option checksum, or the catalogue). Nothing was changed.",
+                prefix=self.prefix,
+                hint="compare the option checksum with the one its publisher gives.",
+            )
+        return installer.source
+
+    def _failed(self, rc: int, output: str, timed_out: bool) -> CondaModuleError:
+        hint = "read what the installer said."
+        if "no space left" in output.lower() or "errno 28" in output.lower():
+            hint = "make room on the volume of the prefix; an installation takes about 1 GB."
+        elif "permission denied" in output.lower():
+            hint = "run the task as a user who may write the prefix (become)."
+        elif timed_out:
+            hint = "raise the option timeout."
+        elif rc == 0:
+            hint = "its conda does not start: is the installer meant for this host's system and libraries?"
+        return CondaModuleError(
+            f"The installer {self.installer.file_name} failed (exit status {rc}).",
+            prefix=self.prefix,
+            said=trim(output, 1200),
+            hint=hint,
+        )
+
+
+def _workspace_path(prefix: str) -> str:
+    parent, name = os.path.split(prefix)
+    return os.path.join(parent, f".{name}.llmfleet-work")
+
+
+@contextmanager
+def _workspace(prefix: str) -> Iterator[str]:
+    """A directory beside the prefix: /tmp may be too small, or mounted so that nothing there runs.
+
+    Its name is fixed so that the next run finds what a killed one has left; whoever made one in advance
+    makes ``mkdir`` fail.
+    """
+    directory = _workspace_path(prefix)
+    try:
+        os.mkdir(directory, 0o700)
+    except OSError as error:
+        raise CondaModuleError(
+            f"The directory {directory} cannot be made: {error.strerror}. Nothing was changed.",
+            prefix=prefix,
+            hint="make room there, or run the task as a user who may write there (become).",
+        ) from error
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def clear_workspace(prefix: str) -> None:
+    """Remove what a killed run has left beside the prefix, and put back what it was keeping there."""
+    directory = _workspace_path(prefix)
+    try:
+        owner = os.lstat(directory).st_uid
+    except FileNotFoundError:
+        return
+    # In a directory that everybody may write, somebody else could have put one there.
+    if owner == os.geteuid():
+        _put_back(prefix, directory)
+    remove_tree(directory)
+
+
+def _forget_damaged(observed: ObservedInstallation) -> None:
+    """Remove the records of damaged packages: an installer does not link again what is recorded."""
+    state = observed.state
+    records = [state.records[name].record_path for name in observed.damaged]
+    unreadable = [os.path.join(state.path, "conda-meta", name) for name in state.bad_records]
+    for path in (*records, *unreadable):
+        os.unlink(path)
+
+
+def _keep(prefix: str, workspace: str) -> None:
+    """Copy what a repair would overwrite; the copies count only when all of them are there."""
+    unfinished = os.path.join(workspace, "keeping")
+    for name in _KEPT_ON_REPAIR:
+        original = os.path.join(prefix, name)
+        if os.path.isfile(original):
+            copy = os.path.join(unfinished, name)
+            os.makedirs(os.path.dirname(copy), exist_ok=True)
+            shutil.copy2(original, copy)
+    if os.path.isdir(unfinished):
+        os.rename(unfinished, os.path.join(workspace, _KEPT))
+
+
+def _put_back(prefix: str, workspace: str) -> None:
+    for name in _KEPT_ON_REPAIR:
+        copy = os.path.join(workspace, _KEPT, name)
+        if os.path.isfile(copy) and os.path.isdir(os.path.dirname(os.path.join(prefix, name))):
+            shutil.copy2(copy, os.path.join(prefix, name))
+
+
+def _empty_again(prefix: str, existed: bool) -> None:
+    """Remove what a failed installation has left in a place where nothing was."""
+    if not existed:
+        shutil.rmtree(prefix, ignore_errors=True)
+        return
+    for entry in os.scandir(prefix):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            os.unlink(entry.path)

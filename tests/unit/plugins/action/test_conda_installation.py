@@ -1,0 +1,152 @@
+"""When the installer travels: decided by what the module foretells, with a host that only takes notes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleError
+
+from ansible_collections.llmfleet.conda.plugins.action.conda_installation import ActionModule
+
+FILE = "Miniconda3-x-Linux-x86_64.sh"
+
+
+class Shell:
+    """The host's shell, as far as the action uses it."""
+
+    tmpdir: str | None = None
+
+    def join_path(self, *parts: str) -> str:
+        return "/".join(parts)
+
+
+class Action(ActionModule):
+    """The action with its ways to the controller's files and to the host replaced."""
+
+    def __init__(self, files: Path, answers: list[dict[str, Any]], **task: Any) -> None:
+        self.files = files
+        self.answers = answers
+        self.runs: list[tuple[bool, dict[str, Any]]] = []
+        self.sent: list[tuple[str, str]] = []
+        self.opened: list[Any] = []
+        self._connection = SimpleNamespace(_shell=Shell())
+        self._task = SimpleNamespace(**{"check_mode": False, "async_val": 0, "args": {}, **task})
+
+    def _find_needle(self, directory: str, needle: str) -> str:
+        assert directory == "files"
+        path = self.files / needle
+        if not path.is_file():
+            raise AnsibleError(f"Could not find or access '{needle}'")
+        return str(path)
+
+    def _execute_module(self, **call: Any) -> dict[str, Any]:
+        self.runs.append((self._task.check_mode, call["module_args"]))
+        return self.answers.pop(0)
+
+    def _make_tmp_path(self, remote_user: str | None = None) -> str:
+        self._connection._shell.tmpdir = "/tmp/there"
+        return "/tmp/there"
+
+    def _transfer_file(self, local_path: str, remote_path: str) -> str:
+        self.sent.append((local_path, remote_path))
+        return remote_path
+
+    def _fixup_perms2(
+        self, remote_paths: Any, remote_user: str | None = None, execute: bool = True
+    ) -> None:
+        self.opened.append((tuple(remote_paths), execute))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """The controller's files."""
+    (tmp_path / FILE).write_text("")
+    return tmp_path
+
+
+def foretold(action: str) -> dict[str, Any]:
+    return {"changed": bool(action), "plan": {"action": action}}
+
+
+def run(files: Path, *answers: dict[str, Any], **task: Any) -> tuple[Action, dict[str, Any]]:
+    action = Action(files, list(answers), **task)
+    result = action.run(task_vars={})
+    assert action.answers == []
+    assert action._task.check_mode is task.get("check_mode", False)
+    return action, result
+
+
+ARGUMENTS = {"prefix": "/opt/mc", "installer_path": FILE}
+
+
+@pytest.mark.parametrize("needed", ["install", "reinstall", "repair"])
+def test_a_host_that_needs_the_file_gets_it(files: Path, needed: str) -> None:
+    done = {"changed": True, "prefix": "/opt/mc"}
+    action, result = run(files, foretold(needed), done, args=ARGUMENTS)
+    assert result == done
+    there = f"/tmp/there/{FILE}"
+    assert action.sent == [(str(files / FILE), there)]
+    assert action.opened == [(("/tmp/there", there), False)]
+    assert action.runs == [
+        (True, ARGUMENTS),
+        (False, {**ARGUMENTS, "installer_path": there, "remote_src": True}),
+    ]
+
+
+@pytest.mark.parametrize("other", ["upgrade", "downgrade", "access"])
+def test_a_change_without_an_installer_takes_no_file(files: Path, other: str) -> None:
+    action, result = run(files, foretold(other), {"changed": True}, args=ARGUMENTS)
+    assert result == {"changed": True}
+    assert [check for check, _arguments in action.runs] == [True, False]
+    assert action.sent == []
+
+
+@pytest.mark.parametrize("answer", [foretold(""), {"failed": True, "msg": "no"}])
+def test_nothing_to_do_and_a_failure_are_one_run(files: Path, answer: dict[str, Any]) -> None:
+    action, result = run(files, answer, args=ARGUMENTS)
+    assert result == answer
+    assert len(action.runs) == 1
+    assert action.sent == []
+
+
+def test_check_mode_sends_nothing(files: Path) -> None:
+    action, result = run(files, foretold("install"), args=ARGUMENTS, check_mode=True)
+    assert result == foretold("install")
+    assert [check for check, _arguments in action.runs] == [True]
+    assert action.sent == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"prefix": "/opt/mc", "version": "1"},
+        {**ARGUMENTS, "remote_src": "yes"},
+        {**ARGUMENTS, "state": "absent", "installer_path": "nowhere.sh"},
+        {"prefix": "/opt/mc", "installer_path": ""},
+    ],
+)
+def test_without_a_file_of_the_controller_the_module_runs_as_it_is(
+    files: Path, arguments: dict[str, Any]
+) -> None:
+    action, _result = run(files, {"changed": True}, args=arguments)
+    assert action.runs == [(False, arguments)]
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ({"args": {**ARGUMENTS, "installer_path": "no.sh"}}, "which is not on the controller"),
+        ({"args": {**ARGUMENTS, "remote_src": "perhaps"}}, "The option remote_src"),
+        ({"args": ARGUMENTS, "async_val": 60}, "cannot be used with async"),
+    ],
+)
+def test_mistakes_are_found_before_any_module_runs(
+    files: Path, task: dict[str, Any], words: str
+) -> None:
+    action, result = run(files, **task)
+    assert result["failed"]
+    assert words in result["msg"]
+    assert action.runs == []

@@ -1,0 +1,166 @@
+"""Owner, group and permissions of an installation made of files alone."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import (
+    Access,
+    AccessManager,
+    access_of,
+    parse_mode,
+)
+from tests.unit.plugins.fake_prefix import FakePrefix, snapshot
+
+GROUP = str(os.getgid())
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> Path:
+    """A base environment with a package cache and an environment."""
+    base = FakePrefix(tmp_path / "base")
+    base.link("conda", files={"bin/conda": b"#!"})
+    FakePrefix(base.path / "envs" / "llm").link("six")
+    cache = base.path / "pkgs" / "cache"
+    cache.mkdir(parents=True)
+    (base.path / "pkgs" / "urls.txt").write_text("")
+    (base.path / "pkgs" / "six-1-0").mkdir()
+    (base.path / "pkgs" / "six-1-0" / "six.py").write_text("")
+    for path in (base.path, *base.path.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return base.path
+
+
+def manager(prefix: Path, **wanted: Any) -> AccessManager:
+    return AccessManager(str(prefix), Access(**wanted))
+
+
+def test_nothing_wanted_is_nothing_to_do(prefix: Path) -> None:
+    assert not Access()
+    before = snapshot(prefix)
+    assert manager(prefix).faults() == []
+    manager(prefix).apply()
+    assert snapshot(prefix) == before
+
+
+@pytest.mark.parametrize("number", [True, False])
+def test_the_present_owner_and_group_are_recognised(prefix: Path, number: bool) -> None:
+    owner, group = str(os.getuid()), GROUP
+    if not number:
+        owner, group = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
+    present = manager(prefix, owner=owner, group=group)
+    assert present.faults() == []
+    assert present.lines() == [f"owner {owner}", f"group {group}"]
+
+
+def test_another_owner_is_given_everything_but_the_environments(
+    prefix: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[int, tuple[int, int]] = {}
+
+    def chown(name: str, uid: int, gid: int, *, dir_fd: int | None, follow_symlinks: bool) -> None:
+        assert not follow_symlinks
+        given[os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_ino] = uid, gid
+
+    monkeypatch.setattr(os, "chown", chown)
+    other = manager(prefix, owner="54321", group="54322")
+    me, mine = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
+    assert other.faults() == [
+        f"{prefix} belongs to {me}",
+        f"{prefix} is of the group {mine}",
+    ]
+    other.apply()
+    assert set(given.values()) == {(54321, 54322)}
+    expected = {path.lstat().st_ino for path in (prefix, *prefix.rglob("*"))}
+    inside = {path.lstat().st_ino for path in (prefix / "envs").rglob("*")}
+    assert set(given) == expected - inside
+
+
+def test_mode_is_that_of_the_prefix_alone(prefix: Path) -> None:
+    closed = manager(prefix, mode=0o750)
+    assert closed.faults() == [f"{prefix} has the mode 0755"]
+    closed.apply()
+    assert stat.S_IMODE(prefix.stat().st_mode) == 0o750
+    assert stat.S_IMODE((prefix / "bin").stat().st_mode) == 0o755
+    assert closed.faults() == []
+    assert closed.lines() == ["mode 0750"]
+
+
+def test_the_group_writes_directories_and_no_files_of_packages(prefix: Path) -> None:
+    shared = manager(prefix, group=GROUP, group_writable=("envs", "pkgs"))
+    assert shared.faults() == ["envs lacks write permission for its group"]
+    shared.apply()
+    assert shared.faults() == []
+    modes = {
+        name: stat.S_IMODE((prefix / name).stat().st_mode)
+        for name in (
+            "envs",
+            "envs/.conda_envs_dir_test",
+            "envs/llm",
+            "pkgs",
+            "pkgs/cache",
+            "pkgs/urls.txt",
+            "pkgs/six-1-0/six.py",
+        )
+    }
+    assert modes == {
+        "envs": 0o2775,
+        "envs/.conda_envs_dir_test": 0o664,
+        "envs/llm": 0o755,
+        "pkgs": 0o2775,
+        "pkgs/cache": 0o2775,
+        "pkgs/urls.txt": 0o664,
+        "pkgs/six-1-0/six.py": 0o644,
+    }
+    assert shared.lines()[1] == "the group may write envs and pkgs"
+
+
+def test_a_missing_directory_is_made(prefix: Path) -> None:
+    os.rename(prefix / "envs", prefix / "away")
+    shared = manager(prefix, group=GROUP, group_writable=("envs",))
+    assert shared.faults()
+    shared.apply()
+    assert (prefix / "envs").is_dir()
+    assert shared.faults() == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "number"), [("0750", 0o750), ("755", 0o755), (0o700, 0o700), (None, None), ("", None)]
+)
+def test_modes(mode: Any, number: int | None) -> None:
+    assert parse_mode(mode) == number
+
+
+@pytest.mark.parametrize("mode", ["u=rwx", "0799", "77777", -1, True, "rwxr-xr-x"])
+def test_what_is_no_mode(mode: Any) -> None:
+    with pytest.raises(CondaModuleError, match="option mode"):
+        parse_mode(mode)
+
+
+@pytest.mark.parametrize("option", ["owner", "group"])
+def test_nobody_of_that_name(prefix: Path, option: str) -> None:
+    with pytest.raises(CondaModuleError, match=f"option {option} names nobody") as error:
+        manager(prefix, **{option: "no-such-one"})
+    assert "first" in (error.value.hint or "")
+
+
+def test_group_writable_needs_a_group() -> None:
+    with pytest.raises(CondaModuleError, match="needs the option group"):
+        access_of(None, None, None, ["envs"])
+
+
+def test_what_the_system_refuses_is_said(prefix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str, *_ids: int, **_how: Any) -> None:
+        raise PermissionError(1, "Operation not permitted", path)
+
+    monkeypatch.setattr(os, "chown", refuse)
+    with pytest.raises(CondaModuleError, match="cannot be set: Operation not permitted"):
+        manager(prefix, owner="54321").apply()
