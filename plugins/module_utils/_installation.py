@@ -36,6 +36,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installer_run impo
     conda_starts,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import damaged_files
+from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import package_caches
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
     forget_journal,
@@ -48,13 +49,14 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
 
 @dataclass(frozen=True)
 class InstallationOutcome:
-    """What the module reports."""
+    """What the module reports; ``warnings`` are sentences on what went well only in the end."""
 
     changed: bool
     plan: InstallationPlan
     before: str
     after: str
     observed: ObservedInstallation
+    warnings: tuple[str, ...] = ()
 
 
 class InstallationManager:
@@ -63,6 +65,7 @@ class InstallationManager:
     def __init__(self, request: InstallationRequest, check_mode: bool = False) -> None:
         self.request = request
         self.check_mode = check_mode
+        self.warnings: list[str] = []
         # To remove an installation, its owner need not be known any more.
         wanted = request.access if request.state == "present" else Access()
         self.access = AccessManager(request.prefix, wanted)
@@ -82,7 +85,12 @@ class InstallationManager:
         if self.check_mode:
             return InstallationOutcome(True, todo, before, self._predict(todo, observed), observed)
         operation = _operation(todo)
-        with locked(request.prefix, operation=operation, timeout=request.timeout):
+        with locked(
+            request.prefix,
+            operation=operation,
+            caches=package_caches(request.prefix),
+            timeout=request.timeout,
+        ):
             return self._run_locked()
 
     def _run_locked(self) -> InstallationOutcome:
@@ -105,7 +113,7 @@ class InstallationManager:
             after = self._text(seen.version, [])
         else:
             after = self._predict(todo, observed)
-        return InstallationOutcome(True, todo, before, after, seen)
+        return InstallationOutcome(True, todo, before, after, seen, tuple(self.warnings))
 
     def _predict(self, todo: InstallationPlan, observed: ObservedInstallation) -> str:
         """The state after the plan, as far as it can be known before; conda is asked where it must solve."""
@@ -166,7 +174,9 @@ class InstallationManager:
             for channel in self.request.channels:
                 chosen.extend(["--channel", channel])
         conda = Conda(self.request.prefix, timeout=self.request.timeout)
-        return conda.install(self.request.prefix, specs, chosen, dry_run=dry_run)
+        solution = conda.install(self.request.prefix, specs, chosen, dry_run=dry_run)
+        self.warnings += conda.warnings
+        return solution
 
     def _repair_with_conda(self, observed: ObservedInstallation) -> bool:
         """Mend the base with its own conda, which keeps everything else; False when it cannot."""

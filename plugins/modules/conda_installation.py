@@ -261,7 +261,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation_acces
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
     InstallationRequest,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._redact import secrets_in
+from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact, secrets_in
 
 ARGUMENT_SPEC = {
     "prefix": {"type": "path", "required": True},
@@ -340,6 +340,8 @@ def main() -> None:
     except CondaModuleError as error:
         module.fail_json(**error.as_result())
     else:
+        for warning in outcome.warnings:
+            module.warn(redact(warning))
         module.exit_json(**_result(outcome))
 
 
