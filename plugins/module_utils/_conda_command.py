@@ -71,14 +71,20 @@ class Conda:
         installation: the base prefix; its own Python runs conda, which no shebang length can break.
         executable: another conda or mamba to start instead, as an absolute path.
         timeout: seconds for one run of it.
+        settings: variables for every run of it, such as ``CONDA_CHANNEL_PRIORITY``.
     """
 
     def __init__(
-        self, installation: str, executable: str | None = None, timeout: float = 3600
+        self,
+        installation: str,
+        executable: str | None = None,
+        timeout: float = 3600,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.installation = installation
         self.executable = executable
         self.timeout = timeout
+        self.settings = dict(settings or {})
 
     def _program(self, dry_run: bool) -> list[str]:
         if self.executable:
@@ -94,6 +100,7 @@ class Conda:
                 "CONDA_AUTO_UPDATE_CONDA": "false",
                 "CONDA_REPORT_ERRORS": "false",
                 "CONDA_NUMBER_CHANNEL_NOTICES": "0",
+                **self.settings,
                 **extra,
             }
         )
@@ -197,10 +204,17 @@ def _failure(completed: Completed, document: Mapping[str, Any] | None) -> Failur
         and "exception_name" not in document
     ):
         return None
+    if document is not None and completed.rc == 0 and _is_good_end(document):
+        return None
     if document is None and completed.rc == 0:
         # Explicit installs and removals of empty environments print nothing; the disk will tell.
         return None
     return classify(completed.rc, completed.stdout, completed.stderr, document)
+
+
+def _is_good_end(document: Mapping[str, Any]) -> bool:
+    """Whether conda's "error" is its way to stop early with success, as after ``--download-only``."""
+    return document.get("exception_name") == "CondaExitZero"
 
 
 @contextmanager

@@ -25,11 +25,15 @@ class EnvironmentFileError(ValueError):
 
 @dataclass(frozen=True)
 class EnvironmentFile:
-    """Match specs, channels in order of priority, and the requirement lines of the pip section."""
+    """Match specs, channels in order of priority, the requirement lines of the pip section, and variables.
+
+    ``variables`` are as they are written, None where the file says nothing about them.
+    """
 
     packages: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     pip_requirements: tuple[str, ...] = ()
+    variables: Mapping[str, Any] | None = None
 
 
 def parse_environment(declared: Any) -> EnvironmentFile:
@@ -56,10 +60,9 @@ def _read(values: Mapping[str, Any], lines: Mapping[str, int]) -> EnvironmentFil
     for key in values:
         if key not in _KEYS:
             raise EnvironmentFileError(f"{where(key)}the key {key!r} is not understood")
-    if values.get("variables"):
-        raise EnvironmentFileError(
-            f"{where('variables')}variables are not supported: set them where the programs are started"
-        )
+    variables = values.get("variables")
+    if variables is not None and not isinstance(variables, Mapping):
+        raise EnvironmentFileError(f"{where('variables')}variables: a mapping is expected")
     if "dependencies" not in values:
         raise EnvironmentFileError("it has no key 'dependencies'")
     channels = _texts(values.get("channels"), f"{where('channels')}channels")
@@ -77,6 +80,7 @@ def _read(values: Mapping[str, Any], lines: Mapping[str, int]) -> EnvironmentFil
         packages=tuple(dict.fromkeys(packages)),
         channels=tuple(dict.fromkeys(item for item in channels if item != _NO_DEFAULTS)),
         pip_requirements=tuple(requirements),
+        variables=variables,
     )
 
 

@@ -34,14 +34,14 @@ class Plan:
         recreate: a half-made prefix is removed before anything else.
         create: ``conda create`` with ``install``.
         remove: names to remove.
-        reinstall: names whose files or records are damaged.
+        reinstall: names whose files are damaged, or that are to be linked anew.
         install: specs to install.
         unasked: those of them that the task did not name: what a cut-off or damaged environment has lost is
             put back, yet must not go down in its history as somebody's wish.
         update: specs for which a newer package is looked for; only conda can say whether there is one.
         quarantine: unreadable record files in ``conda-meta`` that are set aside before ``install``.
         delete: the whole environment is removed.
-        freeze: the marker ``conda-meta/frozen`` is set (True), removed (False), or already right (None).
+        notes: what stands beside the packages (the marker of a frozen one, pins, variables) is written.
         reasons: one sentence for each thing that is not as wanted.
     """
 
@@ -54,13 +54,13 @@ class Plan:
     update: tuple[str, ...] = ()
     quarantine: tuple[str, ...] = ()
     delete: bool = False
-    freeze: bool | None = None
+    notes: bool = False
     reasons: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         steps = (self.remove, self.reinstall, self.install, self.update, self.quarantine)
         whole = self.recreate or self.create or self.delete
-        return whole or self.freeze is not None or any(steps)
+        return whole or self.notes or any(steps)
 
     def as_result(self) -> dict[str, object]:
         """The plan as a module returns it."""

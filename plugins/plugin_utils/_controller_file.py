@@ -36,7 +36,7 @@ class ControllerFileAction(ActionBase):
         del tmp
         arguments = dict(self._task.args)
         try:
-            if not boolean(arguments.get("remote_src") or False):
+            if self.files_count(arguments) and not boolean(arguments.get("remote_src") or False):
                 for file_option, text_option in self.TEXT_OPTIONS.items():
                     # Both given is an error that the module words.
                     if arguments.get(file_option) and arguments.get(text_option) is None:
@@ -53,6 +53,10 @@ class ControllerFileAction(ActionBase):
                 module_args=arguments, task_vars=task_vars, wrap_async=self._task.async_val
             ),
         }
+
+    def files_count(self, arguments: Mapping[str, Any]) -> bool:
+        """Whether the files matter at all for a task with these ``arguments``."""
+        return bool(arguments)
 
     def text_of(self, option: str, name: str) -> str:
         """The text of the controller's file ``name``.

@@ -15,11 +15,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_environment 
     Outcome,
     diff_of,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_plan import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_notes import Notes
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_plan import plan
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_request import (
     Observed,
     Request,
     observe,
-    plan,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import parse_lock
@@ -126,9 +127,11 @@ class World:
             "executable": str(self.tools / "conda"),
             "timeout": 30.0,
         }
+        noted = {key: options.pop(key) for key in ("frozen", "pinned", "variables") if key in options}
         return Request(
             installation=str(self.installation),
             wanted=parse_specs(packages),
+            notes=Notes(**noted),
             **{**defaults, **options},
         )
 
