@@ -15,6 +15,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_foreca
     Forecast,
     conda_options,
     install_options,
+    other_file_error,
     pins_for,
     specs_of,
 )
@@ -42,7 +43,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     PrefixState,
     observe_prefix,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
     remove_tree,
     same_history,
@@ -88,9 +88,7 @@ class Change:
         """Ask conda first where pins are about what is to be installed: it may pass over either."""
         pinned = {pin.spec.name for pin in pins_for(self.request, observed) if pin.spec}
         specs = specs_of(todo)
-        names = {
-            item.spec.name for item in self.request.wanted if item.spec and item.text in specs
-        }
+        names = {item.spec.name for item in self.request.wanted if item.spec and item.text in specs}
         if self.request.lock is None and pinned and (pinned & names or todo.unasked):
             self.forecast.change(todo, observed, observed.state.labels())
 
@@ -134,14 +132,7 @@ class Change:
         self.conda.link_explicitly(command, self.request.prefix, lines, offline)
         state = observe_prefix(self.request.prefix)
         if others := sorted(other_files(packages, state)):
-            raise CondaModuleError(
-                f"{', '.join(others)}: what was linked into {self.request.prefix} is not the file of the lock"
-                " (its digest differs).",
-                prefix=self.request.prefix,
-                asked=[redact(package.url) for package in packages if package.name in others],
-                hint="make the lock anew if the channel has replaced the file; else remove it from the"
-                " package cache (conda clean --packages --tarballs) and do not trust the channel.",
-            )
+            raise other_file_error(self.request, others, "linked into the environment")
 
     def _change_to_lock(self, todo: Plan, packages: Sequence[LockedPackage]) -> None:
         # What is replaced need not be removed first: conda does that while it links.

@@ -29,6 +29,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_reques
     Request,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import (
+    wrong_archives,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import (
+    package_caches,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
     Plan,
     Wanted,
@@ -51,7 +57,8 @@ def conda_for(request: Request) -> Conda:
     if request.channel_priority is not None:
         # The second name is that of mamba's own configuration.
         settings = {
-            f"{program}_CHANNEL_PRIORITY": request.channel_priority for program in ("CONDA", "MAMBA")
+            f"{program}_CHANNEL_PRIORITY": request.channel_priority
+            for program in ("CONDA", "MAMBA")
         }
     return Conda(request.installation, request.executable, request.timeout, settings)
 
@@ -172,6 +179,8 @@ class Forecast:
                 lines = [package.line for package in request.lock]
                 offline = ["--offline"] if request.offline else []
                 self.conda.link_explicitly("create", prefix, lines, [*offline, "--download-only"])
+                if wrong := wrong_archives(request.lock, package_caches(request.installation)):
+                    raise other_file_error(request, wrong, "fetched; nothing was changed")
             elif request.notes.pinned:
                 _make_empty(prefix, request.notes.pinned)
                 self.conda.install(prefix, request.asked, [*options, "--download-only"])
@@ -260,6 +269,17 @@ class Forecast:
                 hint=self._about_pins(),
                 error_kind="pinned",
             )
+
+
+def other_file_error(request: Request, names: Sequence[str], done: str) -> CondaModuleError:
+    """The error for packages that are not the files of the lock."""
+    return CondaModuleError(
+        f"{', '.join(names)}: what was {done} is not the file of the lock (its digest differs).",
+        prefix=request.prefix,
+        asked=[redact(package.url) for package in request.lock or () if package.name in names],
+        hint="make the lock anew if the channel has replaced the file; else remove it from the"
+        " package cache (conda clean --packages --tarballs) and do not trust the channel.",
+    )
 
 
 def _record_of(label: str) -> PackageRecord:

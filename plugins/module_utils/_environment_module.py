@@ -81,7 +81,8 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
         )
     if params.get("force_reinstall") and params["state"] != "present":
         raise CondaModuleError(
-            f"The option force_reinstall cannot be given with the state {params['state']}. Nothing was changed.",
+            f"The option force_reinstall cannot be given with the state {params['state']}."
+            " Nothing was changed.",
             prefix=prefix,
             hint="use the state present for what is to be linked anew.",
         )

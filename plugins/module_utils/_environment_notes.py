@@ -65,9 +65,7 @@ class Notes:
             reasons.append(f"the pins are to be {pins}" if pins else "there are to be no pins")
         for name, value in sorted((wanted.variables or {}).items()):
             if (self.variables or {}).get(name) != value:
-                reasons.append(
-                    f"the variable {name} is {'not ' if value is None else ''}to be set"
-                )
+                reasons.append(f"the variable {name} is {'not ' if value is None else ''}to be set")
         if wanted.frozen not in {None, bool(self.frozen)}:
             reasons.append(f"the environment is {'' if wanted.frozen else 'not '}to be frozen")
         return reasons
@@ -84,9 +82,7 @@ def observe_notes(prefix: str, wanted: Notes) -> Notes:
         there = set_variables(read_state(prefix))
         variables = {name: there.get(name) for name in wanted.variables}
     return Notes(
-        frozen=None
-        if wanted.frozen is None
-        else os.path.lexists(os.path.join(prefix, FROZEN)),
+        frozen=None if wanted.frozen is None else os.path.lexists(os.path.join(prefix, FROZEN)),
         pinned=None if wanted.pinned is None else read_pins(prefix),
         variables=variables,
     )

@@ -62,13 +62,15 @@ def given_pins(texts: Iterable[str]) -> tuple[str, ...]:
             problem = str(error)
         else:
             name = parsed.spec.name if parsed.spec else pin
-            if "\n" in pin or pin.startswith("#"):
-                problem = f"{pin!r} is not one line with a spec"
-            elif name in names:
-                problem = f"{names[name]} and {pin} are for one package, and conda would take one of them"
+            if name in names:
+                problem = (
+                    f"{names[name]} and {pin} are for one package, and conda would take one of them"
+                )
             elif name == pin:
                 problem = f"{pin} allows every version, so it pins nothing"
             names[name] = pin
+        if "\n" in pin or pin.startswith("#"):
+            problem = f"{pin!r} is not one line with a spec"
         if problem:
             raise CondaModuleError(
                 f"The option pinned cannot be used: {problem}. Nothing was changed.",

@@ -132,7 +132,9 @@ def observe(request: Request) -> Observed:
     gone = request.whole and request.state == "absent"
     wanted = Notes(frozen=request.notes.frozen) if gone else request.notes
     notes = observe_notes(request.prefix, wanted)
-    again = [item.spec.name for item in request.wanted if item.spec and is_satisfied(item, state.records)]
+    again = [
+        item.spec.name for item in request.wanted if item.spec and is_satisfied(item, state.records)
+    ]
     return Observed(
         state,
         damaged=damaged_files(state) if request.repair or journal else {},

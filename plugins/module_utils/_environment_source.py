@@ -41,8 +41,8 @@ def read_text(params: Mapping[str, Any], option: str) -> str:
     path = params[option]
     if not params["remote_src"]:
         raise CondaModuleError(
-            f"The option {option} names a file of the controller ({path}), which the action of conda_env reads;"
-            " that action did not run. Nothing was changed.",
+            f"The option {option} names a file of the controller ({path}), which the action of conda_env"
+            " reads; that action did not run. Nothing was changed.",
             hint="call the module as llmfleet.conda.conda_env in a task, or set remote_src: true for a file"
             " of the managed host.",
         )
@@ -53,8 +53,8 @@ def read_text(params: Mapping[str, Any], option: str) -> str:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise CondaModuleError(
             f"The file of the option {option} cannot be read: {path}: {reason}. Nothing was changed.",
-            hint="with remote_src: true the path is one on the managed host: copy the file there first, readable"
-            " for this user, or leave out remote_src for a file on the controller.",
+            hint="with remote_src: true the path is one on the managed host: copy the file there first,"
+            " readable for this user, or leave out remote_src for a file on the controller.",
         ) from error
 
 
@@ -120,7 +120,9 @@ def check_lock_against_pins(lock: Sequence[LockedPackage], pins: Sequence[str]) 
         CondaModuleError: a package of the lock is none that its pin allows.
     """
     records = {
-        package.name: PackageRecord(package.name, package.version, package.build, channel=package.url)
+        package.name: PackageRecord(
+            package.name, package.version, package.build, channel=package.url
+        )
         for package in lock
     }
     if broken := violations(parsed_pins(pins), records):

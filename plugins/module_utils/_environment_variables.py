@@ -90,8 +90,12 @@ def given_variables(given: Any, option: str) -> dict[str, str | None]:
             variables[name] = None
         elif isinstance(value, bool) or not isinstance(value, (str, int)):
             problem = f"the value of {name} is neither a text nor a whole number; quote it"
-        elif "\0" in str(value) or value == UNSET:
-            problem = f"the value of {name} cannot be one of a variable"
+        elif re.search(r"[\0\r\n']", str(value)) or value == UNSET:
+            # conda 24.7 writes export NAME='VALUE' for the shell and escapes nothing in it.
+            problem = (
+                f"the value of {name} has a single quote or a line break, or is conda's own mark, and"
+                " conda activate would fail on it"
+            )
         else:
             variables[name] = str(value)
     if problem:

@@ -34,8 +34,8 @@ options:
   environment:
     description:
       - What an C(environment.yml) declares, as a mapping or as the text of such a file.
-      - Understood are the keys C(dependencies), C(channels), C(variables), and C(name) and C(prefix), which are
-        not used, since the task says where the environment is. Any other key is refused.
+      - Understood are the keys C(dependencies), C(channels), C(variables), and C(name) and C(prefix), which
+        are not used, since the task says where the environment is. Any other key is refused.
       - The match specs of C(dependencies) count like those of O(packages), which are added to them.
       - C(channels) counts when the option O(channels) is empty, and then conda uses these channels only.
         C(nodefaults) among them is no channel.
@@ -48,9 +48,9 @@ options:
   environment_file:
     description:
       - Name of a file with the text of O(environment), usually called C(environment.yml).
-      - It is looked for on the controller as M(ansible.builtin.copy) does it (in C(files) beside the role or the
-        play, then beside the play), and may be encrypted with Ansible Vault. With O(remote_src=true) it is a
-        path on the managed host.
+      - It is looked for on the controller as M(ansible.builtin.copy) does it (in C(files) beside the role or
+        the play, then beside the play), and may be encrypted with Ansible Vault. With O(remote_src=true) it is
+        a path on the managed host.
     type: path
   lock:
     description:
@@ -91,8 +91,10 @@ options:
       - Variables that C(conda activate) sets, by name, as C(conda env config vars set) keeps them in
         C(conda-meta/state). Write the values in quotes.
       - A variable whose value is null is taken away. Variables that the option does not name stay.
-      - Values are shown in no diff and no result. Those with a name like C(HF_TOKEN) or C(API_KEY) are masked in
-        the log of the options as well. Everybody who may read the environment can read them, though, so the
+      - A value may be a text or a whole number, without single quotes and line breaks, on which
+        C(conda activate) would fail.
+      - Values are shown in no diff and no result. Those with a name like C(HF_TOKEN) or C(API_KEY) are masked
+        in the log of the options as well. Everybody who may read the environment can read them, though, so the
         file is no place for a secret of one person.
     type: dict
   state:
@@ -112,8 +114,8 @@ options:
       - Remove the environment and make it anew when it is not as the task wants it, instead of changing it.
       - Nothing is done as long as it is as wanted; damaged packages make a difference too.
       - All that is in it goes, what pip installed, pins and files of people included. Before that, conda must
-        have found a solution and put all packages of it, or those of the lock, into its package cache, so that
-        neither a mirror that is down nor a missing package costs the environment.
+        have found a solution and put all packages of it, or those of the lock, into its package cache, so
+        that neither a mirror that is down nor a missing package costs the environment.
       - Pins, variables and the marker of a frozen environment alone are no reason to make it anew.
       - Cannot be given with V(latest) for O(state).
     type: bool
@@ -300,7 +302,7 @@ added:
   elements: str
   sample: ["numpy 2.3.5 py312h33ff503_0 conda-forge"]
 removed:
-  description: Lines that the diff removes, a package each, also in check mode and with what depended on others.
+  description: Lines that the diff removes, a package each, also in check mode.
   returned: success
   type: list
   elements: str

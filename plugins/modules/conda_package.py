@@ -30,17 +30,17 @@ options:
     description:
       - V(present) installs what is not satisfied and leaves alone what is.
       - V(latest) also looks for newer packages within the specs, which starts conda on every run.
-      - V(absent) removes the packages that fulfil a spec, and what depends on them. RV(removed) names all of it,
-        also in check mode.
+      - V(absent) removes the packages that fulfil a spec, and what depends on them. RV(removed) names all of
+        it, also in check mode.
     type: str
     choices: [present, absent, latest]
     default: present
   force_reinstall:
     description:
-      - Link the packages of O(packages) that are there anew, in the version and build that they have, though they
-        look sound. What is not there is installed as always.
-      - Each run does so and reports a change. Packages with missing or truncated files need no such order, see
-        O(repair).
+      - Link the packages of O(packages) that are there anew, in the version and build that they have, though
+        they look sound. What is not there is installed as always.
+      - Each run does so and reports a change, so this is not idempotent. Packages with missing or truncated
+        files need no such order, see O(repair).
       - Cannot be given with another O(state) than V(present).
     type: bool
     default: false
@@ -131,7 +131,7 @@ added:
   elements: str
   sample: ["numpy 2.3.5 py312h33ff503_0 conda-forge"]
 removed:
-  description: Lines that the diff removes, a package each, also in check mode and with what depended on others.
+  description: Lines that the diff removes, a package each, also in check mode.
   returned: success
   type: list
   elements: str

@@ -41,9 +41,7 @@ def test_from_a_file(
     path = tmp_path / "environment.yml"
     path.write_text(TEXT.format(channel=f"{mirror.url}/conda/lab"))
     prefix = tmp_path / "env"
-    result = four_steps(
-        "conda_env", options(prefix, environment_file=str(path), remote_src=True)
-    )
+    result = four_steps("conda_env", options(prefix, environment_file=str(path), remote_src=True))
     assert versions(prefix) == {"lab-upgrade": "1.1", "lab-needs-glibc": "1.0"}
     assert result["pip_requirements"] == ["requests>=2", "six"]
     # The real conda reads the same specs out of its own export.

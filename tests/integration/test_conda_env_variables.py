@@ -37,20 +37,25 @@ def state(prefix: Path) -> Path:
 
 
 def test_created_with_variables_of_a_file_and_of_the_option(
-    tmp_path: Path, four_steps: Steps, options: Any, listed: Any, conda_installation: Path, home: Path
+    tmp_path: Path,
+    four_steps: Steps,
+    options: Any,
+    listed: Any,
+    conda_installation: Path,
+    home: Path,
 ) -> None:
     prefix = tmp_path / "env"
-    text = "dependencies: [lab-upgrade]\nvariables:\n  LAB_A: from the file\n  LAB_B: 'it''s \"b\"'\n"
+    text = "dependencies: [lab-upgrade]\nvariables:\n  LAB_A: from the file\n  LAB_B: 'its \"b\"; #1'\n"
     wanted = options(prefix, environment=text, variables={"LAB_A": "$HOME é", "LAB_N": 8})
     result = four_steps("conda_env", wanted)
-    assert listed(prefix) == {"LAB_A": "$HOME é", "LAB_B": "it's \"b\"", "LAB_N": "8"}
+    assert listed(prefix) == {"LAB_A": "$HOME é", "LAB_B": 'its "b"; #1', "LAB_N": "8"}
     for name in listed(prefix):
         assert f"(variable: {name}=********)" in result["diff"]["after"]
     assert "from the file" not in json.dumps(result["diff"])
     shown = run_conda(
         conda_installation, home, "run", "--prefix", str(prefix), "printenv", "LAB_A", "LAB_B"
     )
-    assert shown.splitlines()[:2] == ["$HOME é", "it's \"b\""]
+    assert shown.splitlines()[:2] == ["$HOME é", 'its "b"; #1']
 
 
 def test_the_same_as_conda_writes(
@@ -127,7 +132,8 @@ def test_a_secret_is_shown_nowhere(
         ({"A B": "1"}, "'A B' is no name"),
         ({"A": True}, "the value of A is neither a text nor a whole number; quote it"),
         ({"A": 1.10}, "quote it"),
-        ({"A": "***unset***"}, "cannot be one of a variable"),
+        ({"A": "***unset***"}, "conda's own mark"),
+        ({"A": "it's"}, "conda activate would fail on it"),
     ],
 )
 def test_refused(
