@@ -179,8 +179,14 @@ class Change:
     def _change_packages(self, todo: Plan, state: PrefixState) -> None:
         prefix = self.request.prefix
         options = conda_options(self.request)
+        # Where packages are to be absent, conda has to know their files before it removes them.
+        if todo.unasked and self.request.state == "absent":
+            with same_history(prefix):
+                self.conda.install(prefix, todo.unasked, options)
         if todo.remove:
             self.conda.remove(prefix, todo.remove)
+        if self.request.state == "absent":
+            return
         if todo.reinstall:
             specs = [_exactly(state, name) for name in todo.reinstall]
             with same_history(prefix):

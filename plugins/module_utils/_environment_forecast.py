@@ -38,6 +38,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache impo
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
     Plan,
     Wanted,
+    dependents,
     is_satisfied,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
@@ -123,6 +124,14 @@ class Forecast:
             )
         labels = observed.state.labels()
         if todo.remove:
+            if todo.quarantine and self.request.state == "absent":
+                # conda's dry run sees nothing of a package whose record it cannot read.
+                gone_names = dependents(todo.remove, observed.state.records)
+                return [
+                    label
+                    for label in self.change(todo, observed, labels)
+                    if label.split(" ", 1)[0] not in gone_names
+                ]
             if self.request.whole:
                 gone = {observed.state.records[name].label for name in todo.remove}
                 labels = [label for label in labels if label not in gone]

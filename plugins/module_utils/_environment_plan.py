@@ -26,7 +26,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
     plan_absent,
     plan_packages,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PrefixState
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+    PackageRecord,
+    PrefixState,
+)
 
 # After these, what is left of a prefix without a history is ours to clear away.
 _HALF = ("create", "remove")
@@ -45,7 +48,11 @@ def plan(request: Request, observed: Observed) -> Plan:
         _refuse_protected(request, state)
         return Plan(delete=True, reasons=(f"{request.prefix} is to be absent",))
     if request.state == "absent":
-        result = plan_absent(request.wanted, state)
+        lost = {record.name: record for record in _lost(state.bad_records)}
+        result = plan_absent(request.wanted, replace(state, records={**lost, **state.records}))
+        if result and lost:
+            # conda removes nothing beside an unreadable record, and not what such a record is about.
+            result = _with_bad_records(result, state)
     elif request.lock is not None:
         result = plan_lock(request.lock, state, observed.damaged)
         if result and _is_base(request, state):
@@ -140,12 +147,13 @@ def _specs_of(bad_records: Sequence[str]) -> list[str]:
 
     The build is left out: a channel may have replaced it since, and the version is what matters.
     """
-    specs = []
-    for file_name in bad_records:
-        parts = file_name[: -len(".json")].rsplit("-", 2)
-        if len(parts) == 3:
-            specs.append(f"{parts[0]}=={parts[1]}")
-    return specs
+    return [f"{record.name}=={record.version}" for record in _lost(bad_records)]
+
+
+def _lost(bad_records: Sequence[str]) -> list[PackageRecord]:
+    """What the file names of unreadable records say about their packages."""
+    parts = [name[: -len(".json")].rsplit("-", 2) for name in bad_records]
+    return [PackageRecord(*words) for words in parts if len(words) == 3]
 
 
 def _plan_without_environment(request: Request, observed: Observed) -> Plan:

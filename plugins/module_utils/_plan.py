@@ -141,6 +141,21 @@ def closure(names: Iterable[str], records: Mapping[str, PackageRecord]) -> set[s
     return reached
 
 
+def dependents(names: Iterable[str], records: Mapping[str, PackageRecord]) -> set[str]:
+    """``names`` and all of ``records`` that depend on them, directly or not."""
+    reached = set(names)
+    while True:
+        more = {
+            record.name
+            for record in records.values()
+            if record.name not in reached
+            and any(_dependency_name(text) in reached for text in record.depends)
+        }
+        if not more:
+            return reached
+        reached |= more
+
+
 def plan_packages(
     wanted: Sequence[Wanted],
     observed: PrefixState,

@@ -49,8 +49,8 @@ options:
     description:
       - Name of a file with the text of O(environment), usually called C(environment.yml).
       - It is looked for on the controller as M(ansible.builtin.copy) does it (in C(files) beside the role or
-        the play, then beside the play), and may be encrypted with Ansible Vault. With O(remote_src=true) it is
-        a path on the managed host.
+        the play, then beside the play), and may be encrypted with Ansible Vault.
+      - With O(remote_src=true) it is a path on the managed host.
     type: path
   lock:
     description:
@@ -94,8 +94,8 @@ options:
       - A value may be a text or a whole number, without single quotes and line breaks, on which
         C(conda activate) would fail.
       - Values are shown in no diff and no result. Those with a name like C(HF_TOKEN) or C(API_KEY) are masked
-        in the log of the options as well. Everybody who may read the environment can read them, though, so the
-        file is no place for a secret of one person.
+        in the log of the options as well.
+      - Everybody who may read the environment can read the values, so it is no place for a secret of one person.
     type: dict
   state:
     description:

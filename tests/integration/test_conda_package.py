@@ -136,6 +136,21 @@ def test_a_record_that_is_damaged_or_lost_is_mended(
     assert conda("list", "--prefix", str(prefix)) == listed
 
 
+@pytest.mark.parametrize("name", ["lab-upgrade", "lab-needs-glibc"])
+def test_absent_beside_a_damaged_record(
+    name: str, make_env: MakeEnv, four_steps: Steps, options: Any, versions: Versions
+) -> None:
+    """The package of that record and one beside it; what depends on the former goes too."""
+    prefix = make_env("lab-conflict-a", "lab-needs-glibc")
+    (record,) = (prefix / "conda-meta").glob("lab-upgrade-*.json")
+    record.write_text("{")
+    four_steps("conda_package", options(prefix, name, state="absent"))
+    left = {"lab-conflict-a": "1.0", "lab-upgrade": "2.0", "lab-needs-glibc": "1.0"}
+    gone = {"lab-upgrade", "lab-conflict-a"} if name == "lab-upgrade" else {name}
+    assert versions(prefix) == {key: left[key] for key in left if key not in gone}
+    assert (prefix / "share" / "lab-upgrade.txt").exists() == (name != "lab-upgrade")
+
+
 def test_absent_runs_the_package_s_own_scripts(
     make_env: MakeEnv, four_steps: Steps, options: Any, versions: Versions
 ) -> None:
