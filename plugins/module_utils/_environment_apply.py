@@ -76,12 +76,13 @@ class Change:
             with marker_lifted(request.prefix, put_back=False):
                 self._delete(observed.state)
             return
-        if todo.create:
-            self._create(todo)
-        else:
-            self._refuse_pinned(todo, observed)
-            with marker_lifted(request.prefix, put_back=request.notes.frozen is not False):
-                self._change(todo, observed.state)
+        with self.forecast.pins_named(observed):
+            if todo.create:
+                self._create(todo)
+            else:
+                self._refuse_pinned(todo, observed)
+                with marker_lifted(request.prefix, put_back=request.notes.frozen is not False):
+                    self._change(todo, observed.state)
         write_notes(request.prefix, request.notes)
 
     def _refuse_pinned(self, todo: Plan, observed: Observed) -> None:

@@ -136,7 +136,7 @@ class Forecast:
                 gone = {observed.state.records[name].label for name in todo.remove}
                 labels = [label for label in labels if label not in gone]
             else:
-                with self._pins_named(observed):
+                with self.pins_named(observed):
                     solution = self.conda.remove(self.request.prefix, todo.remove, dry_run=True)
                 labels = solution.apply_to(labels)
         if todo.create:
@@ -152,7 +152,7 @@ class Forecast:
         specs = specs_of(todo)
         if not specs:
             return list(labels)
-        with self._pins_named(observed), self._readable(todo, observed) as prefix:
+        with self.pins_named(observed), self._readable(todo, observed) as prefix:
             options = install_options(self.request, todo)
             solution = self.conda.install(prefix, specs, options, dry_run=True)
         self._refuse_pinned(solution, observed)
@@ -165,7 +165,7 @@ class Forecast:
             CondaModuleError: conda finds no solution, or none that the pins allow.
         """
         options = conda_options(self.request)
-        with self._pins_named(observed), _nowhere() as prefix:
+        with self.pins_named(observed), _nowhere() as prefix:
             if self.request.notes.pinned:
                 # conda create would look at no pins: it wants a prefix that is not there.
                 _make_empty(prefix, self.request.notes.pinned)
@@ -183,7 +183,7 @@ class Forecast:
         """
         request = self.request
         options = conda_options(request)
-        with self._pins_named(observed), _nowhere() as prefix:
+        with self.pins_named(observed), _nowhere() as prefix:
             if request.lock is not None:
                 lines = [package.line for package in request.lock]
                 offline = ["--offline"] if request.offline else []
@@ -224,21 +224,22 @@ class Forecast:
             yield prefix
 
     @contextmanager
-    def _pins_named(self, observed: Observed) -> Iterator[None]:
+    def pins_named(self, observed: Observed) -> Iterator[None]:
         """Say of what cannot be solved that pins may be the reason."""
         try:
             yield
         except CondaModuleError as error:
-            pins = pins_for(self.request, observed)
-            if not pins or error.facts.get("error_kind") not in _MAY_BE_PINS:
+            pins = [redact(pin.text) for pin in pins_for(self.request, observed)]
+            said_already = "pins" in error.facts
+            if not pins or said_already or error.facts.get("error_kind") not in _MAY_BE_PINS:
                 raise
-            shown = ", ".join(redact(pin.text) for pin in pins)
             raise CondaModuleError(
-                f"{error.message} conda keeps to the pins of the environment, which are: {shown}.",
+                f"{error.message} conda keeps to the pins of the environment: {', '.join(pins)}.",
                 prefix=error.prefix,
                 asked=error.asked,
                 said=error.said,
                 hint=self._about_pins(),
+                pins=pins,
                 **error.facts,
             ) from error
 

@@ -59,7 +59,7 @@ def given_pins(texts: Iterable[str]) -> tuple[str, ...]:
         try:
             (parsed,) = parse_specs([pin])
         except InvalidSpecError as error:
-            problem = str(error)
+            problem = f"{pin}: {error}"
         else:
             name = parsed.spec.name if parsed.spec else pin
             if name in names:
