@@ -163,6 +163,22 @@ EXAMPLES = r"""
     channels: [conda-forge]
     state: latest
 
+- name: Made from the package cache alone, with another conda and half an hour of patience
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    packages: [python=3.12]
+    offline: true
+    executable: /opt/miniforge3/bin/mamba
+    timeout: 1800
+
+- name: The packages as declared, whatever became of their files
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    packages: [python=3.12]
+    repair: false
+
 - name: The environment of an environment.yml that lies on the controller
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3

@@ -65,6 +65,18 @@ EXAMPLES = r"""
     packages: [scikit-learn]
     state: absent
 
+- name: Install a package of the second channel, from the cache where it has it
+  llmfleet.conda.conda_package:
+    installation: /opt/miniconda3
+    prefix: /srv/envs/llm
+    packages: [cuda-nvcc]
+    channels: [conda-forge, nvidia]
+    channel_priority: flexible
+    offline: true
+    repair: false
+    executable: /opt/miniforge3/bin/conda
+    timeout: 600
+
 - name: Certificates as their package has them, whatever somebody did to the files
   llmfleet.conda.conda_package:
     installation: /opt/miniconda3

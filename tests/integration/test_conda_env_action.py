@@ -34,14 +34,12 @@ class Controller:
 
     def play(self, options: dict[str, Any], *words: str) -> tuple[int, dict[str, Any]]:
         """Run the task; returns the exit status of ansible-playbook and the task's result."""
-        task = {
-            "llmfleet.conda.conda_env": {
-                "installation": str(self.installation),
-                "prefix": str(self.prefix),
-                **options,
-            }
-        }
-        play = {"hosts": "localhost", "gather_facts": False, "tasks": [task]}
+        where = {"installation": str(self.installation), "prefix": str(self.prefix)}
+        return self.run({"tasks": [{"llmfleet.conda.conda_env": {**where, **options}}]}, *words)
+
+    def run(self, play: dict[str, Any], *words: str) -> tuple[int, dict[str, Any]]:
+        """Run a play; returns the exit status of ansible-playbook and the result of the last task."""
+        play = {"hosts": "localhost", "gather_facts": False, **play}
         playbook = self.directory / "play.yml"
         playbook.write_text(yaml.safe_dump([play]))
         environment = {
@@ -73,7 +71,7 @@ class Controller:
         assert "[WARNING]" not in done.stdout + done.stderr, done.stdout + done.stderr
         assert "plays" in done.stdout, done.stdout + done.stderr
         (played,) = json.loads(done.stdout)["plays"]
-        return done.returncode, played["tasks"][0]["hosts"]["localhost"]
+        return done.returncode, played["tasks"][-1]["hosts"]["localhost"]
 
 
 @pytest.fixture
@@ -154,6 +152,37 @@ def test_with_remote_src_the_file_is_the_host_s(
     code, result = controller.play({"environment_file": "/nowhere/env.yml", "remote_src": True})
     assert code == 2
     assert "/nowhere/env.yml: No such file" in result["msg"]
+
+
+def test_through_the_role(controller: Controller, versions: Versions, conda: Any) -> None:
+    (controller.directory / "files").mkdir()
+    (controller.directory / "files" / "environment.yml").write_text(ENVIRONMENT)
+    prefix = str(controller.prefix)
+    entry = {
+        "prefix": prefix,
+        "environment_file": "environment.yml",
+        "packages": ["lab-rebuilt"],
+        "pinned": ["lab-upgrade<2"],
+        "variables": {"LAB": "from the entry"},
+        "channel_priority": "strict",
+        "frozen": True,
+    }
+    role = {
+        "role": "llmfleet.conda.create_conda_env",
+        "vars": {
+            "create_conda_env_installation": str(controller.installation),
+            "create_conda_env_environments": [entry],
+        },
+    }
+    steps = [controller.run({"roles": [role]}, *words) for words in (["--check"], [], [])]
+    assert [code for code, _result in steps] == [0, 0, 0], steps
+    assert [result["changed"] for _code, result in steps] == [True, True, False]
+    assert versions(controller.prefix) == {"lab-upgrade": "1.1", "lab-rebuilt": "1.0"}
+    listed = conda("env", "config", "vars", "list", "--prefix", prefix)
+    assert listed == {"LAB": "from the entry"}
+    meta = controller.prefix / "conda-meta"
+    assert (meta / "pinned").read_text() == "lab-upgrade<2\n"
+    assert (meta / "frozen").exists()
 
 
 @pytest.mark.parametrize(

@@ -104,15 +104,14 @@ def test_the_file_keeps_its_mode(make_env: MakeEnv, run_module: Any, options: An
     assert pins(prefix).stat().st_mode & 0o777 == 0o664
 
 
-@pytest.mark.parametrize("managed", [True, False])
-@pytest.mark.parametrize("module", ["conda_env", "conda_package"])
+@pytest.mark.parametrize(
+    ("module", "managed"), [("conda_env", True), ("conda_env", False), ("conda_package", False)]
+)
 @pytest.mark.parametrize("spec", ["lab-upgrade=2.0", "lab-conflict-a", "lab-upgrade=1.0"])
 def test_what_the_pins_forbid_is_refused_and_nothing_changes(
-    managed: bool, module: str, spec: str, make_env: MakeEnv, run_module: Any, options: Any
+    module: str, managed: bool, spec: str, make_env: MakeEnv, run_module: Any, options: Any
 ) -> None:
     """The version itself, what needs it, and a spec that the classic solver drops for the pin."""
-    if managed and module == "conda_package":
-        module = "conda_env"
     prefix = make_env("lab-upgrade=1.1")
     pin = "lab-upgrade>=1.1,<2"
     if not managed:
