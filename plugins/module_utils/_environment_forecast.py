@@ -238,7 +238,7 @@ class Forecast:
                 prefix=error.prefix,
                 asked=error.asked,
                 said=error.said,
-                hint=self._about_pins(),
+                hint=f"{error.hint} If a pin is the reason: {self._about_pins()}",
                 pins=pins,
                 **error.facts,
             ) from error

@@ -137,13 +137,13 @@ packages:
       type: str
       sample: conda-forge
 added:
-  description: Lines that the diff adds, a package each, also in check mode.
+  description: Lines that the diff adds, also in check mode, a package each.
   returned: success
   type: list
   elements: str
   sample: ["numpy 2.3.5 py312h33ff503_0 conda-forge"]
 removed:
-  description: Lines that the diff removes, a package each, also in check mode.
+  description: Lines that the diff removes, also in check mode, a package each.
   returned: success
   type: list
   elements: str
