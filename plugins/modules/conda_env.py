@@ -95,7 +95,7 @@ options:
         C(conda activate) would fail.
       - Values are shown in no diff and no result. Those with a name like C(HF_TOKEN) or C(API_KEY) are masked
         in the log of the options as well.
-      - Everybody who may read the environment can read the values: no place for a secret of one person.
+      - Everybody who may read the environment can read the values, also the secret ones.
     type: dict
   state:
     description:
