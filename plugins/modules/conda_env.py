@@ -312,13 +312,17 @@ pip_requirements:
   elements: str
   sample: ["transformers>=4.40"]
 added:
-  description: Lines that the diff adds, also in check mode, a package each; pins and the like stand in parentheses.
+  description:
+    - Lines that the diff adds, also in check mode, a package each.
+    - Pins, variables and the marker of a frozen environment stand in parentheses.
   returned: success
   type: list
   elements: str
   sample: ["numpy 2.3.5 py312h33ff503_0 conda-forge"]
 removed:
-  description: Lines that the diff removes, also in check mode, a package each; pins and the like stand in parentheses.
+  description:
+    - Lines that the diff removes, also in check mode, a package each.
+    - Pins, variables and the marker of a frozen environment stand in parentheses.
   returned: success
   type: list
   elements: str

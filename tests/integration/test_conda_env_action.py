@@ -167,7 +167,7 @@ def test_through_the_role(controller: Controller, versions: Versions, conda: Any
         "channel_priority": "strict",
         "frozen": True,
     }
-    role = {
+    role: dict[str, Any] = {
         "role": "llmfleet.conda.create_conda_env",
         "vars": {
             "create_conda_env_installation": str(controller.installation),
@@ -183,6 +183,11 @@ def test_through_the_role(controller: Controller, versions: Versions, conda: Any
     meta = controller.prefix / "conda-meta"
     assert (meta / "pinned").read_text() == "lab-upgrade<2\n"
     assert (meta / "frozen").exists()
+    # As the playbook remove.yml has it.
+    role["vars"] = {**role["vars"], "create_conda_env_state": "absent"}
+    code, result = controller.run({"roles": [role]})
+    assert (code, result["changed"]) == (0, True)
+    assert not controller.prefix.exists()
 
 
 @pytest.mark.parametrize(
