@@ -153,7 +153,7 @@ def _specs_of(bad_records: Sequence[str]) -> list[str]:
 def _lost(bad_records: Sequence[str]) -> list[PackageRecord]:
     """What the file names of unreadable records say about their packages."""
     parts = [name[: -len(".json")].rsplit("-", 2) for name in bad_records]
-    return [PackageRecord(*words) for words in parts if len(words) == 3]
+    return [PackageRecord(words[0], words[1], words[2]) for words in parts if len(words) == 3]
 
 
 def _plan_without_environment(request: Request, observed: Observed) -> Plan:

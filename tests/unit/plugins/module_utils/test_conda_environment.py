@@ -40,6 +40,11 @@ mode = (here / "mode").read_text() if (here / "mode").exists() else ""
 if mode == "refuse":
     print(json.dumps({{"exception_name": "PackagesNotFoundError", "message": "no such thing"}}))
     sys.exit(1)
+if mode == "conflict":
+    # What conda 26.7.1 with libmamba says, shortened.
+    print(json.dumps({{"exception_name": "SpecsConfigurationConflictError", "message":
+        "Requested specs conflict with configured specs.  pinned specs: \\n    - six=1"}}))
+    sys.exit(1)
 command, prefix, rest = argv[0], Path(argv[2]), [
     a for before, a in zip(argv[2:], argv[3:]) if not a.startswith("-") and before != "--channel"]
 known = {{"six": ["1.0", "2.0"], "tqdm": ["1.0"], "sole": ["1.0"]}}
@@ -261,6 +266,18 @@ def test_pins_of_somebody_else_are_named_when_conda_finds_no_solution(world: Wor
     world.mode("refuse")
     with pytest.raises(CondaModuleError, match="the pins of the environment: six<2") as caught:
         world.run("sole")
+    assert "conda-meta/pinned" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_solver_that_refuses_for_a_pin(world: World, check: bool) -> None:
+    world.run("six=1.0", pinned=("six 1.*",))
+    world.mode("conflict")
+    with pytest.raises(
+        CondaModuleError, match=r"keeps to the pins of the environment: six 1\.\*"
+    ) as caught:
+        world.run("six=2.0", check=check, whole=False)
+    assert caught.value.facts["pins"] == ["six 1.*"]
     assert "conda-meta/pinned" in str(caught.value.hint)
 
 
