@@ -228,6 +228,12 @@ def test_created_with_pins_in_two_steps(world: World) -> None:
     assert real[1][-2:] == ["six>=1.0", "sole"]
 
 
+def test_an_empty_environment_with_pins_and_variables(world: World) -> None:
+    done = world.both(pinned=("six<2",), variables={"A": "1", "B": None}, frozen=True)
+    assert done.after == ["(frozen)", "(pinned: six<2)", "(variable: A=********)"]
+    assert world.both(state="absent", frozen=False).after is None
+
+
 def test_a_pin_changes_a_package_and_not_the_history(world: World) -> None:
     world.run("six=2.0", "sole")
     history = (world.prefix / "conda-meta/history").read_text()
