@@ -47,7 +47,7 @@ options:
 seealso:
   - module: llmfleet.conda.conda_env
 notes:
-  - The pins of the environment (its C(conda-meta/pinned), see O(llmfleet.conda.conda_env#module:pinned)) count
+  - The pins of the environment (C(conda-meta/pinned), see O(llmfleet.conda.conda_env#module:pinned)) count
     here too. What they forbid fails and names them, before anything is changed.
   - V(latest) for O(state) has to ask conda's solver each time, so it is never quick.
 """
