@@ -8,12 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_apply import Change
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_forecast import (
-    Forecast,
-    conda_for,
-    specs_of,
-)
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_pins import (
     parsed_pins,
     violations,
@@ -27,9 +21,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_reques
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import (
     unlike_lock,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import (
-    package_caches,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
     Plan,
@@ -64,7 +55,6 @@ class EnvironmentManager:
     def __init__(self, request: Request, check_mode: bool = False) -> None:
         self.request = request
         self.check_mode = check_mode
-        self.conda = conda_for(request)
 
     def run(self) -> Outcome:
         """Observe, plan, apply and observe again.
@@ -78,8 +68,12 @@ class EnvironmentManager:
         if not todo and (self.check_mode or observed.interrupted not in _OPERATIONS):
             return Outcome(False, todo, before, before, observed.state)
         if self.check_mode:
-            after = Forecast(self.request, self.conda).lines(todo, observed)
+            after = self._foresee(todo, observed)
             return Outcome(_differs(todo, before, after), todo, before, after, observed.state)
+        from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import (
+            package_caches,
+        )
+
         with locked(
             self.request.prefix,
             operation=_operation(todo),
@@ -87,6 +81,27 @@ class EnvironmentManager:
             timeout=self.request.timeout,
         ):
             return self._run_locked()
+
+    # What starts conda is imported where something is to do: Ansible compiles a module and all that it
+    # imports for each task, which would be most of what a task costs that finds nothing to do.
+
+    def _foresee(self, todo: Plan, observed: Observed) -> list[str] | None:
+        from ansible_collections.llmfleet.conda.plugins.module_utils._environment_forecast import (
+            Forecast,
+            conda_for,
+        )
+
+        return Forecast(self.request, conda_for(self.request)).lines(todo, observed)
+
+    def _apply(self, todo: Plan, observed: Observed) -> None:
+        from ansible_collections.llmfleet.conda.plugins.module_utils._environment_apply import (
+            Change,
+        )
+        from ansible_collections.llmfleet.conda.plugins.module_utils._environment_forecast import (
+            conda_for,
+        )
+
+        Change(self.request, conda_for(self.request)).apply(todo, observed)
 
     def _run_locked(self) -> Outcome:
         # Observed and planned anew: another run may have done the work while this one waited for the lock.
@@ -98,9 +113,9 @@ class EnvironmentManager:
                 # What was cut off turned out to have left everything as wanted.
                 forget_journal(self.request.prefix)
             return Outcome(False, todo, before, before, observed.state)
-        details = {"specs": list(specs_of(todo)), "remove": list(todo.remove)}
+        details = {"specs": list(todo.specs), "remove": list(todo.remove)}
         with journalled(self.request.prefix, operation=_operation(todo), details=details):
-            Change(self.request, self.conda).apply(todo, observed)
+            self._apply(todo, observed)
         # What was to be linked anew has been.
         seen = replace(observe(self.request), again=frozenset())
         self._verify(todo, seen)

@@ -17,7 +17,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_foreca
     install_options,
     other_file_error,
     pins_for,
-    specs_of,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_notes import (
     write_notes,
@@ -88,7 +87,7 @@ class Change:
     def _refuse_pinned(self, todo: Plan, observed: Observed) -> None:
         """Ask conda first where pins are about what is to be installed: it may pass over either."""
         pinned = {pin.spec.name for pin in pins_for(self.request, observed) if pin.spec}
-        specs = specs_of(todo)
+        specs = todo.specs
         names = {item.spec.name for item in self.request.wanted if item.spec and item.text in specs}
         if self.request.lock is None and pinned and (pinned & names or todo.unasked):
             self.forecast.change(todo, observed, observed.state.labels())
@@ -107,9 +106,9 @@ class Change:
             if request.lock:
                 self._link(request.lock, "create")
             elif request.notes.pinned:
-                self._create_pinned(specs_of(todo), request.notes.pinned)
+                self._create_pinned(todo.specs, request.notes.pinned)
             else:
-                self.conda.create(request.prefix, specs_of(todo), conda_options(request))
+                self.conda.create(request.prefix, todo.specs, conda_options(request))
         except CondaModuleError:
             # Only what this call made is removed: the prefix was absent or empty when it began.
             shutil.rmtree(request.prefix, ignore_errors=True)
@@ -195,7 +194,7 @@ class Change:
         if todo.unasked:
             with same_history(prefix):
                 self.conda.install(prefix, todo.unasked, options)
-        asked = [text for text in specs_of(todo) if text not in todo.unasked]
+        asked = [text for text in todo.specs if text not in todo.unasked]
         if asked:
             self.conda.install(prefix, asked, install_options(self.request, todo))
 

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import Condarc, CondarcError
-
 # Not a channel: it says that the channels of the file are all there are.
 _NO_DEFAULTS = "nodefaults"
 _KEYS = frozenset({"name", "prefix", "channels", "dependencies", "variables"})
@@ -43,6 +41,12 @@ def parse_environment(declared: Any) -> EnvironmentFile:
         EnvironmentFileError: it is neither, or something in it is not understood.
     """
     if isinstance(declared, str):
+        # Imported here, because most tasks have no such text and yet would have it compiled.
+        from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import (
+            Condarc,
+            CondarcError,
+        )
+
         try:
             text = Condarc(declared, nested=True)
         except CondarcError as error:

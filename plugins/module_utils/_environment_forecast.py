@@ -81,11 +81,6 @@ def install_options(request: Request, todo: Plan) -> list[str]:
     return [*conda_options(request), *(["--update-specs"] if todo.update else [])]
 
 
-def specs_of(todo: Plan) -> tuple[str, ...]:
-    """All specs that the plan gives to conda, each once."""
-    return tuple(dict.fromkeys((*todo.install, *todo.update)))
-
-
 def pins_for(request: Request, observed: Observed) -> tuple[Wanted, ...]:
     """The pins that conda is to honour: those of the task, else those that are there."""
     if request.notes.pinned is not None:
@@ -140,7 +135,7 @@ class Forecast:
                     solution = self.conda.remove(self.request.prefix, todo.remove, dry_run=True)
                 labels = solution.apply_to(labels)
         if todo.create:
-            return self.creation(specs_of(todo), observed).apply_to([])
+            return self.creation(todo.specs, observed).apply_to([])
         return self.change(todo, observed, labels)
 
     def change(self, todo: Plan, observed: Observed, labels: Sequence[str]) -> list[str]:
@@ -149,7 +144,7 @@ class Forecast:
         Raises:
             CondaModuleError: conda finds no solution, or none that the pins allow.
         """
-        specs = specs_of(todo)
+        specs = todo.specs
         if not specs:
             return list(labels)
         with self.pins_named(observed), self._readable(todo, observed) as prefix:

@@ -62,6 +62,11 @@ class Plan:
         whole = self.recreate or self.create or self.delete
         return whole or self.notes or any(steps)
 
+    @property
+    def specs(self) -> tuple[str, ...]:
+        """All specs that conda is given, each once."""
+        return tuple(dict.fromkeys((*self.install, *self.update)))
+
     def as_result(self) -> dict[str, object]:
         """The plan as a module returns it."""
         return {
