@@ -40,6 +40,16 @@ options:
     type: list
     elements: str
     default: []
+  channel_priority:
+    description:
+      - How conda weighs the channels for this task. V(strict) takes a package from the first channel that has
+        one of its name, V(flexible) prefers that channel, V(disabled) takes the highest version of all.
+      - When omitted, the C(channel_priority) of the host's condarc files counts, and without one conda's
+        default.
+      - It only counts where conda looks for packages. A package that is there and fulfils its spec stays,
+        wherever it came from.
+    type: str
+    choices: [strict, flexible, disabled]
   repair:
     description:
       - Reinstall packages whose files are missing or truncated, or whose record cannot be read.

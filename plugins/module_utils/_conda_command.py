@@ -84,6 +84,7 @@ class Conda:
         installation: the base prefix; its own Python runs conda, which no shebang length can break.
         executable: another conda or mamba to start instead, as an absolute path.
         timeout: seconds for one command, with its repetitions.
+        settings: variables for every run of it, such as ``CONDA_CHANNEL_PRIORITY``.
 
     Attributes:
         warnings: what a person should know of commands that succeeded in the end, as sentences.
@@ -92,11 +93,16 @@ class Conda:
     """
 
     def __init__(
-        self, installation: str, executable: str | None = None, timeout: float = 3600
+        self,
+        installation: str,
+        executable: str | None = None,
+        timeout: float = 3600,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.installation = installation
         self.executable = executable
         self.timeout = timeout
+        self.settings = dict(settings or {})
         self.warnings: list[str] = []
         self.stand_ins: dict[str, str] = {}
         self._name = os.path.basename(executable or "conda")
@@ -122,6 +128,7 @@ class Conda:
                 "CONDA_REPORT_ERRORS": "false",
                 "CONDA_NUMBER_CHANNEL_NOTICES": "0",
                 **self._dialect.environment(self.installation),
+                **self.settings,
                 **extra,
             }
         )

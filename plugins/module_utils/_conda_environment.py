@@ -5,53 +5,38 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import (
-    Conda,
-    Solution,
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_pins import (
+    parsed_pins,
+    violations,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_plan import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_plan import plan
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_request import (
     Observed,
     Request,
     observe,
-    plan,
-    with_marker,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import (
-    LockedPackage,
-    other_files,
     unlike_lock,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._frozen_marker import (
-    marker_lifted,
-    set_marker,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._linked_again import link_again
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
     Plan,
     missing_dependencies,
     unsatisfied_after,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
-    PrefixState,
-    observe_prefix,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PrefixState
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
     forget_journal,
     journalled,
     locked,
-    remove_tree,
-    same_history,
 )
+
+if TYPE_CHECKING:
+    from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda
 
 # What the journal calls the changes that this file makes; pip's belong to conda_pip.
 _OPERATIONS = ("create", "change", "remove")
@@ -78,7 +63,6 @@ class EnvironmentManager:
     def __init__(self, request: Request, check_mode: bool = False) -> None:
         self.request = request
         self.check_mode = check_mode
-        self.conda = Conda(request.installation, request.executable, request.timeout)
 
     def run(self) -> Outcome:
         """Observe, plan, apply and observe again.
@@ -92,9 +76,7 @@ class EnvironmentManager:
         if not todo and (self.check_mode or observed.interrupted not in _OPERATIONS):
             return Outcome(False, todo, before, before, observed.state)
         if self.check_mode:
-            after = self._predict(todo, observed)
-            if after is not None and self.request.frozen is not None:
-                after = with_marker(after, self.request.frozen)
+            after = self._foresee(todo, observed)
             return Outcome(_differs(todo, before, after), todo, before, after, observed.state)
         with locked(
             self.request.prefix,
@@ -103,6 +85,32 @@ class EnvironmentManager:
             timeout=self.request.timeout,
         ):
             return self._run_locked()
+
+    # What starts conda is imported where something is to do: Ansible compiles a module and all that it
+    # imports for each task, which would be most of what a task costs that finds nothing to do.
+
+    @cached_property
+    def conda(self) -> Conda:
+        """The conda that the request names."""
+        from ansible_collections.llmfleet.conda.plugins.module_utils._environment_forecast import (
+            conda_for,
+        )
+
+        return conda_for(self.request)
+
+    def _foresee(self, todo: Plan, observed: Observed) -> list[str] | None:
+        from ansible_collections.llmfleet.conda.plugins.module_utils._environment_forecast import (
+            Forecast,
+        )
+
+        return Forecast(self.request, self.conda).lines(todo, observed)
+
+    def _apply(self, todo: Plan, observed: Observed) -> None:
+        from ansible_collections.llmfleet.conda.plugins.module_utils._environment_apply import (
+            Change,
+        )
+
+        Change(self.request, self.conda).apply(todo, observed)
 
     def _run_locked(self) -> Outcome:
         # Observed and planned anew: another run may have done the work while this one waited for the lock.
@@ -114,204 +122,20 @@ class EnvironmentManager:
                 # What was cut off turned out to have left everything as wanted.
                 forget_journal(self.request.prefix)
             return Outcome(False, todo, before, before, observed.state)
-        details = {"specs": list(_specs(todo)), "remove": list(todo.remove)}
+        details = {"specs": list(todo.specs), "remove": list(todo.remove)}
         with journalled(self.request.prefix, operation=_operation(todo), details=details):
             self._apply(todo, observed)
-            if not todo.delete:
-                link_again(
-                    self.conda,
-                    self.request.prefix,
-                    observed.state.records,
-                    observed.damaged,
-                    self._options(),
-                    self.request.lock,
-                )
-        seen = observe(self.request)
+        # What was to be linked anew has been.
+        seen = replace(observe(self.request), again=frozenset())
         self._verify(todo, seen)
         after = seen.lines() if seen.state.is_environment else None
         changed = _differs(todo, before, after)
         warnings = tuple(self.conda.warnings)
         return Outcome(changed, todo, before, after, seen.state, warnings)
 
-    # -- check mode ---------------------------------------------------------------------------------
-
-    def _predict(self, todo: Plan, observed: Observed) -> list[str] | None:
-        """The package lines after the run, as conda's own solver foresees them."""
-        if todo.delete:
-            return None
-        if self.request.lock is not None:
-            # The lock says it all: nothing is left for a solver to find out.
-            return sorted(package.label for package in self.request.lock)
-        if not self._conda_is_there():
-            # A bare host in check mode: conda would be installed by an earlier task of the same play.
-            return sorted(
-                [
-                    *replace(observed, shows_frozen=False).lines(),
-                    *(f"{text} (to be solved)" for text in (*todo.install, *todo.update)),
-                ]
-            )
-        labels = observed.state.labels()
-        if todo.remove:
-            if self.request.whole:
-                gone = {observed.state.records[name].label for name in todo.remove}
-                labels = [label for label in labels if label not in gone]
-            else:
-                labels = self.conda.remove(self.request.prefix, todo.remove, dry_run=True).apply_to(
-                    labels
-                )
-        specs = _specs(todo)
-        if todo.create:
-            labels = self._solve(specs).apply_to([])
-        elif specs:
-            with _solvable(self.request.prefix, todo.quarantine) as prefix:
-                self.conda.stand_ins[prefix] = self.request.prefix
-                solution = self.conda.install(
-                    prefix, specs, self._install_options(todo), dry_run=True
-                )
-            labels = solution.apply_to(labels)
-        return labels
-
-    def _solve(self, specs: Sequence[str]) -> Solution:
-        """What ``conda create`` would link; asked of another prefix, since it refuses an existing one."""
-        with tempfile.TemporaryDirectory(prefix="llmfleet-conda-") as directory:
-            prefix = os.path.join(directory, "env")
-            self.conda.stand_ins[prefix] = self.request.prefix
-            return self.conda.create(prefix, specs, self._options(), dry_run=True)
-
-    def _conda_is_there(self) -> bool:
-        return bool(self.request.executable) or os.path.exists(
-            os.path.join(self.request.installation, "bin", "python")
-        )
-
-    # -- apply --------------------------------------------------------------------------------------
-
-    def _options(self) -> list[str]:
-        options: list[str] = []
-        if self.request.channels:
-            options.append("--override-channels")
-            for channel in self.request.channels:
-                options.extend(["--channel", channel])
-        if self.request.offline:
-            options.append("--offline")
-        return options
-
-    def _install_options(self, todo: Plan) -> list[str]:
-        return [*self._options(), *(["--update-specs"] if todo.update else [])]
-
-    def _apply(self, todo: Plan, observed: Observed) -> None:
-        if todo.recreate:
-            if observed.state.is_environment and not self.request.lock:
-                # What cannot be solved must not cost the environment that is there.
-                self._solve(_specs(todo))
-            with marker_lifted(self.request.prefix, put_back=False):
-                self._delete(observed.state)
-        if todo.delete:
-            with marker_lifted(self.request.prefix, put_back=False):
-                self._delete(observed.state)
-        elif todo.create:
-            self._create(todo)
-        else:
-            with marker_lifted(self.request.prefix, put_back=self.request.frozen is not False):
-                self._change(todo, observed.state)
-        if todo.freeze:
-            set_marker(self.request.prefix)
-
-    def _create(self, todo: Plan) -> None:
-        # conda create would wipe what somebody without our lock has made meanwhile.
-        now = observe_prefix(self.request.prefix)
-        if now.is_environment or not now.empty:
-            raise CondaModuleError(
-                f"{self.request.prefix} came into being while this task waited for its turn.",
-                prefix=self.request.prefix,
-                hint="run the task again.",
-            )
-        try:
-            if self.request.lock:
-                self._link(self.request.lock, "create")
-            else:
-                self.conda.create(self.request.prefix, _specs(todo), self._options())
-        except CondaModuleError:
-            # Only what this call made is removed: the prefix was absent or empty when it began.
-            shutil.rmtree(self.request.prefix, ignore_errors=True)
-            raise
-
-    def _link(self, packages: Sequence[LockedPackage], command: str) -> None:
-        """Link the packages of a lock, and nothing that is not the locked file.
-
-        Raises:
-            CondaModuleError: conda failed, or a package has another SHA-256 than the lock gives.
-        """
-        offline = ["--offline"] if self.request.offline else []
-        lines = [package.line for package in packages]
-        self.conda.link_explicitly(command, self.request.prefix, lines, offline)
-        state = observe_prefix(self.request.prefix)
-        if others := sorted(other_files(packages, state)):
-            raise CondaModuleError(
-                f"{', '.join(others)}: what was linked into {self.request.prefix} is not the file of the lock"
-                " (its digest differs).",
-                prefix=self.request.prefix,
-                asked=[redact(package.url) for package in packages if package.name in others],
-                hint="make the lock anew if the channel has replaced the file; else remove it from the"
-                " package cache (conda clean --packages --tarballs) and do not trust the channel.",
-            )
-
-    def _change_to_lock(self, todo: Plan, packages: Sequence[LockedPackage]) -> None:
-        # What is replaced need not be removed first: conda does that while it links.
-        if gone := [*todo.remove, *todo.reinstall]:
-            self.conda.remove_alone(self.request.prefix, gone)
-        asked = [
-            package
-            for package in packages
-            if package.spec in todo.install or package.name in todo.reinstall
-        ]
-        if asked:
-            self._link(asked, "install")
-
-    def _delete(self, state: PrefixState) -> None:
-        if state.is_environment:
-            self.conda.remove_environment(self.request.prefix)
-        # conda leaves what no package owns (pip's files, notes of its own); the task wants all of it gone.
-        if os.path.lexists(self.request.prefix):
-            remove_tree(self.request.prefix)
-
-    def _change(self, todo: Plan, state: PrefixState) -> None:
-        prefix = self.request.prefix
-        aside = _set_aside(prefix, todo.quarantine)
-        try:
-            if self.request.lock is not None:
-                self._change_to_lock(todo, self.request.lock)
-            else:
-                self._change_packages(todo, state)
-        except CondaModuleError:
-            for original, moved in aside.items():
-                os.replace(moved, original)
-            raise
-        for moved in aside.values():
-            os.unlink(moved)
-
-    def _change_packages(self, todo: Plan, state: PrefixState) -> None:
-        prefix = self.request.prefix
-        if todo.remove:
-            self.conda.remove(prefix, todo.remove)
-        if todo.reinstall:
-            specs = [_exactly(state, name) for name in todo.reinstall]
-            with same_history(prefix):
-                self.conda.install(prefix, specs, [*self._options(), "--force-reinstall"])
-        if todo.unasked:
-            with same_history(prefix):
-                self.conda.install(prefix, todo.unasked, self._options())
-        asked = [text for text in _specs(todo) if text not in todo.unasked]
-        if asked:
-            self.conda.install(prefix, asked, self._install_options(todo))
-
-    # -- observe again ------------------------------------------------------------------------------
-
     def _verify(self, todo: Plan, seen: Observed) -> None:
         request = self.request
         missing: list[str] = []
-        if request.frozen not in {None, seen.state.frozen} and request.state != "absent":
-            marker = "is not there" if request.frozen else "is still there"
-            missing = [f"the marker conda-meta/frozen {marker}"]
         if request.state == "absent" and request.whole:
             if seen.state.exists:
                 missing = [f"{request.prefix} is still there"]
@@ -339,7 +163,15 @@ class EnvironmentManager:
                 for name in todo.reinstall
                 if name in seen.damaged
             ]
+            missing += [
+                f"{record.label} is there, which the pin {pin.text} forbids"
+                for pin, record in violations(
+                    parsed_pins(request.notes.pinned or ()), seen.state.records
+                )
+            ]
             missing += list(seen.state.problems)
+        if not (request.whole and request.state == "absent"):
+            missing += seen.notes.unlike(request.notes)
         if missing:
             raise CondaModuleError(
                 f"conda reported success, yet {'; '.join(missing)}.",
@@ -349,47 +181,9 @@ class EnvironmentManager:
             )
 
 
-@contextmanager
-def _solvable(prefix: str, unreadable: Sequence[str]) -> Iterator[str]:
-    """A prefix that conda's dry run can read: this one, or a copy of its readable records."""
-    if not unreadable:
-        yield prefix
-        return
-    directory = tempfile.mkdtemp(prefix="llmfleet-conda-")
-    try:
-        shutil.copytree(
-            os.path.join(prefix, "conda-meta"),
-            os.path.join(directory, "conda-meta"),
-            ignore=lambda _directory, _names: unreadable,
-        )
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
 def _operation(todo: Plan) -> str:
     """What the journal calls the change."""
     return "create" if todo.create else "remove" if todo.delete else "change"
-
-
-def _specs(todo: Plan) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*todo.install, *todo.update)))
-
-
-def _exactly(state: PrefixState, name: str) -> str:
-    """A spec for the very package that is linked now, so that a repair is never an upgrade."""
-    record = state.records[name]
-    return f"{name}={record.version}={record.build}"
-
-
-def _set_aside(prefix: str, file_names: Sequence[str]) -> dict[str, str]:
-    """Rename unreadable records so that conda does not stumble over them; return old and new paths."""
-    moved = {}
-    for file_name in file_names:
-        original = os.path.join(prefix, "conda-meta", file_name)
-        os.replace(original, f"{original}.unreadable")
-        moved[original] = f"{original}.unreadable"
-    return moved
 
 
 def _differs(todo: Plan, before: list[str] | None, after: list[str] | None) -> bool:

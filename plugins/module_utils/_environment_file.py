@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import Condarc, CondarcError
-
 # Not a channel: it says that the channels of the file are all there are.
 _NO_DEFAULTS = "nodefaults"
 _KEYS = frozenset({"name", "prefix", "channels", "dependencies", "variables"})
@@ -25,11 +23,15 @@ class EnvironmentFileError(ValueError):
 
 @dataclass(frozen=True)
 class EnvironmentFile:
-    """Match specs, channels in order of priority, and the requirement lines of the pip section."""
+    """Match specs, channels in order of priority, the requirement lines of the pip section, and variables.
+
+    ``variables`` are as they are written, None where the file says nothing about them.
+    """
 
     packages: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     pip_requirements: tuple[str, ...] = ()
+    variables: Mapping[str, Any] | None = None
 
 
 def parse_environment(declared: Any) -> EnvironmentFile:
@@ -39,6 +41,12 @@ def parse_environment(declared: Any) -> EnvironmentFile:
         EnvironmentFileError: it is neither, or something in it is not understood.
     """
     if isinstance(declared, str):
+        # Imported here, because most tasks have no such text and yet would have it compiled.
+        from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import (
+            Condarc,
+            CondarcError,
+        )
+
         try:
             text = Condarc(declared, nested=True)
         except CondarcError as error:
@@ -56,10 +64,9 @@ def _read(values: Mapping[str, Any], lines: Mapping[str, int]) -> EnvironmentFil
     for key in values:
         if key not in _KEYS:
             raise EnvironmentFileError(f"{where(key)}the key {key!r} is not understood")
-    if values.get("variables"):
-        raise EnvironmentFileError(
-            f"{where('variables')}variables are not supported: set them where the programs are started"
-        )
+    variables = values.get("variables")
+    if variables is not None and not isinstance(variables, Mapping):
+        raise EnvironmentFileError(f"{where('variables')}variables: a mapping is expected")
     if "dependencies" not in values:
         raise EnvironmentFileError("it has no key 'dependencies'")
     channels = _texts(values.get("channels"), f"{where('channels')}channels")
@@ -77,6 +84,7 @@ def _read(values: Mapping[str, Any], lines: Mapping[str, int]) -> EnvironmentFil
         packages=tuple(dict.fromkeys(packages)),
         channels=tuple(dict.fromkeys(item for item in channels if item != _NO_DEFAULTS)),
         pip_requirements=tuple(requirements),
+        variables=variables,
     )
 
 

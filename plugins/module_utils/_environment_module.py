@@ -15,12 +15,17 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_environment 
     Outcome,
     diff_of,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_plan import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_request import (
     Request,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_source import (
+    check_lock_against_pins,
     read_environment,
     read_lock,
+    read_notes,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_variables import (
+    secret_values,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import (
@@ -39,6 +44,7 @@ LOCATION_OPTIONS: dict[str, dict[str, Any]] = {
 
 CONDA_OPTIONS: dict[str, dict[str, Any]] = {
     "channels": {"type": "list", "elements": "str", "default": []},
+    "channel_priority": {"type": "str", "choices": ["strict", "flexible", "disabled"]},
     "repair": {"type": "bool", "default": True},
     "offline": {"type": "bool", "default": False},
     "executable": {"type": "path"},
@@ -73,6 +79,13 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
         raise CondaModuleError(
             "The option installation is needed: the prefix of the conda to start.", prefix=prefix
         )
+    if params.get("force_reinstall") and params["state"] != "present":
+        raise CondaModuleError(
+            f"The option force_reinstall cannot be given with the state {params['state']}."
+            " Nothing was changed.",
+            prefix=prefix,
+            hint="use the state present for what is to be linked anew.",
+        )
     if params.get("recreate") and params["state"] == "latest":
         raise CondaModuleError(
             "The option recreate cannot be given with the state latest: whether something is newer is not"
@@ -84,6 +97,8 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
     option = "environment" if params.get("environment") is not None else "environment_file"
     from_file = wanted_packages(list(declared.packages), option)
     named = {item.text for item in from_file}
+    notes, lock = read_notes(params, declared), read_lock(params)
+    check_lock_against_pins(lock or (), notes.pinned or ())
     return Request(
         installation=check_prefix(params["installation"], "installation"),
         prefix=prefix,
@@ -94,14 +109,16 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
         whole=whole,
         state=params["state"],
         channels=tuple(params["channels"] or declared.channels),
+        channel_priority=params["channel_priority"],
         prune=params.get("prune", False),
         repair=params["repair"],
         offline=params["offline"],
         timeout=params["timeout"],
         executable=params["executable"],
-        lock=read_lock(params),
+        lock=lock,
         recreate=params.get("recreate", False),
-        frozen=params.get("frozen"),
+        force_reinstall=params.get("force_reinstall", False),
+        notes=notes,
         pip_requirements=declared.pip_requirements,
     )
 
@@ -115,6 +132,8 @@ def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
         "changed": outcome.changed,
         "prefix": request.prefix,
         "plan": outcome.plan.as_result(),
+        "added": _only_in(outcome.after, outcome.before),
+        "removed": _only_in(outcome.before, outcome.after),
         "python_version": outcome.state.python_version or "",
         "packages": [
             {
@@ -129,11 +148,17 @@ def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def _only_in(lines: list[str] | None, others: list[str] | None) -> list[str]:
+    return sorted(set(lines or ()) - set(others or ()))
+
+
 def run_module(module: AnsibleModule, make_request: Callable[[Mapping[str, Any]], Request]) -> None:
     """Carry the module's request through the cycle and leave, with a result or with one error."""
     module.no_log_values.update(secrets_in(module.params))
+    module.no_log_values.update(secret_values(module.params.get("variables")))
     try:
         request = make_request(module.params)
+        module.no_log_values.update(secret_values(request.notes.variables))
         outcome = EnvironmentManager(request, module.check_mode).run()
     except CondaModuleError as error:
         module.fail_json(**error.as_result())

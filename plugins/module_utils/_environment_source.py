@@ -1,17 +1,26 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads what declares a whole environment: an explicit lock, or an ``environment.yml``."""
+"""Reads what declares an environment: an explicit lock or an ``environment.yml``, and what stands beside."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_file import (
     EnvironmentFile,
     EnvironmentFileError,
     parse_environment,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_notes import Notes
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_pins import (
+    given_pins,
+    parsed_pins,
+    violations,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_variables import (
+    given_variables,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import (
@@ -20,14 +29,23 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock impo
     foreign_platforms,
     parse_lock,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PackageRecord
 
 
-def read_text(option: str, path: str) -> str:
-    """The text of the file that ``option`` names.
+def read_text(params: Mapping[str, Any], option: str) -> str:
+    """The text of the file on the managed host that ``option`` names.
 
     Raises:
-        CondaModuleError: it cannot be read, or is no UTF-8.
+        CondaModuleError: it cannot be read, is no UTF-8, or is one of the controller.
     """
+    path = params[option]
+    if not params["remote_src"]:
+        raise CondaModuleError(
+            f"The option {option} names a file of the controller ({path}), which the action of conda_env"
+            " reads; that action did not run. Nothing was changed.",
+            hint="call the module as llmfleet.conda.conda_env in a task, or set remote_src: true for a file"
+            " of the managed host.",
+        )
     try:
         with open(path, encoding="utf-8") as stream:
             return stream.read()
@@ -35,7 +53,8 @@ def read_text(option: str, path: str) -> str:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise CondaModuleError(
             f"The file of the option {option} cannot be read: {path}: {reason}. Nothing was changed.",
-            hint="the path is one on the managed host: copy the file there first, readable for this user.",
+            hint="with remote_src: true the path is one on the managed host: copy the file there first,"
+            " readable for this user, or leave out remote_src for a file on the controller.",
         ) from error
 
 
@@ -56,7 +75,7 @@ def read_lock(params: Mapping[str, Any]) -> tuple[LockedPackage, ...] | None:
             " it. Nothing was changed.",
             hint=f"leave out {option}, or {other}.",
         )
-    text = read_text(option, path) if path is not None else _lines(lock)
+    text = read_text(params, option) if path is not None else _lines(lock)
     try:
         packages = parse_lock(text)
         if not packages:
@@ -69,6 +88,49 @@ def read_lock(params: Mapping[str, Any]) -> tuple[LockedPackage, ...] | None:
             hint="give what 'conda list --explicit --md5' prints on a host of the same platform.",
         ) from error
     return packages
+
+
+def read_notes(params: Mapping[str, Any], declared: EnvironmentFile) -> Notes:
+    """What is to stand beside the packages: the options ``frozen``, ``pinned`` and ``variables``.
+
+    Variables of ``declared`` count as well, below those of the option.
+
+    Raises:
+        CondaModuleError: an option, or the variables of ``declared``, cannot be used.
+    """
+    if params["state"] == "absent":
+        return Notes(frozen=params.get("frozen"))
+    variables = None
+    option = "environment" if params.get("environment") is not None else "environment_file"
+    for given, source in ((declared.variables, option), (params.get("variables"), "variables")):
+        if given is not None:
+            variables = {**(variables or {}), **given_variables(given, source)}
+    pinned = params.get("pinned")
+    return Notes(
+        frozen=params.get("frozen"),
+        pinned=None if pinned is None else given_pins(pinned),
+        variables=variables,
+    )
+
+
+def check_lock_against_pins(lock: Sequence[LockedPackage], pins: Sequence[str]) -> None:
+    """Refuse pins that the lock does not keep to; no solver looks at them when a lock is linked.
+
+    Raises:
+        CondaModuleError: a package of the lock is none that its pin allows.
+    """
+    records = {
+        package.name: PackageRecord(
+            package.name, package.version, package.build, channel=package.url
+        )
+        for package in lock
+    }
+    if broken := violations(parsed_pins(pins), records):
+        said = ", ".join(f"{pin.text} and {record.label}" for pin, record in broken)
+        raise CondaModuleError(
+            f"The option pinned and the lock exclude each other: {said}. Nothing was changed.",
+            hint="correct the pins, or make the lock anew.",
+        )
 
 
 def _lines(value: Any) -> str:
@@ -93,7 +155,7 @@ def read_environment(params: Mapping[str, Any]) -> EnvironmentFile:
         return EnvironmentFile()
     option = "environment" if path is None else "environment_file"
     try:
-        return parse_environment(given if path is None else read_text(option, path))
+        return parse_environment(given if path is None else read_text(params, option))
     except EnvironmentFileError as error:
         where = f" ({path})" if path is not None else ""
         raise CondaModuleError(

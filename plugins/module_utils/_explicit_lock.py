@@ -10,6 +10,8 @@ by ``#`` and a digest. conda 24.7 understands an MD5 there and refuses anything 
 
 from __future__ import annotations
 
+import hashlib
+import os
 import platform
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -156,6 +158,34 @@ def other_files(locked: Sequence[LockedPackage], observed: PrefixState) -> set[s
         and observed.records[package.name].label == package.label
         and not package.same_file(observed.records[package.name])
     }
+
+
+def wrong_archives(locked: Sequence[LockedPackage], caches: Sequence[str]) -> list[str]:
+    """Names of packages whose archive in a package cache has another SHA-256 than the lock gives.
+
+    Archives that are not there, because only their unpacked form was kept, are passed over.
+    """
+    wrong = []
+    for package in locked:
+        if not package.sha256:
+            continue
+        file_name = unquote(package.url.rsplit("/", 1)[1])
+        found = {_sha256(os.path.join(cache, file_name)) for cache in caches} - {""}
+        if found and package.sha256 not in found:
+            wrong.append(package.name)
+    return wrong
+
+
+def _sha256(path: str) -> str:
+    """The hex digits of the file's SHA-256, nothing when it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as stream:
+            for block in iter(lambda: stream.read(1 << 20), b""):
+                digest.update(block)
+    except OSError:
+        return ""
+    return digest.hexdigest()
 
 
 def plan_lock(

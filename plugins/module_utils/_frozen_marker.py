@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import FROZEN
 
@@ -20,6 +20,16 @@ def set_marker(prefix: str, content: bytes = b"") -> None:
     """
     with open(os.path.join(prefix, FROZEN), "wb") as stream:
         stream.write(content)
+
+
+def remove_marker(prefix: str) -> None:
+    """Remove the marker of the environment at ``prefix``, if it has one.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    with suppress(FileNotFoundError):
+        os.unlink(os.path.join(prefix, FROZEN))
 
 
 @contextmanager

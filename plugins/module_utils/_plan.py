@@ -34,14 +34,14 @@ class Plan:
         recreate: a half-made prefix is removed before anything else.
         create: ``conda create`` with ``install``.
         remove: names to remove.
-        reinstall: names whose files or records are damaged.
+        reinstall: names whose files are damaged, or that are to be linked anew.
         install: specs to install.
         unasked: those of them that the task did not name: what a cut-off or damaged environment has lost is
             put back, yet must not go down in its history as somebody's wish.
         update: specs for which a newer package is looked for; only conda can say whether there is one.
         quarantine: unreadable record files in ``conda-meta`` that are set aside before ``install``.
         delete: the whole environment is removed.
-        freeze: the marker ``conda-meta/frozen`` is set (True), removed (False), or already right (None).
+        notes: what stands beside the packages (the marker of a frozen one, pins, variables) is written.
         reasons: one sentence for each thing that is not as wanted.
     """
 
@@ -54,13 +54,18 @@ class Plan:
     update: tuple[str, ...] = ()
     quarantine: tuple[str, ...] = ()
     delete: bool = False
-    freeze: bool | None = None
+    notes: bool = False
     reasons: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         steps = (self.remove, self.reinstall, self.install, self.update, self.quarantine)
         whole = self.recreate or self.create or self.delete
-        return whole or self.freeze is not None or any(steps)
+        return whole or self.notes or any(steps)
+
+    @property
+    def specs(self) -> tuple[str, ...]:
+        """All specs that conda is given, each once."""
+        return tuple(dict.fromkeys((*self.install, *self.update)))
 
     def as_result(self) -> dict[str, object]:
         """The plan as a module returns it."""
@@ -139,6 +144,21 @@ def closure(names: Iterable[str], records: Mapping[str, PackageRecord]) -> set[s
             depends.extend(_COMES_WITH_PYTHON)
         waiting.extend(depend for depend in depends if depend in records)
     return reached
+
+
+def dependents(names: Iterable[str], records: Mapping[str, PackageRecord]) -> set[str]:
+    """``names`` and all of ``records`` that depend on them, directly or not."""
+    reached = set(names)
+    while True:
+        more = {
+            record.name
+            for record in records.values()
+            if record.name not in reached
+            and any(_dependency_name(text) in reached for text in record.depends)
+        }
+        if not more:
+            return reached
+        reached |= more
 
 
 def plan_packages(

@@ -34,20 +34,23 @@ options:
   environment:
     description:
       - What an C(environment.yml) declares, as a mapping or as the text of such a file.
-      - Understood are the keys C(dependencies), C(channels), and C(name) and C(prefix), which are not used,
-        since the task says where the environment is. Any other key is refused, C(variables) among them,
-        unless it is empty.
+      - Understood are the keys C(dependencies), C(channels), C(variables), and C(name) and C(prefix), which
+        are not used, since the task says where the environment is. Any other key is refused.
       - The match specs of C(dependencies) count like those of O(packages), which are added to them.
       - C(channels) counts when the option O(channels) is empty, and then conda uses these channels only.
         C(nodefaults) among them is no channel.
       - The C(pip) section is not installed here. It is returned as RV(pip_requirements), for
         M(llmfleet.conda.conda_pip).
+      - C(variables) count like those of the option O(variables), which win.
       - A text may use what such files consist of. Forms of YAML beyond that, such as anchors and values over
         several lines, are refused with the number of the line.
     type: raw
   environment_file:
     description:
-      - Path on the managed host of an C(environment.yml), read as the text of O(environment).
+      - Name of a file with the text of O(environment), usually called C(environment.yml).
+      - It is looked for on the controller as M(ansible.builtin.copy) does it (in C(files) beside the role or
+        the play, then beside the play), and may be encrypted with Ansible Vault.
+      - With O(remote_src=true) it is a path on the managed host.
     type: path
   lock:
     description:
@@ -64,8 +67,36 @@ options:
     type: raw
   lock_file:
     description:
-      - Path on the managed host of a file with what O(lock) takes.
+      - Name of a file with the text of O(lock), looked for like O(environment_file).
     type: path
+  remote_src:
+    description:
+      - Whether O(environment_file) and O(lock_file) are files of the managed host. When V(false), they are
+        files of the controller.
+    type: bool
+    default: false
+  pinned:
+    description:
+      - The pins of the environment, each a match spec for one package. conda keeps them in the file
+        C(conda-meta/pinned) and allows nothing else for these packages from then on, whoever calls it.
+      - A pin installs nothing. A package that is there in another version is changed, in the same run.
+      - The list is all the pins there are. When it is empty, the file goes; when the option is omitted, the
+        file stays as it is.
+      - What conda could only do against the pins, those of the option or those that are there, fails before
+        anything is changed, also where the solver of conda would pass over them.
+    type: list
+    elements: str
+  variables:
+    description:
+      - Variables that C(conda activate) sets, by name, as C(conda env config vars set) keeps them in
+        C(conda-meta/state). Write the values in quotes.
+      - A variable whose value is null is taken away. Variables that the option does not name stay.
+      - A value may be a text or a whole number, without single quotes and line breaks, on which
+        C(conda activate) would fail.
+      - Values are shown in no diff and no result. Those with a name like C(HF_TOKEN) or C(API_KEY) are masked
+        in the log of the options as well.
+      - Everybody who may read the environment can read the values, also the secret ones.
+    type: dict
   state:
     description:
       - V(present) makes the environment and installs what is not satisfied, leaving alone what is.
@@ -82,8 +113,10 @@ options:
     description:
       - Remove the environment and make it anew when it is not as the task wants it, instead of changing it.
       - Nothing is done as long as it is as wanted; damaged packages make a difference too.
-      - All that is in it goes, what pip installed and files of people included. Before that, conda must have
-        found a solution for O(packages); a lock is not tried before.
+      - All that is in it goes, what pip installed, pins and files of people included. Before that, conda must
+        have found a solution and put all packages of it, or those of the lock, into its package cache, so
+        that neither a mirror that is down nor a missing package costs the environment.
+      - Pins, variables and the marker of a frozen environment alone are no reason to make it anew.
       - Cannot be given with V(latest) for O(state).
     type: bool
     default: false
@@ -95,6 +128,10 @@ options:
         that. V(false) also allows to remove the environment.
       - When omitted, the marker stays as it is, and a frozen environment that is not as wanted is an error.
     type: bool
+attributes:
+  action:
+    support: full
+    description: Has an action on the controller, which reads O(environment_file) and O(lock_file) there.
 seealso:
   - module: llmfleet.conda.conda_package
   - module: llmfleet.conda.conda_pip
@@ -126,11 +163,27 @@ EXAMPLES = r"""
     channels: [conda-forge]
     state: latest
 
+- name: Made from the package cache alone, with another conda and half an hour of patience
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    packages: [python=3.12]
+    offline: true
+    executable: /opt/miniforge3/bin/mamba
+    timeout: 1800
+
+- name: The packages as declared, whatever became of their files
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    packages: [python=3.12]
+    repair: false
+
 - name: The environment of an environment.yml that lies on the controller
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3
     name: llm
-    environment: "{{ lookup('ansible.builtin.file', 'environment.yml') }}"
+    environment_file: environment.yml
   register: llm_environment
 
 - name: The pip section of that file
@@ -145,6 +198,7 @@ EXAMPLES = r"""
     installation: /opt/miniconda3
     name: llm
     environment_file: /srv/project/environment.yml
+    remote_src: true
     packages: [ipykernel]
     prune: true
 
@@ -160,13 +214,21 @@ EXAMPLES = r"""
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3
     name: llm
-    lock: "{{ lookup('ansible.builtin.file', 'llm.linux-64.lock') }}"
+    lock_file: llm.linux-64.lock
 
 - name: Exactly the packages of a lock that lies on the host
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3
     name: llm
     lock_file: /srv/locks/llm.linux-64.lock
+    remote_src: true
+
+- name: Exactly these packages
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: tools
+    lock:
+      - https://conda.anaconda.org/conda-forge/noarch/six-1.17.0-pyhe01879c_1.conda
 
 - name: Made anew when it differs, and protected from changes by hand
   llmfleet.conda.conda_env:
@@ -176,6 +238,32 @@ EXAMPLES = r"""
     channels: [conda-forge]
     recreate: true
     frozen: true
+
+- name: NumPy stays below 2 here, whoever calls conda
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    packages: [python=3.12, numpy, pandas]
+    pinned: ["numpy<2"]
+    channels: [conda-forge]
+
+- name: Two channels, of which the first counts for all that it has
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    packages: [python=3.12, pytorch]
+    channels: [conda-forge, nvidia]
+    channel_priority: strict
+
+- name: Variables for everybody who activates the environment
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    packages: [python=3.12]
+    variables:
+      HF_HOME: /srv/huggingface
+      OMP_NUM_THREADS: "8"
+      TRANSFORMERS_CACHE: null
 
 - name: The environment is gone
   llmfleet.conda.conda_env:
@@ -223,6 +311,22 @@ pip_requirements:
   type: list
   elements: str
   sample: ["transformers>=4.40"]
+added:
+  description:
+    - Lines that the diff adds, also in check mode, a package each.
+    - Pins, variables and the marker of a frozen environment stand in parentheses.
+  returned: success
+  type: list
+  elements: str
+  sample: ["numpy 2.3.5 py312h33ff503_0 conda-forge"]
+removed:
+  description:
+    - Lines that the diff removes, also in check mode, a package each.
+    - Pins, variables and the marker of a frozen environment stand in parentheses.
+  returned: success
+  type: list
+  elements: str
+  sample: ["numpy 1.26.4 py312heda63a1_0 conda-forge"]
 plan:
   description: What had to be done, and why.
   returned: success
@@ -244,7 +348,7 @@ plan:
       type: list
       elements: str
     reinstall:
-      description: Names of damaged packages.
+      description: Names of packages to link anew, because they are damaged.
       type: list
       elements: str
     delete:
@@ -277,6 +381,9 @@ def main() -> None:
             "environment_file": {"type": "path"},
             "lock": {"type": "raw"},
             "lock_file": {"type": "path"},
+            "remote_src": {"type": "bool", "default": False},
+            "pinned": {"type": "list", "elements": "str"},
+            "variables": {"type": "dict"},
             "state": {
                 "type": "str",
                 "choices": ["present", "absent", "latest"],

@@ -30,13 +30,25 @@ options:
     description:
       - V(present) installs what is not satisfied and leaves alone what is.
       - V(latest) also looks for newer packages within the specs, which starts conda on every run.
-      - V(absent) removes the packages that fulfil a spec, and what depends on them.
+      - V(absent) removes the packages that fulfil a spec, and what depends on them. RV(removed) names all of
+        it, also in check mode.
     type: str
     choices: [present, absent, latest]
     default: present
+  force_reinstall:
+    description:
+      - Link the packages of O(packages) that are there anew, in the version and build that they have, though
+        they look sound. What is not there is installed as always.
+      - Each run does so and reports a change, so this is not idempotent. Packages with missing or truncated
+        files need no such order, see O(repair).
+      - Cannot be given with another O(state) than V(present).
+    type: bool
+    default: false
 seealso:
   - module: llmfleet.conda.conda_env
 notes:
+  - The pins of the environment (C(conda-meta/pinned), see O(llmfleet.conda.conda_env#module:pinned)) count
+    here too. What they forbid fails and names them, before anything is changed.
   - V(latest) for O(state) has to ask conda's solver each time, so it is never quick.
 """
 
@@ -54,6 +66,35 @@ EXAMPLES = r"""
     name: llm
     packages: [scikit-learn]
     state: absent
+
+- name: Install a package of the second channel, from the cache where it has it
+  llmfleet.conda.conda_package:
+    installation: /opt/miniconda3
+    prefix: /srv/envs/llm
+    packages: [cuda-nvcc]
+    channels: [conda-forge, nvidia]
+    channel_priority: flexible
+    offline: true
+    repair: false
+    executable: /opt/miniforge3/bin/conda
+    timeout: 600
+
+- name: Certificates as their package has them, whatever somebody did to the files
+  llmfleet.conda.conda_package:
+    installation: /opt/miniconda3
+    name: llm
+    packages: [ca-certificates]
+    channels: [conda-forge]
+    force_reinstall: true
+
+- name: See what would go with a package
+  llmfleet.conda.conda_package:
+    installation: /opt/miniconda3
+    name: llm
+    packages: [numpy]
+    state: absent
+  check_mode: true
+  register: without_numpy
 
 - name: Keep certificates current in the base environment
   llmfleet.conda.conda_package:
@@ -97,6 +138,18 @@ packages:
       description: Canonical name of the channel it came from.
       type: str
       sample: conda-forge
+added:
+  description: Lines that the diff adds, also in check mode, a package each.
+  returned: success
+  type: list
+  elements: str
+  sample: ["numpy 2.3.5 py312h33ff503_0 conda-forge"]
+removed:
+  description: Lines that the diff removes, also in check mode, a package each.
+  returned: success
+  type: list
+  elements: str
+  sample: ["numpy 1.26.4 py312heda63a1_0 conda-forge"]
 plan:
   description: What had to be done, and why.
   returned: success
@@ -118,7 +171,7 @@ plan:
       type: list
       elements: str
     reinstall:
-      description: Names of damaged packages.
+      description: Names of packages to link anew, because they are damaged or O(force_reinstall) says so.
       type: list
       elements: str
     delete:
@@ -152,6 +205,7 @@ def main() -> None:
                 "choices": ["present", "absent", "latest"],
                 "default": "present",
             },
+            "force_reinstall": {"type": "bool", "default": False},
         },
         mutually_exclusive=[("name", "prefix")],
         required_one_of=[("name", "prefix")],

@@ -35,24 +35,33 @@ class ControllerFileAction(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         del tmp
         arguments = dict(self._task.args)
+        names: dict[str, str] = {}
         try:
-            if not boolean(arguments.get("remote_src") or False):
+            if self.files_count(arguments) and not boolean(arguments.get("remote_src") or False):
                 for file_option, text_option in self.TEXT_OPTIONS.items():
                     # Both given is an error that the module words.
                     if arguments.get(file_option) and arguments.get(text_option) is None:
-                        arguments[text_option] = self.text_of(
-                            file_option, arguments.pop(file_option)
-                        )
+                        name = arguments.pop(file_option)
+                        arguments[text_option] = self.text_of(file_option, name)
+                        names[text_option] = f"{file_option} ({name})"
         except TypeError as error:
             return {**result, "failed": True, "msg": f"The option remote_src: {error}"}
         except AnsibleError as error:
             return {**result, "failed": True, "msg": str(error)}
-        return {
-            **result,
-            **self._execute_module(
-                module_args=arguments, task_vars=task_vars, wrap_async=self._task.async_val
-            ),
-        }
+        result |= self._execute_module(
+            module_args=arguments, task_vars=task_vars, wrap_async=self._task.async_val
+        )
+        for text_option, said in names.items():
+            # The module knows the text only; the person knows the file.
+            if isinstance(result.get("msg"), str):
+                result["msg"] = result["msg"].replace(
+                    f"The option {text_option} ", f"The option {said} "
+                )
+        return result
+
+    def files_count(self, arguments: Mapping[str, Any]) -> bool:
+        """Whether the files matter at all for a task with these ``arguments``."""
+        return bool(arguments)
 
     def text_of(self, option: str, name: str) -> str:
         """The text of the controller's file ``name``.

@@ -45,6 +45,27 @@ CASES: dict[str, list[Call]] = {
         env(state="absent"),
         env(state="absent"),
     ],
+    "pins, variables, the marker and what is linked anew": [
+        env("lab-upgrade", pinned=["lab-upgrade<2"], variables={"LAB_A": "1"}),
+        env("lab-upgrade", state="latest"),
+        env(pinned=["lab-upgrade=1.0"], variables={"LAB_A": "2", "LAB_B": "x"}),
+        package("lab-upgrade>=1.1"),
+        env("lab-upgrade=2.0", "lab-rebuilt", pinned=[], channel_priority="strict"),
+        package("lab-rebuilt", force_reinstall=True),
+        env(variables={"LAB_A": None, "LAB_C": None}, frozen=True),
+        package("lab-needs-glibc"),
+        env(
+            "lab-needs-glibc",
+            "lab-upgrade<2",
+            recreate=True,
+            frozen=True,
+            pinned=["lab-rebuilt=1.0"],
+        ),
+        env(
+            environment={"dependencies": ["lab-rebuilt"], "variables": {"LAB_A": "3"}}, frozen=False
+        ),
+        env(state="absent"),
+    ],
     "an empty environment": [env(), env(prune=True), package("lab-upgrade", state="absent")],
     "calls that fail": [
         package("lab-upgrade"),

@@ -41,7 +41,7 @@ def test_from_a_file(
     path = tmp_path / "environment.yml"
     path.write_text(TEXT.format(channel=f"{mirror.url}/conda/lab"))
     prefix = tmp_path / "env"
-    result = four_steps("conda_env", options(prefix, environment_file=str(path)))
+    result = four_steps("conda_env", options(prefix, environment_file=str(path), remote_src=True))
     assert versions(prefix) == {"lab-upgrade": "1.1", "lab-needs-glibc": "1.0"}
     assert result["pip_requirements"] == ["requests>=2", "six"]
     # The real conda reads the same specs out of its own export.
@@ -104,8 +104,12 @@ def test_absent_needs_no_file(make_env: MakeEnv, four_steps: Steps, options: Any
     [
         ({"environment": "dependencies:\n  - a\n  - *b\n"}, "line 3: "),
         ({"environment": {"dependencies": ["six>=1,"]}}, "The option environment has a spec"),
-        ({"environment": {"dependencies": [], "variables": {"A": 1}}}, "variables are not"),
-        ({"environment_file": "/nowhere/env.yml"}, "/nowhere/env.yml: No such file"),
+        ({"environment": {"dependencies": [], "variables": {"A": True}}}, "quote it"),
+        (
+            {"environment_file": "/nowhere/env.yml", "remote_src": True},
+            "/nowhere/env.yml: No such file",
+        ),
+        ({"environment_file": "env.yml"}, "names a file of the controller (env.yml)"),
         ({"environment": {}, "environment_file": "/x"}, "mutually exclusive"),
         ({"environment": {"dependencies": []}, "lock": ["x"]}, "mutually exclusive"),
     ],

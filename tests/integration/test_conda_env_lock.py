@@ -66,7 +66,7 @@ def test_the_lock_of_conda_itself_makes_the_same_environment(
     path = tmp_path / "lock.txt"
     path.write_text(text)
     prefix = tmp_path / "env"
-    four_steps("conda_env", options(prefix, lock_file=str(path)))
+    four_steps("conda_env", options(prefix, lock_file=str(path), remote_src=True))
     listed = [conda("list", "--prefix", str(place)) for place in (original, prefix)]
     assert listed[0] == listed[1]
 
@@ -130,7 +130,8 @@ def test_another_file_than_the_locked_one_fails_and_leaves_no_environment(
         ({"lock": ["six=1.16"]}, "line 1: the URL of a package"),
         ({"lock": []}, "there is no package in it"),
         ({"lock": {"six": 1}}, "neither a text nor a list"),
-        ({"lock_file": "/nowhere/lock"}, "/nowhere/lock: No such file"),
+        ({"lock_file": "/nowhere/lock", "remote_src": True}, "/nowhere/lock: No such file"),
+        ({"lock_file": "lock"}, "names a file of the controller (lock)"),
         ({"lock": ["https://host/lab/win-64/six-1.0-0.conda"]}, "are for win-64"),
         ({"lock": ["x"], "packages": ["six"]}, "the option packages cannot be given"),
         ({"lock": ["x"], "state": "latest"}, "the state latest cannot be given"),
@@ -144,6 +145,19 @@ def test_refused(
     assert result["rc"] == 1
     assert said in result["msg"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pins_that_the_lock_does_not_keep_to_are_refused(
+    tmp_path: Path, run_module: Any, four_steps: Steps, options: Any, line: Any
+) -> None:
+    lock = [line("lab-upgrade-1.0-lab_0")]
+    prefix = tmp_path / "env"
+    result = run_module("conda_env", options(prefix, lock=lock, pinned=["lab-upgrade>=2"]))
+    assert result["rc"] == 1
+    assert "The option pinned and the lock exclude each other: lab-upgrade>=2" in result["msg"]
+    assert list(tmp_path.iterdir()) == []
+    four_steps("conda_env", options(prefix, lock=lock, pinned=["lab-upgrade<2"]))
+    assert (prefix / "conda-meta" / "pinned").read_text() == "lab-upgrade<2\n"
 
 
 def test_a_base_is_never_locked(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.integration.four_steps import Steps
+from tests.integration.snapshot import changes, snapshot
 
 Versions = Callable[[Path], dict[str, str]]
 MakeEnv = Callable[..., Path]
@@ -82,3 +84,54 @@ def test_a_frozen_environment_is_removed_on_purpose(
     assert run_module("conda_env", options(prefix, "lab-upgrade", frozen=True))["changed"]
     four_steps("conda_env", options(prefix, state="absent", frozen=False))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_a_mirror_that_is_down_does_not_cost_the_environment(
+    locked: bool,
+    make_env: MakeEnv,
+    four_steps: Steps,
+    run_module: Any,
+    options: Any,
+    versions: Versions,
+    mirror: Any,
+    conda_installation: Path,
+) -> None:
+    prefix = make_env("lab-upgrade=1.0")
+    for cached in (conda_installation / "pkgs").glob("lab-needs-glibc-1.0-*"):
+        shutil.rmtree(cached) if cached.is_dir() else cached.unlink()
+    url = f"{mirror.url}/conda/lab/noarch/lab-needs-glibc-1.0-lab_0.conda"
+    packages = [] if locked else ["lab-needs-glibc"]
+    wanted = options(prefix, *packages, recreate=True, lock=[url] if locked else None)
+    before = snapshot(prefix)
+    mirror.fault("/conda/lab/noarch/*.conda", "status", code=503)
+    result = run_module("conda_env", wanted)
+    assert (result["rc"], result["error_kind"]) == (1, "network"), result
+    # The journal came and went.
+    assert changes(before, snapshot(prefix)) in ([], [str(prefix / "conda-meta")])
+    mirror.clear_faults()
+    four_steps("conda_env", wanted)
+    assert versions(prefix) == {"lab-needs-glibc": "1.0"}
+
+
+def test_another_file_than_the_locked_one_does_not_cost_the_environment(
+    make_env: MakeEnv, run_module: Any, options: Any, versions: Versions, mirror: Any
+) -> None:
+    prefix = make_env("lab-upgrade=1.0")
+    url = f"{mirror.url}/conda/lab/noarch/lab-needs-glibc-1.0-lab_0.conda"
+    for digest in ("0" * 64, "0" * 32):
+        wanted = options(prefix, recreate=True, lock=[f"{url}#{digest}"])
+        result = run_module("conda_env", wanted)
+        assert result["rc"] == 1
+        assert versions(prefix) == {"lab-upgrade": "1.0"}
+
+
+def test_notes_alone_are_no_reason_to_make_it_anew(
+    tmp_path: Path, run_module: Any, four_steps: Steps, options: Any
+) -> None:
+    prefix = tmp_path / "env"
+    assert run_module("conda_env", options(prefix, "lab-upgrade=1.0"))["changed"]
+    (prefix / "mine.txt").write_text("")
+    wanted = options(prefix, "lab-upgrade", recreate=True, pinned=["lab-upgrade<2"])
+    four_steps("conda_env", {**wanted, "variables": {"A": "1"}, "frozen": True})
+    assert (prefix / "mine.txt").exists()

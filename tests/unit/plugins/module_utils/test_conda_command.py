@@ -437,3 +437,22 @@ def test_not_found_offline_has_a_hint_of_its_own(fake: Scripted) -> None:
     with pytest.raises(CondaModuleError) as error:
         fake.conda().install("/opt/env", ["x"], ["--offline"])
     assert "offline" in (error.value.hint or "")
+
+
+def test_settings_reach_every_run(fake: Scripted) -> None:
+    conda = Conda("/opt/base", str(fake.executable), 30, {"CONDA_CHANNEL_PRIORITY": "strict"})
+    conda.install("/opt/env", ["six"], [], dry_run=True)
+    conda.install("/opt/env", ["six"], [])
+    seen = [call["env"]["CONDA_CHANNEL_PRIORITY"] for call in fake.calls()]
+    assert seen == ["strict", "strict"]
+
+
+def test_download_only_ends_well_with_an_error_document(fake: Scripted) -> None:
+    document = json.dumps(
+        {"exception_name": "CondaExitZero", "message": "Package caches prepared."}
+    )
+    fake.reply({"stderr": document})
+    assert fake.conda().install("/opt/env", ["six"], ["--download-only"]) == Solution((), ())
+    fake.reply({"stderr": document, "rc": 1})
+    with pytest.raises(CondaModuleError):
+        fake.conda().install("/opt/env", ["six"], ["--download-only"])

@@ -15,11 +15,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_environment 
     Outcome,
     diff_of,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_plan import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_notes import Notes
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_plan import plan
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_request import (
     Observed,
     Request,
     observe,
-    plan,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import parse_lock
@@ -38,6 +39,11 @@ with open(here / "calls", "a") as stream:
 mode = (here / "mode").read_text() if (here / "mode").exists() else ""
 if mode == "refuse":
     print(json.dumps({{"exception_name": "PackagesNotFoundError", "message": "no such thing"}}))
+    sys.exit(1)
+if mode == "conflict":
+    # What conda 26.7.1 with libmamba says, shortened.
+    print(json.dumps({{"exception_name": "SpecsConfigurationConflictError", "message":
+        "Requested specs conflict with configured specs.  pinned specs: \\n    - six=1"}}))
     sys.exit(1)
 command, prefix, rest = argv[0], Path(argv[2]), [
     a for before, a in zip(argv[2:], argv[3:]) if not a.startswith("-") and before != "--channel"]
@@ -126,9 +132,13 @@ class World:
             "executable": str(self.tools / "conda"),
             "timeout": 30.0,
         }
+        noted = {
+            key: options.pop(key) for key in ("frozen", "pinned", "variables") if key in options
+        }
         return Request(
             installation=str(self.installation),
             wanted=parse_specs(packages),
+            notes=Notes(**noted),
             **{**defaults, **options},
         )
 
@@ -195,6 +205,122 @@ def test_the_marker_is_set_and_removed_without_conda(world: World) -> None:
     assert world.both("six", frozen=False).changed
     assert not frozen(world)
     assert len(world.calls()) == started
+
+
+def test_pins_and_variables_alone_start_no_conda(world: World) -> None:
+    world.run("six=1.0")
+    started = len(world.calls())
+    done = world.both("six", pinned=("six<2",), variables={"A": "1"})
+    assert done.plan.notes
+    assert done.plan.reasons == ("the pins are to be six<2", "the variable A is to be set")
+    assert done.after == ["(pinned: six<2)", "(variable: A=********)", "six 1.0 0 lab"]
+    assert len(world.calls()) == started
+    assert not world.run("six").changed
+    assert world.both("six", pinned=()).after == ["six 1.0 0 lab"]
+
+
+def test_created_with_pins_in_two_steps(world: World) -> None:
+    done = world.both("six>=1.0", "sole", pinned=("six=2.0",), channels=("lab",))
+    assert packages(done) == ["six 2.0", "sole 1.0"]
+    real = [call for call in world.calls() if "--dry-run" not in call]
+    assert [call[0] for call in real] == ["create", "install"]
+    assert real[0][6:] == real[1][6:9] == ["--override-channels", "--channel", "lab"]
+    assert real[1][-2:] == ["six>=1.0", "sole"]
+
+
+def test_an_empty_environment_with_pins_and_variables(world: World) -> None:
+    done = world.both(pinned=("six<2",), variables={"A": "1", "B": None}, frozen=True)
+    assert done.after == ["(frozen)", "(pinned: six<2)", "(variable: A=********)"]
+    assert world.both(state="absent", frozen=False).after is None
+
+
+def test_a_pin_changes_a_package_and_not_the_history(world: World) -> None:
+    world.run("six=2.0", "sole")
+    history = (world.prefix / "conda-meta/history").read_text()
+    done = world.both("sole", pinned=("six=1.0",))
+    assert done.plan.unasked == done.plan.install == ("six=1.0",)
+    assert packages(done) == ["six 1.0", "sole 1.0"]
+    assert (world.prefix / "conda-meta/history").read_text() == history
+
+
+def test_a_conda_that_passes_over_a_pin_is_stopped_before(world: World) -> None:
+    """The fake knows no pins, like the classic solver where a spec contradicts one."""
+    world.run("six=1.0")
+    pinned = world.prefix / "conda-meta" / "pinned"
+    pinned.write_text("six<2\n")
+    before = snapshot(world.prefix)
+    for options in ({}, {"pinned": ("six<2.0",)}, {"whole": False}):
+        for check in (True, False):
+            with pytest.raises(CondaModuleError, match="which the pin six<2") as caught:
+                world.run("six=2.0", check=check, **options)
+            assert caught.value.facts["error_kind"] == "pinned"
+    assert snapshot(world.prefix) == before
+    assert not world.run("six=1.0").changed
+
+
+def test_pins_come_back_when_conda_fails(world: World) -> None:
+    world.run("six=2.0", pinned=("six>1",))
+    world.mode("refuse")
+    with pytest.raises(CondaModuleError, match="keeps to the pins of the environment"):
+        world.run("six=2.0", "sole", pinned=("sole=1.0",))
+    assert (world.prefix / "conda-meta" / "pinned").read_text() == "six>1\n"
+
+
+def test_pins_of_somebody_else_are_named_when_conda_finds_no_solution(world: World) -> None:
+    world.run("six=1.0")
+    (world.prefix / "conda-meta" / "pinned").write_text("# ours\nsix<2\n")
+    world.mode("refuse")
+    with pytest.raises(CondaModuleError, match="the pins of the environment: six<2") as caught:
+        world.run("sole")
+    assert "conda-meta/pinned" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_solver_that_refuses_for_a_pin(world: World, check: bool) -> None:
+    world.run("six=1.0", pinned=("six 1.*",))
+    world.mode("conflict")
+    with pytest.raises(
+        CondaModuleError, match=r"keeps to the pins of the environment: six 1\.\*"
+    ) as caught:
+        world.run("six=2.0", check=check, whole=False)
+    assert caught.value.facts["pins"] == ["six 1.*"]
+    assert "conda-meta/pinned" in str(caught.value.hint)
+
+
+def test_what_is_cut_off_between_pins_and_packages_is_finished(world: World) -> None:
+    world.run("six=2.0")
+    (world.prefix / "conda-meta" / "pinned").write_text("six=1.0\n")
+    (world.prefix / "conda-meta" / ".llmfleet-journal").write_text('{"operation": "change"}')
+    assert packages(world.run("six", pinned=("six=1.0",))) == ["six 1.0"]
+    assert world.leftovers() == []
+
+
+def test_force_reinstall(world: World) -> None:
+    world.run("six=1.0", "sole")
+    wanted = {"whole": False, "force_reinstall": True}
+    for check in (True, False):
+        done = world.run("six", check=check, **wanted)
+        assert done.changed
+        assert done.plan.reinstall == ("six",)
+        assert done.before == ["six 1.0 0 lab (to be linked anew)", "sole 1.0 0 lab"]
+        assert done.after == ["six 1.0 0 lab", "sole 1.0 0 lab"]
+    assert world.calls()[-1][-2:] == ["--force-reinstall", "six=1.0=0"]
+
+
+def test_absent_of_an_unreadable_record_mends_it_first(world: World) -> None:
+    world.run("tqdm", "sole")
+    (world.prefix / "conda-meta" / "six-2.0-0.json").write_text("{")
+    done = world.both("six", whole=False, state="absent")
+    assert packages(done) == ["sole 1.0"]
+    assert not (world.prefix / "lib" / "six.py").exists()
+
+
+def test_recreate_fetches_before_it_removes(world: World) -> None:
+    world.run("six=1.0")
+    started = len(world.calls())
+    world.both(recreate=True, **lock("tqdm-1.0"))
+    commands = [(call[0], "--download-only" in call) for call in world.calls()[started:]]
+    assert commands == [("create", True), ("remove", False), ("create", False)]
 
 
 @pytest.mark.parametrize("wanted", [True, False])
@@ -304,7 +430,9 @@ def test_a_lock_repairs(world: World) -> None:
 
 def test_a_digest_that_differs_fails(world: World) -> None:
     wanted = lock("six-1.0", digest="#sha256:" + "0" * 64)
-    with pytest.raises(CondaModuleError, match=r"six: what was linked into .* is not the file"):
+    with pytest.raises(
+        CondaModuleError, match="six: what was linked into the environment is not the file"
+    ):
         world.run(**wanted)
     assert not world.prefix.exists()
     world.run("six=1.0")

@@ -95,7 +95,7 @@ def test_several_sections_and_repeated_specs() -> None:
         ("dependencies:\n  - pip:\n    - 1\n", "the pip section: 1 is no text"),
         ("dependencies:\n  - pip: six\n", "the pip section: a list is expected"),
         ("dependencies:\n  - npm:\n    - x\n", "only 'pip' may be a section, not ['npm']"),
-        ("dependencies: []\nvariables:\n  A: b\n", "line 2: variables are not supported"),
+        ("dependencies: []\nvariables: [A]\n", "line 2: variables: a mapping is expected"),
         ("dependencies: []\n\nplatforms: [x]\n", "line 3: the key 'platforms' is not understood"),
         ("dependencies: &x\n  - six\n", "line 1: "),
         ("dependencies:\n  - six\n  - *x\n", "line 3: "),

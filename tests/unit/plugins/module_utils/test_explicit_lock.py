@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import (
@@ -10,6 +13,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock impo
     parse_lock,
     plan_lock,
     unlike_lock,
+    wrong_archives,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import Plan
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
@@ -152,3 +156,17 @@ def test_extra_damaged_and_unreadable_packages() -> None:
         "tqdm is not in the lock",
         "x is not a package record",
     ]
+
+
+def test_archives_that_are_not_those_of_the_lock(tmp_path: Path) -> None:
+    caches = [str(tmp_path / name) for name in ("one", "two", "three")]
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "a-1!0-0.conda").write_bytes(b"archive")
+    good = hashlib.sha256(b"archive").hexdigest()
+    lines = [
+        "https://host/lab/noarch/a-1%210-0.conda#sha256:{}",
+        f"https://host/lab/noarch/not-there-1-0.conda#sha256:{SHA}",
+        f"https://host/lab/noarch/undigested-1-0.conda#{MD5}",
+    ]
+    assert wrong_archives(parse_lock("\n".join(lines).format(good)), caches) == []
+    assert wrong_archives(parse_lock("\n".join(lines).format(SHA)), caches) == ["a"]

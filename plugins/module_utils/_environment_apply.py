@@ -1,0 +1,235 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carries out the plan for an environment: the one place that has conda change one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_forecast import (
+    Forecast,
+    conda_options,
+    install_options,
+    other_file_error,
+    pins_for,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_notes import (
+    write_notes,
+    write_pins,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_pins import (
+    read_pins,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_request import (
+    Observed,
+    Request,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import (
+    LockedPackage,
+    other_files,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._frozen_marker import (
+    marker_lifted,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._linked_again import link_again
+from ansible_collections.llmfleet.conda.plugins.module_utils._plan import Plan
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+    PrefixState,
+    observe_prefix,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
+    remove_tree,
+    same_history,
+)
+
+
+class Change:
+    """Changes one environment; must run under its lock, with a journal."""
+
+    def __init__(self, request: Request, conda: Conda) -> None:
+        self.request = request
+        self.conda = conda
+        self.forecast = Forecast(request, conda)
+
+    def apply(self, todo: Plan, observed: Observed) -> None:
+        """Do what the plan says.
+
+        Raises:
+            CondaModuleError: conda failed or would fail; what was there is there, as far as conda let it.
+        """
+        request = self.request
+        if todo.create and request.notes.pinned and request.lock is None and todo.install:
+            self.forecast.creation(todo.install, observed)
+        if todo.recreate:
+            if observed.state.is_environment:
+                # What cannot be solved or fetched must not cost the environment that is there.
+                self.forecast.fetch(observed)
+            with marker_lifted(request.prefix, put_back=False):
+                self._delete(observed.state)
+        if todo.delete:
+            with marker_lifted(request.prefix, put_back=False):
+                self._delete(observed.state)
+            return
+        with self.forecast.pins_named(observed):
+            if todo.create:
+                self._create(todo)
+            else:
+                self._refuse_pinned(todo, observed)
+                with marker_lifted(request.prefix, put_back=request.notes.frozen is not False):
+                    self._change(todo, observed.state)
+        link_again(
+            self.conda,
+            request.prefix,
+            observed.state.records,
+            observed.damaged,
+            conda_options(request),
+            request.lock,
+        )
+        write_notes(request.prefix, request.notes)
+
+    def _refuse_pinned(self, todo: Plan, observed: Observed) -> None:
+        """Ask conda first where pins are about what is to be installed: it may pass over either."""
+        pinned = {pin.spec.name for pin in pins_for(self.request, observed) if pin.spec}
+        specs = todo.specs
+        names = {item.spec.name for item in self.request.wanted if item.spec and item.text in specs}
+        if self.request.lock is None and pinned and (pinned & names or todo.unasked):
+            self.forecast.change(todo, observed, observed.state.labels())
+
+    def _create(self, todo: Plan) -> None:
+        # conda create would wipe what somebody without our lock has made meanwhile.
+        request = self.request
+        now = observe_prefix(request.prefix)
+        if now.is_environment or not now.empty:
+            raise CondaModuleError(
+                f"{request.prefix} came into being while this task waited for its turn.",
+                prefix=request.prefix,
+                hint="run the task again.",
+            )
+        try:
+            if request.lock:
+                self._link(request.lock, "create")
+            elif request.notes.pinned:
+                self._create_pinned(todo.specs, request.notes.pinned)
+            else:
+                self.conda.create(request.prefix, todo.specs, conda_options(request))
+        except CondaModuleError:
+            # Only what this call made is removed: the prefix was absent or empty when it began.
+            shutil.rmtree(request.prefix, ignore_errors=True)
+            raise
+
+    def _create_pinned(self, specs: Sequence[str], pins: tuple[str, ...]) -> None:
+        # conda create refuses a directory with pins in it, so the packages come in a second step.
+        self.conda.create(self.request.prefix, [], conda_options(self.request))
+        write_pins(self.request.prefix, pins)
+        if specs:
+            self.conda.install(self.request.prefix, specs, conda_options(self.request))
+
+    def _link(self, packages: Sequence[LockedPackage], command: str) -> None:
+        """Link the packages of a lock, and nothing that is not the locked file.
+
+        Raises:
+            CondaModuleError: conda failed, or a package has another SHA-256 than the lock gives.
+        """
+        offline = ["--offline"] if self.request.offline else []
+        lines = [package.line for package in packages]
+        self.conda.link_explicitly(command, self.request.prefix, lines, offline)
+        state = observe_prefix(self.request.prefix)
+        if others := sorted(other_files(packages, state)):
+            raise other_file_error(self.request, others, "linked into the environment")
+
+    def _change_to_lock(self, todo: Plan, packages: Sequence[LockedPackage]) -> None:
+        # What is replaced need not be removed first: conda does that while it links.
+        if gone := [*todo.remove, *todo.reinstall]:
+            self.conda.remove_alone(self.request.prefix, gone)
+        asked = [
+            package
+            for package in packages
+            if package.spec in todo.install or package.name in todo.reinstall
+        ]
+        if asked:
+            self._link(asked, "install")
+
+    def _delete(self, state: PrefixState) -> None:
+        if state.is_environment:
+            self.conda.remove_environment(self.request.prefix)
+        # conda leaves what no package owns (pip's files, notes of its own); the task wants all of it gone.
+        if os.path.lexists(self.request.prefix):
+            remove_tree(self.request.prefix)
+
+    def _change(self, todo: Plan, state: PrefixState) -> None:
+        prefix = self.request.prefix
+        with _set_aside(prefix, todo.quarantine), self._pinned():
+            if self.request.lock is not None:
+                self._change_to_lock(todo, self.request.lock)
+            else:
+                self._change_packages(todo, state)
+
+    @contextmanager
+    def _pinned(self) -> Iterator[None]:
+        """Have the task's pins in force for the block; the old ones come back when it fails."""
+        pins = self.request.notes.pinned
+        if pins is None:
+            yield
+            return
+        before = read_pins(self.request.prefix)
+        write_pins(self.request.prefix, pins)
+        try:
+            yield
+        except CondaModuleError:
+            write_pins(self.request.prefix, before)
+            raise
+
+    def _change_packages(self, todo: Plan, state: PrefixState) -> None:
+        prefix = self.request.prefix
+        options = conda_options(self.request)
+        # Where packages are to be absent, conda has to know their files before it removes them.
+        if todo.unasked and self.request.state == "absent":
+            with same_history(prefix):
+                self.conda.install(prefix, todo.unasked, options)
+        if todo.remove:
+            self.conda.remove(prefix, todo.remove)
+        if self.request.state == "absent":
+            return
+        if todo.reinstall:
+            specs = [_exactly(state, name) for name in todo.reinstall]
+            with same_history(prefix):
+                self.conda.install(prefix, specs, [*options, "--force-reinstall"])
+        if todo.unasked:
+            with same_history(prefix):
+                self.conda.install(prefix, todo.unasked, options)
+        asked = [text for text in todo.specs if text not in todo.unasked]
+        if asked:
+            self.conda.install(prefix, asked, install_options(self.request, todo))
+
+
+def _exactly(state: PrefixState, name: str) -> str:
+    """A spec for the very package that is linked now, so that a repair is never an upgrade."""
+    record = state.records[name]
+    return f"{name}={record.version}={record.build}"
+
+
+@contextmanager
+def _set_aside(prefix: str, file_names: Sequence[str]) -> Iterator[None]:
+    """Rename unreadable records for the block, so that conda does not stumble over them.
+
+    They are removed when the block succeeds, and put back when it fails.
+    """
+    moved = {}
+    for file_name in file_names:
+        original = os.path.join(prefix, "conda-meta", file_name)
+        os.replace(original, f"{original}.unreadable")
+        moved[original] = f"{original}.unreadable"
+    try:
+        yield
+    except CondaModuleError:
+        for original, aside in moved.items():
+            os.replace(aside, original)
+        raise
+    for aside in moved.values():
+        os.unlink(aside)
