@@ -13,7 +13,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_notes 
     write_notes,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from tests.unit.plugins.fake_prefix import FakePrefix, snapshot
+from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 
 WANTED = Notes(frozen=True, pinned=("six<2", "a=1"), variables={"B": "2", "A": "1", "C": None})
 

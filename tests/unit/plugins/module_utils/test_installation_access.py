@@ -18,7 +18,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation_acces
     access_of,
     parse_mode,
 )
-from tests.unit.plugins.fake_prefix import FakePrefix, snapshot
+from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 
 GROUP = str(os.getgid())
 
