@@ -15,8 +15,8 @@ from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import _pip_environment
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_command import Reported
-from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import transaction
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_report import Reported
+from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import locked
 from ansible_collections.llmfleet.conda.plugins.modules import conda_pip
 from tests.integration.snapshot import changes, snapshot
 from tests.wheel_factory import metadata_text
@@ -329,7 +329,7 @@ def test_what_another_run_did_meanwhile_is_not_done_again(
     half = world.put("app", "1.0")
     (half / "METADATA").unlink()
     pip = ScriptedPip(world, [Reported("app", "1.0")])
-    real = transaction
+    real = locked
 
     @contextmanager
     def late(*arguments: Any, **more: Any) -> Iterator[None]:
@@ -337,7 +337,7 @@ def test_what_another_run_did_meanwhile_is_not_done_again(
             world.put("app", "1.0")
             yield
 
-    monkeypatch.setattr(_pip_environment, "transaction", late)
+    monkeypatch.setattr(_pip_environment, "locked", late)
     result = call("app", pip=pip)
     assert not result["changed"]
     assert pip.asked == []

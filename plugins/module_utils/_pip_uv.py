@@ -1,0 +1,291 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""uv as an installer with pip's outcome: builds its argv, runs it, reads what it lists.
+
+Where uv decides otherwise than pip by itself, it is told to do as pip does: all indexes count alike, files
+are copied rather than linked to the cache, a hash on one line wants hashes for all, plain HTTP needs a
+trusted host, the host's pip configuration is followed, and modules are compiled.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import (
+    Completed,
+    child_environment,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_configuration import (
+    PipConfiguration,
+    read_configuration,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_errors import PipFailure
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_installer import Installer
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_report import Reported
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_sources import (
+    Sources,
+    plain_http,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_uv_errors import explain
+from ansible_collections.llmfleet.conda.plugins.module_utils._python_marker import normalize_name
+from ansible_collections.llmfleet.conda.plugins.module_utils._python_requirement import (
+    Requirement,
+    parse_lines,
+)
+
+# A line of the list of changes: + installed, ~ installed again, - removed.
+_CHANGE = re.compile(r" [+~] (?P<name>[\w.-]+)==(?P<version>\S+)(?: \(from (?P<url>.+)\))?$", re.M)
+# How the host's certificates are found is the host's matter; everything else is ours to say.
+_KEPT = frozenset({"UV_SYSTEM_CERTS", "UV_NATIVE_TLS"})
+_CERTIFICATES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+class Uv(Installer):
+    """uv for one environment; `executable` is its path, the rest as for every installer."""
+
+    name = "uv"
+
+    def __init__(
+        self, prefix: str, python: str, executable: str, sources: Sources, scratch: str, **how: Any
+    ) -> None:
+        super().__init__(prefix, python, sources, scratch, **how)
+        self._executable = executable
+        self._target: str | None = None
+
+    # -- what it is asked -------------------------------------------------------------------------
+
+    def install(
+        self,
+        lines: Sequence[str],
+        constraints: Sequence[str] = (),
+        *,
+        upgrade: bool = False,
+        again: bool = False,
+        dry_run: bool = False,
+    ) -> list[Reported]:
+        """See Installer. What distributions need is not reported: uv does not tell."""
+        wanted = parse_lines(lines, "requirements")
+        path = self._write("requirements.txt", [*self._source_lines(), *lines])
+        argv = ["install", "--requirement", path]
+        if constraints:
+            argv += ["--constraint", self._write("constraints.txt", constraints)]
+        if any(line.hashes for line in wanted):
+            argv += ["--require-hashes"]
+        if upgrade:
+            for name in sorted({line.name for line in wanted}):
+                argv += ["--upgrade-package", name]
+        if again:
+            argv += ["--reinstall", "--no-deps"]
+        if dry_run:
+            argv += ["--dry-run"]
+        if self._target:
+            argv += ["--target", self._target]
+        done = self._call(self._argv(argv), asked=list(lines))
+        found = parse_changes(done.stderr, wanted)
+        if not dry_run:
+            self._compile(found)
+        return found
+
+    def uninstall(self, names: Sequence[str]) -> None:
+        """See Installer."""
+        self._call(self._argv(["uninstall", *names]), asked=list(names), attempts=1)
+
+    def check(self) -> list[str]:
+        """See Installer; the lines are those of `uv pip check`."""
+        done = self._run(self._argv(["check"]))
+        if done.rc == 0 and not done.timed_out:
+            return []
+        lines = [line.strip() for line in done.stderr.splitlines()]
+        found = [line for line in lines if line.startswith("The package ")]
+        if done.timed_out or done.rc != 1 or not found:
+            raise self._error(self._explain(done), [])
+        return found
+
+    def overlook(self, site_packages: str, paths: Sequence[str]) -> None:
+        """See Installer. uv takes a directory of its own for what is installed, with nothing but metadata."""
+        shadow = os.path.join(self._scratch, "site-packages")
+        left_out = {os.path.basename(path) for path in paths}
+        for entry in os.listdir(site_packages):
+            path = os.path.join(site_packages, entry)
+            if entry in left_out or not entry.endswith((".dist-info", ".egg-info")):
+                continue
+            if os.path.isdir(path):
+                # uv passes over links to directories.
+                os.makedirs(os.path.join(shadow, entry))
+                for file in os.listdir(path):
+                    os.symlink(os.path.join(path, file), os.path.join(shadow, entry, file))
+        os.makedirs(shadow, exist_ok=True)
+        self._target = shadow
+
+    # -- how it is asked --------------------------------------------------------------------------
+
+    def _argv(self, arguments: Sequence[str]) -> list[str]:
+        command, *rest = arguments
+        return [self._executable, "pip", command, "--python", self._python, *rest]
+
+    def _configuration(self) -> PipConfiguration:
+        return read_configuration(self._prefix)
+
+    def _source_lines(self) -> list[str]:
+        """Where to look, as lines of the requirements file.
+
+        Raises:
+            CondaModuleError: an index by plain HTTP is not trusted.
+        """
+        host, own = self._configuration(), self._sources
+        index, extra, links, none = (
+            own.index_url,
+            own.extra_index_urls,
+            own.find_links,
+            own.no_index,
+        )
+        if not own.replaces_configuration:
+            index, none = host.index_url, host.no_index
+            extra, links = (*host.extra_index_urls, *extra), (*host.find_links, *links)
+        trusted = (*own.trusted_hosts, *host.trusted_hosts)
+        places = [*([index] if index else []), *extra] if not none else []
+        distrusted = plain_http([*places, *links], trusted)
+        if distrusted:
+            raise self._error(
+                PipFailure(
+                    "untrusted",
+                    f"An index by plain HTTP is not used unless its host is trusted: {distrusted[0]}.",
+                    "trusted_hosts",
+                    "use HTTPS, or name the host in trusted_hosts.",
+                ),
+                [],
+            )
+        lines = ["--no-index"] if none else []
+        lines += [f"--index-url {index}"] if index and not none else []
+        lines += [f"--extra-index-url {url}" for url in extra if not none]
+        # As a URL, because a path may have blanks in it.
+        return lines + [
+            f"--find-links {link if '://' in link else 'file://' + quote(link)}" for link in links
+        ]
+
+    def _environment(self) -> dict[str, str]:
+        host, own = self._configuration(), self._sources
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name in _KEPT or not name.startswith("UV_")
+        }
+        temporary = self._temporary()
+        extra = {
+            "TMPDIR": temporary,
+            "NO_COLOR": "1",
+            # uv's own configuration could send the packages somewhere else.
+            "UV_NO_CONFIG": "1",
+            "UV_NO_PROGRESS": "1",
+            "UV_PYTHON_DOWNLOADS": "never",
+            "UV_INDEX_STRATEGY": "unsafe-best-match",
+            # Linked to the cache, a file damaged here would be damaged there and in every environment.
+            "UV_LINK_MODE": "copy",
+            "UV_HTTP_RETRIES": "2",
+        }
+        if not self._writes:
+            extra["UV_CACHE_DIR"] = os.path.join(self._scratch, "cache")
+        elif own.cache_dir:
+            extra["UV_CACHE_DIR"] = own.cache_dir
+        trusted = (*own.trusted_hosts, *host.trusted_hosts)
+        if trusted:
+            extra["UV_INSECURE_HOST"] = " ".join(trusted)
+        if host.pre:
+            extra["UV_PRERELEASE"] = "allow"
+        certificate = next((kept[name] for name in _CERTIFICATES if kept.get(name)), host.cert)
+        if certificate and not kept.get("SSL_CERT_FILE"):
+            extra["SSL_CERT_FILE"] = certificate
+        if host.proxy:
+            extra.update({"HTTP_PROXY": host.proxy, "HTTPS_PROXY": host.proxy})
+            for name in ("http_proxy", "https_proxy"):
+                kept.pop(name, None)
+        return child_environment(extra, kept)
+
+    def _explain(self, done: Completed) -> PipFailure:
+        return explain(done.rc, f"{done.stdout}\n{done.stderr}", done.timed_out)
+
+    def _compile(self, found: Iterable[Reported]) -> None:
+        """Compile what was installed, as pip does; users who may not write here could never do so.
+
+        A file that does not compile (a template, one for another Python) is left as it is, as by pip.
+        """
+        names = {one.name for one in found}
+        modules = []
+        for site_packages in _site_packages(self._prefix):
+            for entry in os.listdir(site_packages):
+                if entry.endswith(".dist-info") and normalize_name(entry.split("-")[0]) in names:
+                    modules += _modules(site_packages, entry)
+        if modules:
+            listed = self._write("modules.txt", modules)
+            argv = [self._python, "-I", "-m", "compileall", "-q", "-i", listed]
+            self._run(argv, child_environment({"TMPDIR": self._temporary()}))
+
+
+def parse_changes(text: str, wanted: Sequence[Requirement] = ()) -> list[Reported]:
+    """What uv's list of changes says was, or would be, installed.
+
+    Args:
+        text: stderr of `uv pip install`.
+        wanted: the lines that were asked for; those with a URL tell how it was written.
+    """
+    urls = {line.name: line.url for line in wanted if line.url}
+    found = []
+    for match in _CHANGE.finditer(text):
+        name = normalize_name(match["name"])
+        asked = urls.get(name) or match["url"]
+        direct_url = _direct_url(asked, match["url"] or "") if match["url"] and asked else None
+        found.append(Reported(name, match["version"], direct_url=direct_url))
+    return found
+
+
+def _direct_url(asked: str, used: str) -> dict[str, Any]:
+    """What uv will write into direct_url.json: no credentials, no fragment, no hash."""
+    bare = asked.partition("#")[0]
+    vcs, plus, location = bare.partition("+")
+    if not plus or vcs not in ("git", "hg", "svn", "bzr"):
+        return {"url": _without_credentials(bare), "archive_info": {}}
+    path_start = location.find("/", location.find("://") + 3)
+    at = location.rfind("@")
+    revision = location[at + 1 :] if at > path_start else ""
+    location = location[:at] if at > path_start else location
+    commit = used.partition("#")[0].rpartition("@")[2]
+    vcs_info = {"vcs": vcs, "commit_id": commit}
+    if revision:
+        vcs_info["requested_revision"] = revision
+    return {"url": _without_credentials(location), "vcs_info": vcs_info}
+
+
+def _without_credentials(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _site_packages(prefix: str) -> list[str]:
+    found = []
+    library = os.path.join(prefix, "lib")
+    for entry in os.listdir(library) if os.path.isdir(library) else []:
+        path = os.path.join(library, entry, "site-packages")
+        # Some builds of Python have a link python3.1 beside python3.11.
+        known = os.path.islink(os.path.join(library, entry))
+        if entry.startswith(("python", "pypy")) and os.path.isdir(path) and not known:
+            found.append(path)
+    return found
+
+
+def _modules(site_packages: str, dist_info: str) -> list[str]:
+    """The Python files of a distribution below site-packages, by its RECORD."""
+    try:
+        with open(os.path.join(site_packages, dist_info, "RECORD"), encoding="utf-8") as stream:
+            paths = [line.split(",")[0] for line in stream]
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [
+        os.path.join(site_packages, path)
+        for path in paths
+        if path.endswith(".py") and not path.startswith(("..", "/"))
+    ]
