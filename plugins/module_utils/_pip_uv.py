@@ -10,16 +10,18 @@ trusted host, the host's pip configuration is followed, and modules are compiled
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import (
     Completed,
     child_environment,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_configuration import (
     PipConfiguration,
     read_configuration,
@@ -38,8 +40,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._python_requirement
     parse_lines,
 )
 
-# A line of the list of changes: + installed, ~ installed again, - removed.
-_CHANGE = re.compile(r" [+~] (?P<name>[\w.-]+)==(?P<version>\S+)(?: \(from (?P<url>.+)\))?$", re.M)
+# A line of the list of changes: + installed, ~ installed again, - removed. A dry run has the second form
+# for what comes from an address.
+_CHANGE = re.compile(
+    r"^ [+~] (?P<name>[\w.-]+)(?:==(?P<version>\S+)(?: \(from (?P<url>.+)\))?| @ (?P<address>.+))$",
+    re.M,
+)
+_AS_JSON = ("--output-format", "json")
 # How the host's certificates are found is the host's matter; everything else is ours to say.
 _KEPT = frozenset({"UV_SYSTEM_CERTS", "UV_NATIVE_TLS"})
 _CERTIFICATES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -82,14 +89,24 @@ class Uv(Installer):
         if again:
             argv += ["--reinstall", "--no-deps"]
         if dry_run:
-            argv += ["--dry-run"]
-        if self._target:
-            argv += ["--target", self._target]
+            return self._foresee(argv, list(lines), wanted)
         done = self._call(self._argv(argv), asked=list(lines))
         found = parse_changes(done.stderr, wanted)
-        if not dry_run:
-            self._compile(found)
+        self._compile(found)
         return found
+
+    def _foresee(
+        self, argv: list[str], lines: list[str], wanted: Sequence[Requirement]
+    ) -> list[Reported]:
+        argv = [*argv, "--dry-run", *(["--target", self._target] if self._target else [])]
+        try:
+            # The list of a dry run lacks versions of what comes from an address; the JSON has them.
+            done = self._call(self._argv([*argv, *_AS_JSON]), asked=lines)
+        except CondaModuleError as error:
+            if "unexpected argument '--output-format'" not in str(error.said):
+                raise
+            done = self._call(self._argv(argv), asked=lines)
+        return parse_changes(done.stderr, wanted, done.stdout)
 
     def uninstall(self, names: Sequence[str]) -> None:
         """See Installer."""
@@ -226,21 +243,44 @@ class Uv(Installer):
             self._run(argv, child_environment({"TMPDIR": self._temporary()}))
 
 
-def parse_changes(text: str, wanted: Sequence[Requirement] = ()) -> list[Reported]:
+def parse_changes(
+    text: str, wanted: Sequence[Requirement] = (), document: str = ""
+) -> list[Reported]:
     """What uv's list of changes says was, or would be, installed.
 
     Args:
         text: stderr of `uv pip install`.
         wanted: the lines that were asked for; those with a URL tell how it was written.
+        document: stdout, which with `--output-format json` has the versions too.
     """
     urls = {line.name: line.url for line in wanted if line.url}
+    versions = _versions_in(document)
     found = []
     for match in _CHANGE.finditer(text):
         name = normalize_name(match["name"])
-        asked = urls.get(name) or match["url"]
-        direct_url = _direct_url(asked, match["url"] or "") if match["url"] and asked else None
-        found.append(Reported(name, match["version"], direct_url=direct_url))
+        used = match["url"] or match["address"] or ""
+        version = match["version"] or versions.get(name) or _version_in(used)
+        direct_url = _direct_url(urls.get(name) or used, used) if used else None
+        found.append(Reported(name, version, direct_url=direct_url))
     return found
+
+
+def _versions_in(document: str) -> dict[str, str]:
+    try:
+        changes = json.loads(document)["changes"]
+        return {
+            normalize_name(item["name"]): str(item["version"])
+            for item in changes
+            if item["action"] != "uninstalled"
+        }
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def _version_in(url: str) -> str:
+    """The version in the name of a wheel, empty for any other file."""
+    name = unquote(url.partition("#")[0].rpartition("/")[2])
+    return name.split("-")[1] if name.endswith(".whl") and name.count("-") >= 4 else ""
 
 
 def _direct_url(asked: str, used: str) -> dict[str, Any]:
