@@ -9,8 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-# Of the prefix, or of the program that installed: not the same in two environments, whoever installs.
-_OWN = frozenset({"INSTALLER", "RECORD", "uv_cache.json", "direct_url.json"})
+# What the program that installed says about itself; uv takes what others need for requested, too.
+_OWN = frozenset({"INSTALLER", "RECORD", "REQUESTED", "uv_cache.json", "direct_url.json"})
 
 
 def pip(prefix: Path, *arguments: str) -> str:
