@@ -33,7 +33,7 @@ class ActionModule(ControllerFileAction):
         paths: dict[str, list[str]] = {}
         for option in ("requirements_files", "constraints_files"):
             paths[option] = []
-            for name in _listed(option, arguments.pop(option, None)):
+            for name in _listed(option, arguments.get(option)):
                 path = self._path_of(option, str(name))
                 top[path] = self.text_of(option, str(name))
                 paths[option].append(path)
@@ -47,6 +47,8 @@ class ActionModule(ControllerFileAction):
             found = read_files(paths["requirements_files"], paths["constraints_files"], read)
         except RequirementsFileError as error:
             raise AnsibleError(f"{error}. Nothing was changed.") from error
+        for option in paths:
+            arguments.pop(option, None)
         for option, lines in (
             ("requirements", found.requirements),
             ("constraints", found.constraints),

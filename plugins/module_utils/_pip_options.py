@@ -32,7 +32,7 @@ def file_lines(params: Mapping[str, Any], prefix: str) -> FileLines:
         CondaModuleError: a file cannot be read or used; option, file and line are named.
     """
     for option in ("requirements_files", "constraints_files"):
-        for path in params[option]:
+        for path in params[option] or ():
             if not os.path.isabs(path):
                 raise CondaModuleError(
                     f"The option {option} takes absolute paths of the managed host, not {path!r}. "
@@ -40,7 +40,7 @@ def file_lines(params: Mapping[str, Any], prefix: str) -> FileLines:
                     prefix=prefix,
                 )
     try:
-        read = read_files(params["requirements_files"], params["constraints_files"], _text_of)
+        read = read_files(params["requirements_files"] or (), params["constraints_files"], _text_of)
     except RequirementsFileError as error:
         raise CondaModuleError(
             f"{error}. Nothing was changed.",

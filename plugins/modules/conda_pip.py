@@ -57,7 +57,6 @@ options:
         templates do better, and files by address.
     type: list
     elements: str
-    default: []
   constraints:
     description:
       - Requirement lines that limit the versions of whatever is installed, without asking for anything.
@@ -385,7 +384,7 @@ def main() -> None:
         argument_spec={
             **LOCATION_OPTIONS,
             "requirements": {"type": "list", "elements": "str"},
-            "requirements_files": {"type": "list", "elements": "str", "default": []},
+            "requirements_files": {"type": "list", "elements": "str"},
             "constraints": {"type": "list", "elements": "str", "default": []},
             "constraints_files": {"type": "list", "elements": "str", "default": []},
             "remote_src": {"type": "bool", "default": False},
