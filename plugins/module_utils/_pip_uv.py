@@ -10,18 +10,20 @@ trusted host, the host's pip configuration is followed, and modules are compiled
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import (
     Completed,
     child_environment,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_compiled import (
+    compiled_goes_too,
+    modules_of,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_configuration import (
     PipConfiguration,
     read_configuration,
@@ -33,19 +35,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip_sources import
     Sources,
     plain_http,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_uv_changes import parse_changes
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_uv_errors import explain
-from ansible_collections.llmfleet.conda.plugins.module_utils._python_marker import normalize_name
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_requirement import (
     Requirement,
     parse_lines,
 )
 
-# A line of the list of changes: + installed, ~ installed again, - removed. A dry run has the second form
-# for what comes from an address.
-_CHANGE = re.compile(
-    r"^ [+~] (?P<name>[\w.-]+)(?:==(?P<version>\S+)(?: \(from (?P<url>.+)\))?| @ (?P<address>.+))$",
-    re.M,
-)
 _AS_JSON = ("--output-format", "json")
 # How the host's certificates are found is the host's matter; everything else is ours to say.
 _KEPT = frozenset({"UV_SYSTEM_CERTS", "UV_NATIVE_TLS"})
@@ -90,7 +86,8 @@ class Uv(Installer):
             argv += ["--reinstall", "--no-deps"]
         if dry_run:
             return self._foresee(argv, list(lines), wanted)
-        done = self._call(self._argv(argv), asked=list(lines))
+        with compiled_goes_too(self._prefix):
+            done = self._call(self._argv(argv), asked=list(lines))
         found = parse_changes(done.stderr, wanted)
         self._compile(found)
         return found
@@ -110,7 +107,8 @@ class Uv(Installer):
 
     def uninstall(self, names: Sequence[str]) -> None:
         """See Installer."""
-        self._call(self._argv(["uninstall", *names]), asked=list(names), attempts=1)
+        with compiled_goes_too(self._prefix):
+            self._call(self._argv(["uninstall", *names]), asked=list(names), attempts=1)
 
     def check(self) -> list[str]:
         """See Installer; the lines are those of `uv pip check`."""
@@ -231,101 +229,8 @@ class Uv(Installer):
 
         A file that does not compile (a template, one for another Python) is left as it is, as by pip.
         """
-        names = {one.name for one in found}
-        modules = []
-        for site_packages in _site_packages(self._prefix):
-            for entry in os.listdir(site_packages):
-                if entry.endswith(".dist-info") and normalize_name(entry.split("-")[0]) in names:
-                    modules += _modules(site_packages, entry)
+        modules = modules_of(self._prefix, {one.name for one in found})
         if modules:
             listed = self._write("modules.txt", modules)
             argv = [self._python, "-I", "-m", "compileall", "-q", "-i", listed]
             self._run(argv, child_environment({"TMPDIR": self._temporary()}))
-
-
-def parse_changes(
-    text: str, wanted: Sequence[Requirement] = (), document: str = ""
-) -> list[Reported]:
-    """What uv's list of changes says was, or would be, installed.
-
-    Args:
-        text: stderr of `uv pip install`.
-        wanted: the lines that were asked for; those with a URL tell how it was written.
-        document: stdout, which with `--output-format json` has the versions too.
-    """
-    urls = {line.name: line.url for line in wanted if line.url}
-    versions = _versions_in(document)
-    found = []
-    for match in _CHANGE.finditer(text):
-        name = normalize_name(match["name"])
-        used = match["url"] or match["address"] or ""
-        version = match["version"] or versions.get(name) or _version_in(used)
-        direct_url = _direct_url(urls.get(name) or used, used) if used else None
-        found.append(Reported(name, version, direct_url=direct_url))
-    return found
-
-
-def _versions_in(document: str) -> dict[str, str]:
-    try:
-        changes = json.loads(document)["changes"]
-        return {
-            normalize_name(item["name"]): str(item["version"])
-            for item in changes
-            if item["action"] != "uninstalled"
-        }
-    except (ValueError, KeyError, TypeError):
-        return {}
-
-
-def _version_in(url: str) -> str:
-    """The version in the name of a wheel, empty for any other file."""
-    name = unquote(url.partition("#")[0].rpartition("/")[2])
-    return name.split("-")[1] if name.endswith(".whl") and name.count("-") >= 4 else ""
-
-
-def _direct_url(asked: str, used: str) -> dict[str, Any]:
-    """What uv will write into direct_url.json: no credentials, no fragment, no hash."""
-    bare = asked.partition("#")[0]
-    vcs, plus, location = bare.partition("+")
-    if not plus or vcs not in ("git", "hg", "svn", "bzr"):
-        return {"url": _without_credentials(bare), "archive_info": {}}
-    path_start = location.find("/", location.find("://") + 3)
-    at = location.rfind("@")
-    revision = location[at + 1 :] if at > path_start else ""
-    location = location[:at] if at > path_start else location
-    commit = used.partition("#")[0].rpartition("@")[2]
-    vcs_info = {"vcs": vcs, "commit_id": commit}
-    if revision:
-        vcs_info["requested_revision"] = revision
-    return {"url": _without_credentials(location), "vcs_info": vcs_info}
-
-
-def _without_credentials(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def _site_packages(prefix: str) -> list[str]:
-    found = []
-    library = os.path.join(prefix, "lib")
-    for entry in os.listdir(library) if os.path.isdir(library) else []:
-        path = os.path.join(library, entry, "site-packages")
-        # Some builds of Python have a link python3.1 beside python3.11.
-        known = os.path.islink(os.path.join(library, entry))
-        if entry.startswith(("python", "pypy")) and os.path.isdir(path) and not known:
-            found.append(path)
-    return found
-
-
-def _modules(site_packages: str, dist_info: str) -> list[str]:
-    """The Python files of a distribution below site-packages, by its RECORD."""
-    try:
-        with open(os.path.join(site_packages, dist_info, "RECORD"), encoding="utf-8") as stream:
-            paths = [line.split(",")[0] for line in stream]
-    except (OSError, UnicodeDecodeError):
-        return []
-    return [
-        os.path.join(site_packages, path)
-        for path in paths
-        if path.endswith(".py") and not path.startswith(("..", "/"))
-    ]

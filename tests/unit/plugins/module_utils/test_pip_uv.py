@@ -19,7 +19,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip_configuration 
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_report import Reported
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_sources import Sources
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_uv import Uv, parse_changes
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_uv import Uv
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_uv_changes import parse_changes
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_requirement import parse_lines
 
 OK = Completed(0, "", "Resolved 1 package in 1ms\nInstalled 1 package in 1ms\n + a==1.0\n")
@@ -295,6 +296,23 @@ def test_what_was_installed_is_compiled(bench: Callable[..., Bench]) -> None:
     python = f"{made.prefix}/bin/python"
     assert made.script.calls[1][:5] == [python, "-I", "-m", "compileall", "-q"]
     assert made.script.files["-i"] == f"{site}/a/b.py\n"
+
+
+def test_compiled_modules_go_with_their_source(bench: Callable[..., Bench]) -> None:
+    made = bench()
+    site = made.prefix / "lib" / "python3.11" / "site-packages"
+    (site / "__pycache__").mkdir(parents=True)
+    for module in ("gone", "stays"):
+        (site / f"{module}.py").write_text("")
+        (site / "__pycache__" / f"{module}.cpython-311.pyc").write_text("")
+
+    def uninstall(argv: Sequence[str], **_more: Any) -> Completed:
+        (site / f"{argv[-1]}.py").unlink()
+        return OK
+
+    made.uv._runner = uninstall
+    made.uv.uninstall(["gone"])
+    assert os.listdir(site / "__pycache__") == ["stays.cpython-311.pyc"]
 
 
 def test_some_entries_can_be_overlooked(bench: Callable[..., Bench], tmp_path: Path) -> None:
