@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -146,25 +147,35 @@ class Uv(Installer):
     def _configuration(self) -> PipConfiguration:
         return read_configuration(self._prefix)
 
+    def _places(self) -> Sources:
+        """The task's sources, with what the host's pip configuration adds to them."""
+        host, own = self._configuration(), self._sources
+        trusted = (*own.trusted_hosts, *host.trusted_hosts)
+        if own.replaces_configuration:
+            return replace(own, trusted_hosts=trusted)
+        return replace(
+            own,
+            index_url=host.index_url,
+            extra_index_urls=(*host.extra_index_urls, *own.extra_index_urls),
+            find_links=(*host.find_links, *own.find_links),
+            no_index=host.no_index,
+            trusted_hosts=trusted,
+        )
+
     def _source_lines(self) -> list[str]:
         """Where to look, as lines of the requirements file.
 
         Raises:
             CondaModuleError: an index by plain HTTP is not trusted.
         """
-        host, own = self._configuration(), self._sources
-        index, extra, links, none = (
-            own.index_url,
-            own.extra_index_urls,
-            own.find_links,
-            own.no_index,
-        )
-        if not own.replaces_configuration:
-            index, none = host.index_url, host.no_index
-            extra, links = (*host.extra_index_urls, *extra), (*host.find_links, *links)
-        trusted = (*own.trusted_hosts, *host.trusted_hosts)
-        places = [*([index] if index else []), *extra] if not none else []
-        distrusted = plain_http([*places, *links], trusted)
+        places = self._places()
+        lines, indexes = ["--no-index"], []
+        if not places.no_index:
+            first = [places.index_url] if places.index_url else []
+            indexes = [*first, *places.extra_index_urls]
+            lines = [f"--index-url {url}" for url in first]
+            lines += [f"--extra-index-url {url}" for url in places.extra_index_urls]
+        distrusted = plain_http([*indexes, *places.find_links], places.trusted_hosts)
         if distrusted:
             raise self._error(
                 PipFailure(
@@ -175,16 +186,14 @@ class Uv(Installer):
                 ),
                 [],
             )
-        lines = ["--no-index"] if none else []
-        lines += [f"--index-url {index}"] if index and not none else []
-        lines += [f"--extra-index-url {url}" for url in extra if not none]
         # As a URL, because a path may have blanks in it.
         return lines + [
-            f"--find-links {link if '://' in link else 'file://' + quote(link)}" for link in links
+            f"--find-links {link if '://' in link else 'file://' + quote(link)}"
+            for link in places.find_links
         ]
 
     def _environment(self) -> dict[str, str]:
-        host, own = self._configuration(), self._sources
+        host, places = self._configuration(), self._places()
         kept = {
             name: value
             for name, value in os.environ.items()
@@ -198,18 +207,22 @@ class Uv(Installer):
             "UV_NO_CONFIG": "1",
             "UV_NO_PROGRESS": "1",
             "UV_PYTHON_DOWNLOADS": "never",
-            "UV_INDEX_STRATEGY": "unsafe-best-match",
+            # Only with the strategy for one index does uv tell of one that refuses access.
+            "UV_INDEX_STRATEGY": (
+                "unsafe-best-match"
+                if places.extra_index_urls or places.find_links
+                else "first-index"
+            ),
             # Linked to the cache, a file damaged here would be damaged there and in every environment.
             "UV_LINK_MODE": "copy",
             "UV_HTTP_RETRIES": "2",
         }
         if not self._writes:
             extra["UV_CACHE_DIR"] = os.path.join(self._scratch, "cache")
-        elif own.cache_dir:
-            extra["UV_CACHE_DIR"] = own.cache_dir
-        trusted = (*own.trusted_hosts, *host.trusted_hosts)
-        if trusted:
-            extra["UV_INSECURE_HOST"] = " ".join(trusted)
+        elif places.cache_dir:
+            extra["UV_CACHE_DIR"] = places.cache_dir
+        if places.trusted_hosts:
+            extra["UV_INSECURE_HOST"] = " ".join(places.trusted_hosts)
         if host.pre:
             extra["UV_PRERELEASE"] = "allow"
         certificate = next((kept[name] for name in _CERTIFICATES if kept.get(name)), host.cert)

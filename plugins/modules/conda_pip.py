@@ -176,6 +176,8 @@ notes:
   - A requirement by URL counts as satisfied when the distribution was installed from that URL. What the
     URL gives now is not looked at, unless it has a C(#sha256=) fragment and pip installed it (uv does not
     record what hash a file had).
+  - In check mode uv fetches no distribution, so a file with another hash than O(requirements) gives is found
+    by the real run only. pip fetches them.
   - The module sets no proxy. Set C(https_proxy) and C(SSL_CERT_FILE) in the task's C(environment), or
     configure pip on the host.
 """

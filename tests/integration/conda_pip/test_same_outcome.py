@@ -224,6 +224,10 @@ def test_the_same_fails(
         options = _options(prefix, asked, house, uv)
         foreseen = run_module("conda_pip", options, check=True)
         done = run_module("conda_pip", options)
+        if name == "a wrong hash" and prefix.name == "with-uv":
+            # A dry run of uv fetches no file, so it cannot know.
+            assert foreseen["rc"] == 0
+            foreseen = done
         assert [(one["rc"], one["kind"]) for one in (foreseen, done)] == [(1, kind)] * 2, (
             foreseen["msg"],
             done["msg"],

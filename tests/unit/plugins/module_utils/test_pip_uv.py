@@ -130,7 +130,7 @@ def test_the_environment_of_the_child(
         "https_proxy": "http://proxy:3128",
         "UV_NO_CONFIG": "1",
         "UV_PYTHON_DOWNLOADS": "never",
-        "UV_INDEX_STRATEGY": "unsafe-best-match",
+        "UV_INDEX_STRATEGY": "first-index",
         "UV_LINK_MODE": "copy",
         "UV_CACHE_DIR": "/srv/cache",
         "UV_INSECURE_HOST": "h:80 i",
@@ -180,6 +180,7 @@ def test_the_host_s_configuration_of_pip_is_passed_on(
     assert environment["HTTPS_PROXY"] == "http://proxy:1"
     assert "https_proxy" not in environment
     assert environment["UV_PRERELEASE"] == "allow"
+    assert environment["UV_INDEX_STRATEGY"] == "unsafe-best-match"
     assert environment["UV_INSECURE_HOST"] == "plain"
     assert "pw" not in " ".join(made.script.calls[0])
 
