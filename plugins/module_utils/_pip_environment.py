@@ -72,7 +72,7 @@ class Outcome:
 
 
 # Ansible compiles a module anew for each run, and most runs find nothing to do: these two are imported when
-# they are needed, which saves a third of the time to start.
+# they are needed, which saves a fifth of the time to start.
 def _pip(*place: Any, **how: Any) -> Installer:
     from ansible_collections.llmfleet.conda.plugins.module_utils._pip_command import Pip
 
