@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.validation import check_type_list
+from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_requirements_file import (
     RequirementsFileError,
@@ -23,8 +24,23 @@ from ansible_collections.llmfleet.conda.plugins.plugin_utils._controller_file im
 class ActionModule(ControllerFileAction):
     """Puts the lines of files on the controller into ``requirements`` and ``constraints``."""
 
-    def put_texts(self, arguments: dict[str, Any]) -> None:
-        """The files, and those that they include, become lines; their names do not reach the host.
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Run the module with the lines in place of the files; their names do not reach the host."""
+        arguments = dict(self._task.args)
+        # What is no truth value at all, the class above refuses.
+        if not boolean(arguments.get("remote_src") or False, strict=False):
+            try:
+                self._put_lines(arguments)
+            except AnsibleError as error:
+                return {"failed": True, "msg": str(error)}
+            # A retry of the task finds lines too, so none is added twice.
+            self._task.args = arguments
+        return super().run(tmp, task_vars)
+
+    def _put_lines(self, arguments: dict[str, Any]) -> None:
+        """Put the lines of the files, and of those that they include, in the places of their names.
 
         Raises:
             AnsibleError: a file cannot be read or used.
@@ -34,8 +50,9 @@ class ActionModule(ControllerFileAction):
         for option in ("requirements_files", "constraints_files"):
             paths[option] = []
             for name in _listed(option, arguments.get(option)):
-                path = self._path_of(option, str(name))
-                top[path] = self.text_of(option, str(name))
+                text = self.text_of(option, str(name))
+                path = os.path.abspath(self._find_needle("files", str(name)))  # type: ignore[no-untyped-call]
+                top[path] = text
                 paths[option].append(path)
         if not top:
             return
@@ -54,12 +71,6 @@ class ActionModule(ControllerFileAction):
             ("constraints", found.constraints),
         ):
             arguments[option] = [*_listed(option, arguments.get(option)), *lines]
-
-    def _path_of(self, option: str, name: str) -> str:
-        try:
-            return os.path.abspath(self._find_needle("files", name))  # type: ignore[no-untyped-call]
-        except AnsibleError as error:
-            raise self.unreadable(option, name, error) from error
 
     def _included(self, path: str) -> str:
         try:

@@ -37,7 +37,12 @@ class ControllerFileAction(ActionBase):
         arguments = dict(self._task.args)
         try:
             if not boolean(arguments.get("remote_src") or False):
-                self.put_texts(arguments)
+                for file_option, text_option in self.TEXT_OPTIONS.items():
+                    # Both given is an error that the module words.
+                    if arguments.get(file_option) and arguments.get(text_option) is None:
+                        arguments[text_option] = self.text_of(
+                            file_option, arguments.pop(file_option)
+                        )
         except TypeError as error:
             return {**result, "failed": True, "msg": f"The option remote_src: {error}"}
         except AnsibleError as error:
@@ -49,17 +54,6 @@ class ControllerFileAction(ActionBase):
             ),
         }
 
-    def put_texts(self, arguments: dict[str, Any]) -> None:
-        """Put texts in the places of names; for an action that needs more than ``TEXT_OPTIONS`` to override.
-
-        Raises:
-            AnsibleError: a file cannot be read.
-        """
-        for file_option, text_option in self.TEXT_OPTIONS.items():
-            # Both given is an error that the module words.
-            if arguments.get(file_option) and arguments.get(text_option) is None:
-                arguments[text_option] = self.text_of(file_option, arguments.pop(file_option))
-
     def text_of(self, option: str, name: str) -> str:
         """The text of the controller's file ``name``.
 
@@ -70,12 +64,7 @@ class ControllerFileAction(ActionBase):
             path = self._find_needle("files", name)  # type: ignore[no-untyped-call]
             return str(self._loader.get_text_file_contents(path))
         except AnsibleError as error:
-            raise self.unreadable(option, name, error) from error
-
-    @staticmethod
-    def unreadable(option: str, name: str, error: Exception) -> AnsibleError:
-        """What to tell about a file that cannot be read here."""
-        return AnsibleError(
-            f"The option {option} names {name}, which cannot be read on the controller: {error}"
-            " With remote_src: true it is looked for on the managed host."
-        )
+            raise AnsibleError(
+                f"The option {option} names {name}, which cannot be read on the controller: {error}"
+                " With remote_src: true it is looked for on the managed host."
+            ) from error

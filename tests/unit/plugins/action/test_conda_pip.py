@@ -88,3 +88,5 @@ def test_failures_name_option_and_file(run: Run, tmp_path: Path) -> None:
     assert "nowhere.txt, which cannot be read on the controller" in result["msg"]
     result = run(prefix="/env", requirements_files={"a": 1})
     assert "option requirements_files is no list" in result["msg"]
+    result = run(prefix="/env", requirements=["app"], remote_src="maybe")
+    assert "option remote_src" in result["msg"]
