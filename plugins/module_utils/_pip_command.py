@@ -1,37 +1,32 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The only place that starts pip: builds its argv, runs it, reads its report.
-
-Requirement lines, constraints and addresses go into private files or the child's environment, not
-into argv, where every user of the host could read them in the process list.
-"""
+"""pip as an installer: builds its argv, runs it, reads its report. Nothing else starts pip."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
-import shutil
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import (
     Completed,
     child_environment,
-    run,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_errors import (
     PipFailure,
     explain,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._python_marker import normalize_name
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_installer import Installer
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_report import (
+    Reported,
+    parse_report,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_sources import Sources
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_version import (
     InvalidVersion,
     Version,
@@ -41,67 +36,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._python_version imp
 _FIRST_WITH_REPORT = Version("22.2")
 # Until then direct_url.json had a hash only when the URL had one, while the report always has it.
 _FIRST_WITH_HASHES = Version("23.1")
-# Seconds before the second and the third attempt; pip has retries of its own for each request.
-_PAUSES = (1.0, 4.0)
 _LOG_TAIL = 400_000
-
-Runner = Callable[..., Completed]
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Where distributions come from; see the options of these names.
-
-    `index_url` and `no_index` replace what the host's pip configuration names, extra indexes and
-    `find_links` included; `extra_index_urls` and `find_links` alone add to it.
-    """
-
-    index_url: str | None = None
-    extra_index_urls: tuple[str, ...] = ()
-    find_links: tuple[str, ...] = ()
-    no_index: bool = False
-    trusted_hosts: tuple[str, ...] = ()
-    cache_dir: str | None = None
-
-    @property
-    def replaces_configuration(self) -> bool:
-        return self.no_index or self.index_url is not None
-
-
-@dataclass(frozen=True)
-class Reported:
-    """One distribution that pip installed, or would install."""
-
-    name: str
-    version: str
-    requires: tuple[str, ...] = ()
-    extras: frozenset[str] = frozenset()
-    direct_url: Mapping[str, Any] | None = field(default=None, compare=False)
-
-
-def parse_report(text: str) -> list[Reported]:
-    """The distributions of an installation report (pip's documentation, "Installation Report").
-
-    Raises:
-        ValueError: the text is not such a report.
-    """
-    report = json.loads(text)
-    found = []
-    try:
-        for item in report["install"]:
-            metadata = item["metadata"]
-            found.append(
-                Reported(
-                    name=normalize_name(metadata["name"]),
-                    version=str(metadata["version"]),
-                    requires=tuple(metadata.get("requires_dist") or ()),
-                    extras=frozenset(map(normalize_name, metadata.get("provides_extra") or ())),
-                    direct_url=item.get("download_info") if item.get("is_direct") else None,
-                )
-            )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"not an installation report of pip's: {error!r}") from error
-    return found
+_QUIET = ("--no-input", "--disable-pip-version-check", "--quiet")
 
 
 def _without_hashes(one: Reported) -> Reported:
@@ -110,69 +46,15 @@ def _without_hashes(one: Reported) -> Reported:
     return replace(one, direct_url={**one.direct_url, "archive_info": {}})
 
 
-@contextmanager
-def scratch_directory(parent: str, name: str) -> Iterator[str]:
-    """A private directory `.NAME.llmfleet-pip-*` in `parent`, removed at the end.
+class Pip(Installer):
+    """pip of one environment; `version` is that of this pip, the rest as for every installer."""
 
-    Raises:
-        CondaModuleError: it cannot be made.
-    """
-    try:
-        path = tempfile.mkdtemp(prefix=f".{name}.llmfleet-pip-", dir=parent)
-    except OSError as error:
-        raise CondaModuleError(
-            f"No temporary directory can be made in {parent}: {error.strerror}. Nothing was changed.",
-            hint="make room on that volume, or run the task as a user who may write there.",
-        ) from error
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def remove_leftovers(parent: str, name: str) -> None:
-    """Remove scratch directories that a killed run left; to be called under the prefix's lock."""
-    for entry in os.listdir(parent):
-        if entry.startswith(f".{name}.llmfleet-pip-"):
-            shutil.rmtree(os.path.join(parent, entry), ignore_errors=True)
-
-
-class Pip:
-    """pip of one environment.
-
-    Args:
-        prefix: the environment, for messages.
-        python: its interpreter.
-        version: the version of its pip.
-        sources: where distributions come from.
-        scratch: a private directory for files and TMPDIR.
-        deadline: `time.monotonic()` at which the task's time is over.
-        writes: False in check mode: no cache and no compiled files may be written.
-        runner: replaces the start of a process in tests.
-        sleep: replaces the wait between attempts in tests.
-    """
+    name = "pip"
 
     def __init__(
-        self,
-        prefix: str,
-        python: str,
-        version: str,
-        sources: Sources,
-        scratch: str,
-        *,
-        deadline: float,
-        writes: bool = True,
-        runner: Runner = run,
-        sleep: Callable[[float], None] = time.sleep,
+        self, prefix: str, python: str, version: str, sources: Sources, scratch: str, **how: Any
     ) -> None:
-        self._prefix = prefix
-        self._python = python
-        self._sources = sources
-        self._scratch = scratch
-        self._deadline = deadline
-        self._writes = writes
-        self._runner = runner
-        self._sleep = sleep
+        super().__init__(prefix, python, sources, scratch, **how)
         self._entry = ["-m", "pip"]
         try:
             known = Version(version)
@@ -181,7 +63,7 @@ class Pip:
         self.can_report = known >= _FIRST_WITH_REPORT
         self._keeps_hashes = known >= _FIRST_WITH_HASHES
 
-    # -- what pip is asked ------------------------------------------------------------------------
+    # -- what it is asked -------------------------------------------------------------------------
 
     def install(
         self,
@@ -192,14 +74,7 @@ class Pip:
         again: bool = False,
         dry_run: bool = False,
     ) -> list[Reported]:
-        """Install requirement lines; return what was, or with `dry_run` would be, installed.
-
-        Args:
-            again: replace exactly these distributions by themselves, dependencies left alone.
-
-        Raises:
-            CondaModuleError: pip failed; `kind` and `option` say why.
-        """
+        """See Installer."""
         report = os.path.join(self._scratch, "report.json")
         argv = ["install", *self._common(), "--requirement", self._requirements_file(lines)]
         if constraints:
@@ -215,28 +90,21 @@ class Pip:
         if self._sources.cache_dir and self._writes:
             argv += ["--cache-dir", self._sources.cache_dir]
         self._remove(report)
-        self._call(argv, asked=list(lines))
+        self._call(self._argv(argv), asked=list(lines))
         found = self._read_report(report) if self.can_report else []
         if not self._keeps_hashes and not any("#" in line for line in lines):
             found = [_without_hashes(one) for one in found]
         return found
 
     def uninstall(self, names: Sequence[str]) -> None:
-        """Remove distributions by name.
-
-        Raises:
-            CondaModuleError: pip failed.
-        """
+        """See Installer."""
         log = ["--log", os.path.join(self._scratch, "pip.log")]
-        self._call(["uninstall", "--yes", *_QUIET, *log, *names], asked=list(names), attempts=1)
+        argv = self._argv(["uninstall", "--yes", *_QUIET, *log, *names])
+        self._call(argv, asked=list(names), attempts=1)
 
     def check(self) -> list[str]:
-        """The lines of `pip check`: what does not fit together, empty when all is well.
-
-        Raises:
-            CondaModuleError: pip could not check.
-        """
-        done = self._start(["check", "--disable-pip-version-check", "--no-input"])
+        """See Installer; the lines are those of `pip check`."""
+        done = self._run(self._argv(["check", "--disable-pip-version-check", "--no-input"]))
         lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
         if done.rc == 0:
             return []
@@ -245,11 +113,7 @@ class Pip:
         return lines
 
     def overlook(self, site_packages: str, paths: Sequence[str]) -> None:
-        """Ask from now on as if some entries of site-packages were not there; for dry runs only.
-
-        The entries are what a cut-off installation left. The real run removes them first; check
-        mode may not, and pip would count them as installed.
-        """
+        """See Installer."""
         shadow = os.path.join(self._scratch, "site-packages")
         os.mkdir(shadow)
         left_out = {os.path.basename(path) for path in paths}
@@ -265,6 +129,12 @@ class Pip:
 
     # -- how it is asked --------------------------------------------------------------------------
 
+    def _argv(self, arguments: Sequence[str]) -> list[str]:
+        # -I keeps the user's site-packages and PYTHONPATH out; it also ignores
+        # PYTHONDONTWRITEBYTECODE, hence -B.
+        flags = ["-I"] if self._writes else ["-I", "-B"]
+        return [self._python, *flags, *self._entry, *arguments]
+
     def _common(self) -> list[str]:
         options = [*_QUIET, "--no-warn-script-location", "--progress-bar", "off"]
         options += ["--log", os.path.join(self._scratch, "pip.log"), "--retries", "2"]
@@ -278,20 +148,9 @@ class Pip:
         options += [f"--trusted-host {host}" for host in self._sources.trusted_hosts]
         return self._write("requirements.txt", [*options, *lines])
 
-    def _write(self, name: str, lines: Sequence[str]) -> str:
-        path = os.path.join(self._scratch, name)
-        try:
-            with open(path, "w", encoding="utf-8") as stream:
-                stream.write("\n".join([*lines, ""]))
-        except OSError as error:
-            raise self._error(explain(1, f"OSError: {error}"), list(lines)) from error
-        return path
-
     def _environment(self) -> dict[str, str]:
-        temporary = os.path.join(self._scratch, "tmp")
-        os.makedirs(temporary, exist_ok=True)
+        temporary = self._temporary()
         extra = {
-            # Beside the prefix: /tmp may be small, or mounted noexec where builds must run.
             "TMPDIR": temporary,
             # These of the host's configuration would send the packages somewhere else.
             "PIP_USER": "0",
@@ -319,50 +178,11 @@ class Pip:
             extra["PIP_FIND_LINKS"] = nothing
         return child_environment(extra)
 
-    def _start(self, arguments: Sequence[str]) -> Completed:
-        # -I keeps the user's site-packages and PYTHONPATH out; it also ignores
-        # PYTHONDONTWRITEBYTECODE, hence -B.
-        flags = ["-I"] if self._writes else ["-I", "-B"]
-        argv = [self._python, *flags, *self._entry, *arguments]
-        left = max(1.0, self._deadline - time.monotonic())
-        try:
-            return self._runner(argv, env=self._environment(), timeout=left)
-        except OSError as error:
-            raise CondaModuleError(
-                f"The environment's Python cannot be started: {self._python}: {error.strerror}.",
-                prefix=self._prefix,
-                hint="repair the environment with llmfleet.conda.conda_env.",
-            ) from error
-
-    def _call(self, arguments: Sequence[str], asked: list[str], attempts: int = 3) -> None:
-        for attempt in range(1, attempts + 1):
-            self._remove(os.path.join(self._scratch, "pip.log"))
-            done = self._start(arguments)
-            if done.rc == 0 and not done.timed_out:
-                return
-            output = self._with_lines(f"{done.stdout}\n{done.stderr}")
-            failure = explain(done.rc, output, self._with_lines(self._log()), done.timed_out)
-            pause = _PAUSES[min(attempt, len(_PAUSES)) - 1]
-            out_of_time = time.monotonic() + pause >= self._deadline
-            if not failure.retryable or attempt == attempts or out_of_time:
-                raise self._error(failure, asked, attempt)
-            self._sleep(pause)
-
-    def _error(self, failure: PipFailure, asked: list[str], attempts: int = 1) -> CondaModuleError:
-        message = failure.message
-        if attempts > 1:
-            message += f" It was tried {attempts} times."
-        if failure.option:
-            message += f" (option {failure.option})"
-        return CondaModuleError(
-            message,
-            prefix=self._prefix,
-            asked=asked,
-            said=failure.said,
-            hint=failure.hint,
-            kind=failure.kind,
-            option=failure.option,
-        )
+    def _explain(self, done: Completed) -> PipFailure:
+        output = self._with_lines(f"{done.stdout}\n{done.stderr}")
+        log = self._with_lines(self._log())
+        self._remove(os.path.join(self._scratch, "pip.log"))  # pip appends to it
+        return explain(done.rc, output, log, done.timed_out)
 
     def _with_lines(self, text: str) -> str:
         """The text with the lines themselves where pip names private files and line numbers."""
@@ -406,21 +226,3 @@ class Pip:
                 prefix=self._prefix,
                 hint="run the task again; it observes what is there.",
             ) from error
-
-
-_QUIET = ("--no-input", "--disable-pip-version-check", "--quiet")
-
-
-def url_secrets(urls: Sequence[str]) -> set[str]:
-    """The credentials in URLs, to be masked wherever they would be shown."""
-    found: set[str] = set()
-    for url in urls:
-        match = re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://(?P<who>[^/\s@]+)@", url)
-        if match:
-            _user, colon, password = match["who"].partition(":")
-            # A short word, as in ssh://git@host, would blank out half of every message.
-            found.update(word for word in (match["who"], password) if len(word) >= 6)
-            if colon:
-                found.add(match["who"])
-        found.update(re.findall(r"/t/([A-Za-z0-9._~-]{6,})(?=/|$)", url))
-    return found

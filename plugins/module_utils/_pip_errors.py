@@ -48,7 +48,8 @@ class PipFailure:
     Attributes:
         kind: one word of the taxonomy (`no_match`, `conflict`, `hash`, `network`, `http`,
             `credentials`, `tls`, `download`, `disk_full`, `permission`, `untrusted`, `managed`,
-            `no_pip`, `python`, `build`, `uninstall`, `requirement`, `timeout`, `killed`, `other`).
+            `no_pip`, `interpreter`, `python`, `build`, `uninstall`, `requirement`, `timeout`, `killed`,
+            `other`).
         message: one sentence.
         option: the module's option that is wrong or that decides, empty when none is.
         hint: what to do next, an imperative sentence.
@@ -79,10 +80,11 @@ def explain(rc: int, output: str, log: str = "", timed_out: bool = False) -> Pip
     return PipFailure(kind, message, option, hint, _said(output, both), retryable)
 
 
-_Verdict = tuple[str, str, str, str, bool]
+# Kind, message, option, hint and whether another attempt may go better.
+Verdict = tuple[str, str, str, str, bool]
 
 
-def _classify(rc: int, output: str, both: str, timed_out: bool) -> _Verdict:
+def _classify(rc: int, output: str, both: str, timed_out: bool) -> Verdict:
     if timed_out:
         return (
             "timeout",
@@ -107,7 +109,7 @@ def _classify(rc: int, output: str, both: str, timed_out: bool) -> _Verdict:
     return ("other", f"pip failed with exit code {rc}.", "", "read what pip said.", False)
 
 
-def _local_trouble(output: str, both: str) -> _Verdict | None:
+def _local_trouble(output: str, both: str) -> Verdict | None:
     if re.search(r"No space left on device|Disk quota exceeded|\[Errno (?:28|122)\]", output):
         return (
             "disk_full",
@@ -149,7 +151,7 @@ def _local_trouble(output: str, both: str) -> _Verdict | None:
     return None
 
 
-def _distrust(output: str, both: str) -> _Verdict | None:
+def _distrust(output: str, both: str) -> Verdict | None:
     if re.search(r"DO NOT MATCH THE HASHES|Can't verify hashes", output):
         return (
             "hash",
@@ -199,7 +201,7 @@ def _statuses(both: str) -> set[int]:
     return {int(match["a"] or match["b"] or match["c"]) for match in _HTTP_STATUS.finditer(both)}
 
 
-def _transport(output: str, both: str) -> _Verdict | None:
+def _transport(output: str, both: str) -> Verdict | None:
     if not re.search(r"ERROR|error:|Exception", output):
         return None
     # A retry that went well is no cause; a page that could not be had in the end may be one.
@@ -252,7 +254,7 @@ def _transport(output: str, both: str) -> _Verdict | None:
     return None
 
 
-def _resolution(output: str, both: str) -> _Verdict | None:
+def _resolution(output: str, both: str) -> Verdict | None:
     if "ResolutionImpossible" in output:
         conflict = _CONFLICT.search(output)
         what = conflict["text"].replace("ERROR: ", "") if conflict else "The lines contradict."
@@ -296,7 +298,7 @@ def _resolution(output: str, both: str) -> _Verdict | None:
     return None
 
 
-def _installation(output: str, both: str) -> _Verdict | None:
+def _installation(output: str, both: str) -> Verdict | None:
     if re.search(r"uninstall-no-record-file|uninstall-distutils|Cannot uninstall", output):
         return (
             "uninstall",

@@ -37,8 +37,8 @@ _WHEEL = re.compile(r"(?:.*/)?(?P<name>[A-Za-z0-9._]+)-[^/]+\.whl$", re.IGNORECA
 
 # What to write instead of an option of pip's, by its long name.
 _INSTEAD = {
-    "--requirement": "put that file's lines into requirements, for instance by lookup('file')",
-    "--constraint": "use the option constraints",
+    "--requirement": "use the option requirements_files",
+    "--constraint": "use the option constraints_files",
     "--index-url": "use the option index_url",
     "--pypi-url": "use the option index_url",
     "--extra-index-url": "use the option extra_index_urls",
@@ -177,6 +177,34 @@ def _specifier(text: str, whole: str) -> SpecifierSet:
         raise InvalidRequirement(f"{whole!r}: {error}") from error
 
 
+def logical_lines(text: str) -> list[tuple[int, str]]:
+    """What a requirements file of pip's says, line by line, without comments and empty lines.
+
+    A backslash at the end of a line continues it, unless the line is a comment.
+
+    Returns:
+        Pairs of the number of the line where it begins, from 1, and the text without outer blanks.
+    """
+    found = []
+    begun, parts = 0, ""
+    physical = text.splitlines()
+    for number, line in enumerate(physical, start=1):
+        comment = line.lstrip().startswith("#")
+        begun = begun or number
+        if line.endswith("\\") and not comment:
+            parts += line.strip("\\")
+            if number < len(physical):
+                continue
+        else:
+            # A comment that ends a continued line stays one, even where that line has no blank.
+            parts += f" {line}" if comment else line
+        whole = _COMMENT.sub("", parts).strip()
+        if whole:
+            found.append((begun, whole))
+        begun, parts = 0, ""
+    return found
+
+
 def parse_lines(lines: Iterable[str], option: str) -> list[Requirement]:
     """The requirements among `lines`, which may hold comments and backslash continuations.
 
@@ -187,20 +215,21 @@ def parse_lines(lines: Iterable[str], option: str) -> list[Requirement]:
     Raises:
         InvalidRequirement: naming the option, the line and, for an option of pip's, what to use.
     """
-    joined = re.sub(r"\\\s*\n", " ", "\n".join(lines))
     found = []
-    for line in joined.splitlines():
-        text = _COMMENT.sub("", line).strip()
-        if not text:
-            continue
+    for _number, text in logical_lines("\n".join(lines)):
         try:
-            found.append(_parse_line(text))
+            found.append(parse_line(text))
         except InvalidRequirement as error:
             raise InvalidRequirement(f"{option}: {error}") from error
     return found
 
 
-def _parse_line(text: str) -> Requirement:
+def parse_line(text: str) -> Requirement:
+    """The requirement of one line of a file, comment and continuation gone.
+
+    Raises:
+        InvalidRequirement: naming the line and, for an option of pip's, what to use.
+    """
     hashes = tuple(match["hash"] for match in _HASH.finditer(text))
     for value in hashes:
         if not re.fullmatch(r"(?:sha256|sha384|sha512):[0-9a-fA-F]+", value):

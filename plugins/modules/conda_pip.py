@@ -13,13 +13,16 @@ short_description: Manage pip requirements inside a conda environment
 version_added: 0.1.0
 description:
   - Installs, updates and removes Python distributions in a conda environment with the environment's own
-    pip.
+    pip, or with uv (see O(installer)).
   - Whether anything has to be done is told from the metadata of the installed distributions, extras,
-    markers and their requirements included. Pip is started only when something has to change, so a run
-    that finds nothing to do costs milliseconds.
-  - A distribution that conda owns is never replaced or removed by pip, unless O(replace_conda_packages)
-    says so. Each of them is passed to pip as a constraint.
-  - After a change the environment is read again, and C(pip check) has to be content.
+    markers and their requirements included. The installer is started only when something has to change,
+    so a run that finds nothing to do costs milliseconds and takes no lock.
+  - A distribution that conda owns is never replaced or removed, unless O(replace_conda_packages)
+    says so. Each of them is passed to the installer as a constraint.
+  - After a change the environment is read again, and C(pip check) or C(uv pip check) has to be content.
+  - A change by another task in the same environment, by conda or by pip, is waited for. What a cut-off run
+    of conda left (C(conda-meta/.llmfleet-journal)) has to be repaired first; what a cut-off run of this
+    module left is repaired by the next one.
 author:
   - llmfleet contributors (@llmfleet)
 extends_documentation_fragment:
@@ -30,7 +33,7 @@ attributes:
     support: partial
     description: A second run with the same options changes nothing and starts no process.
     details:
-      - With O(state=latest) pip has to be asked each time, and what it finds newest can change.
+      - With O(state=latest) the installer has to be asked each time, and what it finds newest can change.
 options:
   requirements:
     description:
@@ -38,9 +41,22 @@ options:
         C(name @ URL), comments and C(--hash=sha256:...).
       - Pip's options such as C(-r) and C(-e) are refused; the message names what to use instead.
       - With O(state=absent) the distributions that fulfil a line are removed.
+      - At least one of O(requirements) and O(requirements_files) has to be given.
     type: list
     elements: str
-    required: true
+  requirements_files:
+    description:
+      - Requirements files of pip's, whose lines are added to O(requirements).
+      - They are files of the controller, looked for as C(ansible.builtin.copy) does it (below C(files)
+        of the role or beside the playbook, or with absolute paths), unless O(remote_src) is set.
+      - Comments, continued lines and C(--hash) are read as pip reads them. C(-r FILE) and C(-c FILE)
+        include other files, relative to the file that says so.
+      - Options about indexes (C(-i), C(--extra-index-url), C(--find-links), C(--no-index),
+        C(--trusted-host)), C(--pre) and editable lines (C(-e)) are refused; the message names the option
+        of this module to use instead. So are environment variables (C(${NAME})), which Ansible's
+        templates do better, and files by address.
+    type: list
+    elements: str
   constraints:
     description:
       - Requirement lines that limit the versions of whatever is installed, without asking for anything.
@@ -48,6 +64,39 @@ options:
     type: list
     elements: str
     default: []
+  constraints_files:
+    description:
+      - Constraints files of pip's, whose lines are added to O(constraints).
+      - Everything that is said of O(requirements_files) holds for them too.
+    type: list
+    elements: str
+    default: []
+  remote_src:
+    description:
+      - Whether O(requirements_files) and O(constraints_files) are absolute paths of the managed host.
+    type: bool
+    default: false
+  installer:
+    description:
+      - Which program installs and removes.
+      - V(pip) is the environment's own pip, which has to be among its packages.
+      - V(uv) is uv, which is told to do as pip does. All indexes count alike, files are copied and not
+        linked, modules are compiled, newer versions are taken only where asked for, and one C(--hash)
+        wants hashes for all. pip need not be in the environment.
+      - V(auto) is V(uv) where it is found, else V(pip).
+      - uv does not read pip's configuration, so what that says on the host of C(index-url),
+        C(extra-index-url), C(find-links), C(no-index), C(trusted-host), C(pre), C(cert) and C(proxy) is
+        passed on to it. uv's own configuration files and C(UV_...) variables are not used, except
+        C(UV_SYSTEM_CERTS) and C(UV_NATIVE_TLS).
+    type: str
+    choices: [pip, uv, auto]
+    default: pip
+  uv_executable:
+    description:
+      - Absolute path of uv on the host.
+      - Without it uv is looked for in C(bin) of the environment, in C(bin) of O(installation), and
+        in C(PATH).
+    type: path
   index_url:
     description:
       - Address of the package index to use instead of the one in the host's pip configuration.
@@ -82,20 +131,20 @@ options:
     elements: str
     default: []
   cache_dir:
-    description: Directory for pip's cache, instead of the one in the user's home.
+    description: Directory for the installer's cache, instead of the one in the user's home.
     type: path
   state:
     description:
       - V(present) installs what is not satisfied and leaves alone what is.
-      - V(latest) also takes newer versions of the distributions in O(requirements), which asks pip on
-        every run.
+      - V(latest) also takes newer versions of the distributions in O(requirements), which asks the
+        installer on every run.
       - V(absent) removes the distributions, and leaves alone what they had needed.
     type: str
     choices: [present, absent, latest]
     default: present
   replace_conda_packages:
     description:
-      - Let pip replace or remove distributions that conda owns.
+      - Let the installer replace or remove distributions that conda owns.
       - Conda's own record of them stays, so a later repair by conda brings its version back.
     type: bool
     default: false
@@ -108,23 +157,27 @@ options:
     default: true
   check:
     description:
-      - After a change, fail if C(pip check) finds distributions that do not fit together.
+      - After a change, fail if C(pip check), or C(uv pip check), finds distributions that do not fit
+        together.
       - What did not fit together before is a warning only.
       - A removal that would break what stays is refused beforehand.
     type: bool
     default: true
   timeout:
-    description: Seconds that all runs of pip together, and the wait for the lock, may take.
+    description: Seconds that all runs of the installer together, and the wait for the lock, may take.
     type: int
     default: 3600
 seealso:
   - module: llmfleet.conda.conda_env
   - module: llmfleet.conda.conda_package
 notes:
-  - The environment must hold C(python) and C(pip). For check mode and V(latest) that pip has to be 22.2
-    or newer.
+  - The environment must hold C(python), and C(pip) unless uv installs. For check mode and V(latest) that
+    pip has to be 22.2 or newer. uv was tested in version 0.13.
   - A requirement by URL counts as satisfied when the distribution was installed from that URL. What the
-    URL gives now is not looked at, unless it has a C(#sha256=) fragment.
+    URL gives now is not looked at, unless it has a C(#sha256=) fragment and pip installed it (uv does not
+    record what hash a file had).
+  - In check mode uv fetches no distribution, so a file with another hash than O(requirements) gives is found
+    by the real run only. pip fetches them.
   - The module sets no proxy. Set C(https_proxy) and C(SSL_CERT_FILE) in the task's C(environment), or
     configure pip on the host.
 """
@@ -153,6 +206,42 @@ EXAMPLES = r"""
     requirements: ["torch==2.7.1"]
     index_url: https://mirror.example.com/pytorch/cpu
 
+- name: Files that pip-compile made, kept with the playbook
+  llmfleet.conda.conda_pip:
+    installation: /opt/miniconda3
+    name: llm
+    requirements_files: [requirements/llm.txt]
+    constraints_files: [requirements/constraints.txt]
+
+- name: Files that are on the host already
+  llmfleet.conda.conda_pip:
+    prefix: /srv/envs/llm
+    requirements_files: [/srv/project/requirements.txt]
+    remote_src: true
+
+- name: The same outcome, sooner, with uv from the environment, the installation or PATH
+  llmfleet.conda.conda_pip:
+    installation: /opt/miniconda3
+    name: llm
+    requirements: ["transformers>=4.50"]
+    installer: uv
+    cache_dir: /srv/cache/uv
+
+- name: With a uv of its own place, where there is one
+  llmfleet.conda.conda_pip:
+    prefix: /srv/envs/llm
+    requirements: [datasets]
+    installer: uv
+    uv_executable: /opt/uv/bin/uv
+
+- name: A second index, plain HTTP inside the company, and a longer wait
+  llmfleet.conda.conda_pip:
+    prefix: /srv/envs/llm
+    requirements: [our-tools]
+    extra_index_urls: ["http://packages.example.com/simple"]
+    trusted_hosts: [packages.example.com]
+    timeout: 7200
+
 - name: Exactly this file
   llmfleet.conda.conda_pip:
     prefix: /srv/envs/llm
@@ -167,6 +256,14 @@ EXAMPLES = r"""
     requirements: ["datasets<6"]
     state: latest
 
+- name: Take over numpy from conda, and leave old damage and misfits alone
+  llmfleet.conda.conda_pip:
+    prefix: /srv/envs/llm
+    requirements: ["numpy>=2"]
+    replace_conda_packages: true
+    repair: false
+    check: false
+
 - name: No longer wanted
   llmfleet.conda.conda_pip:
     prefix: /srv/envs/llm
@@ -180,6 +277,11 @@ prefix:
   returned: always
   type: str
   sample: /opt/miniconda3/envs/llm
+installer:
+  description: The program that did the work, or would have done it, V(pip) or V(uv).
+  returned: success
+  type: str
+  sample: pip
 packages:
   description: The distributions in the environment, in check mode those before the change.
   returned: success
@@ -195,7 +297,7 @@ packages:
       type: str
       sample: 5.23.0
     owner:
-      description: Who installed it, V(conda) or V(pip).
+      description: Who installed it, V(conda) or V(pip), which stands for everything that is not conda.
       type: str
       sample: pip
 plan:
@@ -204,7 +306,7 @@ plan:
   type: dict
   contains:
     install:
-      description: Lines given to pip, all of them when one was not satisfied.
+      description: Lines given to the installer, all of them when one was not satisfied.
       type: list
       elements: str
     reinstall:
@@ -220,19 +322,17 @@ plan:
       type: list
       elements: str
 kind:
-  description: Why pip failed, as one word.
-  returned: failure of pip
+  description: Why the installer failed, as one word, the same for pip and uv.
+  returned: failure of the installer
   type: str
   sample: no_match
 option:
   description: The module's option that decides about the failure.
-  returned: failure of pip
+  returned: failure of the installer
   type: str
   sample: requirements
 """
 
-import os
-from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -241,107 +341,14 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module
     LOCATION_OPTIONS,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._guards import environment_prefix
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_command import (
-    Sources,
-    url_secrets,
-)
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_environment import (
     Outcome,
     PipManager,
-    Request,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_plan import Desired
-from ansible_collections.llmfleet.conda.plugins.module_utils._python_requirement import (
-    InvalidRequirement,
-    Requirement,
-    parse_lines,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_options import request_from
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_request import Request
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_sources import url_secrets
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact_value
-
-
-def parsed_option(params: Mapping[str, Any], option: str, prefix: str) -> tuple[Requirement, ...]:
-    """The requirement lines of an option.
-
-    Raises:
-        CondaModuleError: one of them cannot be used; option and line are named.
-    """
-    try:
-        found = parse_lines(params[option], option)
-    except InvalidRequirement as error:
-        raise CondaModuleError(
-            f"The option {error}. Nothing was changed.",
-            prefix=prefix,
-            asked=params[option],
-            hint="write it like numpy, 'numpy>=2,<3', 'uvicorn[standard]' or 'name @ https://...'.",
-        ) from error
-    with_extras = [line.text for line in found if option == "constraints" and line.extras]
-    if with_extras:
-        raise CondaModuleError(
-            f"The option constraints: extras have no meaning in {with_extras[0]!r}. Nothing was "
-            "changed.",
-            prefix=prefix,
-            hint="name the extras in requirements.",
-        )
-    return tuple(found)
-
-
-def checked_sources(params: Mapping[str, Any], prefix: str) -> Sources:
-    """Where distributions come from.
-
-    Raises:
-        CondaModuleError: an address or a path cannot be used; the option is named.
-    """
-    urls = [("index_url", params["index_url"])] if params["index_url"] is not None else []
-    urls += [("extra_index_urls", url) for url in params["extra_index_urls"]]
-    problem = None
-    for option, url in urls:
-        if "://" not in url or url != url.strip() or len(url.split()) != 1:
-            problem = (
-                f"The option {option} takes an address such as https://host/simple, not {url!r}"
-            )
-    for link in params["find_links"]:
-        if (not os.path.isabs(link) and "://" not in link) or "\n" in link:
-            problem = f"The option find_links takes absolute paths and addresses, not {link!r}"
-    for host in params["trusted_hosts"]:
-        if "/" in host or len(host.split()) != 1:
-            problem = f"The option trusted_hosts takes names of hosts, not {host!r}"
-    if params["no_index"] and urls:
-        problem = f"The options no_index and {urls[0][0]} exclude each other"
-    if params["no_index"] and not params["find_links"] and params["state"] != "absent":
-        problem = "The option no_index needs find_links: where else should distributions come from?"
-    if problem:
-        raise CondaModuleError(f"{problem}. Nothing was changed.", prefix=prefix)
-    return Sources(
-        index_url=params["index_url"],
-        extra_index_urls=tuple(params["extra_index_urls"]),
-        find_links=tuple(params["find_links"]),
-        no_index=params["no_index"],
-        trusted_hosts=tuple(params["trusted_hosts"]),
-        cache_dir=params["cache_dir"],
-    )
-
-
-def request_from(params: Mapping[str, Any]) -> Request:
-    """The request that the module's validated options make.
-
-    Raises:
-        CondaModuleError: an option cannot be used; it is named.
-    """
-    prefix = environment_prefix(params["installation"], params["name"], params["prefix"])
-    return Request(
-        prefix=prefix,
-        desired=Desired(
-            requirements=parsed_option(params, "requirements", prefix),
-            constraints=parsed_option(params, "constraints", prefix),
-            state=params["state"],
-            replace_conda_packages=params["replace_conda_packages"],
-            repair=params["repair"],
-            check=params["check"],
-        ),
-        sources=checked_sources(params, prefix),
-        timeout=params["timeout"],
-    )
 
 
 def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
@@ -350,6 +357,7 @@ def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
     result: dict[str, Any] = redact_value(
         {
             "prefix": request.prefix,
+            "installer": outcome.installer,
             "packages": [
                 {"name": one.name, "version": one.version, "owner": one.owner}
                 for _name, one in sorted(outcome.packages.by_name.items())
@@ -377,8 +385,13 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **LOCATION_OPTIONS,
-            "requirements": {"type": "list", "elements": "str", "required": True},
+            "requirements": {"type": "list", "elements": "str"},
+            "requirements_files": {"type": "list", "elements": "str"},
             "constraints": {"type": "list", "elements": "str", "default": []},
+            "constraints_files": {"type": "list", "elements": "str", "default": []},
+            "remote_src": {"type": "bool", "default": False},
+            "installer": {"type": "str", "choices": ["pip", "uv", "auto"], "default": "pip"},
+            "uv_executable": {"type": "path"},
             "index_url": {"type": "str"},
             "extra_index_urls": {"type": "list", "elements": "str", "default": []},
             "find_links": {"type": "list", "elements": "str", "default": []},
@@ -396,12 +409,12 @@ def main() -> None:
             "timeout": {"type": "int", "default": 3600},
         },
         mutually_exclusive=[("name", "prefix")],
-        required_one_of=[("name", "prefix")],
+        required_one_of=[("name", "prefix"), ("requirements", "requirements_files")],
         supports_check_mode=True,
     )
     # The values stay readable, what is secret in them does not show, not even in `invocation`.
     addresses = [module.params["index_url"] or "", *module.params["extra_index_urls"]]
-    for text in (*module.params["find_links"], *module.params["requirements"]):
+    for text in (*module.params["find_links"], *(module.params["requirements"] or [])):
         addresses += [word for word in text.split() if "://" in word]
     module.no_log_values.update(url_secrets(addresses))
     try:

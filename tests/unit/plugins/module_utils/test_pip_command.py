@@ -15,13 +15,17 @@ import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import Completed
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_command import (
-    Pip,
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_command import Pip
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_report import (
     Reported,
-    Sources,
     parse_report,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_scratch import (
     remove_leftovers,
     scratch_directory,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_sources import (
+    Sources,
     url_secrets,
 )
 

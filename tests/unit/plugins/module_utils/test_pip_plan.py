@@ -7,17 +7,21 @@ from typing import Any
 import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_plan import (
-    Desired,
-    Plan,
-    closure_of,
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_closure import closure_of
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_consistency import (
     inconsistencies,
     new_inconsistencies,
-    pins_of,
-    plan_changes,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_direct_url import (
     same_source,
     source_of,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_plan import (
+    Plan,
+    pins_of,
+    plan_changes,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_request import Desired
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_marker import environment_of
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import (
     Distribution,

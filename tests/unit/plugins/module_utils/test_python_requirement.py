@@ -154,8 +154,8 @@ def test_lines_of_a_file() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("-r other.txt", r"option -r is not taken here: put that file's lines"),
-        ("-rother.txt", r"put that file's lines"),
+        ("-r other.txt", r"option -r is not taken here: use the option requirements_files"),
+        ("-rother.txt", r"use the option requirements_files"),
         ("--requirement=other.txt", r"option --requirement is not taken here"),
         ("-e .", r"option -e is not taken here: an editable install"),
         ("--editable git+https://h/r#egg=x", r"option --editable"),

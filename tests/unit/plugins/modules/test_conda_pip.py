@@ -15,14 +15,14 @@ from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import _pip_environment
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_command import Reported
-from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import transaction
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_report import Reported
+from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import locked
 from ansible_collections.llmfleet.conda.plugins.modules import conda_pip
 from ansible_collections.llmfleet.conda.tests.unit.plugins.snapshot import changes, snapshot
 from ansible_collections.llmfleet.conda.tests.unit.plugins.wheel_factory import metadata_text
 
 SITE = Path("lib", "python3.11", "site-packages")
-JOURNAL = Path("conda-meta", ".llmfleet-journal.json")
+JOURNAL = Path("conda-meta", ".llmfleet-journal")
 
 
 class World:
@@ -125,7 +125,13 @@ Call = Callable[..., dict[str, Any]]
 def call(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
     """Run the module on the world; returns its result."""
 
-    def run(*lines: str, pip: ScriptedPip | None = None, dry: bool = False, **more: Any) -> Any:
+    def run(
+        *lines: str,
+        pip: ScriptedPip | None = None,
+        uv: ScriptedPip | None = None,
+        dry: bool = False,
+        **more: Any,
+    ) -> Any:
         options = {"prefix": str(world.prefix), "requirements": list(lines), **more}
         options = {name: value for name, value in options.items() if value is not None}
         warnings: list[str] = []
@@ -134,8 +140,9 @@ def call(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
         manager = _pip_environment.PipManager
 
         def with_pip(request: Any, check_mode: bool) -> Any:
-            make_pip: Any = pip
-            return manager(request, check_mode, make_pip) if pip else manager(request, check_mode)
+            scripted: Any = {"make_pip": pip, "make_uv": uv}
+            how = {name: value for name, value in scripted.items() if value}
+            return manager(request, check_mode, **how)
 
         monkeypatch.setattr(conda_pip, "PipManager", with_pip)
         arguments = {**options, "_ansible_check_mode": dry, "_ansible_diff": True}
@@ -329,7 +336,7 @@ def test_what_another_run_did_meanwhile_is_not_done_again(
     half = world.put("app", "1.0")
     (half / "METADATA").unlink()
     pip = ScriptedPip(world, [Reported("app", "1.0")])
-    real = transaction
+    real = locked
 
     @contextmanager
     def late(*arguments: Any, **more: Any) -> Iterator[None]:
@@ -337,7 +344,7 @@ def test_what_another_run_did_meanwhile_is_not_done_again(
             world.put("app", "1.0")
             yield
 
-    monkeypatch.setattr(_pip_environment, "transaction", late)
+    monkeypatch.setattr(_pip_environment, "locked", late)
     result = call("app", pip=pip)
     assert not result["changed"]
     assert pip.asked == []
@@ -430,3 +437,89 @@ def test_a_missing_option_is_named(call: Call, world: World) -> None:
     assert "installation" in call("app", prefix=None, name="llm")["msg"]
     assert "timeout" in call("app", timeout="soon")["msg"]
     assert "state" in call("app", state="newest")["msg"]
+
+
+@pytest.mark.parametrize("operation", ["create", "change", "remove"])
+def test_a_journal_of_conda_s_is_left_alone(operation: str, world: World, call: Call) -> None:
+    text = json.dumps({"operation": operation})
+    (world.prefix / JOURNAL).write_text(text)
+    pip = ScriptedPip(world, [Reported("app", "1.0")])
+    for dry in (True, False):
+        result = call("app", pip=pip, dry=dry)
+        assert f"({operation}) was cut off" in result["msg"]
+        result = call("pip", pip=pip, dry=dry)
+        assert not result.get("failed"), result
+        assert not result["changed"]
+    assert pip.asked == []
+    assert (world.prefix / JOURNAL).read_text() == text
+
+
+def test_a_journal_of_pip_s_is_dealt_with(world: World, call: Call) -> None:
+    (world.prefix / JOURNAL).write_text(json.dumps({"operation": "pip"}))
+    left = world.site / "~pp"
+    left.mkdir()
+    pip = ScriptedPip(world, [Reported("app", "1.0")])
+    assert call("app", pip=pip, dry=True)["changed"]
+    assert left.exists()
+    assert (world.prefix / JOURNAL).exists()
+    assert call("app", pip=pip)["changed"]
+    assert not left.exists()
+    assert not (world.prefix / JOURNAL).exists()
+
+
+def test_the_journal_is_there_while_pip_works(world: World, call: Call) -> None:
+    seen: list[Any] = []
+
+    class Looking(ScriptedPip):
+        def install(self, *arguments: Any, **how: bool) -> list[Reported]:
+            journal = world.prefix / JOURNAL
+            seen.append(json.loads(journal.read_text()) if journal.exists() else None)
+            return super().install(*arguments, **how)
+
+    assert call("app", pip=Looking(world, [Reported("app", "1.0")]))["changed"]
+    assert [(one["operation"], one["install"]) for one in seen] == [("pip", ["app"])]
+    # What is only asked is no change.
+    newer = [Reported("app", "1.0")]
+    assert not call("app", pip=Looking(world, [newer]), state="latest")["changed"]
+    assert seen[1] is None
+
+
+def test_uv_in_place_of_pip(world: World, call: Call, tmp_path: Path) -> None:
+    program = tmp_path / "uv"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    world.drop("pip")
+    uv = ScriptedPip(world, [Reported("app", "1.0")])
+    how = {"installer": "uv", "uv_executable": str(program), "uv": uv}
+    foreseen, done = call("app", dry=True, **how), call("app", **how)
+    assert (foreseen["installer"], done["installer"]) == ("uv", "uv")
+    assert foreseen["diff"] == done["diff"]
+    assert uv.made[1]["arguments"][:3] == (
+        str(world.prefix),
+        str(world.prefix / "bin" / "python"),
+        str(program),
+    )
+    line = "The package `sad` requires `gone>=1`, but it's not installed"
+    world.put("sad", "1.0", "gone>=1")
+    uv.checks = [line]
+    uv.installs = [Reported("lib", "1.0")]
+    assert call("lib", **how)["warnings"] == [f"pip check, as before this task: {line}"]
+    uv.checks = ["The package `lib` requires `far`, but it's not installed"]
+    world.drop("lib")
+    assert call("lib", **how)["kind"] == "pip_check"
+
+
+def test_uv_that_is_not_there(world: World, call: Call) -> None:
+    how = {"installer": "uv", "uv_executable": "/no/such/uv"}
+    result = call("app", **how)
+    assert result["msg"].startswith(
+        "The option uv_executable names /no/such/uv, which is no program"
+    )
+    assert "uv_executable" in result["hint"]
+    # An earlier task of the play may bring it.
+    assert call("app", dry=True, **how)["diff"]["after"].endswith(
+        "(to be resolved)\npip==24.2 (conda)\n"
+    )
+    assert not call("pip", **how)["changed"]
+    assert "takes an absolute path" in call("app", installer="uv", uv_executable="")["msg"]
+    assert "no meaning with installer: pip" in call("app", uv_executable="/bin/uv")["msg"]

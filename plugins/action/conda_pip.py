@@ -1,0 +1,91 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads requirements files of the controller; plugins/modules/conda_pip.py documents it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.module_utils.common.validation import check_type_list
+from ansible.module_utils.parsing.convert_bool import boolean
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_requirements_file import (
+    RequirementsFileError,
+    read_files,
+)
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._controller_file import (
+    ControllerFileAction,
+)
+
+
+class ActionModule(ControllerFileAction):
+    """Puts the lines of files on the controller into ``requirements`` and ``constraints``."""
+
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Run the module with the lines in place of the files; their names do not reach the host."""
+        arguments = dict(self._task.args)
+        # What is no truth value at all, the class above refuses.
+        if not boolean(arguments.get("remote_src") or False, strict=False):
+            try:
+                self._put_lines(arguments)
+            except AnsibleError as error:
+                return {"failed": True, "msg": str(error)}
+            # A retry of the task finds lines too, so none is added twice.
+            self._task.args = arguments
+        return super().run(tmp, task_vars)
+
+    def _put_lines(self, arguments: dict[str, Any]) -> None:
+        """Put the lines of the files, and of those that they include, in the places of their names.
+
+        Raises:
+            AnsibleError: a file cannot be read or used.
+        """
+        top: dict[str, str] = {}
+        paths: dict[str, list[str]] = {}
+        for option in ("requirements_files", "constraints_files"):
+            paths[option] = []
+            for name in _listed(option, arguments.get(option)):
+                text = self.text_of(option, str(name))
+                path = os.path.abspath(self._find_needle("files", str(name)))  # type: ignore[no-untyped-call]
+                top[path] = text
+                paths[option].append(path)
+        if not top:
+            return
+
+        def read(path: str) -> str:
+            return top[path] if path in top else self._included(path)
+
+        try:
+            found = read_files(paths["requirements_files"], paths["constraints_files"], read)
+        except RequirementsFileError as error:
+            raise AnsibleError(f"{error}. Nothing was changed.") from error
+        for option in paths:
+            arguments.pop(option, None)
+        for option, lines in (
+            ("requirements", found.requirements),
+            ("constraints", found.constraints),
+        ):
+            arguments[option] = [*_listed(option, arguments.get(option)), *lines]
+
+    def _included(self, path: str) -> str:
+        try:
+            return str(self._loader.get_text_file_contents(path))
+        except AnsibleError as error:
+            raise AnsibleError(
+                f"A requirements file includes {path}, which cannot be read on the controller: {error}"
+            ) from error
+
+
+def _listed(option: str, value: Any) -> list[Any]:
+    """What an option of the type list holds; Ansible takes a text with commas for one, too."""
+    if value is None:
+        return []
+    try:
+        return list(check_type_list(value))
+    except TypeError as error:
+        raise AnsibleError(f"The option {option} is no list: {error}") from error

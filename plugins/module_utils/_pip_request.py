@@ -1,0 +1,42 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a task wants of an environment's Python distributions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_sources import Sources
+from ansible_collections.llmfleet.conda.plugins.module_utils._python_requirement import Requirement
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What is to be true; see the options of conda_pip."""
+
+    requirements: tuple[Requirement, ...]
+    constraints: tuple[Requirement, ...] = ()
+    state: str = "present"
+    replace_conda_packages: bool = False
+    repair: bool = True
+    check: bool = True
+
+
+@dataclass(frozen=True)
+class Request:
+    """Where, what, from where, with what, and how long it may take (seconds).
+
+    Attributes:
+        installer: "pip", "uv", or "auto" for uv where it is found.
+        uv_executable: absolute path of uv; None to look for it.
+        installation: prefix of the conda installation, where uv is looked for too.
+    """
+
+    prefix: str
+    desired: Desired
+    sources: Sources
+    timeout: float = 3600
+    installer: str = "pip"
+    uv_executable: str | None = None
+    installation: str | None = None
