@@ -151,9 +151,10 @@ class EnvironmentManager:
             labels = self._solve(specs).apply_to([])
         elif specs:
             with _solvable(self.request.prefix, todo.quarantine) as prefix:
-                solution = self.conda.install(
-                    prefix, specs, self._install_options(todo), dry_run=True
-                )
+                with _speaking_of(self.request.prefix, prefix):
+                    solution = self.conda.install(
+                        prefix, specs, self._install_options(todo), dry_run=True
+                    )
             labels = solution.apply_to(labels)
         return labels
 
@@ -161,7 +162,8 @@ class EnvironmentManager:
         """What ``conda create`` would link; asked of another prefix, since it refuses an existing one."""
         with tempfile.TemporaryDirectory(prefix="llmfleet-conda-") as directory:
             prefix = os.path.join(directory, "env")
-            return self.conda.create(prefix, specs, self._options(), dry_run=True)
+            with _speaking_of(self.request.prefix, prefix):
+                return self.conda.create(prefix, specs, self._options(), dry_run=True)
 
     def _conda_is_there(self) -> bool:
         return bool(self.request.executable) or os.path.exists(
@@ -332,6 +334,22 @@ class EnvironmentManager:
                 asked=list(request.asked),
                 hint="look for specs in the option packages that exclude each other, then for a full disk.",
             )
+
+
+@contextmanager
+def _speaking_of(prefix: str, stand_in: str) -> Iterator[None]:
+    """A failure of the block names ``prefix``, which the task knows, and not the stand-in that conda saw."""
+    try:
+        yield
+    except CondaModuleError as error:
+        raise CondaModuleError(
+            error.message.replace(stand_in, prefix),
+            prefix=prefix,
+            asked=error.asked,
+            said=error.said and error.said.replace(stand_in, prefix),
+            hint=error.hint,
+            **error.facts,
+        ) from error
 
 
 @contextmanager

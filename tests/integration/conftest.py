@@ -17,8 +17,10 @@ from lab import paths
 from lab.build import build
 from lab.mirror import Mirror
 
-pytest.register_assert_rewrite("tests.integration.four_steps")
+pytest.register_assert_rewrite("tests.integration.four_steps", "tests.integration.contract")
 
+from tests.integration import published  # noqa: E402
+from tests.integration.contract import Contract  # noqa: E402
 from tests.integration.four_steps import Steps  # noqa: E402
 from tests.integration.lab_conda import run_conda  # noqa: E402
 
@@ -188,6 +190,27 @@ def versions(conda: Callable[..., Any]) -> Callable[[Path], dict[str, str]]:
 def four_steps(run_module: RunModule, conda_installation: Path, home: Path) -> Steps:
     """Check, run, check again, run again, with the shared installation and home under watch."""
     return Steps(run_module, (conda_installation, home), conda_installation)
+
+
+@pytest.fixture(scope="session")
+def published_site(lab_parts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a mirror that has the lab's installer under the names of published ones."""
+    with Mirror(published.make_site(tmp_path_factory.mktemp("published") / "site")) as running:
+        yield running.url
+
+
+@pytest.fixture(scope="module")
+def contract(
+    run_module: RunModule,
+    conda_installation: Path,
+    home: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    mirror: Mirror,
+    published_site: str,
+) -> Contract:
+    """A place to run the rows of the table of check mode in."""
+    directory = tmp_path_factory.mktemp("contract")
+    return Contract(run_module, conda_installation, home, directory, mirror.url, published_site)
 
 
 @pytest.fixture(autouse=True)
