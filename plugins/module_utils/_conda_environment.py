@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -47,6 +46,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     observe_prefix,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
+from ansible_collections.llmfleet.conda.plugins.module_utils._stand_in import stand_in
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
     forget_journal,
     journalled,
@@ -151,19 +151,16 @@ class EnvironmentManager:
             labels = self._solve(specs).apply_to([])
         elif specs:
             with _solvable(self.request.prefix, todo.quarantine) as prefix:
-                with _speaking_of(self.request.prefix, prefix):
-                    solution = self.conda.install(
-                        prefix, specs, self._install_options(todo), dry_run=True
-                    )
+                solution = self.conda.install(
+                    prefix, specs, self._install_options(todo), dry_run=True
+                )
             labels = solution.apply_to(labels)
         return labels
 
     def _solve(self, specs: Sequence[str]) -> Solution:
         """What ``conda create`` would link; asked of another prefix, since it refuses an existing one."""
-        with tempfile.TemporaryDirectory(prefix="llmfleet-conda-") as directory:
-            prefix = os.path.join(directory, "env")
-            with _speaking_of(self.request.prefix, prefix):
-                return self.conda.create(prefix, specs, self._options(), dry_run=True)
+        with stand_in(self.request.prefix) as prefix:
+            return self.conda.create(prefix, specs, self._options(), dry_run=True)
 
     def _conda_is_there(self) -> bool:
         return bool(self.request.executable) or os.path.exists(
@@ -337,37 +334,18 @@ class EnvironmentManager:
 
 
 @contextmanager
-def _speaking_of(prefix: str, stand_in: str) -> Iterator[None]:
-    """A failure of the block names ``prefix``, which the task knows, and not the stand-in that conda saw."""
-    try:
-        yield
-    except CondaModuleError as error:
-        raise CondaModuleError(
-            error.message.replace(stand_in, prefix),
-            prefix=prefix,
-            asked=error.asked,
-            said=error.said and error.said.replace(stand_in, prefix),
-            hint=error.hint,
-            **error.facts,
-        ) from error
-
-
-@contextmanager
 def _solvable(prefix: str, unreadable: Sequence[str]) -> Iterator[str]:
     """A prefix that conda's dry run can read: this one, or a copy of its readable records."""
     if not unreadable:
         yield prefix
         return
-    directory = tempfile.mkdtemp(prefix="llmfleet-conda-")
-    try:
+    with stand_in(prefix) as shown:
         shutil.copytree(
             os.path.join(prefix, "conda-meta"),
-            os.path.join(directory, "conda-meta"),
+            os.path.join(shown, "conda-meta"),
             ignore=lambda _directory, _names: unreadable,
         )
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        yield shown
 
 
 def _operation(todo: Plan) -> str:

@@ -17,7 +17,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._child_process impo
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_output import trim
-from ansible_collections.llmfleet.conda.plugins.module_utils._download import fetch, sha256_of
+from ansible_collections.llmfleet.conda.plugins.module_utils._download import fetch
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
     InstallationPlan,
@@ -30,6 +30,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan 
 from ansible_collections.llmfleet.conda.plugins.module_utils._installer import (
     Installer,
     parse_installer_version,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._installer_file import (
+    check_installer_file,
+    foresee_installer_file,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     damaged_files,
@@ -84,6 +88,8 @@ class InstallationManager:
         if not todo and (self.check_mode or observed.interrupted is None):
             return InstallationOutcome(False, todo, before, before, observed)
         if self.check_mode:
+            if todo.installer:
+                foresee_installer_file(todo.installer, request.prefix)
             return InstallationOutcome(True, todo, before, self._predict(todo, observed), observed)
         operation = _operation(todo)
         with locked(request.prefix, operation=operation, timeout=request.timeout):
@@ -205,21 +211,7 @@ class InstallationManager:
             option = "installer_url" if self.request.installer_url else "mirror (or version)"
             fetch(installer.source, script, installer.sha256, timeout=60, option=option)
             return script
-        try:
-            found = sha256_of(installer.source)
-        except OSError as error:
-            raise CondaModuleError(
-                f"The option installer_path cannot be read: {installer.source}: {error.strerror}."
-                " Nothing was changed.",
-                prefix=self.request.prefix,
-            ) from error
-        if found != installer.sha256:
-            raise CondaModuleError(
-                f"{installer.source} has the SHA-256 sum {found}, expected was {installer.sha256}"
-                " (option checksum, or the catalogue). Nothing was changed.",
-                prefix=self.request.prefix,
-                hint="compare the option checksum with the one its publisher gives.",
-            )
+        check_installer_file(installer, self.request.prefix)
         return installer.source
 
     def _install_failed(

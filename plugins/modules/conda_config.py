@@ -196,7 +196,7 @@ def write(module: AnsibleModule, path: str, text: str) -> None:
             mask = os.umask(0)
             os.umask(mask)
             os.chmod(temporary, 0o666 & ~mask)
-        module.atomic_move(temporary, path)
+        module.atomic_move(temporary, path, unsafe_writes=module.params["unsafe_writes"])
     except Exception as error:
         # atomic_move of ansible-core 2.19 turns what the system refuses into a plain Exception.
         reason = getattr(error, "strerror", None) or str(error).rstrip(".")
@@ -206,11 +206,20 @@ def write(module: AnsibleModule, path: str, text: str) -> None:
         ) from error
 
 
-def _permissions(module: AnsibleModule, path: str, changed: bool) -> bool:
+def _permissions(
+    module: AnsibleModule, path: str, changed: bool, shown: dict[str, dict[str, Any]]
+) -> bool:
+    """Whether anything is changed, permissions included; what they were and become goes to ``shown``."""
     if not os.path.exists(path):
         return changed
     arguments = module.load_file_common_arguments({**module.params, "path": path})
-    return bool(module.set_fs_attributes_if_different(arguments, changed))
+    return bool(module.set_fs_attributes_if_different(arguments, changed, diff=shown))
+
+
+def _with_permissions(text: str, permissions: dict[str, Any]) -> str:
+    """The text for the diff, with permissions as comments below it."""
+    lines = "".join(f"# {name}: {value}\n" for name, value in sorted(permissions.items()))
+    return f"{text}\n{lines}" if lines and text and not text.endswith("\n") else text + lines
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
@@ -232,7 +241,11 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         write(module, path, after or "")
         if observe(path) != after:
             raise CondaModuleError(f"The condarc {path} does not hold what was written.")
-    changed = _permissions(module, path, changed)
+    permissions: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
+    changed = _permissions(module, path, changed, permissions)
+    if before is None:
+        # A new file has its permissions from the start; check mode could not show them either.
+        permissions = {"before": {}, "after": {}}
     return {
         "changed": changed,
         "path": path,
@@ -240,8 +253,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         "diff": {
             "before_header": path,
             "after_header": path,
-            "before": redact(before or ""),
-            "after": redact(after or ""),
+            "before": _with_permissions(redact(before or ""), permissions["before"]),
+            "after": _with_permissions(redact(after or ""), permissions["after"]),
         },
     }
 

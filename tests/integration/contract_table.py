@@ -309,7 +309,6 @@ CONDA_PIP = (
     pip("what conda owns, when told", "six>=1.17", replace_conda_packages=True),
     pip("what conda owns is not removed", "six", state="absent", expect=FAILS),
     pip("no such version", "t-lib>9", expect=FAILS),
-    pip("no such environment", "t-lib", given="nothing", expect=FAILS),
     pip("a file is missing", "t-lib", given="pip", but=(("delete", f"{_SITE}/t_lib/__init__.py"),)),
     pip(
         "no repair",
@@ -355,13 +354,16 @@ CONDA_CONFIG = (
     ),
     config("of a user", {"solver": "classic"}, given="nothing", path=None, scope="user", home="."),
     config("what is not understood", {"solver": "classic"}, given="odd condarc", expect=FAILS),
-    config("no such directory", {"a": 1}, path="{place}/none/condarc", expect=FAILS),
 )
 
 CONDA_INSTALLATION = (
     installation("from an address", given="nothing", **INSTALLER),
     installation(
-        "from a path", given="nothing", installer_path="{installer_path}", checksum="{checksum}"
+        "from a path",
+        given="nothing",
+        version="{installer_version}",
+        installer_path="{installer_path}",
+        checksum="{checksum}",
     ),
     installation(
         "from a path, another file than expected",
