@@ -88,7 +88,7 @@ class InstallationManager:
         if not todo and (self.check_mode or observed.interrupted is None):
             return InstallationOutcome(False, todo, before, before, observed)
         if self.check_mode:
-            if todo.installer:
+            if todo.installer and todo.action in ("install", "reinstall"):
                 foresee_installer_file(todo.installer, request.prefix)
             return InstallationOutcome(True, todo, before, self._predict(todo, observed), observed)
         operation = _operation(todo)

@@ -19,7 +19,6 @@ author:
   - llmfleet contributors (@llmfleet)
 extends_documentation_fragment:
   - llmfleet.conda.environment.attributes
-  - ansible.builtin.files
 options:
   path:
     description:
@@ -53,6 +52,17 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  owner:
+    description: User that owns the file, by name or number. When omitted, it stays as it is.
+    type: str
+  group:
+    description: Group of the file, by name or number. When omitted, it stays as it is.
+    type: str
+  mode:
+    description:
+      - Permissions of the file, as for M(ansible.builtin.file), for example V("0644").
+      - When omitted, those of a file that is there stay, and a new one is readable for whom the umask lets.
+    type: raw
 seealso:
   - module: llmfleet.conda.conda_installation
 notes:
@@ -84,6 +94,17 @@ EXAMPLES = r"""
     merge: true
     settings:
       channels: [bioconda]
+
+- name: Credentials of a mirror, for the members of one group
+  llmfleet.conda.conda_config:
+    scope: prefix
+    installation: /opt/miniconda3
+    owner: root
+    group: research
+    mode: "0640"
+    settings:
+      custom_channels:
+        site: https://user:{{ mirror_password }}@mirror.example.org/conda
 
 - name: No pinned solver any more
   llmfleet.conda.conda_config:
@@ -196,7 +217,7 @@ def write(module: AnsibleModule, path: str, text: str) -> None:
             mask = os.umask(0)
             os.umask(mask)
             os.chmod(temporary, 0o666 & ~mask)
-        module.atomic_move(temporary, path, unsafe_writes=module.params["unsafe_writes"])
+        module.atomic_move(temporary, path)
     except Exception as error:
         # atomic_move of ansible-core 2.19 turns what the system refuses into a plain Exception.
         reason = getattr(error, "strerror", None) or str(error).rstrip(".")
@@ -269,11 +290,13 @@ def main() -> None:
             "settings": {"type": "dict", "required": True},
             "merge": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "owner": {"type": "str"},
+            "group": {"type": "str"},
+            "mode": {"type": "raw"},
         },
         mutually_exclusive=[("path", "scope")],
         required_one_of=[("path", "scope")],
         required_if=[("scope", "prefix", ("installation",))],
-        add_file_common_args=True,
         supports_check_mode=True,
     )
     module.no_log_values.update(secrets_in(module.params))
