@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +23,7 @@ pytest.register_assert_rewrite("tests.integration.four_steps", "tests.integratio
 
 from tests.integration import published  # noqa: E402
 from tests.integration.contract import Contract  # noqa: E402
+from tests.integration.examples import Examples, play  # noqa: E402
 from tests.integration.four_steps import Steps  # noqa: E402
 from tests.integration.lab_conda import run_conda  # noqa: E402
 
@@ -211,6 +214,52 @@ def contract(
     """A place to run the rows of the table of check mode in."""
     directory = tmp_path_factory.mktemp("contract")
     return Contract(run_module, conda_installation, home, directory, mirror.url, published_site)
+
+
+@pytest.fixture(scope="module")
+def examples_installation(conda_installation: Path) -> Iterator[Path]:
+    """The shared installation; environments that examples make in it go when all examples have run."""
+    own = {path.name for path in (conda_installation / "envs").iterdir()}
+    yield conda_installation
+    for path in (conda_installation / "envs").iterdir():
+        if path.name not in own:
+            shutil.rmtree(path)
+
+
+@pytest.fixture
+def examples_of(
+    examples_installation: Path, mirror: Mirror, published_site: str, tmp_path: Path
+) -> Callable[[str], None]:
+    """Run the examples of a module, with the places of the lab in them."""
+    current = lab_installer.current()
+    wheel = paths.wheels_dir() / "defusedxml-0.7.1-py2.py3-none-any.whl"
+    words = {
+        "base": str(examples_installation),
+        "place": str(tmp_path),
+        "mirror": mirror.url,
+        "published": published_site,
+        "miniconda": published.MINICONDA,
+        "miniforge": published.MINIFORGE,
+        "checksum": f"sha256:{current['sha256']}",
+        "models": str(paths.models_dir()),
+        "wheels": str(paths.wheels_dir()),
+        "wheel_sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(),
+        "uid": str(os.getuid()),
+        "gid": str(os.getgid()),
+    }
+
+    def run(module: str) -> None:
+        examples = Examples(module, words)
+        home = tmp_path / "home"
+        home.mkdir()
+        results, text = play(examples, tmp_path, home)
+        problems = [*examples.problems(results)]
+        if "[WARNING]" in text or "[DEPRECATION" in text:
+            problems.append("ansible-playbook warned")
+        print(text)
+        assert not problems, "\n".join(problems)
+
+    return run
 
 
 @pytest.fixture(autouse=True)

@@ -209,7 +209,9 @@ CONDA_ENV = (
     env("an older version", "lab-upgrade<2", given="newest"),
     env("what nobody names goes", "lab-conflict-a", given="more", prune=True),
     env("change and prune at once", "lab-upgrade=2.0", "lab-rebuilt", given="small", prune=True),
-    env("nothing to prune", "lab-upgrade=2", "lab-rebuilt", given="newest", prune=True, expect=SAME),
+    env(
+        "nothing to prune", "lab-upgrade=2", "lab-rebuilt", given="newest", prune=True, expect=SAME
+    ),
     env("latest", "lab-upgrade", "lab-needs-glibc", given="small", state="latest", asks=True),
     env("latest within the spec", "lab-upgrade<2", given="small", state="latest", asks=True),
     env("latest build", "lab-rebuilt", given="rebuilt", state="latest", asks=True),
@@ -382,7 +384,9 @@ CONDA_INSTALLATION = (
         timeout=600,
     ),
     installation("half made", given="nothing", but=(("write", "own/pkgs/urls", ""),), **INSTALLER),
-    installation("where a stranger lives", given="stranger", prefix="{env}", **INSTALLER, expect=FAILS),
+    installation(
+        "where a stranger lives", given="stranger", prefix="{env}", **INSTALLER, expect=FAILS
+    ),
     installation("all is there", **INSTALLER, expect=SAME),
     installation(
         "a file is missing",

@@ -78,9 +78,7 @@ def option_names(options: Mapping[str, Any]) -> set[str]:
 def used_names(options: Mapping[str, Any], documented: Mapping[str, Any]) -> set[str]:
     """Names of options in a call, those of suboptions as ``option.suboption``; aliases count."""
     aliases = {
-        alias: name
-        for name, option in documented.items()
-        for alias in option.get("aliases") or ()
+        alias: name for name, option in documented.items() for alias in option.get("aliases") or ()
     }
     found = set()
     for given, value in options.items():

@@ -17,7 +17,9 @@ from tests.repository.documentation import (
 
 MODULES = sorted(name.rpartition(".")[2] for kind, name in plugins() if kind == "module")
 CLAIMS = [
-    (name, attribute) for name in MODULES for attribute in sorted(modules()[name]["doc"]["attributes"])
+    (name, attribute)
+    for name in MODULES
+    for attribute in sorted(modules()[name]["doc"]["attributes"])
 ]
 # Its work is done on the controller, so its evidence is a play: test_examples_reading.py.
 BY_PLAY = {"verify_report"}

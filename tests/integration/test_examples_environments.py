@@ -1,0 +1,12 @@
+"""The examples in the documentation of the modules for environments run, in four steps each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+
+@pytest.mark.parametrize("module", ["conda_env", "conda_package", "conda_config"])
+def test_examples_run(module: str, examples_of: Callable[[str], None]) -> None:
+    examples_of(module)
