@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A prefix for conda to look at where it cannot, or must not, be shown the one that the task names.
 
-``conda create --dry-run`` refuses a prefix that exists, and ``conda install --dry-run`` one with a record that
-cannot be read.
+``conda create --dry-run`` refuses a prefix that exists, and ``conda install --dry-run`` one with a record
+that cannot be read.
 """
 
 from __future__ import annotations

@@ -50,11 +50,10 @@ class Examples:
         self._words = words
         loaded = yaml.safe_load(PLACES.read_text())
         own = (loaded["modules"].get(module)) or {}
-        places = own.get("places", {})
-        self._places = {
-            **places,
-            **{key: loaded["places"][key] for key in loaded["places"] if key not in places},
-        }
+        # Those of the module come first, and win.
+        self._places = {**own.get("places", {})}
+        for documented, here in loaded["places"].items():
+            self._places.setdefault(documented, here)
         self._known = own.get("examples", {})
         self.files = {
             self._filled(path): self._filled(text) for path, text in own.get("files", {}).items()

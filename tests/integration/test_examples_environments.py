@@ -1,4 +1,4 @@
-"""The examples in the documentation of the modules for environments run, in four steps each."""
+"""The examples in the documentation of the modules for installations and environments run, in four steps each."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 
 
-@pytest.mark.parametrize("module", ["conda_env", "conda_package", "conda_config"])
+@pytest.mark.parametrize(
+    "module", ["conda_env", "conda_package", "conda_config", "conda_installation"]
+)
 def test_examples_run(module: str, examples_of: Callable[[str], None]) -> None:
     examples_of(module)

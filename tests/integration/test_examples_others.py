@@ -8,7 +8,7 @@ import pytest
 
 from tests.repository.documentation import modules
 
-ELSEWHERE = {"conda_env", "conda_package", "conda_config"}
+ELSEWHERE = {"conda_env", "conda_package", "conda_config", "conda_installation"}
 
 
 @pytest.mark.parametrize("module", sorted(set(modules()) - ELSEWHERE))

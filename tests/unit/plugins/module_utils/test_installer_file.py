@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._installer import Installer
 from ansible_collections.llmfleet.conda.plugins.module_utils._installer_file import (
@@ -27,7 +28,7 @@ def test_a_file_with_another_sum(check, tmp_path: Path) -> None:
 def test_a_file_that_an_earlier_task_may_bring(tmp_path: Path) -> None:
     installer = Installer("a.sh", str(tmp_path / "a.sh"), "0" * 64)
     foresee_installer_file(installer, "/opt/conda")
-    with pytest.raises(CondaModuleError, match="cannot be read: .*: No such file or directory"):
+    with pytest.raises(CondaModuleError, match=r"cannot be read: .*: No such file or directory"):
         check_installer_file(installer, "/opt/conda")
 
 

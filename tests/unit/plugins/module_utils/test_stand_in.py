@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 
 import pytest
+
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._stand_in import stand_in
 
 
-def test_the_directory_is_gone_afterwards():
+def test_the_directory_is_gone_afterwards() -> None:
     with stand_in("/opt/conda/envs/llm") as shown:
         assert not os.path.exists(shown)
         os.mkdir(shown)
     assert not os.path.exists(os.path.dirname(shown))
 
 
-def test_a_failure_names_what_was_meant():
-    names = []
-    with pytest.raises(CondaModuleError) as caught, stand_in("/opt/conda/envs/llm") as shown:
+def fail(names: list[str]) -> None:
+    with stand_in("/opt/conda/envs/llm") as shown:
         names.append(shown)
         raise CondaModuleError(
             f"conda create failed for {shown}.",
@@ -28,6 +28,12 @@ def test_a_failure_names_what_was_meant():
             hint="make room.",
             error_kind="disk",
         )
+
+
+def test_a_failure_names_what_was_meant() -> None:
+    names: list[str] = []
+    with pytest.raises(CondaModuleError) as caught:
+        fail(names)
     error = caught.value
     assert error.message == "conda create failed for /opt/conda/envs/llm."
     assert error.as_result() == {
@@ -42,7 +48,7 @@ def test_a_failure_names_what_was_meant():
     assert not os.path.exists(os.path.dirname(names[0]))
 
 
-def test_a_failure_without_words_of_conda():
+def test_a_failure_without_words_of_conda() -> None:
     with pytest.raises(CondaModuleError) as caught, stand_in("/opt/conda/envs/llm"):
         raise CondaModuleError("conda cannot be started.")
     assert (caught.value.prefix, caught.value.said) == ("/opt/conda/envs/llm", None)
