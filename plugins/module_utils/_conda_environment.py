@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -46,7 +47,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     observe_prefix,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
-from ansible_collections.llmfleet.conda.plugins.module_utils._stand_in import stand_in
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
     forget_journal,
     journalled,
@@ -159,7 +159,8 @@ class EnvironmentManager:
 
     def _solve(self, specs: Sequence[str]) -> Solution:
         """What ``conda create`` would link; asked of another prefix, since it refuses an existing one."""
-        with stand_in(self.request.prefix) as prefix:
+        with tempfile.TemporaryDirectory(prefix="llmfleet-conda-") as directory:
+            prefix = os.path.join(directory, "env")
             return self.conda.create(prefix, specs, self._options(), dry_run=True)
 
     def _conda_is_there(self) -> bool:
@@ -339,13 +340,16 @@ def _solvable(prefix: str, unreadable: Sequence[str]) -> Iterator[str]:
     if not unreadable:
         yield prefix
         return
-    with stand_in(prefix) as shown:
+    directory = tempfile.mkdtemp(prefix="llmfleet-conda-")
+    try:
         shutil.copytree(
             os.path.join(prefix, "conda-meta"),
-            os.path.join(shown, "conda-meta"),
+            os.path.join(directory, "conda-meta"),
             ignore=lambda _directory, _names: unreadable,
         )
-        yield shown
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _operation(todo: Plan) -> str:

@@ -1,4 +1,4 @@
-"""The examples in the documentation of the modules for installations and environments run, in four steps each."""
+"""The examples of the modules for installations and environments run, in four steps each."""
 
 from __future__ import annotations
 
