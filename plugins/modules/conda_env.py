@@ -177,23 +177,6 @@ EXAMPLES = r"""
     recreate: true
     frozen: true
 
-- name: From the package cache of the host alone, and damaged files are left as they are
-  llmfleet.conda.conda_env:
-    installation: /opt/miniconda3
-    name: offline
-    packages: [python=3.12]
-    offline: true
-    repair: false
-
-- name: By another conda than the one of the installation, which may take two hours
-  llmfleet.conda.conda_env:
-    installation: /opt/miniconda3
-    name: other
-    packages: [python=3.12]
-    channels: [conda-forge]
-    executable: /opt/other/bin/conda
-    timeout: 7200
-
 - name: The environment is gone
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3

@@ -55,23 +55,6 @@ EXAMPLES = r"""
     packages: [scikit-learn]
     state: absent
 
-- name: From the package cache of the host alone, and damaged files are left as they are
-  llmfleet.conda.conda_package:
-    installation: /opt/miniconda3
-    prefix: /srv/envs/llm
-    packages: [tqdm]
-    offline: true
-    repair: false
-
-- name: By another conda than the one of the installation, which may take two hours
-  llmfleet.conda.conda_package:
-    installation: /opt/miniconda3
-    prefix: /srv/envs/llm
-    packages: ["requests>=2.32"]
-    channels: [conda-forge]
-    executable: /opt/other/bin/conda
-    timeout: 7200
-
 - name: Keep certificates current in the base environment
   llmfleet.conda.conda_package:
     installation: /opt/miniconda3

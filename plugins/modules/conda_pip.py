@@ -153,24 +153,6 @@ EXAMPLES = r"""
     requirements: ["torch==2.7.1"]
     index_url: https://mirror.example.com/pytorch/cpu
 
-- name: From the site's two indexes, one of them without a certificate
-  llmfleet.conda.conda_pip:
-    prefix: /srv/envs/llm
-    requirements: ["requests>=2.32"]
-    index_url: https://mirror.example.com/simple
-    extra_index_urls: [http://wheels.example.com/simple]
-    trusted_hosts: [wheels.example.com]
-    cache_dir: /srv/cache/pip
-    timeout: 7200
-
-- name: pip may replace what conda installed, nothing is mended, and nobody asks whether all fits together
-  llmfleet.conda.conda_pip:
-    prefix: /srv/envs/llm
-    requirements: ["six==1.17.0"]
-    replace_conda_packages: true
-    repair: false
-    check: false
-
 - name: Exactly this file
   llmfleet.conda.conda_pip:
     prefix: /srv/envs/llm
