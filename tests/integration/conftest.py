@@ -196,10 +196,10 @@ def four_steps(run_module: RunModule, conda_installation: Path, home: Path) -> S
 
 
 @pytest.fixture(scope="session")
-def published_site(lab_parts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a mirror that has the lab's installer under the names of published ones."""
+def published_site(lab_parts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
+    """A mirror that has the lab's installer under the names of published ones."""
     with Mirror(published.make_site(tmp_path_factory.mktemp("published") / "site")) as running:
-        yield running.url
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -209,11 +209,11 @@ def contract(
     home: Path,
     tmp_path_factory: pytest.TempPathFactory,
     mirror: Mirror,
-    published_site: str,
+    published_site: Mirror,
 ) -> Contract:
     """A place to run the rows of the table of check mode in."""
     directory = tmp_path_factory.mktemp("contract")
-    return Contract(run_module, conda_installation, home, directory, mirror.url, published_site)
+    return Contract(run_module, conda_installation, home, directory, mirror.url, published_site.url)
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +228,7 @@ def examples_installation(conda_installation: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def examples_of(
-    examples_installation: Path, mirror: Mirror, published_site: str, tmp_path: Path
+    examples_installation: Path, mirror: Mirror, published_site: Mirror, tmp_path: Path
 ) -> Callable[[str], None]:
     """Run the examples of a module, with the places of the lab in them."""
     current = lab_installer.current()
@@ -237,7 +237,8 @@ def examples_of(
         "base": str(examples_installation),
         "place": str(tmp_path),
         "mirror": mirror.url,
-        "published": published_site,
+        "published": published_site.url,
+        "published_files": str(published_site.root),
         "miniconda": published.MINICONDA,
         "miniforge": published.MINIFORGE,
         "checksum": f"sha256:{current['sha256']}",
