@@ -82,6 +82,7 @@ GIVEN: dict[str, Given] = {
     "rebuilt": Given((_made("lab-rebuilt=1.0=lab_0"),)),
     "more": Given((_made("lab-conflict-a", "lab-needs-glibc", "lab-post-link"),)),
     "frozen": Given((_made("lab-upgrade=1.0", frozen=True),)),
+    "pinned": Given((_made("lab-upgrade=1.0", pinned=["lab-upgrade<2"]),)),
     "python": Given((_made(*_SIX),)),
     "entry point": Given((_made("python=3.11", "lab-entrypoint"),)),
     "pip": Given(
@@ -170,6 +171,7 @@ CONDA_ENV = (
         given="small",
         but=(("write", "environment.yml", _ENV_YML),),
         environment_file="{place}/environment.yml",
+        remote_src=True,
         prune=True,
     ),
     env(
@@ -188,6 +190,7 @@ CONDA_ENV = (
         packages=None,
         but=(("write", "lock", f"@EXPLICIT\n{{url[{_UPGRADE_20}]}}\n"),),
         lock_file="{place}/lock",
+        remote_src=True,
     ),
     env(
         "the same lock again",
@@ -249,6 +252,13 @@ CONDA_ENV = (
             ("halve", _RECORD),
         ),
     ),
+    env("a pin for what is there", "lab-upgrade", given="small", pinned=["lab-upgrade<2"]),
+    env("a pin for another version", "lab-upgrade", given="newest", pinned=["lab-upgrade<2"]),
+    env("no pin any more", "lab-rebuilt", given="pinned", pinned=[]),
+    env("against its own pin", "lab-upgrade=2", pinned=["lab-upgrade<2"], expect=FAILS),
+    env("against a pin that is there", "lab-upgrade=2", given="pinned", expect=FAILS),
+    env("variables", "lab-upgrade", given="small", variables={"LAB_THREADS": "8"}),
+    env("by the priority of channels", "lab-rebuilt", given="small", channel_priority="strict"),
     env("another Python", "python=3.12", "lab-entrypoint", given="entry point"),
     env("absent", given="small", state="absent"),
     env("absent already", state="absent", expect=SAME),
@@ -321,6 +331,17 @@ CONDA_PIP = (
         expect=SAME,
     ),
     pip(
+        "a file of requirements and one of constraints",
+        requirements=None,
+        requirements_files=["{place}/requirements.txt"],
+        constraints_files=["{place}/constraints.txt"],
+        remote_src=True,
+        but=(
+            ("write", "requirements.txt", "t-app\nt-lib\n"),
+            ("write", "constraints.txt", "t-lib<2\n"),
+        ),
+    ),
+    pip(
         "from indexes, by name",
         "tqdm==4.67.3",
         no_index=None,
@@ -388,6 +409,8 @@ CONDA_INSTALLATION = (
         "where a stranger lives", given="stranger", prefix="{env}", **INSTALLER, expect=FAILS
     ),
     installation("all is there", **INSTALLER, expect=SAME),
+    installation("this conda is there", conda_version="24.7.1", **INSTALLER, expect=SAME),
+    installation("closed to others", mode="0750", **INSTALLER),
     installation(
         "a file is missing",
         but=(("delete", "own/lib/python3.*/site-packages/boltons/__init__.py"),),
