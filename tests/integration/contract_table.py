@@ -82,7 +82,7 @@ GIVEN: dict[str, Given] = {
     "rebuilt": Given((_made("lab-rebuilt=1.0=lab_0"),)),
     "more": Given((_made("lab-conflict-a", "lab-needs-glibc", "lab-post-link"),)),
     "frozen": Given((_made("lab-upgrade=1.0", frozen=True),)),
-    "pinned": Given((_made("lab-upgrade=1.0", pinned=["lab-upgrade<2"]),)),
+    "pinned": Given((_made("lab-upgrade", pinned=["lab-upgrade<2"]),)),
     "python": Given((_made(*_SIX),)),
     "entry point": Given((_made("python=3.11", "lab-entrypoint"),)),
     "pip": Given(
