@@ -30,6 +30,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan 
 from ansible_collections.llmfleet.conda.plugins.module_utils._installer import (
     parse_installer_version,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._installer_file import (
+    foresee_installer_file,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._installer_run import (
     InstallerRun,
     clear_workspace,
@@ -83,6 +86,8 @@ class InstallationManager:
         if not todo and (self.check_mode or observed.interrupted is None):
             return InstallationOutcome(False, todo, before, before, observed)
         if self.check_mode:
+            if todo.installer and todo.action in ("install", "reinstall"):
+                foresee_installer_file(todo.installer, request.prefix)
             return InstallationOutcome(True, todo, before, self._predict(todo, observed), observed)
         operation = _operation(todo)
         with locked(

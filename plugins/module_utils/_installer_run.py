@@ -16,12 +16,15 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._child_process impo
     run,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_output import trim
-from ansible_collections.llmfleet.conda.plugins.module_utils._download import fetch, sha256_of
+from ansible_collections.llmfleet.conda.plugins.module_utils._download import fetch
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
     ObservedInstallation,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._installer import Installer
+from ansible_collections.llmfleet.conda.plugins.module_utils._installer_file import (
+    check_installer_file,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import remove_tree
 
 # Where, in the workspace, what a repair must not lose waits meanwhile.
@@ -101,21 +104,7 @@ class InstallerRun:
             script = os.path.join(workspace, installer.file_name)
             fetch(installer.source, script, installer.sha256, timeout=60, option=self.option)
             return script
-        try:
-            found = sha256_of(installer.source)
-        except OSError as error:
-            raise CondaModuleError(
-                f"The option installer_path cannot be read: {installer.source}: {error.strerror}."
-                " Nothing was changed.",
-                prefix=self.prefix,
-            ) from error
-        if found != installer.sha256:
-            raise CondaModuleError(
-                f"{installer.source} has the SHA-256 sum {found}, expected was {installer.sha256}"
-                " (option checksum, or the catalogue). Nothing was changed.",
-                prefix=self.prefix,
-                hint="compare the option checksum with the one its publisher gives.",
-            )
+        check_installer_file(installer, self.prefix)
         return installer.source
 
     def _failed(self, rc: int, output: str, timed_out: bool) -> CondaModuleError:

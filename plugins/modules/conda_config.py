@@ -21,7 +21,6 @@ author:
   - llmfleet contributors (@llmfleet)
 extends_documentation_fragment:
   - llmfleet.conda.environment.attributes
-  - ansible.builtin.files
 options:
   path:
     description:
@@ -78,6 +77,17 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  owner:
+    description: User that owns the file, by name or number. When omitted, it stays as it is.
+    type: str
+  group:
+    description: Group of the file, by name or number. When omitted, it stays as it is.
+    type: str
+  mode:
+    description:
+      - Permissions of the file, as for M(ansible.builtin.file), for example V("0644").
+      - When omitted, those of a file that is there stay, and a new one is readable for whom the umask lets.
+    type: raw
 seealso:
   - module: llmfleet.conda.conda_installation
 notes:
@@ -125,6 +135,17 @@ EXAMPLES = r"""
     scope: user
     accept_tos: [defaults]
     newer_tos: true
+
+- name: Credentials of a mirror, for the members of one group
+  llmfleet.conda.conda_config:
+    scope: prefix
+    installation: /opt/miniconda3
+    owner: root
+    group: research
+    mode: "0640"
+    settings:
+      custom_channels:
+        site: https://user:{{ mirror_password }}@mirror.example.org/conda
 
 - name: No pinned solver any more
   llmfleet.conda.conda_config:
@@ -271,11 +292,20 @@ def write(module: AnsibleModule, path: str, text: str) -> None:
         ) from error
 
 
-def _permissions(module: AnsibleModule, path: str, changed: bool) -> bool:
+def _permissions(
+    module: AnsibleModule, path: str, changed: bool, shown: dict[str, dict[str, Any]]
+) -> bool:
+    """Whether anything is changed, permissions included; what they were and become goes to ``shown``."""
     if not os.path.exists(path):
         return changed
     arguments = module.load_file_common_arguments({**module.params, "path": path})
-    return bool(module.set_fs_attributes_if_different(arguments, changed))
+    return bool(module.set_fs_attributes_if_different(arguments, changed, diff=shown))
+
+
+def _with_permissions(text: str, permissions: dict[str, Any]) -> str:
+    """The text for the diff, with permissions as comments below it."""
+    lines = "".join(f"# {name}: {value}\n" for name, value in sorted(permissions.items()))
+    return f"{text}\n{lines}" if lines and text and not text.endswith("\n") else text + lines
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
@@ -303,7 +333,11 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         write(module, path, after or "")
         if observe(path) != after:
             raise CondaModuleError(f"The condarc {path} does not hold what was written.")
-    changed = _permissions(module, path, changed) or terms.changed
+    permissions: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
+    changed = _permissions(module, path, changed, permissions) or terms.changed
+    if before is None:
+        # A new file has its permissions from the start; check mode could not show them either.
+        permissions = {"before": {}, "after": {}}
     if not module.check_mode:
         terms.apply()
     return {
@@ -314,8 +348,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         "diff": {
             "before_header": path,
             "after_header": path,
-            "before": redact(before or "") + terms.before,
-            "after": redact(after or "") + terms.after,
+            "before": _with_permissions(redact(before or ""), permissions["before"]) + terms.before,
+            "after": _with_permissions(redact(after or ""), permissions["after"]) + terms.after,
         },
     }
 
@@ -332,11 +366,13 @@ def main() -> None:
             "newer_tos": {"type": "bool", "default": False},
             "merge": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "owner": {"type": "str"},
+            "group": {"type": "str"},
+            "mode": {"type": "raw"},
         },
         mutually_exclusive=[("path", "scope")],
         required_one_of=[("path", "scope"), ("settings", "accept_tos")],
         required_if=[("scope", "prefix", ("installation",))],
-        add_file_common_args=True,
         supports_check_mode=True,
     )
     module.no_log_values.update(secrets_in(module.params))

@@ -210,6 +210,35 @@ EXAMPLES = r"""
   register: proof
   failed_when: proof.status | default('fail') != 'pass'
 
+- name: Another sentence, packages of any channel, and bounds of the site's own
+  llmfleet.conda.llm_check:
+    installation: /opt/miniconda3
+    name: llm
+    imports:
+      numpy: ""
+      matplotlib: ""
+      torch: ""
+      transformers: ""
+    model: /srv/models/tiny-sentiment
+    text: This is a terrible movie!
+    expect_label: NEGATIVE
+    allow_defaults: true
+    timeout: 1800
+    check_timeout: 600
+    thresholds:
+      min_glibc: "2.28"
+      min_free_disk_mb: 2048
+      min_free_inodes: 50000
+      min_memory_mb: 2048
+      matmul_size: 256
+      matmul_tolerance: 0.001
+      min_cpu_gflops: 0.5
+      min_gpu_gflops: 100
+      regression_tolerance: 0.05
+      min_sentiment_score: 0.6
+      min_plot_colours: 3
+  register: proof
+
 - name: Look at the files of the environment only
   llmfleet.conda.llm_check:
     prefix: /opt/miniconda3/envs/llm

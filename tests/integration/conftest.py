@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +18,11 @@ from lab import paths
 from lab.build import build
 from lab.mirror import Mirror
 
-pytest.register_assert_rewrite("tests.integration.four_steps")
+pytest.register_assert_rewrite("tests.integration.four_steps", "tests.integration.contract")
 
+from tests.integration import published  # noqa: E402
+from tests.integration.contract import Contract  # noqa: E402
+from tests.integration.examples import Examples, play  # noqa: E402
 from tests.integration.four_steps import Steps  # noqa: E402
 from tests.integration.lab_conda import run_conda  # noqa: E402
 from tests.integration.target import (  # noqa: E402
@@ -186,6 +191,74 @@ def versions(conda: Callable[..., Any]) -> Callable[[Path], dict[str, str]]:
 def four_steps(run_module: RunModule, conda_installation: Path, home: Path) -> Steps:
     """Check, run, check again, run again, with the shared installation and home under watch."""
     return Steps(run_module, (conda_installation, home), conda_installation)
+
+
+@pytest.fixture(scope="session")
+def published_site(lab_parts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
+    """A mirror that has the lab's installer under the names of published ones."""
+    with Mirror(published.make_site(tmp_path_factory.mktemp("published") / "site")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def contract(
+    run_module: RunModule,
+    conda_installation: Path,
+    home: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    mirror: Mirror,
+    published_site: Mirror,
+) -> Contract:
+    """A place to run the rows of the table of check mode in."""
+    directory = tmp_path_factory.mktemp("contract")
+    return Contract(run_module, conda_installation, home, directory, mirror.url, published_site.url)
+
+
+@pytest.fixture(scope="module")
+def examples_installation(conda_installation: Path) -> Iterator[Path]:
+    """The shared installation; environments that examples make in it go when all examples have run."""
+    own = {path.name for path in (conda_installation / "envs").iterdir()}
+    yield conda_installation
+    for path in (conda_installation / "envs").iterdir():
+        if path.name not in own:
+            shutil.rmtree(path)
+
+
+@pytest.fixture
+def examples_of(
+    examples_installation: Path, mirror: Mirror, published_site: Mirror, tmp_path: Path
+) -> Callable[[str], None]:
+    """Run the examples of a module, with the places of the lab in them."""
+    current = lab_installer.current()
+    wheel = paths.wheels_dir() / "defusedxml-0.7.1-py2.py3-none-any.whl"
+    words = {
+        "base": str(examples_installation),
+        "place": str(tmp_path),
+        "mirror": mirror.url,
+        "published": published_site.url,
+        "published_files": str(published_site.root),
+        "miniconda": published.MINICONDA,
+        "miniforge": published.MINIFORGE,
+        "checksum": f"sha256:{current['sha256']}",
+        "models": str(paths.models_dir()),
+        "wheels": str(paths.wheels_dir()),
+        "wheel_sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(),
+        "uid": str(os.getuid()),
+        "gid": str(os.getgid()),
+    }
+
+    def run(module: str) -> None:
+        examples = Examples(module, words)
+        home = tmp_path / "home"
+        home.mkdir()
+        results, text = play(examples, tmp_path, home)
+        problems = [*examples.problems(results)]
+        if "[WARNING]" in text or "[DEPRECATION" in text:
+            problems.append("ansible-playbook warned")
+        print(text)
+        assert not problems, "\n".join(problems)
+
+    return run
 
 
 @pytest.fixture(autouse=True)

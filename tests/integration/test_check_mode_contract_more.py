@@ -1,0 +1,21 @@
+"""The contract of check mode over the second half of the table: packages, pip, condarc, installations."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.contract import Contract
+from tests.integration.contract_table import (
+    CONDA_CONFIG,
+    CONDA_INSTALLATION,
+    CONDA_PACKAGE,
+    CONDA_PIP,
+    Row,
+)
+
+ROWS = [*CONDA_PACKAGE, *CONDA_PIP, *CONDA_CONFIG, *CONDA_INSTALLATION]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.module}: {row.name}")
+def test_check_mode_says_what_the_run_does(row: Row, contract: Contract) -> None:
+    contract.show(row)
