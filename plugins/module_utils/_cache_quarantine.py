@@ -93,7 +93,7 @@ def _writable(caches: Iterable[str]) -> Iterator[str]:
 def _named(cache: str, said: str) -> dict[str, bool]:
     """Packages that conda names by a path in ``cache``; whether it is the archive that it complains about."""
     names: dict[str, bool] = {}
-    for place in {cache, os.path.realpath(cache)}:
+    for place in dict.fromkeys((cache, os.path.realpath(cache))):
         for found in re.findall(rf"{re.escape(place)}/([^/\s'\",:;<>()\\]+)", said):
             base = found.rstrip(".")
             name = _SUFFIX.sub("", base)
@@ -120,8 +120,8 @@ def _is_whole(archive: str) -> bool:
             with zipfile.ZipFile(archive) as opened:
                 return opened.testzip() is None
         with tarfile.open(archive) as tar:
-            for _ in tar:
-                continue
+            for member in tar:
+                del member
         return True
     except tarfile.CompressionError:
         # A Python without bz2 cannot tell.

@@ -102,7 +102,7 @@ class Pipes:
                     continue
 
     def _take(self, pause: float) -> None:
-        for key, _ in self._selector.select(pause):
+        for key, _events in self._selector.select(pause):
             if key.data == "stdin":
                 self._feed(key.fileobj)  # type: ignore[arg-type]
                 continue

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.llmfleet.conda.tests.unit.plugins.wheel_factory import make_wheel
-
 from lab import counter, paths
 from lab import installer as lab_installer
 from tests.integration import published
