@@ -71,6 +71,8 @@ class EnvironmentManager:
             CondaModuleError: the request is refused, conda failed, or the disk does not show the plan.
         """
         observed = observe(self.request)
+        if self.check_mode and self._is_yet_to_be_made(observed):
+            return self._of_an_environment_to_come(observed)
         todo = plan(self.request, observed)
         before = observed.lines() if observed.state.is_environment else None
         if not todo and (self.check_mode or observed.interrupted not in _OPERATIONS):
@@ -111,6 +113,16 @@ class EnvironmentManager:
         )
 
         Change(self.request, self.conda).apply(todo, observed)
+
+    def _is_yet_to_be_made(self, observed: Observed) -> bool:
+        """Packages for an environment that is not there: an earlier task of the play may be to make it."""
+        return not self.request.whole and observed.state.empty and self.request.state != "absent"
+
+    def _of_an_environment_to_come(self, observed: Observed) -> Outcome:
+        reason = f"there is no environment at {self.request.prefix} yet"
+        todo = Plan(install=self.request.asked, reasons=(reason,))
+        after = [f"{text} (to be solved)" for text in sorted(self.request.asked)]
+        return Outcome(True, todo, None, after, observed.state)
 
     def _run_locked(self) -> Outcome:
         # Observed and planned anew: another run may have done the work while this one waited for the lock.

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -99,13 +99,15 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
     named = {item.text for item in from_file}
     notes, lock = read_notes(params, declared), read_lock(params)
     check_lock_against_pins(lock or (), notes.pinned or ())
+    wanted = [
+        *from_file,
+        *(item for item in wanted_packages(params["packages"]) if item.text not in named),
+    ]
+    _refuse_unread(params, wanted, prefix, whole)
     return Request(
         installation=check_prefix(params["installation"], "installation"),
         prefix=prefix,
-        wanted=[
-            *from_file,
-            *(item for item in wanted_packages(params["packages"]) if item.text not in named),
-        ],
+        wanted=wanted,
         whole=whole,
         state=params["state"],
         channels=tuple(params["channels"] or declared.channels),
@@ -121,6 +123,32 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
         notes=notes,
         pip_requirements=declared.pip_requirements,
     )
+
+
+def _refuse_unread(
+    params: Mapping[str, Any], wanted: Sequence[Wanted], prefix: str, whole: bool
+) -> None:
+    """Fail where a spec that only conda understands would have to be compared with the disk.
+
+    Raises:
+        CondaModuleError: the task removes packages, prunes or links anew by such a spec.
+    """
+    unread = [item.text for item in wanted if item.spec is None]
+    reason = None
+    if params.get("force_reinstall"):
+        reason = "force_reinstall"
+    elif params.get("prune"):
+        reason = "prune"
+    elif params["state"] == "absent" and not whole:
+        reason = "state absent"
+    if unread and reason:
+        raise CondaModuleError(
+            f"With {reason}, the packages that {', '.join(unread)} names cannot be told without conda."
+            " Nothing was changed.",
+            prefix=prefix,
+            asked=unread,
+            hint="name the packages plainly, such as numpy or numpy=1.26.",
+        )
 
 
 def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:

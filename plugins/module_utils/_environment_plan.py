@@ -205,13 +205,14 @@ def _is_base(request: Request, state: PrefixState) -> bool:
 
 
 def _refuse_protected(request: Request, state: PrefixState) -> None:
-    problem = None
+    problem, hint = None, "name the environment that is really meant."
     if _is_base(request, state):
         problem = "is a base environment; llmfleet.conda.conda_installation removes those"
     elif state.frozen and (
         request.notes.frozen is None or (request.notes.frozen and request.state == "absent")
     ):
         problem = "is frozen (conda-meta/frozen)"
+        hint = "name the environment that is really meant; frozen: false allows to remove this one."
     elif any(
         os.path.isdir(os.path.join(request.prefix, *parts)) for parts in (("envs",), ("pkgs",))
     ):
@@ -220,5 +221,5 @@ def _refuse_protected(request: Request, state: PrefixState) -> None:
         raise CondaModuleError(
             f"The environment {request.prefix} {problem}. Nothing was changed.",
             prefix=request.prefix,
-            hint="name the environment that is really meant.",
+            hint=hint,
         )

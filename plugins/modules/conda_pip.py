@@ -178,6 +178,8 @@ notes:
     record what hash a file had).
   - In check mode uv fetches no distribution, so a file with another hash than O(requirements) gives is found
     by the real run only. pip fetches them.
+  - Where several places are given (indexes, O(find_links)), uv passes over an index that refuses it (401,
+    403) without a word, as long as another place has what is needed; pip warns or fails.
   - The module sets no proxy. Set C(https_proxy) and C(SSL_CERT_FILE) in the task's C(environment), or
     configure pip on the host.
 """

@@ -285,7 +285,6 @@ CONDA_PACKAGE = (
     package("absent by the package's own script", "lab-post-link", given="more", state="absent"),
     package("absent in another version", "lab-upgrade>=2", state="absent", expect=SAME),
     package("absent without environment", "six", given="nothing", state="absent", expect=SAME),
-    package("no environment", "lab-upgrade", given="nothing", expect=FAILS),
     package("what excludes what is there", "lab-conflict-a", "lab-upgrade=1.0", expect=FAILS),
     package("frozen", "lab-upgrade=2.0", given="frozen", expect=FAILS),
     package("a file is missing", "lab-upgrade", but=(("delete", _FILE),)),

@@ -27,6 +27,8 @@ def test_check_mode_of_a_bare_host_follows_the_play(
     calls: list[tuple[str, dict[str, Any]]] = [
         ("conda_installation", installer_options(base)),
         ("conda_env", {**environment, "packages": ["python=3.11"]}),
+        ("conda_package", {**environment, "packages": ["six"]}),
+        ("conda_pip", {**environment, "requirements": ["networkx"]}),
     ]
     for name, options in calls:
         result = run_module(name, options, check=True)

@@ -607,8 +607,15 @@ class TestRefused:
         (world.prefix / "envs").mkdir()
         self.refused(world, "holds other environments", state="absent")
 
-    def test_packages_without_an_environment(self, world: World) -> None:
-        self.refused(world, "There is no conda environment", "six", whole=False)
+
+def test_packages_without_an_environment(world: World) -> None:
+    """A failure, but in check mode an earlier task of the play may be to make the environment."""
+    with pytest.raises(CondaModuleError, match="There is no conda environment"):
+        world.run("six", whole=False)
+    outcome = EnvironmentManager(world.request("six", whole=False), check_mode=True).run()
+    assert (outcome.changed, outcome.before) == (True, None)
+    assert outcome.after == ["six (to be solved)"]
+    assert world.calls() == []
 
 
 def test_a_frozen_environment_that_is_as_wanted_is_no_failure(world: World) -> None:

@@ -1,0 +1,53 @@
+"""From the options of conda_env and conda_package to a request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import (
+    request_from,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+
+PARAMS: dict[str, Any] = {
+    "installation": "/opt/miniconda3",
+    "name": "llm",
+    "prefix": None,
+    "packages": [],
+    "state": "present",
+    "channels": [],
+    "channel_priority": None,
+    "repair": True,
+    "offline": False,
+    "timeout": 60,
+    "executable": None,
+}
+
+
+@pytest.mark.parametrize("text", ["num*", "numpy[license=BSD]", "https://host/lab::numpy"])
+@pytest.mark.parametrize(
+    ("whole", "more", "named"),
+    [
+        (False, {"state": "absent"}, "state absent"),
+        (False, {"force_reinstall": True}, "force_reinstall"),
+        (True, {"prune": True}, "prune"),
+    ],
+)
+def test_specs_that_only_conda_understands_are_refused_where_they_would_be_passed_over(
+    text: str, whole: bool, more: dict[str, Any], named: str
+) -> None:
+    params = {**PARAMS, "packages": ["six", text], **more}
+    with pytest.raises(CondaModuleError) as caught:
+        request_from(params, whole=whole)
+    assert named in caught.value.message
+    assert caught.value.asked == [text]
+
+
+@pytest.mark.parametrize("text", ["num*", "numpy[license=BSD]"])
+def test_elsewhere_they_go_to_conda(text: str) -> None:
+    request = request_from({**PARAMS, "packages": [text]}, whole=False)
+    assert [item.text for item in request.wanted] == [text]
+    gone = request_from({**PARAMS, "packages": [text], "state": "absent"}, whole=True)
+    assert gone.state == "absent"
