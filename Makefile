@@ -24,7 +24,7 @@ venv: ## make or refresh build/venv from requirements/*.txt (PYTHON=... chooses 
 demo: venv ## build the lab, run playbooks/site.yml twice on this machine inside build/demo, show the result
 	@$(BIN)/python -m scripts.demo
 
-test: venv ## every test: linters, unit, lab, integration, Molecule
+test: venv ## every test: linters, unit, lab, integration, other Pythons and ansible-cores, Molecule
 	@$(RUN_TESTS)
 
 lint: venv ## linters and text rules only
@@ -42,7 +42,7 @@ units: venv ## `ansible-test units` only, on every Python from 3.9 to 3.13 (ARGS
 lab-tests: venv ## the lab's own tests only
 	@$(RUN_TESTS) lab -- $(ARGS)
 
-integration: venv ## integration tests with real conda only
+integration: venv ## integration tests with real conda only, on the oldest Python of managed hosts
 	@$(RUN_TESTS) integration -- $(ARGS)
 
 newest: venv ## the modules' integration tests on the newest Python of managed hosts only
