@@ -19,7 +19,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._child_process impo
     run,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_errors import PipFailure, explain
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_errors import explain
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_failures import PipFailure
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_report import Reported
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_sources import Sources
 

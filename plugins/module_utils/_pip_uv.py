@@ -29,7 +29,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip_configuration 
     PipConfiguration,
     read_configuration,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_errors import PipFailure
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_failures import PipFailure
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_installer import Installer
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_report import Reported
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_sources import (

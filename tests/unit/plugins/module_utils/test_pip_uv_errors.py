@@ -94,7 +94,7 @@ CASES = {
         1,
         f"{USING}error: Hash-checking is required, but no trusted hash was provided for: `lib`\n",
         ("hash", "requirements", False),
-        "one is wanted for everything",
+        "wants one for everything",
     ),
     "not pinned": (
         1,
