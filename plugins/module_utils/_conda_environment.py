@@ -135,7 +135,11 @@ class EnvironmentManager:
                 forget_journal(self.request.prefix)
             return Outcome(False, todo, before, before, observed.state)
         details = {"specs": list(todo.specs), "remove": list(todo.remove)}
-        with journalled(self.request.prefix, operation=_operation(todo), details=details):
+        # What pip was at when it was cut off is still to be mended, unless all of it goes.
+        keeps = () if todo.delete or todo.recreate else ("pip",)
+        with journalled(
+            self.request.prefix, operation=_operation(todo), details=details, keeps=keeps
+        ):
             self._apply(todo, observed)
         # What was to be linked anew has been.
         seen = replace(observe(self.request), again=frozenset())

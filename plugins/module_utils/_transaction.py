@@ -16,7 +16,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -209,7 +209,11 @@ def locked(
 
 @contextmanager
 def journalled(
-    prefix: str, *, operation: str, details: dict[str, Any] | None = None
+    prefix: str,
+    *,
+    operation: str,
+    details: dict[str, Any] | None = None,
+    keeps: Collection[str] = (),
 ) -> Iterator[None]:
     """Keep a journal for the block, which must run under the lock of ``prefix``.
 
@@ -217,10 +221,13 @@ def journalled(
         operation: what a later run that finds the journal learns was going on; ``remove`` and ``create``
             mean the prefix as a whole.
         details: what else it should know.
+        keeps: operations of other modules: where such a run was cut off, its journal is put back
+            afterwards, for that module to deal with.
 
     Raises:
         CondaModuleError: the journal cannot be written; nothing was changed then.
     """
+    earlier = pending_journal(prefix)
     inside = os.path.isdir(os.path.join(prefix, "conda-meta"))
     if operation in {"create", "remove"} and os.access(os.path.dirname(prefix), os.W_OK | os.X_OK):
         inside = False
@@ -245,9 +252,17 @@ def journalled(
     except Exception:
         # The caller has dealt with the failure in an orderly way or reports it; what may be wrong on
         # the disk is what the next observation is for. Only a killed process leaves its journal.
-        forget_journal(prefix)
+        _close(prefix, earlier, keeps)
         raise
+    _close(prefix, earlier, keeps)
+
+
+def _close(prefix: str, earlier: dict[str, Any] | None, keeps: Collection[str]) -> None:
     forget_journal(prefix)
+    if earlier and earlier.get("operation") in keeps:
+        path = earlier.pop("journal")
+        if os.path.isdir(os.path.dirname(path)):
+            _write_journal(path, earlier)
 
 
 def forget_journal(prefix: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -113,6 +114,23 @@ def test_a_killed_run_leaves_its_journal_and_no_lock(tmp_path: Path) -> None:
         pass
     assert pending_journal(str(env.path)) is None
     assert sorted(path.name for path in env.meta.iterdir()) == ["history"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_journal_of_another_module_is_put_back(tmp_path: Path, fails: bool) -> None:
+    env = FakePrefix(tmp_path / "env")
+    prefix = str(env.path)
+    journal = env.meta / ".llmfleet-journal"
+    cut_off = {"operation": "pip", "prefix": prefix, "pid": 1, "lines": ["six"]}
+    journal.write_text(json.dumps(cut_off))
+    with contextlib.suppress(KeyError), journalled(prefix, operation="change", keeps=("pip",)):
+        assert json.loads(journal.read_text())["operation"] == "change"
+        if fails:
+            raise KeyError("of the caller")
+    assert json.loads(journal.read_text()) == cut_off
+    with journalled(prefix, operation="change"):
+        pass
+    assert pending_journal(prefix) is None
 
 
 def test_a_killed_creation_leaves_its_journal_beside_the_prefix(tmp_path: Path) -> None:
