@@ -18,6 +18,8 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._controller_file import unreadable
+
 # The values of the result's plan.action for which the module starts an installer.
 _NEED_INSTALLER = ("install", "reinstall", "repair")
 
@@ -88,10 +90,7 @@ class ActionModule(ActionBase):
         try:
             return str(self._find_needle("files", name))  # type: ignore[no-untyped-call]
         except AnsibleError as error:
-            raise AnsibleError(
-                f"The option installer_path names {name}, which is not on the controller: {error}"
-                " With remote_src: true it is looked for on the managed host."
-            ) from error
+            raise unreadable(f"The option installer_path names {name}", error) from None
 
     def _transfer(self, file: str) -> str:
         """Copy the file into the task's temporary directory on the host, which ansible removes with it."""

@@ -18,6 +18,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip_requirements_f
 )
 from ansible_collections.llmfleet.conda.plugins.plugin_utils._controller_file import (
     ControllerFileAction,
+    unreadable,
 )
 
 
@@ -76,9 +77,7 @@ class ActionModule(ControllerFileAction):
         try:
             return str(self._loader.get_text_file_contents(path))
         except AnsibleError as error:
-            raise AnsibleError(
-                f"A requirements file includes {path}, which cannot be read on the controller: {error}"
-            ) from error
+            raise unreadable(f"A requirements file includes {path}", error) from None
 
 
 def _listed(option: str, value: Any) -> list[Any]:

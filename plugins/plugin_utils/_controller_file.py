@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleError, AnsibleFileNotFound
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
@@ -73,7 +73,18 @@ class ControllerFileAction(ActionBase):
             path = self._find_needle("files", name)  # type: ignore[no-untyped-call]
             return str(self._loader.get_text_file_contents(path))
         except AnsibleError as error:
-            raise AnsibleError(
-                f"The option {option} names {name}, which cannot be read on the controller: {error}"
-                " With remote_src: true it is looked for on the managed host."
-            ) from error
+            raise unreadable(f"The option {option} names {name}", error) from None
+
+
+def unreadable(what: str, error: AnsibleError) -> AnsibleError:
+    """The error for a file that the controller cannot read, on one line; ``what`` is how it begins.
+
+    Ansible's own words for a missing file speak of modules of its own, and name each place twice.
+    """
+    reason = str(error).splitlines()[0].rstrip(".")
+    if isinstance(error, AnsibleFileNotFound) and error.paths:
+        reason = f"it is in none of {', '.join(dict.fromkeys(error.paths))}"
+    return AnsibleError(
+        f"{what}, which cannot be read on the controller: {reason}. Nothing was changed."
+        " With remote_src: true a file is looked for on the managed host."
+    )
