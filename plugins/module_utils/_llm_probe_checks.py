@@ -11,6 +11,7 @@ at the time of the check, because what they do on import is part of what is chec
 
 from __future__ import annotations
 
+import csv
 import importlib
 import importlib.util
 import io
@@ -63,6 +64,17 @@ def _normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def _recorded_files(distribution: Any) -> list[str]:
+    """The paths in the distribution's RECORD, whether they are still there or not.
+
+    ``Distribution.files`` leaves missing files out from Python 3.12 on.
+    """
+    text = distribution.read_text("RECORD")
+    if text is None:
+        return [str(path) for path in distribution.files or ()]
+    return [row[0] for row in csv.reader(text.splitlines()) if row]
+
+
 def _top_level_modules(distribution: Any) -> list[str]:
     """Import names that a distribution brings: ``top_level.txt``, else what its RECORD shows."""
     text = distribution.read_text("top_level.txt")
@@ -70,8 +82,8 @@ def _top_level_modules(distribution: Any) -> list[str]:
         names = text.split()
     else:
         names = []
-        for path in distribution.files or ():
-            parts = path.parts
+        for path in _recorded_files(distribution):
+            parts = path.split("/")
             if parts[0].endswith((".dist-info", ".egg-info", ".data")) or parts[0] in (
                 "..",
                 "__pycache__",
@@ -126,7 +138,7 @@ def _lacking_code(module_name: str, path: str, distribution: Any) -> str | None:
     """
     if distribution is not None:
         first = f"{module_name.replace('.', '/')}/__init__.py"
-        if not any(str(file) == first for file in distribution.files or ()):
+        if first not in _recorded_files(distribution):
             return None
     return os.path.join(path, "__init__.py")
 
