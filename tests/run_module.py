@@ -12,9 +12,17 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import pkgutil
 import sys
 
 from ansible.module_utils.testing import patch_module_args
+
+
+def _import_all() -> None:
+    """Import what modules import only when they need it: afterwards it may be out of the user's reach."""
+    package = importlib.import_module("ansible_collections.llmfleet.conda.plugins.module_utils")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
 
 
 def main() -> None:
@@ -22,6 +30,7 @@ def main() -> None:
     name, options = sys.argv[1], json.loads(sys.argv[2])
     module = importlib.import_module(f"ansible_collections.llmfleet.conda.plugins.modules.{name}")
     if len(sys.argv) > 3:
+        _import_all()
         os.setgroups([])
         os.setgid(int(sys.argv[3]))
         os.setuid(int(sys.argv[3]))

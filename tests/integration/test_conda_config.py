@@ -83,11 +83,18 @@ def test_absent_where_there_is_no_file(tmp_path: Path, run_module: Any) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_permissions(condarc: Path, steps: Steps) -> None:
+def test_permissions(condarc: Path, run_module: Any) -> None:
     condarc.chmod(0o600)
     options = {"path": str(condarc), "settings": {"channels": ["lab"]}, "mode": "0644"}
-    steps("conda_config", options)
+    predicted = run_module("conda_config", options, check=True)
+    assert condarc.stat().st_mode & 0o777 == 0o600
+    done = run_module("conda_config", options)
     assert condarc.stat().st_mode & 0o777 == 0o644
+    assert (predicted["changed"], predicted["diff"]) == (True, done["diff"])
+    assert "# mode: 0600" in done["diff"]["before"]
+    assert "# mode: 0644" in done["diff"]["after"]
+    for check in (True, False):
+        assert not run_module("conda_config", options, check=check)["changed"]
 
 
 def test_the_real_conda_reads_what_was_written(

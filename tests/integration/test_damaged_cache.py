@@ -193,12 +193,14 @@ def test_damage_offline_is_mended_from_the_archive(
 
 
 def test_offline_without_a_good_archive_says_so(
-    filled: tuple[Cache, str], options: Any, run_module: Any
+    filled: tuple[Cache, str], options: Any, run_module: Any, tmp_path: Path
 ) -> None:
     cache, _ = filled
     cut_archive(cache)
     forget_unpacked(cache)
-    result = run_module("conda_env", {**options, "offline": True})
+    # The home of the other tests has a package cache of its own, which would serve as well.
+    elsewhere = {"HOME": str(tmp_path)}
+    result = run_module("conda_env", {**options, "offline": True}, environment=elsewhere)
     assert result["rc"] == 1
     assert "offline" in result["hint"]
     assert not Path(options["prefix"]).exists()

@@ -1,4 +1,4 @@
-"""Downloads from a mirror that fails on request; the mirror counts what it sent."""
+"""Downloads from a server that fails on request; the server counts what it sent."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
 
 
 @pytest.fixture
-def mirror(site: Mirror, monkeypatch: pytest.MonkeyPatch) -> Mirror:
+def server(site: Mirror, monkeypatch: pytest.MonkeyPatch) -> Mirror:
     monkeypatch.setattr(_download, "_DELAYS", (0.0, 0.0, 0.0))
     for name in (
         "http_proxy",
@@ -45,124 +45,124 @@ def mirror(site: Mirror, monkeypatch: pytest.MonkeyPatch) -> Mirror:
     return site
 
 
-def get(mirror: Mirror, target: Path, **options: object) -> None:
+def get(server: Mirror, target: Path, **options: object) -> None:
     arguments = {"timeout": 10.0, "option": "installer_url", **options}
-    fetch(f"{mirror.url}{NAME}", str(target), DIGEST, **arguments)  # type: ignore[arg-type]
+    fetch(f"{server.url}{NAME}", str(target), DIGEST, **arguments)  # type: ignore[arg-type]
 
 
-def sent(mirror: Mirror) -> tuple[int, int]:
+def sent(server: Mirror) -> tuple[int, int]:
     """Requests and bytes so far."""
-    counts = mirror.counts().get(NAME, {"requests": 0, "bytes": 0})
+    counts = server.counts().get(NAME, {"requests": 0, "bytes": 0})
     return counts["requests"], counts["bytes"]
 
 
-def test_the_whole_file(mirror: Mirror, tmp_path: Path) -> None:
-    get(mirror, tmp_path / "i.sh")
+def test_the_whole_file(server: Mirror, tmp_path: Path) -> None:
+    get(server, tmp_path / "i.sh")
     assert (tmp_path / "i.sh").read_bytes() == CONTENT
-    assert sent(mirror) == (1, len(CONTENT))
+    assert sent(server) == (1, len(CONTENT))
 
 
-def test_404_is_final(mirror: Mirror, tmp_path: Path) -> None:
-    mirror.fault(NAME, "status", code=404)
+def test_404_is_final(server: Mirror, tmp_path: Path) -> None:
+    server.fault(NAME, "status", code=404)
     with pytest.raises(CondaModuleError, match=r"the server answered 404") as error:
-        get(mirror, tmp_path / "i.sh")
+        get(server, tmp_path / "i.sh")
     assert "installer_url" in (error.value.hint or "")
     assert "Nothing was changed" in str(error.value)
-    assert sent(mirror)[0] == 1
+    assert sent(server)[0] == 1
     assert not (tmp_path / "i.sh").exists()
 
 
 @pytest.mark.parametrize("code", [408, 429, 500, 502, 503, 504])
-def test_trouble_of_the_server_is_waited_out(mirror: Mirror, tmp_path: Path, code: int) -> None:
-    mirror.fault(NAME, "status", code=code, times=2)
-    get(mirror, tmp_path / "i.sh")
-    assert sent(mirror)[0] == 3
+def test_trouble_of_the_server_is_waited_out(server: Mirror, tmp_path: Path, code: int) -> None:
+    server.fault(NAME, "status", code=code, times=2)
+    get(server, tmp_path / "i.sh")
+    assert sent(server)[0] == 3
 
 
-def test_trouble_that_stays_ends_after_four_attempts(mirror: Mirror, tmp_path: Path) -> None:
-    mirror.fault(NAME, "status", code=500)
+def test_trouble_that_stays_ends_after_four_attempts(server: Mirror, tmp_path: Path) -> None:
+    server.fault(NAME, "status", code=500)
     with pytest.raises(CondaModuleError, match=r"answered 500 .*\(4 attempts\)"):
-        get(mirror, tmp_path / "i.sh")
-    assert sent(mirror)[0] == 4
+        get(server, tmp_path / "i.sh")
+    assert sent(server)[0] == 4
 
 
-def test_a_transfer_that_breaks_off_is_continued(mirror: Mirror, tmp_path: Path) -> None:
-    mirror.fault(NAME, "truncate", fraction=0.5, times=1)
-    get(mirror, tmp_path / "i.sh")
-    requests, total = sent(mirror)
+def test_a_transfer_that_breaks_off_is_continued(server: Mirror, tmp_path: Path) -> None:
+    server.fault(NAME, "truncate", fraction=0.5, times=1)
+    get(server, tmp_path / "i.sh")
+    requests, total = sent(server)
     assert requests == 2
     assert total < len(CONTENT) * 1.1
-    ranges = [entry["range"] for entry in mirror.log()]
+    ranges = [entry["range"] for entry in server.log()]
     assert ranges[0] in (None, "")
     assert str(ranges[1]).startswith("bytes=")
     assert (tmp_path / "i.sh").read_bytes() == CONTENT
 
 
-def test_a_connection_that_is_reset_is_continued(mirror: Mirror, tmp_path: Path) -> None:
-    mirror.fault(NAME, "reset", after_bytes=3 << 20, times=1)
-    get(mirror, tmp_path / "i.sh")
+def test_a_connection_that_is_reset_is_continued(server: Mirror, tmp_path: Path) -> None:
+    server.fault(NAME, "reset", after_bytes=3 << 20, times=1)
+    get(server, tmp_path / "i.sh")
     assert (tmp_path / "i.sh").read_bytes() == CONTENT
-    assert sent(mirror)[0] == 2
+    assert sent(server)[0] == 2
 
 
-def test_a_connection_that_is_always_reset(mirror: Mirror, tmp_path: Path) -> None:
-    mirror.fault(NAME, "reset")
+def test_a_connection_that_is_always_reset(server: Mirror, tmp_path: Path) -> None:
+    server.fault(NAME, "reset")
     with pytest.raises(CondaModuleError, match=r"4 attempts"):
-        get(mirror, tmp_path / "i.sh")
-    assert sent(mirror)[0] == 4
+        get(server, tmp_path / "i.sh")
+    assert sent(server)[0] == 4
 
 
 def test_half_a_file_that_claims_to_be_whole_is_found_by_its_sum(
-    mirror: Mirror, tmp_path: Path
+    server: Mirror, tmp_path: Path
 ) -> None:
-    mirror.fault(NAME, "truncate", fraction=0.5, honest=True)
+    server.fault(NAME, "truncate", fraction=0.5, honest=True)
     with pytest.raises(CondaModuleError, match=r"SHA-256") as error:
-        get(mirror, tmp_path / "i.sh")
+        get(server, tmp_path / "i.sh")
     assert DIGEST in str(error.value)
 
 
-def test_altered_bytes_are_found_by_their_sum(mirror: Mirror, tmp_path: Path) -> None:
-    mirror.fault(NAME, "tamper")
+def test_altered_bytes_are_found_by_their_sum(server: Mirror, tmp_path: Path) -> None:
+    server.fault(NAME, "tamper")
     with pytest.raises(CondaModuleError, match=r"SHA-256 sum .* expected was") as error:
-        get(mirror, tmp_path / "i.sh")
+        get(server, tmp_path / "i.sh")
     assert "option checksum" in str(error.value)
 
 
-def test_a_server_that_stalls_is_given_up(mirror: Mirror, tmp_path: Path) -> None:
-    mirror.fault(NAME, "latency", seconds=5, times=1)
-    get(mirror, tmp_path / "i.sh", timeout=0.5)
+def test_a_server_that_stalls_is_given_up(server: Mirror, tmp_path: Path) -> None:
+    server.fault(NAME, "latency", seconds=5, times=1)
+    get(server, tmp_path / "i.sh", timeout=0.5)
     assert (tmp_path / "i.sh").read_bytes() == CONTENT
 
 
-def test_a_slow_server_is_waited_for_as_long_as_it_sends(mirror: Mirror, tmp_path: Path) -> None:
-    mirror.fault(NAME, "drip", bytes_per_second=2 << 20)
-    get(mirror, tmp_path / "i.sh", timeout=1)
-    assert sent(mirror)[0] == 1
+def test_a_slow_server_is_waited_for_as_long_as_it_sends(server: Mirror, tmp_path: Path) -> None:
+    server.fault(NAME, "drip", bytes_per_second=2 << 20)
+    get(server, tmp_path / "i.sh", timeout=1)
+    assert sent(server)[0] == 1
 
 
-def test_a_part_from_an_earlier_run_is_continued(mirror: Mirror, tmp_path: Path) -> None:
+def test_a_part_from_an_earlier_run_is_continued(server: Mirror, tmp_path: Path) -> None:
     target = tmp_path / "i.sh"
     target.write_bytes(CONTENT[: 3 << 20])
-    get(mirror, target)
-    assert sent(mirror) == (1, 1 << 20)
+    get(server, target)
+    assert sent(server) == (1, 1 << 20)
     assert target.read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("extra", [b"", b"more"])
 def test_a_part_as_long_as_the_file_or_longer_is_fetched_anew(
-    mirror: Mirror, tmp_path: Path, extra: bytes
+    server: Mirror, tmp_path: Path, extra: bytes
 ) -> None:
     target = tmp_path / "i.sh"
     target.write_bytes(CONTENT + extra)
-    get(mirror, target)
+    get(server, target)
     assert target.read_bytes() == CONTENT
 
 
-def test_a_part_of_another_file_is_not_trusted(mirror: Mirror, tmp_path: Path) -> None:
+def test_a_part_of_another_file_is_not_trusted(server: Mirror, tmp_path: Path) -> None:
     target = tmp_path / "i.sh"
     target.write_bytes(b"x" * (1 << 20))
     with pytest.raises(CondaModuleError, match=r"SHA-256"):
-        get(mirror, target)
+        get(server, target)
 
 
 def test_nobody_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,15 +182,15 @@ def test_a_host_that_does_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         fetch("http://nohost.invalid/x.sh", str(tmp_path / "x"), DIGEST, timeout=2, option="mirror")
 
 
-def test_no_place_to_write(mirror: Mirror, tmp_path: Path) -> None:
+def test_no_place_to_write(server: Mirror, tmp_path: Path) -> None:
     with pytest.raises(CondaModuleError, match=r"cannot be written .*No such file or directory"):
-        get(mirror, tmp_path / "none" / "i.sh")
-    assert sent(mirror)[0] == 1
+        get(server, tmp_path / "none" / "i.sh")
+    assert sent(server)[0] == 1
 
 
-def test_a_full_disk(mirror: Mirror) -> None:
+def test_a_full_disk(server: Mirror) -> None:
     with pytest.raises(CondaModuleError, match=r"No space left on device") as error:
-        get(mirror, Path("/dev/full"))
+        get(server, Path("/dev/full"))
     assert "make room" in (error.value.hint or "")
 
 

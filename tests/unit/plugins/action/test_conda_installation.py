@@ -138,7 +138,10 @@ def test_without_a_file_of_the_controller_the_module_runs_as_it_is(
 @pytest.mark.parametrize(
     ("task", "words"),
     [
-        ({"args": {**ARGUMENTS, "installer_path": "no.sh"}}, "which cannot be read on the controller"),
+        (
+            {"args": {**ARGUMENTS, "installer_path": "no.sh"}},
+            "which cannot be read on the controller",
+        ),
         ({"args": {**ARGUMENTS, "remote_src": "perhaps"}}, "The option remote_src"),
         ({"args": ARGUMENTS, "async_val": 60}, "cannot be used with async"),
     ],
