@@ -93,8 +93,10 @@ def read_record(text: bytes) -> tuple[dict[str, Any], PathLists]:
     return data, PathLists(data.get("files") or (), data.get("paths_data") or {})
 
 
-_FILES = b'\n  "files": ['
-_PATHS = b'\n  "paths_data": {'
+# An empty list is written in one line, so it never opens like this; the end of another list would be taken
+# for its own.
+_FILES = b'\n  "files": [\n'
+_PATHS = b'\n  "paths_data": {\n'
 _FILES_END = b"\n  ]"
 # The last key of paths_data, which no other mapping of a record has. It is looked for from the end of the
 # file, for what follows it is short.
@@ -111,9 +113,9 @@ def _cut(text: bytes) -> tuple[bytes, bytes, bytes] | None:
     paths_end = text.rfind(_PATHS_END)
     if not 0 < files < files_end < paths < paths_end:
         return None
-    files += len(_FILES) - 1
+    files += len(_FILES) - 2
     files_end += len(_FILES_END)
-    paths += len(_PATHS) - 1
+    paths += len(_PATHS) - 2
     paths_end += len(_PATHS_END)
     short = text[:files] + b"[]" + text[files_end:paths] + b"{}" + text[paths_end:]
     return short, text[files:files_end], text[paths:paths_end]

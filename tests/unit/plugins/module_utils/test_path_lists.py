@@ -85,6 +85,11 @@ def test_nothing_between_the_lists_and_after_them_is_lost() -> None:
     assert paths.sizes == {"lib/a.py": 3}
 
 
+def test_an_empty_list_does_not_end_where_a_later_one_does() -> None:
+    record = {**RECORD, "files": [], "license_files": ["COPYING"], "name": "six"}
+    assert read_record(as_conda_writes(record))[0]["license_files"] == ["COPYING"]
+
+
 def test_a_key_that_comes_twice_counts_as_json_has_it() -> None:
     text = as_conda_writes(RECORD)[:-2] + b',\n  "files": [\n    "last"\n  ]\n}'
     assert json.loads(text)["files"] == ["last"]
