@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import selectors
 import subprocess
@@ -54,11 +55,15 @@ class Pipes:
         self._tails = {"stdout": _Tail(limit), "stderr": _Tail(limit)}
         self._unfed = memoryview(stdin or b"")
         self._selector = selectors.DefaultSelector()
-        for name in self._tails:
-            self._selector.register(getattr(process, name), selectors.EVENT_READ, name)
+        # Each is registered with what to do when it is ready.
+        for name, tail in self._tails.items():
+            output = getattr(process, name)
+            take = functools.partial(self._take, output, tail)
+            self._selector.register(output, selectors.EVENT_READ, take)
         if process.stdin is not None:
             os.set_blocking(process.stdin.fileno(), False)
-            self._selector.register(process.stdin, selectors.EVENT_WRITE, "stdin")
+            feed = functools.partial(self._feed, process.stdin)
+            self._selector.register(process.stdin, selectors.EVENT_WRITE, feed)
 
     @property
     def open(self) -> bool:
@@ -93,7 +98,8 @@ class Pipes:
                 return ended is not None
             pause = _POLL_SECONDS if deadline is None else min(_POLL_SECONDS, deadline - now)
             if self.open:
-                self._take(pause)
+                for key, _events in self._selector.select(pause):
+                    key.data()
             else:
                 # It closed its output and works on, or is about to end.
                 try:
@@ -101,16 +107,12 @@ class Pipes:
                 except subprocess.TimeoutExpired:
                     continue
 
-    def _take(self, pause: float) -> None:
-        for key, _events in self._selector.select(pause):
-            if key.data == "stdin":
-                self._feed(key.fileobj)  # type: ignore[arg-type]
-                continue
-            chunk = os.read(key.fd, _CHUNK)
-            if chunk:
-                self._tails[key.data].add(chunk)
-            else:
-                self._selector.unregister(key.fileobj)
+    def _take(self, stream: IO[bytes], tail: _Tail) -> None:
+        chunk = os.read(stream.fileno(), _CHUNK)
+        if chunk:
+            tail.add(chunk)
+        else:
+            self._selector.unregister(stream)
 
     def _feed(self, stream: IO[bytes]) -> None:
         try:

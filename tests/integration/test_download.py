@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,9 +46,9 @@ def server(site: Mirror, monkeypatch: pytest.MonkeyPatch) -> Mirror:
     return site
 
 
-def get(server: Mirror, target: Path, **options: object) -> None:
+def get(server: Mirror, target: Path, **options: Any) -> None:
     arguments = {"timeout": 10.0, "option": "installer_url", **options}
-    fetch(f"{server.url}{NAME}", str(target), DIGEST, **arguments)  # type: ignore[arg-type]
+    fetch(f"{server.url}{NAME}", str(target), DIGEST, **arguments)
 
 
 def sent(server: Mirror) -> tuple[int, int]:

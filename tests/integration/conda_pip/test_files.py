@@ -28,6 +28,7 @@ PLAY = """
       diff: true
       loop: [true, false, true, false]
       register: steps
+      # What a case expects to fail is asserted from the recorded results.
       ignore_errors: true
     - ansible.builtin.copy:
         content: "{{ steps.results | to_json }}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,13 +27,13 @@ SHA = "0123456789abcdef" * 4
 PLACE = "https://host/t/secret/lab/linux-64"
 
 
-def linked(*records: PackageRecord, **more: object) -> PrefixState:
+def linked(*records: PackageRecord, **more: Any) -> PrefixState:
     found = {record.name: record for record in records}
-    return PrefixState("/opt/env", True, True, found, empty=False, **more)  # type: ignore[arg-type]
+    return PrefixState("/opt/env", True, True, found, empty=False, **more)
 
 
-def six(version: str = "1.16.0", channel: str = "lab", **more: str) -> PackageRecord:
-    return PackageRecord("six", version, "py_0", channel=channel, **more)  # type: ignore[arg-type]
+def six(version: str = "1.16.0", channel: str = "lab", **more: Any) -> PackageRecord:
+    return PackageRecord("six", version, "py_0", channel=channel, **more)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import sysconfig
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.utils import canonicalize_name
@@ -38,13 +39,13 @@ def site(tmp_path: Path) -> Path:
 def install(site: Path) -> Callable[..., Path]:
     """Put a distribution with one module into the site-packages; returns its dist-info."""
 
-    def put(name: str, version: str = "1.0", installer: str = "pip", **metadata: object) -> Path:
+    def put(name: str, version: str = "1.0", installer: str = "pip", **metadata: Any) -> Path:
         info = site / f"{name.replace('-', '_')}-{version}.dist-info"
         info.mkdir()
         module = site / f"{name.replace('-', '_')}.py"
         module.write_text(f"VERSION = {version!r}\n")
         data = module.read_bytes()
-        (info / "METADATA").write_text(metadata_text(name, version, **metadata))  # type: ignore[arg-type]
+        (info / "METADATA").write_text(metadata_text(name, version, **metadata))
         (info / "INSTALLER").write_text(f"{installer}\n")
         rows = [
             f"{module.name},{record_digest(data)},{len(data)}",

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,8 +35,8 @@ GOOD = HostReadings(
 TORCH = {"torch": ""}
 
 
-def look(name: str, request: Request | None = None, **readings: object) -> Finding:
-    host = dataclasses.replace(GOOD, **readings)  # type: ignore[arg-type]
+def look(name: str, request: Request | None = None, **readings: Any) -> Finding:
+    host = dataclasses.replace(GOOD, **readings)
     return HOST_CHECKS[name](host, request or Request(prefix="/opt/env"))
 
 

@@ -164,4 +164,4 @@ def test_models_may_be_paths_and_ids(model: str) -> None:
 
 def test_a_request_cannot_change_under_way() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Request(prefix="/a").prefix = "/b"  # type: ignore[misc]
+        Request(prefix="/a").prefix = "/b"
