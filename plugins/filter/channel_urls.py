@@ -21,7 +21,7 @@ version_added: 0.1.0
 author:
   - llmfleet contributors (@llmfleet)
 description:
-  - Turns names of channels into the URLs that conda would look at, for a conda whose condarc is not written yet.
+  - Turns names of channels into the URLs that conda would look at, before any condarc is written.
   - Variables of the environment in addresses are those of the controller.
 positional: settings
 options:
@@ -32,8 +32,8 @@ options:
     required: true
   settings:
     description:
-      - Keys of a condarc. C(channel_alias), C(custom_channels), C(custom_multichannels) and C(default_channels)
-        count.
+      - Keys of a condarc. C(channel_alias), C(custom_channels), C(custom_multichannels) and
+        C(default_channels) count.
     type: dict
     default: {}
 """
