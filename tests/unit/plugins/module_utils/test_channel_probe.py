@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.server
+import io
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,12 +24,16 @@ REPODATA = "/cloud/conda-forge/noarch/repodata.json"
 
 @dataclass
 class Site:
-    """A server with one channel, conda-forge; ``faults`` are answers that come before the true ones."""
+    """A server with one channel, conda-forge; ``faults`` are answers that come before the true ones.
+
+    As a proxy it answers for ``elsewhere``.
+    """
 
     url: str = ""
     seen: list[str] = field(default_factory=list)
     faults: list[int] = field(default_factory=list)
     knows_head: bool = True
+    elsewhere: str = ""
 
     def answer(self, method: str, path: str) -> int:
         self.seen.append(f"{method} {path}")
@@ -35,7 +41,7 @@ class Site:
             return self.faults.pop(0)
         if method == "HEAD" and not self.knows_head:
             return 405
-        return 200 if path == REPODATA else 404
+        return 200 if path == f"{self.elsewhere}{REPODATA}" else 404
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -156,3 +162,40 @@ def test_a_channel_of_files(site: Site, tmp_path: Path) -> None:
     (tmp_path / "channel" / "noarch" / "repodata.json").write_text("{}")
     assert probe_new_channels({}, settings) == [f"file://{tmp_path}/channel"]
     assert site.seen == []
+
+
+def test_the_proxy_of_the_new_settings_is_used(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", {"PATH": os.defpath})
+    site.elsewhere = "http://channels.invalid"
+    settings = {
+        "channels": ["http://channels.invalid/cloud/conda-forge"],
+        "proxy_servers": {"http": site.url},
+    }
+    assert probe_new_channels({}, settings) == settings["channels"]
+    assert site.seen == [f"HEAD http://channels.invalid{REPODATA}"]
+
+
+@pytest.mark.parametrize(
+    ("verify", "validate", "bundle"),
+    [("BUNDLE", True, True), (False, False, False), (True, True, False), (None, True, False)],
+)
+def test_the_ca_file_of_the_new_settings_is_used(
+    verify: Any, validate: bool, bundle: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "site.pem"
+    path.touch()
+    seen: dict[str, Any] = {}
+
+    def open_url(url: str, **options: Any) -> io.BytesIO:
+        seen.update(options, url=url)
+        return io.BytesIO(b"{}")
+
+    monkeypatch.setattr(_channel_probe, "open_url", open_url)
+    settings = {
+        "channels": ["https://h.example.org/lab"],
+        "ssl_verify": str(path) if verify == "BUNDLE" else verify,
+    }
+    probe_new_channels({}, settings)
+    assert seen["url"] == "https://h.example.org/lab/noarch/repodata.json"
+    assert seen["validate_certs"] is validate
+    assert seen["ca_path"] == (str(path) if bundle else None)
