@@ -296,6 +296,32 @@ def test_an_installer_that_the_mirror_lacks_comes_from_its_publisher(
     assert choices["preset-without-installer"]["installer_mirror"] == ""
 
 
+def test_the_host_asks_a_mirror_before_it_is_written(
+    play: Callable[..., Played], tmp_path: Path
+) -> None:
+    """Two hosts, one behind a mirror that has the channel; both mirrors are directories."""
+
+    def behind(mirror: Path) -> dict[str, Any]:
+        preset = {"custom_channels": {"lab": f"file://{mirror}"}}
+        return {
+            "install_miniconda_prefix": str(tmp_path / "conda"),
+            "install_miniconda_profile_dir": "",
+            "install_miniconda_channels": ["lab"],
+            "install_miniconda_mirror_preset": "site",
+            "install_miniconda_mirror_presets": {"site": preset},
+        }
+
+    repodata = tmp_path / "full" / "lab" / "noarch" / "repodata.json"
+    repodata.parent.mkdir(parents=True)
+    repodata.write_text("{}")
+    hosts = {name: behind(tmp_path / name) for name in ("full", "empty")}
+    run = play(role_alone(tmp_path), hosts, "--check")
+    assert run.code == 2
+    failure = run.failure("empty")
+    assert f"The channel lab is not there: file://{tmp_path}/empty/lab/noarch" in failure
+    assert re.search(r"full +: ok=\d+ +changed=2 +unreachable=0 +failed=0 ", run.text), run.text
+
+
 # -- the installer, by the host's own facts ---------------------------------------------------------
 
 
@@ -363,20 +389,25 @@ def test_the_host_says_itself_what_it_is(
 # -- users ------------------------------------------------------------------------------------------
 
 
+def role_alone(place: Path) -> str:
+    """A playbook with nothing but the role."""
+    playbook = place / "role.yml"
+    roles = [{"role": "llmfleet.conda.install_miniconda"}]
+    playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "roles": roles}]))
+    return str(playbook)
+
+
 def test_an_installation_for_each_user_is_foretold_and_nothing_written(
     play: Callable[..., Played], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    playbook = tmp_path / "users.yml"
-    roles = [{"role": "llmfleet.conda.install_miniconda"}]
-    playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "roles": roles}]))
     variables = {
         "install_miniconda_users": [getpass.getuser()],
         "install_miniconda_platform": "debian",
         **HOME,
         **SHELLS,
     }
-    run = play(str(playbook), {"here": variables}, "--check", "--diff")
+    run = play(role_alone(tmp_path), {"here": variables}, "--check", "--diff")
     assert run.code == 0, run.text
     assert re.search(r"here +: ok=\d+ +changed=3 ", run.text), run.text
     for path in (f"{tmp_path}/miniconda3", f"{tmp_path}/miniconda3/.condarc"):
