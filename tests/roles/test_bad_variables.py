@@ -59,6 +59,13 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"install_miniconda_mirror_preset": "tsinghua"},
         "install_miniconda_mirror_preset names tsinghua; known are aliyun, bfsu, tuna, ustc",
     ),
+    "mirror with a misspelt key": (
+        {
+            "install_miniconda_mirror_preset": "site",
+            "install_miniconda_mirror_presets": {"site": {"chanel_alias": "https://m.example.org"}},
+        },
+        "site of install_miniconda_mirror_presets has chanel_alias; known are channel_alias, custom",
+    ),
     "login shell of an unknown host": (
         {"install_miniconda_login_shells": ["bash", "zsh"]},
         "install_miniconda_login_shells names zsh",
