@@ -375,6 +375,14 @@ CONDA_CONFIG = (
         installation="{env}",
     ),
     config("of a user", {"solver": "classic"}, given="nothing", path=None, scope="user", home="."),
+    config("asked first", {"channels": ["{mirror}/conda/lab"]}, given="nothing", probe=True),
+    config(
+        "asked in vain",
+        {"channels": ["{mirror}/nowhere"]},
+        given="nothing",
+        probe=True,
+        expect=FAILS,
+    ),
     config("what is not understood", {"solver": "classic"}, given="odd condarc", expect=FAILS),
 )
 

@@ -55,6 +55,31 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"install_miniconda_accept_tos": ["https://repo.anaconda.com/pkgs/main"]},
         "install_miniconda_tos does not say accept",
     ),
+    "unknown mirror": (
+        {"install_miniconda_mirror_preset": "tsinghua"},
+        "install_miniconda_mirror_preset names tsinghua; known are aliyun, bfsu, tuna, ustc",
+    ),
+    "mirror with a misspelt key": (
+        {
+            "install_miniconda_mirror_preset": "site",
+            "install_miniconda_mirror_presets": {"site": {"chanel_alias": "https://m.example.org"}},
+        },
+        "site of install_miniconda_mirror_presets has chanel_alias; known are channel_alias, custom",
+    ),
+    "login shell of an unknown host": (
+        {"install_miniconda_login_shells": ["bash", "zsh"]},
+        "install_miniconda_login_shells names zsh",
+    ),
+    "unknown login shell": ({"install_miniconda_login_shells": ["tcsh"]}, "bash, zsh, fish"),
+    "unknown platform": ({"install_miniconda_platform": "solaris"}, "install_miniconda_platform"),
+    "one prefix for all users": (
+        {"install_miniconda_users": ["ada"]},
+        "install_miniconda_prefix must begin with ~/",
+    ),
+    "home of somebody else": (
+        {"install_miniconda_prefix": "~ada/miniconda3"},
+        "install_miniconda_prefix must be",
+    ),
     "writers without a group": (
         {"install_miniconda_group_writable": ["envs"]},
         "install_miniconda_group_writable needs install_miniconda_group",
