@@ -164,6 +164,7 @@ def request_from(params: Mapping[str, Any]) -> Request:
             constraints=parsed_option("constraints", lines.constraints, prefix),
             state=params["state"],
             replace_conda_packages=params["replace_conda_packages"],
+            constrain_conda_packages=params["constrain_conda_packages"],
             repair=params["repair"],
             check=params["check"],
         ),

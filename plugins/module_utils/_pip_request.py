@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_sources import Sources
+from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import CONDA, Packages
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_requirement import Requirement
 
 
@@ -19,8 +20,19 @@ class Desired:
     constraints: tuple[Requirement, ...] = ()
     state: str = "present"
     replace_conda_packages: bool = False
+    constrain_conda_packages: bool = True
     repair: bool = True
     check: bool = True
+
+    def constraints_for(self, packages: Packages) -> tuple[Requirement, ...]:
+        """The constraints that hold in an environment with these distributions."""
+        if self.constrain_conda_packages:
+            return self.constraints
+        return tuple(
+            line
+            for line in self.constraints
+            if line.name not in packages.by_name or packages.by_name[line.name].owner != CONDA
+        )
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,14 @@ options:
     type: list
     elements: str
     default: []
+  constrain_conda_packages:
+    description:
+      - Whether O(constraints) hold for distributions that conda owns, too, so that one of these with another
+        version is an error.
+      - With V(false) the constraints for them are left out, and their versions are conda's business. One full
+        list of constraints then serves environments that take different packages from conda.
+    type: bool
+    default: true
   constraints_files:
     description:
       - Constraints files of pip's, whose lines are added to O(constraints).
@@ -193,6 +201,7 @@ EXAMPLES = r"""
       - torch>=2.6
       - transformers[sentencepiece]>=4.50,<6
     constraints: "{{ lookup('ansible.builtin.file', 'constraints.txt').splitlines() }}"
+    constrain_conda_packages: false
 
 - name: The same from a wheelhouse on the host, without a network
   llmfleet.conda.conda_pip:
@@ -390,6 +399,7 @@ def main() -> None:
             "requirements": {"type": "list", "elements": "str"},
             "requirements_files": {"type": "list", "elements": "str"},
             "constraints": {"type": "list", "elements": "str", "default": []},
+            "constrain_conda_packages": {"type": "bool", "default": True},
             "constraints_files": {"type": "list", "elements": "str", "default": []},
             "remote_src": {"type": "bool", "default": False},
             "installer": {"type": "str", "choices": ["pip", "uv", "auto"], "default": "pip"},

@@ -244,6 +244,15 @@ def test_conda_in_the_way_is_explained(world: World, call: Call) -> None:
     assert pip.asked[1]["dry_run"]
 
 
+def test_constraints_for_conda_s_own_are_not_passed_on_when_told(world: World, call: Call) -> None:
+    world.put("numpy", "1.26.4", owner="conda")
+    pip = ScriptedPip(world, [Reported("app", "2.0")])
+    constraints = ["numpy==2.5.5", "app==2.0"]
+    result = call("app", pip=pip, constraints=constraints, constrain_conda_packages=False)
+    assert result["changed"], result
+    assert pip.asked[0]["constraints"] == ["app==2.0", "numpy==1.26.4", "pip==24.2"]
+
+
 @pytest.mark.parametrize(
     "second",
     [CondaModuleError("No set of versions", kind="conflict"), [Reported("app", "2.0")]],
