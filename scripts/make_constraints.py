@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import os
 import re
 import subprocess
 import sys
@@ -138,10 +137,9 @@ class Resolver:
     """uv, with the indexes that it is to use."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
-        inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith("UV_")
-        }
-        self._environment = {**tool_environment(), **inherited, **variables}
+        inherited = tool_environment().items()
+        own = {name: value for name, value in inherited if not name.startswith("UV_")}
+        self._environment = {**own, **variables}
 
     def resolve(
         self, lines: Iterable[str], python: str, platform: str, pins: Pins | None = None
