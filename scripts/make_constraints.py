@@ -173,7 +173,7 @@ class Resolver:
             )
         if done.returncode:
             raise ResolveError(done.stderr.strip())
-        found = {}
+        found: dict[str, str] = {}
         for line in done.stdout.splitlines():
             name, _, version = line.partition("==")
             if not version or "+" in version:
