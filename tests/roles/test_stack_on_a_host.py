@@ -78,6 +78,18 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "cpu-build": ("2.14.0+cpu", {}),
     "cpu-build-auto": ("2.14.0+cpu", {"install_llm_stack_backend": "auto"}),
     "cpu-wanted": ("2.15.0+cpu", {"install_llm_stack_backend": "cpu"}),
+    "room": (
+        "2.14.0+cu126",
+        {
+            "install_llm_stack_volumes": [
+                {"path": "{{ place }}/new", "free_mb": 1, "free_inodes": 1}
+            ]
+        },
+    ),
+    "full": (
+        "2.14.0+cu126",
+        {**HUB, "install_llm_stack_volumes": [{"path": "{{ place }}/new", "free_mb": 1 << 40}]},
+    ),
     "shared-models": (
         "2.14.0+cu126",
         {
@@ -171,3 +183,14 @@ def test_shared_models_have_a_setgid_directory_and_a_variable(
     assert (found["OMP_NUM_THREADS"], found["KEPT"]) == ("8", "1")
     assert found["OLD"] != "1"
     assert "HF_HOME" not in found
+
+
+def test_a_volume_with_room_is_only_looked_at(played: Played, hosts: dict[str, Host]) -> None:
+    assert changed(played, "room") == 0
+    assert not (hosts["room"].base.parent / "new").exists()
+
+
+def test_a_volume_without_room_is_refused_first(played: Played, hosts: dict[str, Host]) -> None:
+    assert re.search(r"MiB are free for this user at \S+ \(at least 1099511627776\)", played.flat)
+    assert re.search(r"^full +: ok=\d+ +changed=0 +unreachable=0 +failed=1 ", played.text, re.M)
+    assert variables(hosts["full"]) == BEFORE
