@@ -20,17 +20,15 @@ class Desired:
     constraints: tuple[Requirement, ...] = ()
     state: str = "present"
     replace_conda_packages: bool = False
-    constrain_conda_packages: bool = True
+    constraints_for_pip: tuple[Requirement, ...] = ()
     repair: bool = True
     check: bool = True
 
     def constraints_for(self, packages: Packages) -> tuple[Requirement, ...]:
         """The constraints that hold in an environment with these distributions."""
-        if self.constrain_conda_packages:
-            return self.constraints
-        return tuple(
+        return self.constraints + tuple(
             line
-            for line in self.constraints
+            for line in self.constraints_for_pip
             if line.name not in packages.by_name or packages.by_name[line.name].owner != CONDA
         )
 

@@ -321,8 +321,7 @@ CONDA_PIP = (
     pip(
         "a constraint that spares conda's own",
         "six",
-        constraints=["six>=1.17"],
-        constrain_conda_packages=False,
+        constraints_for_pip=["six>=1.17"],
         expect=SAME,
     ),
     pip("what conda owns, when told", "six>=1.17", replace_conda_packages=True),

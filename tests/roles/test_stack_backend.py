@@ -43,6 +43,7 @@ PLAYBOOK = """
           indexes: "{{ install_llm_stack__torch_indexes }}"
           requirements: "{{ install_llm_stack__pip_requirements }}"
           constraints: "{{ install_llm_stack__constraints }}"
+          profile_constraints: "{{ install_llm_stack__profile_constraints }}"
           variables: "{{ install_llm_stack__variables }}"
           asked: "{{ install_llm_stack__accelerator is not skipped }}"
 """
@@ -74,7 +75,14 @@ HOSTS = {
     "data-only": Case(*HOPPER, backend("auto", install_llm_stack_profiles=["data"])),
     "by-hand": Case(*HOPPER, backend("cu130", install_llm_stack_profiles=["serve"])),
     "unchecked": Case(variables=backend("cu130", install_llm_stack_driver_check=False)),
-    "ours": Case(*HOPPER, backend("auto", install_llm_stack_torch="2.12.1")),
+    "ours": Case(
+        *HOPPER,
+        backend(
+            "auto",
+            install_llm_stack_torch="2.12.1",
+            install_llm_stack_constraints=["Typing_Extensions<5", "numpy<3"],
+        ),
+    ),
 }
 REFUSED = {
     "ancient": (
@@ -207,13 +215,23 @@ def test_the_constraints_are_those_of_the_chosen_profiles(
     seen: Callable[[str], dict[str, Any]],
 ) -> None:
     def names(host: str) -> set[str]:
-        return {Requirement(line).name for line in seen(host)["constraints"]}
+        return {Requirement(line).name for line in seen(host)["profile_constraints"]}
 
     assert {"numpy", "transformers", "tokenizers", "jupyterlab"} <= names("default")
     assert "trl" not in names("default")
     assert {"trl", "peft", "h5py"} <= names("hopper")
     assert "jupyterlab" not in names("hopper")
     assert "vllm" in names("by-hand")
+
+
+def test_a_constraint_of_the_inventory_takes_the_place_of_the_profile_s(
+    seen: Callable[[str], dict[str, Any]],
+) -> None:
+    facts = seen("ours")
+    assert sorted(facts["constraints"]) == ["Typing_Extensions<5", "numpy<3", "torch==2.12.1"]
+    names = {Requirement(line).name for line in facts["profile_constraints"]}
+    assert "tokenizers" in names
+    assert names.isdisjoint({"typing-extensions", "numpy", "torch"})
 
 
 @pytest.mark.parametrize("host", REFUSED)

@@ -219,12 +219,15 @@ def test_constraints_spare_what_conda_owns_when_told() -> None:
     told = desired(
         "numpy",
         "lib",
-        constraints=("numpy==2.5.5", "lib==2.0", "new==3.0"),
-        constrain_conda_packages=False,
+        constraints=("app<9",),
+        constraints_for_pip=tuple(
+            parse_lines(["numpy==2.5.5", "lib==2.0", "new==3.0"], "constraints_for_pip")
+        ),
     )
     assert reasons(told, packages) == ["lib 1.0 does not satisfy the constraint lib==2.0"]
     assert plan(told, packages).install == ("numpy", "lib")
-    assert [line.text for line in told.constraints_for(packages)] == ["lib==2.0", "new==3.0"]
+    held = [line.text for line in told.constraints_for(packages)]
+    assert held == ["app<9", "lib==2.0", "new==3.0"]
 
 
 def test_metadata_of_both_conda_and_pip() -> None:
