@@ -110,9 +110,25 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "unknown profile": (
         {"install_llm_stack_profiles": ["data", "tarin"]},
-        "install_llm_stack_profiles names tarin; known are data, inference, train",
+        "install_llm_stack_profiles names tarin; known are app, data, inference, legacy,",
     ),
     "unknown backend": ({"install_llm_stack_backend": "cu999"}, "install_llm_stack_backend"),
+    "profile that stands alone": (
+        {"install_llm_stack_profiles": ["data", "serve"], "install_llm_stack_backend": "cu130"},
+        "install_llm_stack_profiles names serve beside others",
+    ),
+    "profile without wheels for the backend": (
+        {"install_llm_stack_profiles": ["serve"]},
+        "set install_llm_stack_backend to cu130 or pypi",
+    ),
+    "constraints for another Python": (
+        {"install_llm_stack_python": "3.11"},
+        "choose that, or set install_llm_stack_pinned to false",
+    ),
+    "legacy with a new Python": (
+        {"install_llm_stack_profiles": ["legacy"]},
+        "install_llm_stack_python is 3.12, but the profiles legacy were resolved for Python 3.8",
+    ),
     "stack in base": ({"install_llm_stack_environment": "base"}, "install_llm_stack_environment"),
     "malformed Python": ({"install_llm_stack_python": "three"}, "install_llm_stack_python"),
     "no index and no wheels": (

@@ -97,6 +97,22 @@ def test_a_converged_host_costs_few_module_runs(converged: Run, fleet_host: Flee
     assert [name.rpartition(".")[2] for name in verify.modules] == ["llm_check"]
 
 
+def test_a_backend_that_depends_on_the_host_costs_one_module_run(
+    converged: Run, fleet_host: FleetHost
+) -> None:
+    words = json.dumps({"install_llm_stack_backend": "auto", "create_conda_env_environments": []})
+    roles = fleet_host.play(SITE, "--tags", "install,environments,stack", "-e", words)
+    assert roles.changed == 0
+    assert [name.rpartition(".")[2] for name in roles.modules] == [
+        "conda_installation",
+        "conda_config",
+        "blockinfile",
+        "accelerator_info",
+        "conda_env",
+        "conda_pip",
+    ]
+
+
 def test_verify_names_what_is_broken_and_site_mends_it(
     converged: Run, fleet_host: FleetHost
 ) -> None:
