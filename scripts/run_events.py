@@ -164,12 +164,18 @@ class Follower:
             status: ansible-runner's word for the end: successful, failed, canceled or timeout.
             seconds: how long the run took.
         """
+        # Without a recap the run was cut off, and who had not failed had not finished either.
+        bad = ("failed", "unreachable")
+        states = {
+            host.name: host.state if self.ended or host.state in bad else "unfinished"
+            for host in self.hosts.values()
+        }
         return {
             "rc": code,
             "status": status,
             "seconds": round(seconds, 3),
             "hosts": {
-                host.name: {"state": host.state, **host.counts, "seconds": round(host.seconds, 3)}
+                host.name: {"state": states[host.name], **host.counts, "seconds": round(host.seconds, 3)}
                 for host in self.hosts.values()
             },
             "failures": [

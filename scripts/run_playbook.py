@@ -144,14 +144,14 @@ def report(summary: Mapping[str, Any], output: Path) -> list[str]:
     hosts = summary["hosts"]
     lines = ["", *table(hosts)] if hosts else []
     if summary["warnings"]:
-        lines += ["", style(f"{len(summary['warnings'])} warning(s) raised:", "yellow")]
+        lines += ["", style("Warnings:", "yellow")]
         lines += [f"  {warning}" for warning in summary["warnings"]]
     if not hosts:
         log = (output / "log.txt").read_text(encoding="utf-8").splitlines()
         lines += ["No host was touched. The end of the log:"]
         lines += [f"  {line}" for line in log[-_LOG_LINES:]]
     bad = sum(bool(host["failed"] or host["unreachable"]) for host in hosts.values())
-    verdict = f"{len(hosts)} hosts, {bad} failed, {len(summary['warnings'])} warnings"
+    verdict = f"hosts {len(hosts)}, failed {bad}, warnings {len(summary['warnings'])}"
     word = summary["status"] if summary["status"] in ("canceled", "timeout") else "done"
     lines += ["", f"{word} in {duration(summary['seconds'])}: {verdict}; see {shown(output)}"]
     return lines

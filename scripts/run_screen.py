@@ -94,11 +94,11 @@ class Screen:
 
     def _tick(self) -> None:
         while not self._done.wait(0.25):
+            if self._live:
+                self.draw()
+                continue
             with self._lock:
-                if self._live:
-                    self._erase()
-                    self._draw()
-                elif time.monotonic() - self._said >= _QUIET_SECONDS:
+                if time.monotonic() - self._said >= _QUIET_SECONDS:
                     busy = [host for host in self._hosts.values() if host.now]
                     if busy:
                         say(f"  … {busy[0].now} on {_names(host.name for host in busy)}")
@@ -109,6 +109,12 @@ class Screen:
             sys.stdout.write(f"\033[{self._drawn}A\033[J")
             sys.stdout.flush()
             self._drawn = 0
+
+    def draw(self) -> None:
+        """Draws the hosts anew, in place of what was drawn before."""
+        with self._lock:
+            self._erase()
+            self._draw()
 
     def _draw(self) -> None:
         now = time.monotonic()
