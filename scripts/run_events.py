@@ -98,6 +98,8 @@ class Follower:
         warnings: what Ansible warned of, each once.
         failures: the steps that failed or did not reach their host and were not ignored.
         ended: whether the recap has come, without which a run was cut off.
+        checks: what llmfleet.conda.verify_report said of each host, where the run had one: `status`, and
+            lines for what `failed` and for `drift`.
     """
 
     def __init__(self) -> None:
@@ -105,6 +107,7 @@ class Follower:
         self.warnings: list[str] = []
         self.failures: list[Step] = []
         self.ended = False
+        self.checks: dict[str, dict[str, Any]] = {}
 
     def feed(self, event: Mapping[str, Any]) -> Step | None:
         """Takes one event; returns the step when it ends one."""
@@ -126,6 +129,8 @@ class Follower:
 
     def _end(self, outcome: str, facts: Mapping[str, Any]) -> Step:
         result = facts.get("res") or {}
+        if str(facts.get("task_action")).rpartition(".")[2] == "verify_report":
+            self.checks = dict(result.get("hosts") or {})
         if outcome == "failed" and facts.get("ignore_errors"):
             outcome = "ignored"
         host = self._host(facts["host"])
@@ -175,7 +180,11 @@ class Follower:
             "status": status,
             "seconds": round(seconds, 3),
             "hosts": {
-                host.name: {"state": states[host.name], **host.counts, "seconds": round(host.seconds, 3)}
+                host.name: {
+                    "state": states[host.name],
+                    **host.counts,
+                    "seconds": round(host.seconds, 3),
+                }
                 for host in self.hosts.values()
             },
             "failures": [
@@ -183,6 +192,7 @@ class Follower:
                 for step in self.failures
             ],
             "warnings": list(self.warnings),
+            "checks": self.checks,
         }
 
 

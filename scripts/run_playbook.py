@@ -7,7 +7,8 @@ All options but those listed by --help go to ansible-playbook as they are. Writt
 build/runs or where --output says:
 
     events.jsonl    one JSON object for each event: time, host, task, outcome, seconds, message
-    summary.json    rc, status, seconds, each host's counts, failures, every warning raised
+    summary.json    rc, status, seconds, each host's counts, failures, every warning raised, and what
+                    the checks of llmfleet.conda.verify found
     log.txt         what ansible-playbook printed
     runner/         ansible-runner's own directory, with the whole events
 
@@ -35,7 +36,7 @@ import ansible_runner
 from scripts.console import duration, say, style
 from scripts.layout import BUILD, ROOT, VENV_BIN, shown, tool_environment
 from scripts.run_events import Follower, line_of, plain
-from scripts.run_screen import Screen, table
+from scripts.run_screen import Screen, check_lines, table
 
 RUNS = BUILD / "runs"
 # What the last lines of the log are for: a run that ended before any host was met.
@@ -142,7 +143,10 @@ def exit_code(summary: Mapping[str, Any], *, fail_on_warning: bool = False) -> i
 def report(summary: Mapping[str, Any], output: Path) -> list[str]:
     """The lines that end a run: table, warnings, where everything is."""
     hosts = summary["hosts"]
-    lines = ["", *table(hosts)] if hosts else []
+    checks = summary["checks"]
+    lines = ["", *table(hosts, checks)] if hosts else []
+    if told := check_lines(checks):
+        lines += ["", "Checks:", *(f"  {line}" for line in told)]
     if summary["warnings"]:
         lines += ["", style("Warnings:", "yellow")]
         lines += [f"  {warning}" for warning in summary["warnings"]]

@@ -36,23 +36,36 @@ def step_line(step: Step) -> str:
     return f"{text}: {' '.join(step.message.split())}" if step.message else text
 
 
-def table(hosts: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The summary's hosts as the lines of a table."""
+def table(
+    hosts: Mapping[str, Mapping[str, Any]], checks: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """The summary's hosts as the lines of a table, with what the checks said where there were any."""
     columns = ("ok", "changed", "failed", "unreachable", "skipped")
-    rows = [("host", "state", *columns, "seconds")]
-    rows += [
-        (name, host["state"], *(str(host[key]) for key in columns), f"{host['seconds']:.1f}")
-        for name, host in hosts.items()
-    ]
+    rows = [("host", "state", *columns, "seconds", "checks")]
+    for name, host in hosts.items():
+        numbers = (*(str(host[key]) for key in columns), f"{host['seconds']:.1f}")
+        rows.append((name, host["state"], *numbers, checks.get(name, {}).get("status", "-")))
+    if not checks:
+        rows = [row[:-1] for row in rows]
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     lines = []
     for row in rows:
         texts = [
-            cell.ljust(size) if at < 2 else cell.rjust(size)
+            cell.rjust(size) if 2 <= at < 8 else cell.ljust(size)
             for at, (cell, size) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(texts).rstrip())
     return lines
+
+
+def check_lines(checks: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """One line for each check that failed on a host or found drift there."""
+    return [
+        f"{name}: {word}: {line}"
+        for name, found in checks.items()
+        for word in ("failed", "drift")
+        for line in found[word]
+    ]
 
 
 class Screen:

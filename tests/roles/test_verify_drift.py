@@ -122,6 +122,9 @@ def test_drift_fails_the_host_unless_it_may_not(
 def test_the_table_tells_drift_and_counts_it(looked: tuple[Played, dict[str, Any]]) -> None:
     played, _ = looked
     assert played.code == 2
+    assert {name: found["status"] for name, found in played.summary["checks"].items()} == {
+        name: "drift" if name in DRIFTED else "pass" for name in HOSTS
+    }
     assert "drift: drift.packages: 1 difference from what is declared: numpy<2" in played.flat
     assert (
         f"{len(HOSTS)} hosts: {len(HOSTS) - len(DRIFTED)} pass, {len(DRIFTED)} drift" in played.flat

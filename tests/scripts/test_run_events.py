@@ -102,7 +102,7 @@ def test_a_host_is_at_work_between_the_start_and_the_end_of_a_task() -> None:
 def test_the_summary() -> None:
     follower, _ = follow(EVENTS)
     summary = follower.summary(code=4, status="failed", seconds=4.13512)
-    assert list(summary) == ["rc", "status", "seconds", "hosts", "failures", "warnings"]
+    assert list(summary) == ["rc", "status", "seconds", "hosts", "failures", "warnings", "checks"]
     assert summary["seconds"] == 4.135
     assert summary["hosts"]["two"] == {
         "state": "failed",
@@ -127,6 +127,16 @@ def test_a_run_that_was_cut_off_leaves_hosts_unfinished() -> None:
         "two": "failed",
         "far": "unreachable",
     }
+
+
+def test_what_the_checks_found_is_kept() -> None:
+    found = {"one": {"status": "drift", "failed": [], "drift": ["drift.packages: 1 difference"]}}
+    follower = Follower()
+    facts = {"host": "one", "task": "Report", "res": {"hosts": found}}
+    for action in ("llmfleet.conda.verify_report", "ansible.builtin.debug"):
+        facts["task_action"] = action
+        follower.feed({"event": "runner_on_ok", "stdout": "", "event_data": facts})
+    assert follower.summary(code=0, status="successful", seconds=1)["checks"] == found
 
 
 def test_a_line_for_each_event() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from scripts import run_screen
 from scripts.run_events import Follower, Host, Step
-from scripts.run_screen import Screen, host_line, step_line, table
+from scripts.run_screen import Screen, check_lines, host_line, step_line, table
 
 EVENTS = [
     json.loads(line)
@@ -94,10 +94,19 @@ def test_the_table_holds_every_host() -> None:
     follower = Follower()
     for event in EVENTS:
         follower.feed(event)
-    lines = table(follower.summary(code=4, status="failed", seconds=1)["hosts"])
+    lines = table(follower.summary(code=4, status="failed", seconds=1)["hosts"], {})
     assert [line.split() for line in lines] == [
         ["host", "state", "ok", "changed", "failed", "unreachable", "skipped", "seconds"],
         ["one", "changed", "7", "1", "0", "0", "0", "2.9"],
         ["two", "failed", "3", "1", "1", "0", "2", "2.8"],
         ["far", "unreachable", "1", "0", "0", "1", "0", "0.1"],
     ]
+
+
+def test_the_table_and_the_lines_below_tell_what_the_checks_found() -> None:
+    counts = dict.fromkeys(("ok", "changed", "failed", "unreachable", "skipped"), 0)
+    hosts = {name: {"state": "ok", **counts, "seconds": 1.0} for name in ("one", "two")}
+    checks = {"one": {"status": "drift", "failed": [], "drift": ["drift.packages: numpy<2"]}}
+    lines = table(hosts, checks)
+    assert [line.split()[-1] for line in lines] == ["checks", "drift", "-"]
+    assert check_lines(checks) == ["one: drift: drift.packages: numpy<2"]
