@@ -41,7 +41,7 @@ def table(
 ) -> list[str]:
     """The summary's hosts as the lines of a table, with what the checks said where there were any."""
     columns = ("ok", "changed", "failed", "unreachable", "skipped")
-    rows = [("host", "state", *columns, "seconds", "checks")]
+    rows: list[tuple[str, ...]] = [("host", "state", *columns, "seconds", "checks")]
     for name, host in hosts.items():
         numbers = (*(str(host[key]) for key in columns), f"{host['seconds']:.1f}")
         rows.append((name, host["state"], *numbers, checks.get(name, {}).get("status", "-")))
