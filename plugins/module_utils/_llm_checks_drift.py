@@ -17,6 +17,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import 
     Declared,
     Finding,
     Request,
+    skipped,
     verdict,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_prefix import Observed
@@ -34,6 +35,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._python_marker impo
     normalize_name,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import CONDA
+from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
 from ansible_collections.llmfleet.conda.plugins.module_utils._version import InvalidSpecError
 
 # How many differences a sentence names before it says "and N more"; all are in ``measured``.
@@ -67,6 +69,8 @@ def check_drift_packages(observed: Observed, request: Request) -> Finding:
         )
     unread = [item.text for item in wanted if item.spec is None]
     aside = f" Only conda can judge {', '.join(unread)}." if unread else ""
+    if len(unread) == len(wanted):
+        return skipped(redact(aside.strip()))
     good = f"The {len(wanted) - len(unread)} declared conda packages are there."
     return _finding(found, good, aside)
 
@@ -105,12 +109,14 @@ def check_drift_unneeded(observed: Observed, request: Request) -> Finding:
 
 
 def _finding(found: Sequence[str], good: str, aside: str = "") -> Finding:
+    # A spec or a line may hold an address with a token in it.
+    found, aside = [redact(line) for line in found], redact(aside)
     if not found:
         return verdict(True, good + aside)
     shown = "; ".join(found[:_NAMED])
     more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     count = "1 difference" if len(found) == 1 else f"{len(found)} differences"
-    measured: Mapping[str, object] = {"differences": list(found)}
+    measured: Mapping[str, object] = {"differences": found}
     return Finding(DRIFT, f"{count} from what is declared: {shown}{more}.{aside}", measured)
 
 

@@ -420,6 +420,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_run imp
     Checker,
     Outcome,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._redact import secrets_in
 
 THRESHOLD_OPTIONS: dict[str, dict[str, Any]] = {
     "min_glibc": {"type": "str"},
@@ -530,6 +531,7 @@ def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module.no_log_values.update(secrets_in(module.params["declared"]))
     try:
         request = request_from(module.params)
         # Not module.tmpdir: Ansible would leave its directory behind in the home of the user.

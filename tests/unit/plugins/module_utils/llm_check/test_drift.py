@@ -87,6 +87,17 @@ def test_a_package_in_another_version_is_told_with_what_is_there(stack: Prefix) 
     )
 
 
+def test_what_only_conda_can_judge_is_said_so(stack: Prefix) -> None:
+    address = "https://mirror.example/lab::numpy"
+    beside = look(stack, "packages", packages=["python", address])
+    assert beside.status == "pass"
+    assert beside.detail == (
+        f"The 1 declared conda packages are there. Only conda can judge {address}."
+    )
+    alone = look(stack, "packages", packages=[address])
+    assert (alone.status, alone.detail) == ("skip", f"Only conda can judge {address}.")
+
+
 @pytest.mark.parametrize(
     ("declared", "words"),
     [

@@ -164,3 +164,22 @@ def test_drift_beside_a_failure_is_told_too(run: Any, prefix: Prefix) -> None:
         "1 of 4 checks failed in layer imports: imports.absent; 1 found drift: drift.packages;"
         " 1 were skipped."
     )
+
+
+def test_secrets_of_what_is_declared_are_masked(run: Any, prefix: Prefix) -> None:
+    options = {
+        "prefix": str(prefix.path),
+        "checks": ["drift"],
+        "declared": {
+            "packages": ["https://mirror.example/t/s3cr3t-token/lab::numpy"],
+            "requirements": ["calm @ https://me:hunter22@mirror.example/calm-1.0-py3-none-any.whl"],
+        },
+    }
+    prefix.pip_package("calm", "1.0")
+    result, _ = run(options)
+    assert result["status"] == "drift"
+    assert [check["status"] for check in result["checks"]] == ["pass", "skip", "drift"]
+    text = json.dumps(result)
+    assert "Only conda can judge https://mirror.example/t/" in text
+    assert "hunter22" not in text
+    assert "s3cr3t-token" not in text
