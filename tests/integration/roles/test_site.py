@@ -97,6 +97,35 @@ def test_a_converged_host_costs_few_module_runs(converged: Run, fleet_host: Flee
     assert [name.rpartition(".")[2] for name in verify.modules] == ["llm_check"]
 
 
+def test_verify_names_what_is_broken_and_site_mends_it(
+    converged: Run, fleet_host: FleetHost
+) -> None:
+    package = fleet_host.environment / "lib/python3.11/site-packages/numpy"
+    (package / "__init__.py").unlink()
+
+    looked = fleet_host.play("llmfleet.conda.verify")
+    assert looked.code == 2
+    assert looked.changed == 0
+    assert fleet_host.report["status"] == "fail"
+    failed = [check for check in fleet_host.report["checks"] if check["status"] == "fail"]
+    assert any("numpy" in check["detail"] for check in failed)
+    assert f"failed: {failed[0]['name']}: " in looked.text
+
+    # Check mode sees the damage, predicts the repair and does not hold the damage against the host.
+    foretold = fleet_host.play(SITE, "--check")
+    assert foretold.code == 0, foretold.text
+    assert foretold.changed > 0
+    assert foretold.conda_starts == 0
+    assert not (package / "__init__.py").exists()
+
+    mended = fleet_host.play(SITE)
+    assert mended.code == 0, mended.text
+    # The two tasks that look at this environment both foretell the repair, which the first then makes.
+    assert mended.changed == 1
+    assert fleet_host.report["status"] == "pass"
+    assert (package / "__init__.py").is_file()
+
+
 def test_what_was_declared_and_not_rolled_out_is_drift(
     converged: Run, fleet_host: FleetHost
 ) -> None:
@@ -131,35 +160,6 @@ def test_what_was_taken_away_by_hand_is_drift_until_site_runs(
     mended = fleet_host.play(SITE)
     assert (mended.code, mended.changed) == (0, 1), mended.text
     assert fleet_host.report["status"] == "pass"
-
-
-def test_verify_names_what_is_broken_and_site_mends_it(
-    converged: Run, fleet_host: FleetHost
-) -> None:
-    package = fleet_host.environment / "lib/python3.11/site-packages/numpy"
-    (package / "__init__.py").unlink()
-
-    looked = fleet_host.play("llmfleet.conda.verify")
-    assert looked.code == 2
-    assert looked.changed == 0
-    assert fleet_host.report["status"] == "fail"
-    failed = [check for check in fleet_host.report["checks"] if check["status"] == "fail"]
-    assert any("numpy" in check["detail"] for check in failed)
-    assert f"failed: {failed[0]['name']}: " in looked.text
-
-    # Check mode sees the damage, predicts the repair and does not hold the damage against the host.
-    foretold = fleet_host.play(SITE, "--check")
-    assert foretold.code == 0, foretold.text
-    assert foretold.changed > 0
-    assert foretold.conda_starts == 0
-    assert not (package / "__init__.py").exists()
-
-    mended = fleet_host.play(SITE)
-    assert mended.code == 0, mended.text
-    # The two tasks that look at this environment both foretell the repair, which the first then makes.
-    assert mended.changed == 1
-    assert fleet_host.report["status"] == "pass"
-    assert (package / "__init__.py").is_file()
 
 
 def test_environments_come_and_go_by_the_list_alone(converged: Run, fleet_host: FleetHost) -> None:
