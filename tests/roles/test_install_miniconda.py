@@ -24,7 +24,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan 
     plan_installation,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
-from tests.roles.conftest import ROOT, Played
+from scripts.layout import ROOT
+from tests.roles.conftest import Played
 
 ROLE = ROOT / "roles/install_miniconda"
 ALL = ["bash", "zsh", "fish"]

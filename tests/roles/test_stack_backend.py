@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from tests.roles.conftest import ROOT, Played
+from scripts.layout import ROOT
+from tests.roles.conftest import Played
 
 pytestmark = pytest.mark.skipif(
     platform.machine() != "x86_64" or Path("/proc/driver/nvidia").exists(),

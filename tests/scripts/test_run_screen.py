@@ -45,6 +45,7 @@ def test_one_line_for_each_host_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -
     out = io.StringIO()
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setattr(run_screen, "is_live", lambda: True)
+    monkeypatch.setattr(run_screen, "width", lambda: 100)
     hosts = {"one": Host("one", now="greet: Say hello"), "two": Host("two")}
     screen = Screen()
     screen.update(hosts, None)
@@ -62,6 +63,7 @@ def test_more_hosts_than_lines_show_those_at_work(monkeypatch: pytest.MonkeyPatc
     out = io.StringIO()
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setattr(run_screen, "is_live", lambda: True)
+    monkeypatch.setattr(run_screen, "width", lambda: 100)
     monkeypatch.setattr(
         run_screen.shutil, "get_terminal_size", lambda *_: os.terminal_size((80, 8))
     )
