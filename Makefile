@@ -13,7 +13,7 @@ RUN_TESTS := $(BIN)/python -m scripts.run_tests
 SCENARIO ?= default
 ARGS ?=
 
-.PHONY: help venv demo test lint sanity unit units lab-tests integration newest controllers molecule lab build-collection catalogue changelog clean
+.PHONY: help venv demo test lint sanity unit units lab-tests integration newest controllers molecule lab build-collection catalogue constraints changelog clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ build-collection: venv ## the artifact that Galaxy would get, under build/dist
 
 catalogue: venv ## write the modules' installer catalogue from data/installers.json
 	@$(BIN)/python -m scripts.make_catalogue
+
+constraints: venv ## resolve the profiles of the LLM stack anew (ARGS="train app" chooses)
+	@$(BIN)/python -m scripts.make_constraints $(ARGS)
 
 changelog: venv ## write CHANGELOG.md from changelogs/fragments
 	@$(BIN)/python -m scripts.make_changelog

@@ -40,14 +40,15 @@ def host_entry(result: Mapping[str, Any] | None, *, running: bool) -> dict[str, 
         running: whether the host has not failed so far in this play.
 
     Returns:
-        ``{"status": "pass" | "fail" | "skip", "checks": [...]}``. A host without a result is a failed one,
-        unless its turn is still to come (``serial``), so that no host can be missing from the report unseen.
+        ``{"status": "pass" | "drift" | "fail" | "skip", "checks": [...]}``. A host without a
+        result is a failed one, unless its turn is still to come (``serial``), so that no host can be
+        missing from the report unseen.
     """
     if result is None:
         if running:
             return _single("skip", "turn", "not looked at yet")
         return _single("fail", "reached", "the run ended for this host before its checks")
-    if result.get("status") not in ("pass", "fail"):
+    if result.get("status") not in ("pass", "drift", "fail"):
         said = str(result.get("msg") or "the checks gave no result").strip()
         return _single("fail", "llm_check", said)
     checks = [
@@ -74,8 +75,25 @@ def failed_lines(entry: Mapping[str, Any]) -> list[str]:
     ] or (["a check failed"] if entry["status"] == "fail" else [])
 
 
+def drift_lines(entry: Mapping[str, Any]) -> list[str]:
+    """One line for each check of a host that found it other than declared."""
+    return [
+        f"{check['name']}: {_first_line(check['detail'])}"
+        for check in entry["checks"]
+        if check["status"] == "drift"
+    ]
+
+
+def totals(entries: Mapping[str, Mapping[str, Any]]) -> str:
+    """The fleet in one line: how many hosts there are, and how many of each status that occurs."""
+    statuses = [entry["status"] for entry in entries.values()]
+    counts = {name: statuses.count(name) for name in ("pass", "drift", "fail", "skip")}
+    hosts = "1 host" if len(statuses) == 1 else f"{len(statuses)} hosts"
+    return f"{hosts}: " + ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+
+
 def table(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The lines of the summary, one for each host and one for each failed check of it."""
+    """The lines of the summary, one for each host and one for each check of it that failed or found drift."""
     rows = [("host", "status", "checks", "seconds")]
     failures: list[list[str]] = [[]]
     for name, entry in entries.items():
@@ -83,7 +101,10 @@ def table(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
         passed = sum(check["status"] == "pass" for check in counted)
         seconds = sum(check["seconds"] for check in entry["checks"])
         rows.append((name, entry["status"], f"{passed} of {len(counted)}", f"{seconds:.1f}"))
-        failures.append([f"  failed: {line}" for line in failed_lines(entry)])
+        failures.append(
+            [f"  failed: {line}" for line in failed_lines(entry)]
+            + [f"  drift: {line}" for line in drift_lines(entry)]
+        )
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = []
     for row, below in zip(rows, failures):
@@ -185,14 +206,20 @@ class ActionModule(ActionBase):
                     "path": path,
                     "msg": f"the report {path} cannot be written on the controller: {error}",
                 }
-        where = f"report: {path}" if write else f"report: {path} (not written in check mode)"
-        Display().display("\n".join(["", *table(entries), where, ""]))
+        where = f"report: {path}"
+        if not write:
+            where += " (not written in check mode; the checks ran as always: they change nothing on hosts)"
+        Display().display("\n".join(["", *table(entries), totals(entries), where, ""]))
         return {
             "changed": False,
             "path": path,
             "written": write,
             "hosts": {
-                host: {"status": entry["status"], "failed": failed_lines(entry)}
+                host: {
+                    "status": entry["status"],
+                    "failed": failed_lines(entry),
+                    "drift": drift_lines(entry),
+                }
                 for host, entry in entries.items()
             },
         }

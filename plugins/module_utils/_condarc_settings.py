@@ -56,6 +56,17 @@ def combined(files: Iterable[CondarcFile]) -> dict[str, Any]:
     return found
 
 
+def settings_with(installation: str | None, condarc: str, text: str) -> dict[str, Any]:
+    """The settings that count for conda once the file ``condarc`` has this text.
+
+    Raises:
+        CondarcError: the text is not understood.
+    """
+    kept = CondarcFile(condarc, dict(Condarc(text).values))
+    files = [kept if file.path == condarc else file for file in read_condarcs(installation)]
+    return combined(files if kept in files else [*files, kept])
+
+
 def _read(path: str) -> CondarcFile:
     try:
         with open(path, encoding="utf-8") as stream:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
@@ -24,6 +24,7 @@ LAYERS = (
     "host",
     "installation",
     "environment",
+    "drift",
     "imports",
     "framework",
     "kernel",
@@ -32,6 +33,9 @@ LAYERS = (
 
 # These run in the environment's own interpreter.
 PROBE_LAYERS = frozenset({"imports", "framework", "kernel", "workload"})
+
+# The status of a check that found the environment other than declared: neither a pass nor a failure.
+DRIFT = "drift"
 
 IMPORT_PREFIX = "imports."
 # Its float64 reference is checked in plain Python, whose lists take some gigabytes beyond this.
@@ -68,6 +72,9 @@ CHECKS = (
     Check("environment.distributions"),
     Check("environment.requirements"),
     Check("environment.channels"),
+    Check("drift.packages"),
+    Check("drift.requirements"),
+    Check("drift.unneeded"),
     Check("imports.interpreter"),
     Check("imports.user_environment"),
     Check("framework.torch", ("torch",)),
@@ -103,6 +110,23 @@ class Thresholds:
 
 
 @dataclass(frozen=True)
+class Declared:
+    """What the inventory says that the environment holds.
+
+    Attributes:
+        packages: match specs of conda packages, as conda_env takes them.
+        requirements: lines of pip's, as conda_pip takes them.
+        constraints: constraints on these.
+        prune: what nothing of these needs is drift too.
+    """
+
+    packages: Sequence[str] = ()
+    requirements: Sequence[str] = ()
+    constraints: Sequence[str] = ()
+    prune: bool = False
+
+
+@dataclass(frozen=True)
 class Request:
     """Everything a task says about what is to be checked.
 
@@ -112,6 +136,8 @@ class Request:
         python_version: ``3.11``, ``3.11.7`` or a specifier, None for any.
         imports: version specifier (empty: any version) by import or distribution name.
         checks: names of checks and layers; None for all that apply.
+        skip_checks: names of checks and layers that are left out.
+        declared: what the environment is to hold; None when nobody says.
         model: a local directory or the id of a model, None for none.
         expected_gpus: how many GPUs the framework must see, None for any number.
         allow_defaults: packages from Anaconda's ``defaults`` channels are accepted.
@@ -124,6 +150,8 @@ class Request:
     python_version: str | None = None
     imports: Mapping[str, str] = field(default_factory=dict)
     checks: Sequence[str] | None = None
+    skip_checks: Sequence[str] = ()
+    declared: Declared | None = None
     model: str | None = None
     text: str = "This is a great movie!"
     expect_label: str = "POSITIVE"
@@ -171,7 +199,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check function says: pass, fail or skip, one sentence, and numbers."""
+    """What one check function says: pass, fail, drift or skip, one sentence, and numbers."""
 
     status: str
     detail: str
@@ -203,6 +231,8 @@ def _default_checks(request: Request) -> list[Planned]:
             continue
         if not all(request.wants_package(package) for package in check.needs):
             continue
+        if check.layer == DRIFT and not _is_declared(check.name, request):
+            continue
         reason = ""
         if check.name == "workload.sentiment" and not request.model:
             reason = "No model is named, so there is nothing to ask."
@@ -210,10 +240,22 @@ def _default_checks(request: Request) -> list[Planned]:
     return planned
 
 
-def _reject_unknown(name: str, request: Request) -> None:
+def _is_declared(name: str, request: Request) -> bool:
+    """Whether there is something declared for a check of the layer drift to hold the host to."""
+    declared = request.declared
+    if declared is None:
+        return False
+    return {
+        "drift.packages": bool(declared.packages),
+        "drift.requirements": bool(declared.requirements),
+        "drift.unneeded": declared.prune and bool(declared.packages),
+    }[name]
+
+
+def _reject_unknown(option: str, name: str, request: Request) -> None:
     known = [check.name for check in CHECKS]
     raise CondaModuleError(
-        f"checks: {name!r} is not a check that llm_check knows.",
+        f"{option}: {name!r} is not a check that llm_check knows.",
         prefix=request.prefix,
         hint=(
             f"name a layer ({', '.join(LAYERS)}), one of the checks {', '.join(known)}, "
@@ -236,6 +278,12 @@ def _reject_unanswerable(name: str, request: Request) -> None:
             prefix=request.prefix,
             hint="set model to a directory with a sentiment model, or to the id of one.",
         )
+    if name.startswith(f"{DRIFT}.") and not _is_declared(name, request):
+        raise CondaModuleError(
+            f"checks names {name}, but nothing is declared for it.",
+            prefix=request.prefix,
+            hint="set declared to what the environment is to hold.",
+        )
     if name == USER_CHECK and not request.imports:
         raise CondaModuleError(
             "checks names imports.user_environment, but imports is empty.",
@@ -252,7 +300,11 @@ def _checks_of_layer(layer: str, request: Request) -> set[str]:
         raise CondaModuleError(
             f"checks names the layer {layer}, but none of its checks applies. {reasons}".rstrip(),
             prefix=request.prefix,
-            hint="name in imports the packages that are to be checked, or a check by its full name.",
+            hint=(
+                "set declared to what the environment is to hold."
+                if layer == DRIFT
+                else "name in imports the packages that are to be checked, or a check by its full name."
+            ),
         )
     return {check.name for check in planned}
 
@@ -268,20 +320,43 @@ def _wanted_names(request: Request) -> set[str]:
     for name in request.checks:
         if name in LAYERS:
             wanted |= _checks_of_layer(name, request)
-        elif name in _BY_NAME or (
-            name.startswith(IMPORT_PREFIX) and len(name) > len(IMPORT_PREFIX)
-        ):
+        elif _is_check(name):
             _reject_unanswerable(name, request)
             wanted.add(name)
         else:
-            _reject_unknown(name, request)
+            _reject_unknown("checks", name, request)
     return wanted
+
+
+def _is_check(name: str) -> bool:
+    """Whether a check can have this name: a known one, or that of an import."""
+    return name in _BY_NAME or (name.startswith(IMPORT_PREFIX) and len(name) > len(IMPORT_PREFIX))
+
+
+def _without_skipped(planned: Sequence[Planned], request: Request) -> list[Planned]:
+    """The planned checks less those that the request leaves out."""
+    for name in request.skip_checks:
+        if name not in LAYERS and not _is_check(name):
+            _reject_unknown("skip_checks", name, request)
+    left_out = set(request.skip_checks)
+    wanted = {
+        check.name
+        for check in planned
+        if check.name not in left_out and check.layer not in left_out
+    }
+    if all(check.skip for check in planned if check.name in wanted):
+        raise CondaModuleError(
+            "skip_checks leaves nothing to check.",
+            prefix=request.prefix,
+            hint="take names out of it; one that checks names too is left out.",
+        )
+    return _in_order(wanted, request)
 
 
 def _in_order(wanted: set[str], request: Request) -> list[Planned]:
     """The wanted checks in the order of :data:`CHECKS`, with the guards that they rest on."""
     layers = {name.split(".", 1)[0] for name in wanted}
-    if layers & (PROBE_LAYERS | {"environment"}):
+    if layers & (PROBE_LAYERS | {"environment", DRIFT}):
         wanted = wanted | {"environment.exists"}
     if layers & PROBE_LAYERS:
         wanted = wanted | {"imports.interpreter"}
@@ -310,13 +385,17 @@ def select_checks(request: Request) -> list[Planned]:
 
     Without ``checks`` all that apply; a check that needs a package applies when ``imports`` names
     the package. A check that is named outright runs in any case, and fails without its package.
+    Those of ``skip_checks`` are left out, but for what the others rest on.
 
     Raises:
-        CondaModuleError: ``checks`` holds an unknown name or one that lacks an option.
+        CondaModuleError: ``checks`` or ``skip_checks`` holds an unknown name or one that lacks an
+            option, or nothing is left to check.
     """
     if request.checks is None:
-        return _default_checks(request)
-    return _in_order(_wanted_names(request), request)
+        planned = _default_checks(request)
+    else:
+        planned = _in_order(_wanted_names(request), request)
+    return _without_skipped(planned, request) if request.skip_checks else planned
 
 
 def validate(request: Request) -> None:
@@ -358,8 +437,10 @@ def validate(request: Request) -> None:
     _validate_model(request)
     if request.expected_gpus is not None and request.expected_gpus < 0:
         raise CondaModuleError(f"expected_gpus: {request.expected_gpus} is less than none.")
+    # One that is left out by name is left out on purpose.
+    planned_all = select_checks(replace(request, skip_checks=()))
     if request.expected_gpus is not None and not any(
-        planned.name == "framework.torch" for planned in select_checks(request)
+        planned.name == "framework.torch" for planned in planned_all
     ):
         raise CondaModuleError(
             "expected_gpus is set, but no check of this task would count GPUs.",

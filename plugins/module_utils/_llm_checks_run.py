@@ -1,7 +1,10 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the checks of a request, layer by layer, and stops at the first layer that fails."""
+"""Runs the checks of a request, layer by layer, and stops at the first layer that fails.
+
+Drift does not stop it: what differs from the declaration may work, and whether it does is worth knowing.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import (
+    DRIFT,
     IMPORT_PREFIX,
     LAYERS,
     PROBE_LAYERS,
@@ -23,6 +27,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import 
     skipped,
     validate,
     verdict,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_drift import (
+    DRIFT_CHECKS,
+    validate_declared,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_host import (
     HOST_CHECKS,
@@ -66,7 +74,10 @@ class Outcome:
 
     @property
     def status(self) -> str:
-        return "pass" if self.failed_layer is None else "fail"
+        """``fail`` when a check failed, else ``drift`` when one found drift, else ``pass``."""
+        if self.failed_layer is not None:
+            return "fail"
+        return DRIFT if any(result.status == DRIFT for result in self.results) else "pass"
 
 
 class _Once(Generic[_Value]):
@@ -101,6 +112,7 @@ class Checker:
 
     def __init__(self, request: Request, scratch: str | None = None) -> None:
         validate(request)
+        validate_declared(request)
         self._request = request
         self._scratch = scratch
         self._planned = select_checks(request)
@@ -154,6 +166,8 @@ class Checker:
                 return HOST_CHECKS[name](self._host(), self._request)
             if name in INSTALLATION_CHECKS:
                 return INSTALLATION_CHECKS[name](self._base(), self._request)
+            if name in DRIFT_CHECKS:
+                return DRIFT_CHECKS[name](self._environment(), self._request)
             return ENVIRONMENT_CHECKS[name](self._environment(), self._request)
         except OSError as error:
             return verdict(False, f"This cannot be read: {error}.")

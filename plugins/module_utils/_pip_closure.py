@@ -138,7 +138,7 @@ def active_requirements(
 
 def closure_of(desired: Desired, packages: Packages, environment: Mapping[str, str]) -> Closure:
     """Follow the requirement lines through what is installed."""
-    walk = _Walk(packages, environment, desired.constraints)
+    walk = _Walk(packages, environment, desired.constraints_for(packages))
     for requirement in desired.requirements:
         if requirement.applies(environment):
             walk.visit(requirement)

@@ -299,10 +299,13 @@ class PipManager:
             reported += installer.install(again, todo.pins, again=True, dry_run=dry_run)
         return reported
 
+    def _constraints(self, observed: Observed) -> list[str]:
+        return [line.text for line in self.request.desired.constraints_for(observed.packages)]
+
     def _install(
         self, installer: Installer, todo: Plan, observed: Observed, *, dry_run: bool
     ) -> list[Reported]:
-        constraints = [*(line.text for line in self.request.desired.constraints), *todo.pins]
+        constraints = [*self._constraints(observed), *todo.pins]
         try:
             return installer.install(
                 todo.install, constraints, upgrade=todo.upgrade, dry_run=dry_run
@@ -321,7 +324,7 @@ class PipManager:
         """
         if self.request.desired.replace_conda_packages or not installer.can_report:
             return
-        constraints = [line.text for line in self.request.desired.constraints]
+        constraints = self._constraints(observed)
         try:
             reported = installer.install(
                 todo.install, constraints, upgrade=todo.upgrade, dry_run=True

@@ -88,7 +88,7 @@ def uv_executable(params: Mapping[str, Any], prefix: str) -> str | None:
 
 
 def parsed_option(option: str, lines: Sequence[str], prefix: str) -> tuple[Requirement, ...]:
-    """The parsed lines of the option ``requirements`` or ``constraints``.
+    """The parsed lines of the option ``requirements``, ``constraints`` or ``constraints_for_pip``.
 
     Raises:
         CondaModuleError: one of them cannot be used; option and line are named.
@@ -102,10 +102,10 @@ def parsed_option(option: str, lines: Sequence[str], prefix: str) -> tuple[Requi
             asked=list(lines),
             hint="write it like numpy, 'numpy>=2,<3', 'uvicorn[standard]' or 'name @ https://...'.",
         ) from error
-    with_extras = [line.text for line in found if option == "constraints" and line.extras]
+    with_extras = [line.text for line in found if option != "requirements" and line.extras]
     if with_extras:
         raise CondaModuleError(
-            f"The option constraints: extras have no meaning in {with_extras[0]!r}. Nothing was "
+            f"The option {option}: extras have no meaning in {with_extras[0]!r}. Nothing was "
             "changed.",
             prefix=prefix,
             hint="name the extras in requirements.",
@@ -164,6 +164,9 @@ def request_from(params: Mapping[str, Any]) -> Request:
             constraints=parsed_option("constraints", lines.constraints, prefix),
             state=params["state"],
             replace_conda_packages=params["replace_conda_packages"],
+            constraints_for_pip=parsed_option(
+                "constraints_for_pip", params["constraints_for_pip"], prefix
+            ),
             repair=params["repair"],
             check=params["check"],
         ),

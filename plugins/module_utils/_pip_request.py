@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_sources import Sources
+from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import CONDA, Packages
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_requirement import Requirement
 
 
@@ -19,8 +20,17 @@ class Desired:
     constraints: tuple[Requirement, ...] = ()
     state: str = "present"
     replace_conda_packages: bool = False
+    constraints_for_pip: tuple[Requirement, ...] = ()
     repair: bool = True
     check: bool = True
+
+    def constraints_for(self, packages: Packages) -> tuple[Requirement, ...]:
+        """The constraints that hold in an environment with these distributions."""
+        return self.constraints + tuple(
+            line
+            for line in self.constraints_for_pip
+            if line.name not in packages.by_name or packages.by_name[line.name].owner != CONDA
+        )
 
 
 @dataclass(frozen=True)

@@ -25,13 +25,12 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.urls import open_url
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._channel_address import (
+    BUILT_IN_CHANNELS,
+    DEFAULT_CHANNELS,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings import DEFAULT_ALIAS
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-
-# conda.base.constants: what the name "defaults" stands for on Linux and macOS, and the custom channel that
-# every conda knows.
-DEFAULT_CHANNELS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
-_BUILT_IN = {"pkgs/pro": "https://repo.anaconda.com"}
 
 SYSTEM_ROOT = "/etc/conda/tos"
 _TIMEOUT_SECONDS = 60
@@ -102,7 +101,7 @@ def _divided(url: str, settings: Mapping[str, Any]) -> tuple[str, str]:
 
 def _known(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Location and name of the channels that the settings know by name."""
-    custom = {**_BUILT_IN, **(settings.get("custom_channels") or {})}
+    custom = {**BUILT_IN_CHANNELS, **(settings.get("custom_channels") or {})}
     known = [(_without_scheme(str(base)), str(name).strip("/")) for name, base in custom.items()]
     parts = list(settings.get("default_channels") or DEFAULT_CHANNELS)
     for multichannel in (settings.get("custom_multichannels") or {}).values():

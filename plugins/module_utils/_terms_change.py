@@ -8,12 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import Condarc
-from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings import (
-    CondarcFile,
-    combined,
-    read_condarcs,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings import settings_with
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._terms import (
     SYSTEM_ROOT,
@@ -45,7 +40,7 @@ class TermsChange:
         self._seen: dict[str, Acceptance] = {}
         if not options["accept_tos"]:
             return
-        settings = _settings(options["installation"], condarc, text)
+        settings = settings_with(options["installation"], condarc, text)
         self._store = _store(options, settings)
         for channel in channel_urls(options["accept_tos"], settings):
             recorded = self._store.recorded(channel)
@@ -120,13 +115,6 @@ class TermsChange:
             }
             for record in records
         ]
-
-
-def _settings(installation: str | None, condarc: str, text: str) -> dict[str, Any]:
-    """The settings that count for conda once the condarc has this text."""
-    kept = CondarcFile(condarc, dict(Condarc(text).values))
-    files = [kept if file.path == condarc else file for file in read_condarcs(installation)]
-    return combined(files if kept in files else [*files, kept])
 
 
 def _store(options: Mapping[str, Any], settings: Mapping[str, Any]) -> TermsStore:

@@ -72,6 +72,15 @@ options:
       - Add to the lists and mappings that are there already, instead of replacing them.
     type: bool
     default: false
+  probe:
+    description:
+      - Before the file is written, ask each channel whose address the change makes new for its
+        C(noarch/repodata.json), from this host, with the proxies and the CA file of the new settings.
+        When one does not answer, the task fails and nothing is changed.
+      - Only the key C(channels) is asked about. Where nothing is to be written, or the addresses stay as they
+        are, nobody is asked. Check mode asks as well.
+    type: bool
+    default: false
   state:
     description: Whether the keys in O(settings) must have these values, or must not be there.
     type: str
@@ -114,6 +123,16 @@ EXAMPLES = r"""
       channel_alias: https://mirror.example.org/conda
       proxy_servers:
         https: http://proxy.example.org:3128
+
+- name: From a mirror of the site, once it is seen to have the channel
+  llmfleet.conda.conda_config:
+    scope: prefix
+    installation: /opt/miniconda3
+    settings:
+      channels: [conda-forge]
+      custom_channels:
+        conda-forge: https://channels.example.org/conda
+    probe: true
 
 - name: One more channel for this user
   llmfleet.conda.conda_config:
@@ -166,6 +185,12 @@ settings:
   returned: success
   type: dict
   sample: {"channels": ["conda-forge"]}
+probed:
+  description: Addresses of the channels that O(probe) asked and that answered, with credentials masked.
+  returned: success
+  type: list
+  elements: str
+  sample: ["https://channels.example.org/conda/conda-forge"]
 tos:
   description: What is recorded of the terms of each channel of O(accept_tos) after the task.
   returned: success
@@ -197,12 +222,16 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._channel_probe import (
+    probe_new_channels,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import (
     Condarc,
     CondarcError,
     merged,
     user_condarc,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings import settings_with
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import check_prefix
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import (
@@ -308,6 +337,14 @@ def _with_permissions(text: str, permissions: dict[str, Any]) -> str:
     return f"{text}\n{lines}" if lines and text and not text.endswith("\n") else text + lines
 
 
+def _probe(params: dict[str, Any], path: str, before: str | None, after: str | None) -> list[str]:
+    """The addresses of new channels, all of which answered; none where nothing is to be written."""
+    if not params["probe"] or before == after:
+        return []
+    counting = [settings_with(params["installation"], path, text or "") for text in (before, after)]
+    return probe_new_channels(*counting)
+
+
 def run(module: AnsibleModule) -> dict[str, Any]:
     """Observe, plan, apply and observe again."""
     params = module.params
@@ -328,6 +365,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     # What is removed was recorded under the settings that are removed with it.
     counting = before if params["state"] == "absent" else after
     terms = TermsChange(params, path, counting or "")
+    probed = _probe(params, path, before, after)
     changed = before != after
     if changed and not module.check_mode:
         write(module, path, after or "")
@@ -344,6 +382,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         "changed": changed,
         "path": path,
         "settings": redact_value(Condarc(after or "").values),
+        "probed": redact_value(probed),
         "tos": terms.result(applied=not module.check_mode),
         "diff": {
             "before_header": path,
@@ -365,6 +404,7 @@ def main() -> None:
             "accept_tos": {"type": "list", "elements": "str"},
             "newer_tos": {"type": "bool", "default": False},
             "merge": {"type": "bool", "default": False},
+            "probe": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "owner": {"type": "str"},
             "group": {"type": "str"},

@@ -64,6 +64,15 @@ options:
     type: list
     elements: str
     default: []
+  constraints_for_pip:
+    description:
+      - Lines like those of O(constraints) that do not count for distributions that conda owns, whose versions
+        are conda's business.
+      - So one full list, as C(pip freeze) or C(uv pip compile) makes it, serves environments that take
+        different packages from conda. In O(constraints) a line that conda's package breaks is an error.
+    type: list
+    elements: str
+    default: []
   constraints_files:
     description:
       - Constraints files of pip's, whose lines are added to O(constraints).
@@ -192,7 +201,8 @@ EXAMPLES = r"""
     requirements:
       - torch>=2.6
       - transformers[sentencepiece]>=4.50,<6
-    constraints: "{{ lookup('ansible.builtin.file', 'constraints.txt').splitlines() }}"
+    constraints: ["transformers!=4.51.0"]
+    constraints_for_pip: "{{ lookup('ansible.builtin.file', 'constraints.txt').splitlines() }}"
 
 - name: The same from a wheelhouse on the host, without a network
   llmfleet.conda.conda_pip:
@@ -390,6 +400,7 @@ def main() -> None:
             "requirements": {"type": "list", "elements": "str"},
             "requirements_files": {"type": "list", "elements": "str"},
             "constraints": {"type": "list", "elements": "str", "default": []},
+            "constraints_for_pip": {"type": "list", "elements": "str", "default": []},
             "constraints_files": {"type": "list", "elements": "str", "default": []},
             "remote_src": {"type": "bool", "default": False},
             "installer": {"type": "str", "choices": ["pip", "uv", "auto"], "default": "pip"},

@@ -14,9 +14,11 @@ author: llmfleet contributors (@llmfleet)
 description:
   - Checks a host, its conda installation and one environment in layers, from the C library to a
     model that answers, and returns one structured result for each check.
-  - The layers are C(host), C(installation), C(environment), C(imports), C(framework), C(kernel)
-    and C(workload), in this order. The checks of the first layer that fails are all carried out;
-    those of later layers are reported as skipped.
+  - The layers are C(host), C(installation), C(environment), C(drift), C(imports), C(framework),
+    C(kernel) and C(workload), in this order. The checks of the first layer that fails are all
+    carried out; those of later layers are reported as skipped.
+  - An environment that is not as O(declared) has drifted, which is a status of its own, V(drift).
+    It is neither a pass nor a failure, and the layers behind it are carried out.
   - A failed check does not fail the task. Look at RV(status) of the result, or use the role
     P(llmfleet.conda.verify#role), which fails the host and writes a report.
   - The module changes nothing on the host, in check mode and outside of it. conda is never
@@ -35,6 +37,13 @@ notes:
     C(environment.requirements): what conda''s packages and the Python distributions require is
     there in a version that will do. C(environment.channels): no package comes from C(defaults)
     unless O(allow_defaults).'
+  - 'Layer C(drift), when O(declared) is given. C(drift.packages): the conda packages are there in
+    versions and builds that the specs allow. C(drift.requirements): so are the Python
+    distributions, with all that they need and within the constraints. C(drift.unneeded), with
+    O(declared.prune): nothing else is there. There is drift where
+    M(llmfleet.conda.conda_env) or M(llmfleet.conda.conda_pip) with the same specs would change
+    packages; only conda knows whether there is something newer, so O(declared) means their state
+    V(present).'
   - 'Layer C(imports). C(imports.interpreter): the environment''s Python starts from its own
     prefix. C(imports.NAME), one for each entry of O(imports): it is imported in a process without
     C(LD_LIBRARY_PATH), C(PYTHONPATH) and the like, and its version satisfies the specifier.
@@ -92,6 +101,37 @@ options:
         checked in any case.
     type: list
     elements: str
+  skip_checks:
+    description:
+      - Names of checks and of layers that are left out.
+      - What the others rest on is checked in any case.
+    type: list
+    elements: str
+    default: []
+  declared:
+    description:
+      - What the environment is declared to hold. Without it the layer C(drift) is left out.
+    type: dict
+    suboptions:
+      packages:
+        description: Specs of conda packages, as the option O(llmfleet.conda.conda_env#module:packages).
+        type: list
+        elements: str
+        default: []
+      requirements:
+        description: Lines of pip's, as the option O(llmfleet.conda.conda_pip#module:requirements).
+        type: list
+        elements: str
+        default: []
+      constraints:
+        description: Constraints on them, as the option O(llmfleet.conda.conda_pip#module:constraints).
+        type: list
+        elements: str
+        default: []
+      prune:
+        description: Whether a package that nothing of O(declared) needs is drift.
+        type: bool
+        default: false
   model:
     description:
       - The sentiment model, as an absolute path of a directory on the host, or as the id of a
@@ -239,6 +279,32 @@ EXAMPLES = r"""
       min_plot_colours: 3
   register: proof
 
+- name: Is the environment what the inventory declares?
+  llmfleet.conda.llm_check:
+    prefix: /opt/miniconda3/envs/llm
+    checks:
+      - drift
+    declared:
+      packages:
+        - python=3.11
+        - numpy>=1.26
+      requirements:
+        - torch
+      constraints:
+        - torch==2.13.0
+      prune: true
+  register: proof
+  failed_when: proof.status | default('fail') != 'pass'
+
+- name: Everything but the real work
+  llmfleet.conda.llm_check:
+    prefix: /opt/miniconda3/envs/llm
+    imports:
+      numpy: ""
+    skip_checks:
+      - kernel
+      - workload
+
 - name: Look at the files of the environment only
   llmfleet.conda.llm_check:
     prefix: /opt/miniconda3/envs/llm
@@ -248,12 +314,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 status:
-  description: V(pass) when no check failed, else V(fail).
+  description:
+    - V(fail) when a check failed, else V(drift) when the environment is not as O(declared), else
+      V(pass).
   returned: success
   type: str
   sample: pass
 failed_layer:
-  description: The layer in which a check failed; none when all passed.
+  description: The layer in which a check failed; none when none failed.
   returned: success
   type: str
   sample: environment
@@ -287,7 +355,7 @@ checks:
       type: str
       sample: imports
     status:
-      description: V(pass), V(fail) or V(skip).
+      description: V(pass), V(fail), V(drift) or V(skip).
       type: str
       sample: pass
     detail:
@@ -303,7 +371,7 @@ checks:
         - The numbers behind the sentence, for programs; which they are depends on the check.
         - C(coefficients) and C(intercept) for a regression, C(label) and C(score) for the
           sentiment, C(gflops) and C(relative_error) for a kernel, C(version) and C(path) for an
-          import, C(damaged) for files.
+          import, C(damaged) for files, C(differences) for drift.
       type: dict
       sample:
         coefficients: [2.0001, -3.3998]
@@ -343,6 +411,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._guards import (
     environment_prefix,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import (
+    DRIFT,
+    Declared,
     Request,
     Thresholds,
 )
@@ -350,6 +420,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_run imp
     Checker,
     Outcome,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._redact import secrets_in
 
 THRESHOLD_OPTIONS: dict[str, dict[str, Any]] = {
     "min_glibc": {"type": "str"},
@@ -365,6 +436,13 @@ THRESHOLD_OPTIONS: dict[str, dict[str, Any]] = {
     "min_plot_colours": {"type": "int", "default": 5},
 }
 
+DECLARED_OPTIONS: dict[str, dict[str, Any]] = {
+    "packages": {"type": "list", "elements": "str", "default": []},
+    "requirements": {"type": "list", "elements": "str", "default": []},
+    "constraints": {"type": "list", "elements": "str", "default": []},
+    "prune": {"type": "bool", "default": False},
+}
+
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "installation": {"type": "path", "aliases": ["conda_prefix"]},
     "name": {"type": "str"},
@@ -372,6 +450,8 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "python_version": {"type": "str"},
     "imports": {"type": "dict", "default": {}},
     "checks": {"type": "list", "elements": "str"},
+    "skip_checks": {"type": "list", "elements": "str", "default": []},
+    "declared": {"type": "dict", "options": DECLARED_OPTIONS},
     "model": {"type": "str"},
     "text": {"type": "str", "default": "This is a great movie!"},
     "expect_label": {"type": "str", "default": "POSITIVE"},
@@ -399,6 +479,8 @@ def request_from(params: dict[str, Any]) -> Request:
             for name, version in params["imports"].items()
         },
         checks=params["checks"],
+        skip_checks=params["skip_checks"],
+        declared=None if params["declared"] is None else Declared(**params["declared"]),
         model=params["model"] or None,
         text=params["text"],
         expect_label=params["expect_label"],
@@ -412,17 +494,25 @@ def request_from(params: dict[str, Any]) -> Request:
 
 def summary(outcome: Outcome) -> str:
     """One sentence about a run."""
-    counts = dict.fromkeys(("pass", "fail", "skip"), 0)
+    counts = dict.fromkeys(("pass", "fail", DRIFT, "skip"), 0)
     for result in outcome.results:
         counts[result.status] += 1
     skips = f"; {counts['skip']} were skipped" if counts["skip"] else ""
+    ran = counts["pass"] + counts["fail"] + counts[DRIFT]
+    drifted = _named(outcome, DRIFT)
+    if outcome.failed_layer is None and drifted:
+        return f"No check failed; {counts[DRIFT]} of {ran} found drift: {drifted}{skips}."
     if outcome.failed_layer is None:
         return f"All {counts['pass']} checks passed{skips}."
-    names = ", ".join(result.name for result in outcome.results if result.status == "fail")
-    ran = counts["pass"] + counts["fail"]
+    also = f"; {counts[DRIFT]} found drift: {drifted}" if drifted else ""
     return (
-        f"{counts['fail']} of {ran} checks failed in layer {outcome.failed_layer}: {names}{skips}."
+        f"{counts['fail']} of {ran} checks failed in layer {outcome.failed_layer}:"
+        f" {_named(outcome, 'fail')}{also}{skips}."
     )
+
+
+def _named(outcome: Outcome, status: str) -> str:
+    return ", ".join(result.name for result in outcome.results if result.status == status)
 
 
 def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
@@ -441,6 +531,7 @@ def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module.no_log_values.update(secrets_in(module.params["declared"]))
     try:
         request = request_from(module.params)
         # Not module.tmpdir: Ansible would leave its directory behind in the home of the user.

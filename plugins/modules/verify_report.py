@@ -11,7 +11,8 @@ short_description: Write what the checks of a fleet found on the controller, and
 version_added: 0.1.0
 description:
   - Collects what M(llmfleet.conda.llm_check) returned on each host of the play, writes one JSON file for the
-    fleet and one for each host, and prints a short table.
+    fleet and one for each host, and prints a short table with a line for each check that failed or found
+    drift.
   - Runs on the controller only; no host is reached. Use it with C(run_once).
   - It never reports a change. Times differ in each run, so the files always do, while C(changed) speaks of
     hosts.
@@ -86,8 +87,10 @@ written:
   returned: always
   type: bool
 hosts:
-  description: For each host its status (V(pass), V(fail), V(skip)) and one line for each failed check.
+  description:
+    - For each host its status (V(pass), V(drift), V(fail), V(skip)), one line for each failed check
+      (C(failed)), and one for each check that found the host other than declared (C(drift)).
   returned: always
   type: dict
-  sample: {"gpu1": {"status": "fail", "failed": ["import numpy: ModuleNotFoundError"]}}
+  sample: {"gpu1": {"status": "fail", "failed": ["imports.numpy: ModuleNotFoundError"], "drift": []}}
 """

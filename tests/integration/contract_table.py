@@ -317,6 +317,13 @@ CONDA_PIP = (
     pip("absent though needed", "t-lib", given="pip", state="absent", expect=FAILS),
     pip("absent though needed, unchecked", "t-lib", given="pip", state="absent", check=False),
     pip("what conda owns stays", "six>=1.17", expect=FAILS),
+    pip("a constraint that conda's own breaks", "six", constraints=["six>=1.17"], expect=FAILS),
+    pip(
+        "a constraint that spares conda's own",
+        "six",
+        constraints_for_pip=["six>=1.17"],
+        expect=SAME,
+    ),
     pip("what conda owns, when told", "six>=1.17", replace_conda_packages=True),
     pip("what conda owns is not removed", "six", state="absent", expect=FAILS),
     pip("no such version", "t-lib>9", expect=FAILS),
@@ -375,6 +382,14 @@ CONDA_CONFIG = (
         installation="{env}",
     ),
     config("of a user", {"solver": "classic"}, given="nothing", path=None, scope="user", home="."),
+    config("asked first", {"channels": ["{mirror}/conda/lab"]}, given="nothing", probe=True),
+    config(
+        "asked in vain",
+        {"channels": ["{mirror}/nowhere"]},
+        given="nothing",
+        probe=True,
+        expect=FAILS,
+    ),
     config("what is not understood", {"solver": "classic"}, given="odd condarc", expect=FAILS),
 )
 

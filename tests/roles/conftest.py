@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from scripts import run_playbook
+from scripts.layout import tool_environment
 
 
 @dataclass(frozen=True)
@@ -23,6 +21,7 @@ class Played:
 
     code: int
     text: str
+    summary: dict[str, Any]
 
     @property
     def flat(self) -> str:
@@ -42,31 +41,27 @@ class Played:
 
 @pytest.fixture(scope="module")
 def play(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Played]:
-    """Runs a playbook on the given hosts, all of them this machine, with further variables."""
+    """Runs a playbook on the given hosts, all of them this machine, with further variables.
+
+    No warning of Ansible's is borne.
+    """
 
     def run(
         playbook: str, hosts: Mapping[str, Mapping[str, Any]], *words: str, **variables: Any
     ) -> Played:
-        inventory = tmp_path_factory.mktemp("inventory") / "hosts.json"
+        work = tmp_path_factory.mktemp("run")
+        inventory = work / "hosts.json"
         common = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
         inventory.write_text(json.dumps({"all": {"hosts": dict(hosts), "vars": common}}))
-        # Only these: a variable of the caller's could change what is tested.
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")
-        }
-        environment |= {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-        program = Path(sys.executable).with_name("ansible-playbook")
-        argv = [str(program), playbook, "-i", str(inventory), *words, "-e", json.dumps(variables)]
-        done = subprocess.run(
-            argv,
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
+        summary = run_playbook.run(
+            [playbook, "-i", inventory, *words, "-e", json.dumps(variables)],
+            output=work / "output",
+            # Only these: a variable of the caller's could change what is tested.
+            env=tool_environment(),
             timeout=120,
         )
-        return Played(done.returncode, done.stdout)
+        text = (work / "output" / "log.txt").read_text(encoding="utf-8")
+        assert summary["warnings"] == [], text
+        return Played(summary["rc"], text, summary)
 
     return run

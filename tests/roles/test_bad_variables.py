@@ -55,6 +55,31 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"install_miniconda_accept_tos": ["https://repo.anaconda.com/pkgs/main"]},
         "install_miniconda_tos does not say accept",
     ),
+    "unknown mirror": (
+        {"install_miniconda_mirror_preset": "tsinghua"},
+        "install_miniconda_mirror_preset names tsinghua; known are aliyun, bfsu, tuna, ustc",
+    ),
+    "mirror with a misspelt key": (
+        {
+            "install_miniconda_mirror_preset": "site",
+            "install_miniconda_mirror_presets": {"site": {"chanel_alias": "https://m.example.org"}},
+        },
+        "site of install_miniconda_mirror_presets has chanel_alias; known are channel_alias, custom",
+    ),
+    "login shell of an unknown host": (
+        {"install_miniconda_login_shells": ["bash", "zsh"]},
+        "install_miniconda_login_shells names zsh",
+    ),
+    "unknown login shell": ({"install_miniconda_login_shells": ["tcsh"]}, "bash, zsh, fish"),
+    "unknown platform": ({"install_miniconda_platform": "solaris"}, "install_miniconda_platform"),
+    "one prefix for all users": (
+        {"install_miniconda_users": ["ada"]},
+        "install_miniconda_prefix must begin with ~/",
+    ),
+    "home of somebody else": (
+        {"install_miniconda_prefix": "~ada/miniconda3"},
+        "install_miniconda_prefix must be",
+    ),
     "writers without a group": (
         {"install_miniconda_group_writable": ["envs"]},
         "install_miniconda_group_writable needs install_miniconda_group",
@@ -85,9 +110,25 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "unknown profile": (
         {"install_llm_stack_profiles": ["data", "tarin"]},
-        "install_llm_stack_profiles names tarin; known are data, inference, train",
+        "install_llm_stack_profiles names tarin; known are app, data, inference, legacy,",
     ),
     "unknown backend": ({"install_llm_stack_backend": "cu999"}, "install_llm_stack_backend"),
+    "profile that stands alone": (
+        {"install_llm_stack_profiles": ["data", "serve"], "install_llm_stack_backend": "cu130"},
+        "install_llm_stack_profiles names serve beside others",
+    ),
+    "profile without wheels for the backend": (
+        {"install_llm_stack_profiles": ["serve"]},
+        "set install_llm_stack_backend to cu130 or pypi",
+    ),
+    "constraints for another Python": (
+        {"install_llm_stack_python": "3.11"},
+        "choose that, or set install_llm_stack_pinned to false",
+    ),
+    "legacy with a new Python": (
+        {"install_llm_stack_profiles": ["legacy"]},
+        "install_llm_stack_python is 3.12, but the profiles legacy were resolved for Python 3.8",
+    ),
     "stack in base": ({"install_llm_stack_environment": "base"}, "install_llm_stack_environment"),
     "malformed Python": ({"install_llm_stack_python": "three"}, "install_llm_stack_python"),
     "no index and no wheels": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from functools import cache
@@ -11,6 +12,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import LAYERS
+from scripts import run_playbook
+from scripts.layout import tool_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
@@ -72,6 +77,75 @@ def test_the_two_driver_generations_get_their_builds_of_torch() -> None:
     chosen = {name: values["install_llm_stack_backend"] for name, values in hosts("gpu").items()}
     assert chosen["train01.example.com"] == "cu130"
     assert chosen["train-old01.example.com"] == "cu126"
+
+
+LAYER_TAGS = {
+    f"verify-{layer}"
+    for layer in (
+        *("host", "installation", "environment", "drift"),
+        *("imports", "framework", "kernel", "workload"),
+    )
+}
+TAGS = {
+    "site": {"install", "environments", "stack", "verify", *LAYER_TAGS},
+    "update": {"install", "environments", "stack", "verify", *LAYER_TAGS},
+    "verify": {"verify", *LAYER_TAGS},
+    "remove": {"install", "environments", "stack"},
+}
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_the_tags_are_those_documented_at_the_top(playbook: str) -> None:
+    listed = run("ansible-playbook", f"llmfleet.conda.{playbook}", "-i", "a,", "--list-tags")
+    found = {tag for line in re.findall(r"TASK TAGS: \[(.*)\]", listed) for tag in line.split(", ")}
+    # The check of a role's arguments is Ansible's own task.
+    assert found - {"always"} == TAGS[playbook]
+    text = (ROOT / "playbooks" / f"{playbook}.yml").read_text()
+    head = text[: text.index("\n- name:")]
+    shown = set(re.findall(r"[a-z]+(?:-[a-z]+)?", head[head.index("Tags") :]))
+    named = {tag for tag in TAGS[playbook] if playbook == "verify" or not tag.startswith("verify-")}
+    assert named <= shown
+
+
+def test_the_layers_of_the_tags_are_those_of_the_checks() -> None:
+    assert {f"verify-{layer}" for layer in LAYERS} == LAYER_TAGS
+
+
+@pytest.mark.parametrize("inventory", ["gpu", "macos"])
+def test_an_example_inventory_passes_the_roles_checks_of_variables(
+    inventory: str, tmp_path: Path
+) -> None:
+    """All of it happens on the controller: no host of an example exists."""
+    roles = sorted(path.name for path in (ROOT / "roles").iterdir())
+    tasks = [
+        {
+            "name": f"Check the variables of {role}",
+            "ansible.builtin.import_role": {
+                "name": f"llmfleet.conda.{role}",
+                "tasks_from": "preflight",
+            },
+        }
+        for role in roles
+    ]
+    play = {"name": "Check", "hosts": "all", "gather_facts": False, "tasks": tasks}
+    path = tmp_path / "check.yml"
+    path.write_text(json.dumps([play]))
+    summary = run_playbook.run(
+        [path, "-i", f"inventories/{inventory}"],
+        output=tmp_path / "output",
+        env=tool_environment(),
+        timeout=120,
+    )
+    assert (summary["rc"], summary["failures"], summary["warnings"]) == (0, [], [])
+    assert set(summary["hosts"]) == set(hosts(inventory))
+
+
+def test_the_most_special_expectation_wins() -> None:
+    expected = {name: values["verify_expected_gpus"] for name, values in hosts("gpu").items()}
+    assert expected["train04.example.com"] == 4
+    assert expected["train-old01.example.com"] == 2
+    assert "torch" in hosts("macos")["studio01.example.com"]["verify_imports"]
+    assert "torch" not in hosts("macos")["studio02.example.com"]["verify_imports"]
 
 
 def test_the_site_playbook_s_tags_choose_a_role() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from lab import counter, installer
 from lab.mirror import Mirror
+from scripts import run_playbook
 from tests.integration.target import CONTROLLER_PYTHON, TARGET_PYTHON
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -95,28 +95,19 @@ class FleetHost:
             "MODULE_RUNS": str(runs),
         }
         program = Path(__file__).with_name("counting_playbook.py")
-        done = subprocess.run(
-            [
-                CONTROLLER_PYTHON,
-                str(program),
-                playbook,
-                "-i",
-                str(self._inventory()),
-                "--diff",
-                *words,
-            ],
-            cwd=ROOT,
+        output = work / "runs" / str(len(list((work / "runs").glob("*"))))
+        summary = run_playbook.run(
+            [playbook, "-i", self._inventory(), "--diff", *words],
+            output=output,
             env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
+            program=[CONTROLLER_PYTHON, program],
             timeout=600,
         )
-        assert "[WARNING]" not in done.stdout, done.stdout
+        text = (output / "log.txt").read_text(encoding="utf-8")
+        assert summary["warnings"] == [], text
         return Run(
-            code=done.returncode,
-            text=done.stdout,
+            code=summary["rc"],
+            text=text,
             modules=tuple(runs.read_text().split()),
             conda_starts=len(counter.starts(self.prefix)) - starts,
         )

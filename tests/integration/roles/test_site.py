@@ -97,6 +97,22 @@ def test_a_converged_host_costs_few_module_runs(converged: Run, fleet_host: Flee
     assert [name.rpartition(".")[2] for name in verify.modules] == ["llm_check"]
 
 
+def test_a_backend_that_depends_on_the_host_costs_one_module_run(
+    converged: Run, fleet_host: FleetHost
+) -> None:
+    words = json.dumps({"install_llm_stack_backend": "auto", "create_conda_env_environments": []})
+    roles = fleet_host.play(SITE, "--tags", "install,environments,stack", "-e", words)
+    assert roles.changed == 0
+    assert [name.rpartition(".")[2] for name in roles.modules] == [
+        "conda_installation",
+        "conda_config",
+        "blockinfile",
+        "accelerator_info",
+        "conda_env",
+        "conda_pip",
+    ]
+
+
 def test_verify_names_what_is_broken_and_site_mends_it(
     converged: Run, fleet_host: FleetHost
 ) -> None:
@@ -124,6 +140,42 @@ def test_verify_names_what_is_broken_and_site_mends_it(
     assert mended.changed == 1
     assert fleet_host.report["status"] == "pass"
     assert (package / "__init__.py").is_file()
+
+
+def test_what_was_declared_and_not_rolled_out_is_drift(
+    converged: Run, fleet_host: FleetHost
+) -> None:
+    more = json.dumps({"install_llm_stack_packages": ["lab-upgrade=1.0"]})
+    looked = fleet_host.play("llmfleet.conda.verify", "-e", more)
+    assert (looked.code, looked.changed, looked.conda_starts) == (2, 0, 0)
+    assert len(looked.modules) == 1
+    assert fleet_host.report["status"] == "drift"
+    drifted = [check for check in fleet_host.report["checks"] if check["status"] == "drift"]
+    assert [check["name"] for check in drifted] == ["drift.packages"]
+    assert "lab-upgrade=1.0" in drifted[0]["detail"]
+    # Drift is where a run would change something.
+    assert fleet_host.play(SITE, "--check", "--tags", "stack", "-e", more).changed == 1
+    assert fleet_host.play("llmfleet.conda.verify").code == 0
+
+
+def test_what_was_taken_away_by_hand_is_drift_until_site_runs(
+    converged: Run, fleet_host: FleetHost
+) -> None:
+    python = fleet_host.environment / "bin" / "python"
+    words = [python, "-m", "pip", "uninstall", "--yes", "--quiet", "networkx"]
+    subprocess.run(words, check=True, capture_output=True)
+    # Nothing imports it here: what is there is sound.
+    numpy = {"verify_imports": {"numpy": ""}}
+    assert fleet_host.play("llmfleet.conda.verify", "-e", json.dumps(numpy)).code == 2
+    assert fleet_host.report["status"] == "drift"
+    drifted = [check for check in fleet_host.report["checks"] if check["status"] == "drift"]
+    assert [check["name"] for check in drifted] == ["drift.requirements"]
+    assert "networkx is not installed" in drifted[0]["detail"]
+    borne = json.dumps({**numpy, "verify_drift_fails": False})
+    assert fleet_host.play("llmfleet.conda.verify", "-e", borne).code == 0
+    mended = fleet_host.play(SITE)
+    assert (mended.code, mended.changed) == (0, 1), mended.text
+    assert fleet_host.report["status"] == "pass"
 
 
 def test_environments_come_and_go_by_the_list_alone(converged: Run, fleet_host: FleetHost) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.llmfleet.conda.plugins.action.verify_report import (
+    drift_lines,
     failed_lines,
     host_entry,
     host_file,
     table,
+    totals,
     write_json,
 )
 
@@ -29,6 +31,13 @@ FAILED = {
     "status": "fail",
     "detail": "\nno module\nmore",
     "seconds": 1,
+}
+DRIFTED = {
+    "name": "drift.packages",
+    "layer": "drift",
+    "status": "drift",
+    "detail": "1 difference from what is declared: numpy<2 is declared.",
+    "seconds": 0.1,
 }
 SKIPPED = {"name": "gpu", "layer": "kernel", "status": "skip", "detail": "no GPU", "seconds": 0.0}
 
@@ -120,3 +129,27 @@ def test_a_report_can_be_read_by_others(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_drift_is_neither_passed_nor_failed() -> None:
+    entry = host_entry({"status": "drift", "checks": [PASSED, DRIFTED]}, running=True)
+    assert entry["status"] == "drift"
+    assert failed_lines(entry) == []
+    assert drift_lines(entry) == [
+        "drift.packages: 1 difference from what is declared: numpy<2 is declared."
+    ]
+    lines = table({"gpu1": entry})
+    assert lines[1].split() == ["gpu1", "drift", "1", "of", "2", "0.6"]
+    assert lines[2] == f"  drift: {drift_lines(entry)[0]}"
+
+
+def test_the_drift_of_a_failed_host_is_told_too() -> None:
+    entry = host_entry({"status": "fail", "checks": [DRIFTED, FAILED]}, running=True)
+    assert [line.split(":")[0] for line in table({"gpu1": entry})[2:]] == ["  failed", "  drift"]
+
+
+def test_the_totals_count_each_status_that_occurs() -> None:
+    statuses = ["pass", "drift", "fail", "pass", "skip"]
+    entries = {str(at): {"status": name, "checks": []} for at, name in enumerate(statuses)}
+    assert totals(entries) == "5 hosts: 2 pass, 1 drift, 1 fail, 1 skip"
+    assert totals({"a": entries["0"]}) == "1 host: 1 pass"

@@ -214,6 +214,22 @@ def test_what_conda_owns_is_not_touched_unless_told(case: str) -> None:
     assert not plan(told, installed(NUMPY)).empty
 
 
+def test_constraints_spare_what_conda_owns_when_told() -> None:
+    packages = installed(NUMPY, dist("lib"))
+    told = desired(
+        "numpy",
+        "lib",
+        constraints=("app<9",),
+        constraints_for_pip=tuple(
+            parse_lines(["numpy==2.5.5", "lib==2.0", "new==3.0"], "constraints_for_pip")
+        ),
+    )
+    assert reasons(told, packages) == ["lib 1.0 does not satisfy the constraint lib==2.0"]
+    assert plan(told, packages).install == ("numpy", "lib")
+    held = [line.text for line in told.constraints_for(packages)]
+    assert held == ["app<9", "lib==2.0", "new==3.0"]
+
+
 def test_metadata_of_both_conda_and_pip() -> None:
     packages = installed(NUMPY, doubles={"numpy": (f"{SITE}/numpy-2.0.dist-info",)})
     with pytest.raises(CondaModuleError, match="metadata of both conda and pip"):

@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._channel_address import (
+    DEFAULT_CHANNELS,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._terms import (
-    DEFAULT_CHANNELS,
     TermsStore,
     channel_hash,
     channel_urls,

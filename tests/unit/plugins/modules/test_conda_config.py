@@ -168,6 +168,35 @@ def test_secrets_are_masked_and_yet_written(both: Run, tmp_path: Path) -> None:
     assert yaml.safe_load(path.read_text()) == settings
 
 
+def test_a_new_channel_must_be_there_before_it_is_written(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "condarc"
+    path.write_text("solver: classic\n")
+    options = {"path": str(path), "settings": {"channels": [str(tmp_path / "lab")]}, "probe": True}
+    for check in (True, False):
+        result = run(check=check, **options)
+        assert result["failed"]
+        assert f"{tmp_path}/lab/noarch/repodata.json" in result["msg"]
+    assert path.read_text() == "solver: classic\n"
+
+    (tmp_path / "lab" / "noarch").mkdir(parents=True)
+    (tmp_path / "lab" / "noarch" / "repodata.json").write_text("{}")
+    for check in (True, False):
+        result = run(check=check, **options)
+        assert (result["changed"], result["probed"]) == (True, [f"file://{tmp_path}/lab"])
+
+    # A host that is as wanted asks nobody, so that a mirror may be away.
+    (tmp_path / "lab" / "noarch" / "repodata.json").unlink()
+    result = run(**options)
+    assert (result["changed"], result["probed"]) == (False, [])
+    options["settings"] = {**options["settings"], "solver": "libmamba"}
+    assert (run(**options)["changed"], path.read_text().count("libmamba")) == (True, 1)
+
+
+def test_without_a_probe_nobody_is_asked(both: Run, tmp_path: Path) -> None:
+    options = {"path": str(tmp_path / "condarc"), "settings": {"channels": ["/nowhere/lab"]}}
+    assert both(**options)["probed"] == []
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

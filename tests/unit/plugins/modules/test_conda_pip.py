@@ -244,6 +244,23 @@ def test_conda_in_the_way_is_explained(world: World, call: Call) -> None:
     assert pip.asked[1]["dry_run"]
 
 
+def test_constraints_for_conda_s_own_are_not_passed_on_when_told(world: World, call: Call) -> None:
+    world.put("numpy", "1.26.4", owner="conda")
+    pip = ScriptedPip(world, [Reported("app", "2.0")])
+    full = ["numpy==2.5.5", "app==2.0"]
+    result = call("app", pip=pip, constraints=["app<3"], constraints_for_pip=full)
+    assert result["changed"], result
+    assert pip.asked[0]["constraints"] == ["app<3", "app==2.0", "numpy==1.26.4", "pip==24.2"]
+
+
+def test_extras_in_constraints_for_pip_are_refused(call: Call) -> None:
+    result = call("app", constraints_for_pip=["lib[cli]==1"])
+    assert result["failed"]
+    assert (
+        "The option constraints_for_pip: extras have no meaning in 'lib[cli]==1'" in result["msg"]
+    )
+
+
 @pytest.mark.parametrize(
     "second",
     [CondaModuleError("No set of versions", kind="conflict"), [Reported("app", "2.0")]],

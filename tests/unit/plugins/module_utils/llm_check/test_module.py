@@ -101,6 +101,9 @@ def test_a_name_needs_and_finds_its_installation(run: Any, tmp_path: Path) -> No
         ({"prefix": "/opt/e", "thresholds": {"min_cpu_gflops": "fast"}}, ["min_cpu_gflops"]),
         ({"prefix": "/opt/e", "timeout": "soon"}, ["timeout"]),
         ({"prefix": "/opt/e", "speed": 1}, ["speed"]),
+        ({"prefix": "/opt/e", "declared": {"pakages": []}}, ["declared", "pakages"]),
+        ({"prefix": "/opt/e", "declared": {"packages": ["a =="]}}, ["declared", "a =="]),
+        ({"prefix": "/opt/e", "skip_checks": ["kernels"]}, ["skip_checks", "kernels"]),
     ],
 )
 def test_wrong_input_is_a_clear_error(run: Any, options: dict[str, Any], words: list[str]) -> None:
@@ -134,3 +137,49 @@ def test_the_documented_result_is_the_result(run: Any, prefix: Prefix) -> None:
     assert set(documented) == set(result) - {"changed", "invocation"}
     assert set(documented["checks"]["contains"]) == set(result["checks"][0])
     assert set(documented["facts"]["contains"]) == set(result["facts"])
+
+
+def test_drift_is_returned_as_such(run: Any, prefix: Prefix) -> None:
+    options = {
+        "prefix": str(prefix.path),
+        "checks": ["drift"],
+        "declared": {"packages": ["python", "numpy>=2"], "prune": True},
+    }
+    result, status = run(options)
+    assert status == 0
+    assert (result["status"], result["failed_layer"]) == ("drift", None)
+    assert result["msg"] == "No check failed; 1 of 3 found drift: drift.packages."
+    assert result["changed"] is False
+
+
+def test_drift_beside_a_failure_is_told_too(run: Any, prefix: Prefix) -> None:
+    options = {
+        "prefix": str(prefix.path),
+        "checks": ["drift", "imports"],
+        "imports": {"absent": ""},
+        "declared": {"packages": ["numpy"]},
+    }
+    result, _ = run(options)
+    assert result["msg"] == (
+        "1 of 4 checks failed in layer imports: imports.absent; 1 found drift: drift.packages;"
+        " 1 were skipped."
+    )
+
+
+def test_secrets_of_what_is_declared_are_masked(run: Any, prefix: Prefix) -> None:
+    options = {
+        "prefix": str(prefix.path),
+        "checks": ["drift"],
+        "declared": {
+            "packages": ["https://mirror.example/t/s3cr3t-token/lab::numpy"],
+            "requirements": ["calm @ https://me:hunter22@mirror.example/calm-1.0-py3-none-any.whl"],
+        },
+    }
+    prefix.pip_package("calm", "1.0")
+    result, _ = run(options)
+    assert result["status"] == "drift"
+    assert [check["status"] for check in result["checks"]] == ["pass", "skip", "drift"]
+    text = json.dumps(result)
+    assert "Only conda can judge https://mirror.example/t/" in text
+    assert "hunter22" not in text
+    assert "s3cr3t-token" not in text

@@ -11,6 +11,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import Cond
 from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import (
     CHECKS,
     LAYERS,
+    Declared,
     Request,
     Thresholds,
     select_checks,
@@ -27,7 +28,8 @@ def names(**options: Any) -> list[str]:
 
 
 def test_all_checks_apply_when_everything_is_named() -> None:
-    selected = names(installation="/opt/conda", imports=FULL, model="/srv/model")
+    declared = Declared(packages=["python"], requirements=["torch"], prune=True)
+    selected = names(installation="/opt/conda", imports=FULL, model="/srv/model", declared=declared)
     known = [check.name for check in CHECKS]
     assert [name for name in selected if name in known] == known
     assert [name for name in selected if name not in known] == [f"imports.{name}" for name in FULL]
@@ -165,3 +167,74 @@ def test_models_may_be_paths_and_ids(model: str) -> None:
 def test_a_request_cannot_change_under_way() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Request(prefix="/a").prefix = "/b"
+
+
+@pytest.mark.parametrize(
+    ("declared", "checks"),
+    [
+        (None, []),
+        (Declared(), []),
+        (Declared(packages=["numpy"]), ["drift.packages"]),
+        (Declared(requirements=["torch"]), ["drift.requirements"]),
+        (Declared(constraints=["torch<3"], prune=True), []),
+        (Declared(packages=["numpy"], prune=True), ["drift.packages", "drift.unneeded"]),
+    ],
+)
+def test_drift_is_looked_for_where_something_is_declared(
+    declared: Declared | None, checks: list[str]
+) -> None:
+    assert [name for name in names(declared=declared) if name.startswith("drift.")] == checks
+
+
+def test_drift_rests_on_an_environment() -> None:
+    declared = Declared(packages=["numpy"])
+    assert names(checks=["drift"], declared=declared) == ["environment.exists", "drift.packages"]
+
+
+@pytest.mark.parametrize("name", ["drift", "drift.packages", "drift.unneeded"])
+def test_drift_from_nothing_is_refused(name: str) -> None:
+    with pytest.raises(CondaModuleError, match=f"checks names .*{name}") as caught:
+        names(checks=[name])
+    assert "set declared" in str(caught.value.as_result()["msg"])
+
+
+def test_layers_and_checks_are_left_out_but_for_what_the_others_rest_on() -> None:
+    left = names(imports=FULL, skip_checks=["host", "environment", "workload", "kernel.torch"])
+    assert left == [
+        "installation.exists",
+        "environment.exists",
+        "imports.interpreter",
+        *(f"imports.{name}" for name in FULL),
+        "imports.user_environment",
+        "framework.torch",
+        "kernel.numpy",
+    ]
+
+
+def test_what_is_left_out_wins_over_what_is_named() -> None:
+    left = names(checks=["environment"], skip_checks=["environment.channels", "imports.torch"])
+    assert "environment.files" in left
+    assert "environment.channels" not in left
+
+
+def test_the_count_of_gpus_may_be_left_out_by_name() -> None:
+    asked = {"imports": {"torch": ""}, "expected_gpus": 8}
+    assert "framework.torch" in names(**asked)
+    assert "framework.torch" not in names(**asked, skip_checks=["framework"])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"skip_checks": ["kernels"]}, "skip_checks: 'kernels'"),
+        ({"skip_checks": ["imports."]}, "skip_checks: 'imports.'"),
+        ({"skip_checks": list(LAYERS)}, "skip_checks leaves nothing"),
+        ({"checks": ["host"], "skip_checks": ["host"]}, "skip_checks leaves nothing"),
+    ],
+)
+def test_leaving_out_what_is_not_there_or_everything_is_refused(
+    options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(CondaModuleError) as caught:
+        names(**options)
+    assert words in caught.value.message

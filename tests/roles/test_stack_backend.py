@@ -1,0 +1,244 @@
+"""The build of torch, chosen or refused by what a stand-in nvidia-smi says of the host."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+
+from scripts.layout import ROOT
+from tests.roles.conftest import Played
+
+pytestmark = pytest.mark.skipif(
+    platform.machine() != "x86_64" or Path("/proc/driver/nvidia").exists(),
+    reason="needs Linux on x86_64 without an NVIDIA driver of its own",
+)
+
+PLAYBOOK = """
+- hosts: all
+  gather_facts: false
+  environment:
+    PATH: "{{ stand_in }}:/usr/bin:/bin"
+  tasks:
+    - ansible.builtin.import_role:
+        name: llmfleet.conda.install_llm_stack
+        tasks_from: preflight
+    - ansible.builtin.import_role:
+        name: llmfleet.conda.install_llm_stack
+        tasks_from: backend
+    - ansible.builtin.copy:
+        dest: "{{ seen }}"
+        mode: "0644"
+        content: "{{ facts | to_json }}"
+      vars:
+        # Outside of the role it is not set.
+        role_path: "{{ role }}"
+        facts:
+          backend: "{{ install_llm_stack__backend }}"
+          indexes: "{{ install_llm_stack__torch_indexes }}"
+          requirements: "{{ install_llm_stack__pip_requirements }}"
+          constraints: "{{ install_llm_stack__constraints }}"
+          profile_constraints: "{{ install_llm_stack__profile_constraints }}"
+          variables: "{{ install_llm_stack__variables }}"
+          asked: "{{ install_llm_stack__accelerator is not skipped }}"
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A host: what nvidia-smi prints there (none: there is no such program), and its variables."""
+
+    card: str = ""
+    driver: str = ""
+    capability: str = ""
+    variables: dict[str, Any] = field(default_factory=dict)
+    broken: str = ""
+
+
+def backend(name: str, **more: Any) -> dict[str, Any]:
+    return {"install_llm_stack_backend": name, **more}
+
+
+HOPPER = ("H100", "580.65.06", "9.0")
+HOSTS = {
+    "no-gpu": Case(variables=backend("auto")),
+    "default": Case(*HOPPER),
+    "hopper": Case(*HOPPER, backend("auto", install_llm_stack_profiles=["train", "tensorflow"])),
+    "older": Case("A100", "535.104.05", "8.0", backend("auto")),
+    "blackwell": Case("B200", "570.86.15", "10.0", backend("auto")),
+    "volta": Case("V100", "580.65.06", "7.0", backend("auto")),
+    "data-only": Case(*HOPPER, backend("auto", install_llm_stack_profiles=["data"])),
+    "by-hand": Case(*HOPPER, backend("cu130", install_llm_stack_profiles=["serve"])),
+    "unchecked": Case(variables=backend("cu130", install_llm_stack_driver_check=False)),
+    "ours": Case(
+        *HOPPER,
+        backend(
+            "auto",
+            install_llm_stack_torch="2.12.1",
+            install_llm_stack_constraints=["Typing_Extensions<5", "numpy<3"],
+        ),
+    ),
+}
+REFUSED = {
+    "ancient": (
+        Case("P100", "470.57.02", "6.0", backend("auto")),
+        "driver 470.57.02 is too old for any wheel. Install NVIDIA driver 525 or newer.",
+    ),
+    "old-blackwell": (
+        Case("B200", "560.28.03", "10.0", backend("auto")),
+        "Install NVIDIA driver 570 or newer.",
+    ),
+    "reboot": (
+        Case(
+            broken="Failed to initialize NVML: Driver/library version mismatch",
+            variables=backend("auto"),
+        ),
+        "reboot the host first",
+    ),
+    "old-driver": (
+        Case("A100", "535.104.05", "8.0", backend("cu130")),
+        "need an NVIDIA GPU and driver 580 or newer; this host has an NVIDIA GPU and driver 535.104.05",
+    ),
+    "no-card": (
+        Case(variables=backend("cu126")),
+        "need an NVIDIA GPU and driver 525 or newer; this host has no such GPU and no driver loaded",
+    ),
+    "no-amd": (Case(*HOPPER, backend("rocm7.2")), "need an AMD GPU; this host has an NVIDIA GPU"),
+    "old-card": (
+        Case("V100", "580.65.06", "7.0", backend("cu130")),
+        "kernels for compute capability 7.5 up to, but without, 999.0; the GPUs of this host have 7.0",
+    ),
+    "new-card": (
+        Case("B200", "580.65.06", "10.0", backend("cu126")),
+        "kernels for compute capability 0.0 up to, but without, 10.0; the GPUs of this host have 10.0",
+    ),
+    "serve-on-cpu": (
+        Case(variables=backend("auto", install_llm_stack_profiles=["serve"])),
+        "The profile serve has no wheels for the backend cpu: set install_llm_stack_backend to cu130 or pypi",
+    ),
+}
+
+
+def stand_in(directory: Path, case: Case) -> None:
+    """Write the host's nvidia-smi; it answers the module's query and nothing else."""
+    directory.mkdir()
+    if not case.driver and not case.broken:
+        return
+    answer = f"{case.card}, GPU-0, {case.driver}, 81559, {case.capability}"
+    script = f'echo "{case.broken or answer}"; exit {9 if case.broken else 0}\n'
+    program = directory / "nvidia-smi"
+    program.write_text(f'#!/bin/sh\ncase "$1" in --query-gpu=*) {script.strip()} ;; esac\nexit 2\n')
+    program.chmod(0o755)
+
+
+@pytest.fixture(scope="module")
+def played(
+    play: Callable[..., Played], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Played, Path]:
+    """One run over all hosts, which the role's own module looks at."""
+    root = tmp_path_factory.mktemp("gpus")
+    (root / "playbook.yml").write_text(PLAYBOOK)
+    cases = {**HOSTS, **{name: case for name, (case, _) in REFUSED.items()}}
+    hosts = {}
+    for name, case in cases.items():
+        stand_in(root / name, case)
+        paths = {"stand_in": str(root / name), "seen": str(root / f"{name}.json")}
+        paths["role"] = str(ROOT / "roles" / "install_llm_stack")
+        hosts[name] = {**paths, **case.variables}
+    return play(str(root / "playbook.yml"), hosts), root
+
+
+@pytest.fixture
+def seen(played: tuple[Played, Path]) -> Callable[[str], dict[str, Any]]:
+    """What the role decided for a host."""
+    run, root = played
+
+    def read(name: str) -> dict[str, Any]:
+        path = root / f"{name}.json"
+        assert path.exists(), run.text
+        return json.loads(path.read_text())
+
+    return read
+
+
+def torch(facts: dict[str, Any]) -> str:
+    """The specifier of the constraint on torch."""
+    (found,) = [
+        str(pin.specifier) for pin in map(Requirement, facts["constraints"]) if pin.name == "torch"
+    ]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("host", "chosen", "release"),
+    [
+        ("no-gpu", "cpu", "==2.15.0"),
+        ("default", "cpu", "==2.15.0"),
+        ("hopper", "pypi", "==2.15.0"),
+        ("older", "cu126", "==2.14.0"),
+        ("blackwell", "cu128", "==2.11.0"),
+        ("volta", "cu126", "==2.14.0"),
+        ("by-hand", "cu130", "==2.13.0"),
+        ("unchecked", "cu130", "==2.15.0"),
+        ("ours", "pypi", "==2.12.1"),
+    ],
+)
+def test_the_backend_fits_the_host(
+    host: str, chosen: str, release: str, seen: Callable[[str], dict[str, Any]]
+) -> None:
+    facts = seen(host)
+    assert (facts["backend"], torch(facts)) == (chosen, release)
+    ends = [] if chosen == "pypi" else [chosen]
+    assert [url.rpartition("/")[2] for url in facts["indexes"]] == ends
+
+
+def test_the_host_is_asked_only_where_its_answer_counts(
+    seen: Callable[[str], dict[str, Any]],
+) -> None:
+    asked = {name: seen(name)["asked"] for name in HOSTS}
+    assert [name for name, was in asked.items() if not was] == ["default", "data-only", "unchecked"]
+
+
+def test_the_libraries_for_cuda_come_with_an_nvidia_gpu_only(
+    seen: Callable[[str], dict[str, Any]],
+) -> None:
+    assert "tensorflow[and-cuda]>=2.20" in seen("hopper")["requirements"]
+    assert all("and-cuda" not in line for line in seen("no-gpu")["requirements"])
+
+
+def test_the_constraints_are_those_of_the_chosen_profiles(
+    seen: Callable[[str], dict[str, Any]],
+) -> None:
+    def names(host: str) -> set[str]:
+        return {Requirement(line).name for line in seen(host)["profile_constraints"]}
+
+    assert {"numpy", "transformers", "tokenizers", "jupyterlab"} <= names("default")
+    assert "trl" not in names("default")
+    assert {"trl", "peft", "h5py"} <= names("hopper")
+    assert "jupyterlab" not in names("hopper")
+    assert "vllm" in names("by-hand")
+
+
+def test_a_constraint_of_the_inventory_takes_the_place_of_the_profile_s(
+    seen: Callable[[str], dict[str, Any]],
+) -> None:
+    facts = seen("ours")
+    assert sorted(facts["constraints"]) == ["Typing_Extensions<5", "numpy<3", "torch==2.12.1"]
+    names = {Requirement(line).name for line in facts["profile_constraints"]}
+    assert "tokenizers" in names
+    assert names.isdisjoint({"typing-extensions", "numpy", "torch"})
+
+
+@pytest.mark.parametrize("host", REFUSED)
+def test_a_host_that_cannot_run_the_wheels_is_refused(
+    host: str, played: tuple[Played, Path]
+) -> None:
+    run, root = played
+    assert REFUSED[host][1] in run.failure(host)
+    assert not (root / f"{host}.json").exists()

@@ -1,0 +1,196 @@
+"""The stack on a host whose environment is there already, made of files alone: nothing to do but to judge."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.llmfleet.conda.tests.unit.plugins.wheel_factory import metadata_text
+from tests.roles.conftest import Played
+
+PLAYBOOK = """
+- hosts: all
+  gather_facts: false
+  environment:
+    PATH: "{{ stand_in }}:/usr/bin:/bin"
+  roles:
+    - role: llmfleet.conda.install_llm_stack
+"""
+SMI = "#!/bin/sh\necho 'A100, GPU-0, 535.104.05, 81559, 8.0'\n"
+
+
+class Host:
+    """An installation with one environment, and a stand-in nvidia-smi."""
+
+    def __init__(self, root: Path, torch: str, variables: Mapping[str, str]) -> None:
+        self.base, self.env = root / "conda", root / "conda" / "envs" / "llm"
+        for prefix in (self.base, self.env):
+            (prefix / "conda-meta").mkdir(parents=True)
+            (prefix / "conda-meta" / "history").write_text("==> 2026-01-01 00:00:00 <==\n")
+        self.record(self.base, "conda", "26.5.0")
+        self.record(self.env, "python", "3.12.9")
+        self.site = self.env / "lib" / "python3.12" / "site-packages"
+        self.put("torch", torch)
+        self.put("numpy", "1.99.0", conda=True)
+        (self.env / "conda-meta" / "state").write_text(json.dumps({"env_vars": dict(variables)}))
+        (root / "bin").mkdir()
+        (root / "bin" / "nvidia-smi").write_text(SMI)
+        (root / "bin" / "nvidia-smi").chmod(0o755)
+        self.stand_in = root / "bin"
+
+    @staticmethod
+    def record(prefix: Path, name: str, version: str, *files: str) -> None:
+        """Write what conda records of a package."""
+        record = {
+            "name": name,
+            "version": version,
+            "build": "0",
+            "build_number": 0,
+            "channel": "https://conda.example.com/lab/linux-64",
+            "subdir": "linux-64",
+            "fn": f"{name}-{version}-0.conda",
+            "depends": [],
+            "files": list(files),
+        }
+        path = prefix / "conda-meta" / f"{name}-{version}-0.json"
+        path.write_text(json.dumps(record))
+
+    def put(self, name: str, version: str, conda: bool = False) -> None:
+        """Put the metadata of a distribution there."""
+        info = self.site / f"{name}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(metadata_text(name, version))
+        (info / "RECORD").write_text(f"{info.name}/METADATA,,\n")
+        if conda:
+            self.record(self.env, name, version, str((info / "METADATA").relative_to(self.env)))
+
+
+HUB = {"install_llm_stack_model_hub": "https://hub.example.com"}
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "gpu-build": ("2.14.0+cu126", HUB),
+    "cpu-build": ("2.14.0+cpu", {}),
+    "cpu-build-auto": ("2.14.0+cpu", {"install_llm_stack_backend": "auto"}),
+    "cpu-wanted": ("2.15.0+cpu", {"install_llm_stack_backend": "cpu"}),
+    "room": (
+        "2.14.0+cu126",
+        {
+            "install_llm_stack_volumes": [
+                {"path": "{{ place }}/new", "free_mb": 1, "free_inodes": 1}
+            ]
+        },
+    ),
+    "full": (
+        "2.14.0+cu126",
+        {**HUB, "install_llm_stack_volumes": [{"path": "{{ place }}/new", "free_mb": 1 << 40}]},
+    ),
+    "shared-models": (
+        "2.14.0+cu126",
+        {
+            "install_llm_stack_model_cache": "{{ place }}/models",
+            "install_llm_stack_model_cache_group": "{{ group }}",
+            "install_llm_stack_variables": {"OMP_NUM_THREADS": "8", "OLD": None},
+        },
+    ),
+}
+BEFORE = {"OLD": "1", "KEPT": "1"}
+# Pins for numpy, which conda owns, and torch; the backend's own release of torch counts.
+PROFILE = {"pip": ["torch>=2.11", "numpy>=1"], "constraints": ["numpy==2.5.5", "torch==2.13.0"]}
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Host]:
+    root = tmp_path_factory.mktemp("hosts")
+    return {name: Host(root / name, torch, BEFORE) for name, (torch, _) in CASES.items()}
+
+
+@pytest.fixture(scope="module")
+def played(
+    play: Callable[..., Played],
+    hosts: dict[str, Host],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Played:
+    """One run of the role over all of them."""
+    playbook = tmp_path_factory.mktemp("play") / "playbook.yml"
+    playbook.write_text(PLAYBOOK)
+    inventory = {
+        name: {
+            "place": str(hosts[name].base.parent),
+            "stand_in": str(hosts[name].stand_in),
+            "group": str(os.getgid()),
+            "install_llm_stack_installation": str(hosts[name].base),
+            "install_llm_stack_backend": "cu126",
+            "install_llm_stack_profiles": ["ours"],
+            "install_llm_stack_profile_overrides": {"ours": PROFILE},
+            **variables,
+        }
+        for name, (_, variables) in CASES.items()
+    }
+    return play(str(playbook), inventory)
+
+
+def changed(run: Played, name: str) -> int:
+    """The number of the host's changed tasks; it has to have passed."""
+    found = re.search(
+        rf"^{name} +: ok=\d+ +changed=(\d+) +unreachable=0 +failed=0 ", run.text, re.M
+    )
+    assert found is not None, run.text
+    return int(found[1])
+
+
+def variables(host: Host) -> dict[str, Any]:
+    return json.loads((host.env / "conda-meta" / "state").read_text())["env_vars"]
+
+
+@pytest.mark.parametrize("name", ["cpu-build", "cpu-build-auto"])
+def test_a_cpu_build_where_a_gpu_is_to_compute_fails_the_host(name: str, played: Played) -> None:
+    said = played.failure(name)
+    assert "has torch 2.14.0+cpu, a CPU build, but install_llm_stack_backend cu126 is for" in said
+    assert "install_llm_stack_torch to the release with its build, like 2.14.0+cu126" in said
+
+
+def test_a_cpu_build_is_what_the_backend_cpu_wants(played: Played) -> None:
+    assert changed(played, "cpu-wanted") == 0
+
+
+def test_constraints_for_what_conda_owns_are_left_out(played: Played) -> None:
+    # numpy 1.99.0 would break the constraint, and pip could not even run here.
+    assert changed(played, "gpu-build") == 1
+
+
+def test_the_hub_s_mirror_is_set_at_activation(played: Played, hosts: dict[str, Host]) -> None:
+    assert changed(played, "gpu-build") == 1
+    found = variables(hosts["gpu-build"])
+    assert found == {**BEFORE, "HF_ENDPOINT": "https://hub.example.com"}
+
+
+def test_shared_models_have_a_setgid_directory_and_a_variable(
+    played: Played, hosts: dict[str, Host]
+) -> None:
+    assert changed(played, "shared-models") == 2
+    host = hosts["shared-models"]
+    models = host.base.parent / "models"
+    assert stat.S_IMODE(models.stat().st_mode) == 0o2775
+    assert models.stat().st_gid == os.getgid()
+    found = variables(host)
+    assert found["HF_HUB_CACHE"] == str(models)
+    assert (found["OMP_NUM_THREADS"], found["KEPT"]) == ("8", "1")
+    assert found["OLD"] != "1"
+    assert "HF_HOME" not in found
+
+
+def test_a_volume_with_room_is_only_looked_at(played: Played, hosts: dict[str, Host]) -> None:
+    assert changed(played, "room") == 0
+    assert not (hosts["room"].base.parent / "new").exists()
+
+
+def test_a_volume_without_room_is_refused_first(played: Played, hosts: dict[str, Host]) -> None:
+    assert re.search(r"MiB are free for this user at \S+ \(at least 1099511627776\)", played.flat)
+    assert re.search(r"^full +: ok=\d+ +changed=0 +unreachable=0 +failed=1 ", played.text, re.M)
+    assert variables(hosts["full"]) == BEFORE

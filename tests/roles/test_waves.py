@@ -1,0 +1,70 @@
+"""Rolling waves: a wave with too many failures is the last one, and the hosts behind it are not touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.roles.conftest import Played
+
+# Two waves of two hosts; the first one has one host whose variables are refused.
+WRONG = {"verify_environment": "no such name"}
+
+
+@pytest.fixture
+def roll(play: Callable[..., Played], tmp_path: Path) -> Callable[..., Played]:
+    def run(playbook: str, **variables: Any) -> Played:
+        common = {
+            "install_miniconda_prefix": str(tmp_path / "conda"),
+            "verify_report": str(tmp_path / "report.json"),
+            "verify_checks": ["host"],
+            "verify_thresholds": {
+                "min_glibc": "2.0",
+                "min_free_disk_mb": 0,
+                "min_free_inodes": 0,
+                "min_memory_mb": 1,
+            },
+        }
+        hosts = {"a1": common, "a2": {**common, **WRONG}, "b1": common, "b2": common}
+        return play(playbook, hosts, "--tags", "verify", llmfleet_serial=2, **variables)
+
+    return run
+
+
+def states(played: Played) -> dict[str, str]:
+    return {name: host["state"] for name, host in played.summary["hosts"].items()}
+
+
+@pytest.mark.parametrize("playbook", ["site", "verify"])
+def test_a_failed_host_does_not_stop_the_waves_behind_it_by_default(
+    playbook: str, roll: Callable[..., Played]
+) -> None:
+    played = roll(f"llmfleet.conda.{playbook}")
+    assert played.code == 2
+    assert states(played) == {"a1": "ok", "a2": "failed", "b1": "ok", "b2": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("playbook", "variables"),
+    [
+        ("site", {"llmfleet_max_fail_percentage": 49}),
+        ("verify", {"llmfleet_max_fail_percentage": 0}),
+        # An update stops by default: what broke one host would break the next wave too.
+        ("update", {}),
+    ],
+)
+def test_too_many_failures_stop_the_waves_behind_them(
+    playbook: str, variables: dict[str, Any], roll: Callable[..., Played]
+) -> None:
+    played = roll(f"llmfleet.conda.{playbook}", **variables)
+    assert played.code == 2
+    assert set(states(played)) == {"a1", "a2"}
+    assert states(played)["a2"] == "failed"
+
+
+def test_an_update_goes_on_where_failures_are_borne(roll: Callable[..., Played]) -> None:
+    played = roll("llmfleet.conda.update", llmfleet_max_fail_percentage=50)
+    assert states(played) == {"a1": "ok", "a2": "failed", "b1": "ok", "b2": "ok"}

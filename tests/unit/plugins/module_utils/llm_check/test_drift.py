@@ -1,0 +1,213 @@
+"""Drift from what is declared: seen where conda_env and conda_pip would change packages, and only there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import (
+    Declared,
+    Finding,
+    Request,
+    Thresholds,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_drift import DRIFT_CHECKS
+from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_prefix import observe
+from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_run import (
+    Checker,
+    Outcome,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
+    parse_specs,
+    plan_packages,
+)
+
+if TYPE_CHECKING:
+    from .conftest import Prefix
+
+EASY = Thresholds(min_glibc="2.0", min_free_disk_mb=0, min_free_inodes=0, min_memory_mb=1)
+
+
+@pytest.fixture
+def stack(prefix: Prefix) -> Prefix:
+    """conda's python, numpy and its BLAS, pip's torch that needs conda's numpy and pip's filelock."""
+    prefix.record("libblas", "3.9")
+    code = prefix.code("numpy", "answer = 42\n")
+    info = prefix.site_packages / "numpy-2.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 2.1.0\n")
+    (info / "INSTALLER").write_text("conda\n")
+    files = tuple(str(file.relative_to(prefix.path)) for file in info.iterdir())
+    depends = ["python", "libblas"]
+    prefix.record("numpy", "2.1.0", files=(code, *files), depends=depends)
+    prefix.pip_package("torch", "2.13.0", requires=("filelock>=3",))
+    prefix.pip_package("filelock", "3.20")
+    return prefix
+
+
+def look(prefix: Prefix, check: str, **declared: Any) -> Finding:
+    request = Request(prefix=str(prefix.path), declared=Declared(**declared))
+    return DRIFT_CHECKS[f"drift.{check}"](observe(str(prefix.path)), request)
+
+
+@pytest.mark.parametrize(
+    ("spec", "drifted"),
+    [
+        ("numpy", False),
+        ("numpy>=2", False),
+        ("numpy=2.1", False),
+        ("numpy=2.1.0=0", False),
+        ("numpy<2", True),
+        ("numpy=2.1.0=other", True),
+        ("pandas", True),
+        ("conda-forge::numpy", True),
+        ("lab::numpy", False),
+    ],
+)
+def test_conda_packages(stack: Prefix, spec: str, drifted: bool) -> None:
+    finding = look(stack, "packages", packages=["python", spec])
+    assert finding.status == ("drift" if drifted else "pass"), finding.detail
+    assert finding.detail.endswith(".")
+    state = observe(str(stack.path)).state
+    # What conda_env plans is the measure: the two must not disagree.
+    planned = plan_packages(parse_specs(["python", spec]), state)
+    assert bool(planned.install) is drifted
+    if drifted:
+        assert spec in finding.detail
+        assert len(finding.measured["differences"]) == 1
+
+
+def test_a_package_in_another_version_is_told_with_what_is_there(stack: Prefix) -> None:
+    finding = look(stack, "packages", packages=["numpy<2", "pandas"])
+    assert finding.detail == (
+        "2 differences from what is declared: numpy<2 is declared, numpy 2.1.0 0 lab is there;"
+        " pandas is declared, nothing of it is there."
+    )
+
+
+def test_what_only_conda_can_judge_is_said_so(stack: Prefix) -> None:
+    address = "https://mirror.example/lab::numpy"
+    beside = look(stack, "packages", packages=["python", address])
+    assert beside.status == "pass"
+    assert beside.detail == (
+        f"The 1 declared conda packages are there. Only conda can judge {address}."
+    )
+    alone = look(stack, "packages", packages=[address])
+    assert (alone.status, alone.detail) == ("skip", f"Only conda can judge {address}.")
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        ({"requirements": ["torch"]}, ""),
+        ({"requirements": ["torch", "numpy>=2"], "constraints": ["torch==2.13.0"]}, ""),
+        ({"requirements": ["torch"], "constraints": ["pandas==1"]}, ""),
+        ({"requirements": ["torch; python_version < '3'", "numpy"]}, ""),
+        ({"requirements": ["torch>=3"]}, "torch 2.13.0 does not satisfy torch>=3"),
+        ({"requirements": ["pandas"]}, "pandas is not installed"),
+        (
+            {"requirements": ["torch"], "constraints": ["torch==2.12.0"]},
+            "torch 2.13.0 does not satisfy the constraint torch==2.12.0",
+        ),
+        (
+            {"requirements": ["torch"], "constraints": ["filelock<3"]},
+            "filelock 3.20 does not satisfy the constraint filelock<3",
+        ),
+    ],
+)
+def test_requirements(stack: Prefix, declared: dict[str, Any], words: str) -> None:
+    finding = look(stack, "requirements", **declared)
+    assert finding.status == ("drift" if words else "pass"), finding.detail
+    assert words in finding.detail
+
+
+def test_requirements_without_a_python_to_hold_them(stack: Prefix) -> None:
+    next(stack.meta.glob("python-*.json")).unlink()
+    finding = look(stack, "requirements", requirements=["torch"])
+    assert finding.status == "drift"
+    assert "no Python" in finding.detail
+
+
+def test_nothing_is_unneeded_where_all_is_declared(stack: Prefix) -> None:
+    finding = look(stack, "unneeded", packages=["python", "numpy"], requirements=["torch"])
+    assert finding.status == "pass", finding.detail
+
+
+def test_what_a_requirement_takes_from_conda_is_needed(stack: Prefix) -> None:
+    stack.pip_package("pandas", "2.2", requires=("numpy",))
+    finding = look(stack, "unneeded", packages=["python"], requirements=["torch", "pandas"])
+    assert finding.status == "pass", finding.detail
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        ({"packages": ["python", "numpy"]}, ["torch 2.13.0 of pip", "filelock 3.20 of pip"]),
+        ({"packages": ["python"], "requirements": ["torch"]}, ["libblas 3.9", "numpy 2.1.0"]),
+    ],
+)
+def test_what_nothing_needs_is_named(
+    stack: Prefix, declared: dict[str, Any], words: list[str]
+) -> None:
+    finding = look(stack, "unneeded", **declared)
+    assert finding.status == "drift"
+    assert len(finding.measured["differences"]) == len(words)
+    for word in words:
+        assert word in finding.detail
+
+
+def test_many_differences_are_counted_and_all_are_returned(stack: Prefix) -> None:
+    finding = look(stack, "packages", packages=[f"missing{number}" for number in range(9)])
+    assert finding.detail.endswith("; and 4 more.")
+    assert len(finding.measured["differences"]) == 9
+
+
+def run(prefix: Prefix, **options: Any) -> Outcome:
+    return Checker(Request(prefix=str(prefix.path), thresholds=EASY, **options)).run()
+
+
+def test_drift_is_a_status_of_its_own_and_the_next_layers_run(stack: Prefix) -> None:
+    before = stack.tree()
+    outcome = run(stack, imports={"torch": ""}, checks=["drift", "imports"], declared=NUMPY_1)
+    assert outcome.status == "drift"
+    assert outcome.failed_layer is None
+    assert {one.name: one.status for one in outcome.results} == {
+        "environment.exists": "pass",
+        "drift.packages": "drift",
+        "imports.interpreter": "pass",
+        "imports.torch": "pass",
+        "imports.user_environment": "pass",
+    }
+    assert stack.tree() == before
+
+
+def test_a_failure_weighs_more_than_drift(stack: Prefix) -> None:
+    outcome = run(stack, imports={"absent": ""}, checks=["drift", "imports"], declared=NUMPY_1)
+    assert outcome.status == "fail"
+    assert outcome.failed_layer == "imports"
+
+
+def test_there_is_no_drift_of_what_is_not_there(stack: Prefix) -> None:
+    (stack.meta / "history").unlink()
+    outcome = run(stack, checks=["drift"], declared=NUMPY_1)
+    assert [one.status for one in outcome.results] == ["fail", "skip"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        ({"packages": ["numpy=="]}, "packages"),
+        ({"requirements": ["--editable ."]}, "requirements"),
+        ({"constraints": ["torch[cpu]==2"]}, "constraints"),
+    ],
+)
+def test_what_conda_or_pip_would_refuse_is_refused(
+    stack: Prefix, declared: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(CondaModuleError, match=words):
+        run(stack, declared=Declared(**declared))
+
+
+NUMPY_1 = Declared(packages=["numpy<2"])
