@@ -25,7 +25,7 @@ from lab.errors import LabError
 
 NAME = "images"
 
-PACKAGES = ("bash", "ca-certificates", "procps", "python3", "sudo")
+PACKAGES = ("bash", "ca-certificates", "fish", "procps", "python3", "sudo", "zsh")
 """What a host has beside Debian's minimal base."""
 
 USERS = (("ada", 1000), ("ben", 1001))

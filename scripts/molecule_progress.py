@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 
 from scripts.console import Ticker, duration, style
 
@@ -12,15 +13,20 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # "WARNING  default ➜ prepare: Executed: Missing playbook (Remove from ...)"
 _ACTION = re.compile(r"^\S+\s+(?P<scenario>\S+) ➜ (?P<action>\w+): (?P<text>Execut(?:ing|ed).*)$")
 _TASK = re.compile(r"(?:TASK|RUNNING HANDLER) \[(?P<name>[^\]]+)")
+# Ansible's own, wherever Molecule's frame puts it.
+_WARNING = re.compile(r"\[(?:DEPRECATION )?WARNING\]: (?P<text>.*)")
 _COUNTED = re.compile(r"^=* ?(?P<counts>\d+ (?:passed|failed|skipped|error).*?) in [\d.]+s")
 
 
 class MoleculeProgress:
-    """Turns Molecule's lines into one finished line per action; collects what was missing."""
+    """Turns Molecule's lines into one finished line per action; collects what was missing, and warnings."""
 
-    def __init__(self, scenario: str) -> None:
+    def __init__(self, scenario: str, ended: Callable[[str], None] = lambda action: None) -> None:
+        """`ended` is called with the name of each action that has ended."""
         self.scenario = scenario
         self.missing: list[str] = []
+        self.warnings: list[str] = []
+        self._ended = ended
         self._action = ""
         self._since = time.monotonic()
         self._counts = ""
@@ -30,6 +36,8 @@ class MoleculeProgress:
         line = _COLOURS.sub("", raw)
         if found := _ACTION.match(line):
             self._see_action(found["action"], found["text"], ticker)
+        elif found := _WARNING.search(line):
+            self.warnings.append(found["text"])
         elif found := _TASK.search(line):
             ticker.update(f"{self.scenario}: {self._action}: {found['name']}")
         elif found := _COUNTED.match(line.strip(" │")):
@@ -55,6 +63,7 @@ class MoleculeProgress:
             spent = duration(time.monotonic() - self._since)
             counts = f"  ({self._counts})" if self._counts else ""
             ticker.line(f"  {self.scenario + ': ' + action:30} {outcome}  {spent}{counts}")
+            self._ended(action)
             self._action = ""
 
     def close(self, ticker: Ticker) -> None:

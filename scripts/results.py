@@ -10,13 +10,18 @@ from pathlib import Path
 
 @dataclass
 class Tally:
-    """Counts of one step; `notes` are failures in words, `reasons` why tests were skipped."""
+    """Counts of one step.
+
+    `notes` are failures in words, `reasons` why tests were skipped, `details` lines that are shown
+    above the table of steps.
+    """
 
     passed: int = 0
     failed: int = 0
     skipped: int = 0
     notes: list[str] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
+    details: list[str] = field(default_factory=list)
 
     @property
     def executed(self) -> int:

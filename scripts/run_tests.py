@@ -80,6 +80,10 @@ def report(outcomes: Sequence[Outcome]) -> int:
         heading("FAILED")
         for name, note in failures:
             say(style(f"  {name:12} {note}", "red"))
+    for outcome in outcomes:
+        if outcome.tally.details:
+            heading(outcome.tally.details[0])
+            say("\n".join(outcome.tally.details[1:]))
     heading(f"{'step':14}{'tests':>7}{'passed':>8}{'failed':>8}{'skipped':>9}   time")
     total = Tally()
     for outcome in outcomes:

@@ -13,10 +13,11 @@ from lab.errors import LabError
 from scripts import engine, molecule_lab, pythons, sanity
 from scripts import units as ansible_units
 from scripts.console import Ticker, duration, say, style
-from scripts.layout import LOGS, PYTHON, ROOT, VENV_BIN, shown, tool_environment
+from scripts.layout import BUILD, LOGS, PYTHON, ROOT, VENV_BIN, shown, tool_environment
 from scripts.molecule_progress import MoleculeProgress
 from scripts.processes import run
 from scripts.results import Tally, pytest_tally
+from scripts.scenarios import CONVERGED, ModuleRuns, Scenario, table
 
 # A step that hangs must not eat the whole of a CI run.
 LINTER_SECONDS = 600
@@ -253,8 +254,9 @@ def scenarios() -> list[str]:
 
 
 def molecule(options: Options) -> Tally:
-    """the playbooks on Docker hosts: check, converge, idempotence, check, verify."""
+    """the roles and playbooks on Docker hosts: check, converge, idempotence, check, verify."""
     tally = Tally()
+    rows: list[Scenario] = []
     chosen = options.scenarios or scenarios()
     unknown = sorted(set(chosen) - set(scenarios()))
     if unknown:
@@ -274,13 +276,16 @@ def molecule(options: Options) -> Tally:
     try:
         with molecule_lab.serving() as variables:
             for name in chosen:
-                tally.add(_scenario(name, options, variables))
+                counts, row = _scenario(name, options, variables)
+                tally.add(counts)
+                rows.append(row)
     except LabError as error:
         tally.fail(f"the lab could not be served to the hosts: {error}")
+    tally.details = table(rows)
     return tally
 
 
-def _scenario(name: str, options: Options, variables: Mapping[str, str]) -> Tally:
+def _scenario(name: str, options: Options, variables: Mapping[str, str]) -> tuple[Tally, Scenario]:
     """One scenario: its testinfra tests count one by one, its whole sequence as one more."""
     xml = LOGS / f"molecule-{name}.xml"
     xml.unlink(missing_ok=True)
@@ -288,7 +293,9 @@ def _scenario(name: str, options: Options, variables: Mapping[str, str]) -> Tall
     env = tool_environment(variables)
     pytest = [f"--junitxml={xml}", *options.pytest_arguments]
     env["PYTEST_ADDOPTS"] = " ".join(pytest)
-    progress = MoleculeProgress(name)
+    runs = ModuleRuns(BUILD / "molecule" / f"{name}-module-runs.jsonl")
+    env["LLMFLEET_MODULE_RUNS"] = str(runs.path)
+    progress = MoleculeProgress(name, runs.ended)
     with Ticker(f"{name}: starting") as ticker:
         started = time.monotonic()
         code = run(
@@ -312,12 +319,17 @@ def _scenario(name: str, options: Options, variables: Mapping[str, str]) -> Tall
             f"{name}: molecule test ended with {code} after"
             f" {duration(time.monotonic() - started)}; see {shown(log)}"
         )
+    for warning in progress.warnings:
+        tally.fail(f"{name}: Ansible warned: {warning}; see {shown(log)}")
+    checks = 0
     if xml.exists() or code == 0:
         tests = pytest_tally(xml, 0, log)
-        if tests.executed == 0:
+        checks = tests.executed
+        if checks == 0:
             tests.fail(f"{name}: the verifier executed no test")
         tally.add(tests)
-    return tally
+    seconds = time.monotonic() - started
+    return tally, Scenario(name, runs.hosts(), checks, runs.most(CONVERGED), seconds)
 
 
 STEPS: dict[str, Callable[[Options], Tally]] = {

@@ -37,8 +37,6 @@ PLAYBOOK = """
         mode: "0644"
         content: "{{ facts | to_json }}"
       vars:
-        # Outside of the role it is not set.
-        role_path: "{{ role }}"
         facts:
           backend: "{{ install_llm_stack__backend }}"
           indexes: "{{ install_llm_stack__torch_indexes }}"
