@@ -147,7 +147,6 @@ def played(
     for name, case in cases.items():
         stand_in(root / name, case)
         paths = {"stand_in": str(root / name), "seen": str(root / f"{name}.json")}
-        paths["role"] = str(ROOT / "roles" / "install_llm_stack")
         hosts[name] = {**paths, **case.variables}
     return play(str(root / "playbook.yml"), hosts), root
 
