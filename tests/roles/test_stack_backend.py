@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from scripts.layout import ROOT
 from tests.roles.conftest import Played
 
 pytestmark = pytest.mark.skipif(
