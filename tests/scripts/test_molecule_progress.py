@@ -40,6 +40,20 @@ def test_actions_and_counts_are_shown_once(capsys: pytest.CaptureFixture[str]) -
     assert "(3 passed)" in lines[2]
 
 
+def test_warnings_are_collected() -> None:
+    text = OUTPUT + "  │ [WARNING]: Platform linux on host x is using the discovered Python\n"
+    assert feed(OUTPUT).warnings == []
+    assert feed(text).warnings == ["Platform linux on host x is using the discovered Python"]
+
+
+def test_the_end_of_each_action_is_told() -> None:
+    ended: list[str] = []
+    progress = MoleculeProgress("default", ended.append)
+    for line in OUTPUT.splitlines():
+        progress.see(line, Ticker())
+    assert ended == ["prepare", "converge", "verify"]
+
+
 def test_missing_playbooks_are_collected() -> None:
     assert feed(OUTPUT).missing == ["prepare"]
 
