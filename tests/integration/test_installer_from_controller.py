@@ -15,11 +15,11 @@ import yaml
 
 from lab import installer as lab_installer
 from lab.mirror import Mirror
+from tests.integration.module_runs import counting, modules
 from tests.integration.roles.conftest import FleetHost
 from tests.integration.snapshot import changes, snapshot
 
 ROOT = Path(__file__).resolve().parents[2]
-COUNTING = ROOT / "tests" / "integration" / "roles" / "counting_playbook.py"
 MODULE = "llmfleet.conda.conda_installation"
 
 # This machine as if it were another one: ansible's own local connection uses the controller's temporary
@@ -93,7 +93,6 @@ class Controller:
         given = {**self.options, **options}
         result, runs = self.work / "result.json", self.work / "module-runs"
         result.unlink(missing_ok=True)
-        runs.write_text("")
         self.transfers.write_text("")
         task = {MODULE: {key: value for key, value in given.items() if value is not None}}
         copy = {"content": "{{ done }}", "dest": str(result), "mode": "0600"}
@@ -127,7 +126,7 @@ class Controller:
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_REMOTE_TEMP": str(self.temporary),
             "HOME": str(self.home),
-            "MODULE_RUNS": str(runs),
+            **counting(runs),
             "TRANSFERS": str(self.transfers),
         }
         inventory = (
@@ -136,7 +135,7 @@ class Controller:
         (self.work / "hosts").write_text(inventory)
         done = subprocess.run(
             [
-                *(sys.executable, str(COUNTING), str(playbook)),
+                *(sys.executable, "-m", "ansible.cli.playbook", str(playbook)),
                 *("-i", str(self.work / "hosts"), "--diff", *words),
             ],
             cwd=ROOT,
@@ -152,7 +151,7 @@ class Controller:
         return Run(
             code=done.returncode,
             text=done.stdout,
-            modules=tuple(line for line in runs.read_text().split() if line == MODULE),
+            modules=tuple(name for name in modules(runs) if name == MODULE),
             sent=tuple(self.transfers.read_text().split()),
             result=json.loads(result.read_text()),
         )

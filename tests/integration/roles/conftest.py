@@ -15,6 +15,7 @@ import pytest
 from lab import counter, installer
 from lab.mirror import Mirror
 from scripts import run_playbook
+from tests.integration.module_runs import counting, modules
 from tests.integration.target import CONTROLLER_PYTHON, TARGET_PYTHON
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -80,7 +81,6 @@ class FleetHost:
         """Runs a playbook of the collection; no warning of ansible's is borne."""
         work = self.root.parent
         runs = work / "module-runs"
-        runs.write_text("")
         starts = len(counter.starts(self.prefix))
         environment = {
             name: value
@@ -92,15 +92,14 @@ class FleetHost:
             "ANSIBLE_HOME": str(work / "ansible"),
             "ANSIBLE_NOCOLOR": "1",
             "HOME": str(work / "home"),
-            "MODULE_RUNS": str(runs),
+            **counting(runs),
         }
-        program = Path(__file__).with_name("counting_playbook.py")
         output = work / "runs" / str(len(list((work / "runs").glob("*"))))
         summary = run_playbook.run(
             [playbook, "-i", self._inventory(), "--diff", *words],
             output=output,
             env=environment,
-            program=[CONTROLLER_PYTHON, program],
+            program=[CONTROLLER_PYTHON, "-m", "ansible.cli.playbook"],
             timeout=600,
         )
         text = (output / "log.txt").read_text(encoding="utf-8")
@@ -108,7 +107,7 @@ class FleetHost:
         return Run(
             code=summary["rc"],
             text=text,
-            modules=tuple(runs.read_text().split()),
+            modules=modules(runs),
             conda_starts=len(counter.starts(self.prefix)) - starts,
         )
 
