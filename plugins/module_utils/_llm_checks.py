@@ -117,12 +117,14 @@ class Declared:
         packages: match specs of conda packages, as conda_env takes them.
         requirements: lines of pip's, as conda_pip takes them.
         constraints: constraints on these.
+        constraints_for_pip: constraints that do not count for what conda owns.
         prune: what nothing of these needs is drift too.
     """
 
     packages: Sequence[str] = ()
     requirements: Sequence[str] = ()
     constraints: Sequence[str] = ()
+    constraints_for_pip: Sequence[str] = ()
     prune: bool = False
 
 

@@ -143,6 +143,9 @@ def _desired(request: Request) -> Desired:
     return Desired(
         requirements=parsed_option("requirements", declared.requirements, request.prefix),
         constraints=parsed_option("constraints", declared.constraints, request.prefix),
+        constraints_for_pip=parsed_option(
+            "constraints_for_pip", declared.constraints_for_pip, request.prefix
+        ),
     )
 
 

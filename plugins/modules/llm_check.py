@@ -128,6 +128,13 @@ options:
         type: list
         elements: str
         default: []
+      constraints_for_pip:
+        description:
+          - Constraints that do not count for what conda owns, as the option
+            O(llmfleet.conda.conda_pip#module:constraints_for_pip).
+        type: list
+        elements: str
+        default: []
       prune:
         description: Whether a package that nothing of O(declared) needs is drift.
         type: bool
@@ -292,6 +299,9 @@ EXAMPLES = r"""
         - torch
       constraints:
         - torch==2.13.0
+      # numpy is conda's here, so this line does not count for it.
+      constraints_for_pip:
+        - numpy==1.26.4
       prune: true
   register: proof
   failed_when: proof.status | default('fail') != 'pass'
@@ -440,6 +450,7 @@ DECLARED_OPTIONS: dict[str, dict[str, Any]] = {
     "packages": {"type": "list", "elements": "str", "default": []},
     "requirements": {"type": "list", "elements": "str", "default": []},
     "constraints": {"type": "list", "elements": "str", "default": []},
+    "constraints_for_pip": {"type": "list", "elements": "str", "default": []},
     "prune": {"type": "bool", "default": False},
 }
 

@@ -115,6 +115,12 @@ def test_what_only_conda_can_judge_is_said_so(stack: Prefix) -> None:
             {"requirements": ["torch"], "constraints": ["filelock<3"]},
             "filelock 3.20 does not satisfy the constraint filelock<3",
         ),
+        # numpy is conda's, filelock is pip's.
+        ({"requirements": ["torch", "numpy"], "constraints_for_pip": ["numpy==1.26"]}, ""),
+        (
+            {"requirements": ["torch"], "constraints_for_pip": ["filelock==3.19"]},
+            "filelock 3.20 does not satisfy the constraint filelock==3.19",
+        ),
     ],
 )
 def test_requirements(stack: Prefix, declared: dict[str, Any], words: str) -> None:
