@@ -5,9 +5,9 @@
 
 The format is that of the plugin's ``path.py``, ``local.py`` and ``models.py`` (0.2, August 2026): a channel's
 terms are served at ``terms.json`` below its URL, and an acceptance is a copy of them with three more keys, at
-``ROOT/SHA256/VERSION.json``; a refusal is the same with ``tos_accepted`` false. SHA256 is that of the channel's
-location and name joined without a slash, so it depends on where conda's settings divide the URL; VERSION is the
-time stamp of the terms.
+``ROOT/SHA256/VERSION.json``; a refusal is the same with ``tos_accepted`` false. SHA256 is that of the
+channel's location and name joined without a slash, so it depends on where conda's settings divide the URL;
+VERSION is the time stamp of the terms.
 """
 
 from __future__ import annotations
