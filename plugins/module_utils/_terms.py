@@ -1,12 +1,13 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Acceptances of channels' terms of service, as conda's plugin conda-anaconda-tos keeps them.
+"""Acceptances and refusals of channels' terms of service, as conda's plugin conda-anaconda-tos keeps them.
 
 The format is that of the plugin's ``path.py``, ``local.py`` and ``models.py`` (0.2, August 2026): a channel's
 terms are served at ``terms.json`` below its URL, and an acceptance is a copy of them with three more keys, at
-``ROOT/SHA256/VERSION.json``. SHA256 is that of the channel's location and name joined without a slash, so it
-depends on where conda's settings divide the URL; VERSION is the time stamp of the terms.
+``ROOT/SHA256/VERSION.json``; a refusal is the same with ``tos_accepted`` false. SHA256 is that of the
+channel's location and name joined without a slash, so it depends on where conda's settings divide the URL;
+VERSION is the time stamp of the terms.
 """
 
 from __future__ import annotations
@@ -48,12 +49,15 @@ def installation_root(installation: str) -> str:
     return os.path.join(installation, "conda-meta", "tos")
 
 
-def channel_urls(channels: Sequence[str], settings: Mapping[str, Any]) -> list[str]:
+def channel_urls(
+    channels: Sequence[str], settings: Mapping[str, Any], option: str = "accept_tos"
+) -> list[str]:
     """The channels as URLs without a slash at the end, ``defaults`` taken apart, each once.
 
     Args:
         channels: URLs, or ``defaults``.
         settings: of the condarc files that count.
+        option: of the module, for messages.
 
     Raises:
         CondaModuleError: an entry is neither, or holds credentials.
@@ -66,13 +70,13 @@ def channel_urls(channels: Sequence[str], settings: Mapping[str, Any]) -> list[s
         parts = urlsplit(channel)
         if parts.scheme not in ("http", "https") or not parts.hostname or not parts.path.strip("/"):
             raise CondaModuleError(
-                f"The option accept_tos needs URLs of channels, or defaults: {channel!r}."
+                f"The option {option} needs URLs of channels, or defaults: {channel!r}."
                 " Nothing was changed.",
                 hint="write for example https://repo.anaconda.com/pkgs/main.",
             )
         if "@" in parts.netloc or "/t/" in parts.path or parts.query:
             raise CondaModuleError(
-                f"The option accept_tos holds credentials: {channel}. Nothing was changed.",
+                f"The option {option} holds credentials: {channel}. Nothing was changed.",
                 hint="write the address without them: terms of service are public.",
             )
         found.append(channel)
@@ -128,17 +132,25 @@ def _starts(whole: str, start: str) -> bool:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What is recorded of one channel in one place; version and path are empty when nothing is."""
+    """What is recorded of one channel in one place; version and path are empty when nothing is.
+
+    With a version and not accepted, the terms are refused.
+    """
 
     channel: str
     accepted: bool = False
     version: str = ""
     path: str = ""
 
+    @property
+    def refused(self) -> bool:
+        """Whether it is recorded that the terms are not accepted."""
+        return bool(self.version) and not self.accepted
+
 
 @dataclass(frozen=True)
 class TermsStore:
-    """The acceptances below one root directory.
+    """The records below one root directory.
 
     Attributes:
         root: directory of the plugin's search path.
@@ -195,8 +207,10 @@ class TermsStore:
                 found = Acceptance(channel, accepted, str(record["version"]), path)
         return found
 
-    def accept(self, channel: str, terms: Mapping[str, Any]) -> Acceptance:
-        """Record that these terms of a channel are accepted.
+    def accept(
+        self, channel: str, terms: Mapping[str, Any], *, accepted: bool = True
+    ) -> Acceptance:
+        """Record that these terms of a channel are accepted, or that they are refused.
 
         Raises:
             CondaModuleError: the record cannot be written.
@@ -206,7 +220,7 @@ class TermsStore:
         record = {
             **terms,
             "base_url": channel,
-            "tos_accepted": True,
+            "tos_accepted": accepted,
             "acceptance_timestamp": datetime.now(timezone.utc).isoformat(),
         }
         try:
@@ -218,10 +232,10 @@ class TermsStore:
             _write(path, json.dumps(record), 0o600 if self.private else 0o644)
         except OSError as error:
             raise CondaModuleError(
-                f"The acceptance of terms {path} cannot be written: {error.strerror}.",
+                f"The record of terms {path} cannot be written: {error.strerror}.",
                 hint="run the task as a user who may write there (become), or choose scope user.",
             ) from error
-        return Acceptance(channel, True, str(terms["version"]), path)
+        return Acceptance(channel, accepted, str(terms["version"]), path)
 
     def forget(self, channel: str) -> None:
         """Remove all records of a channel, acceptances and rejections.
@@ -235,7 +249,7 @@ class TermsStore:
                 os.unlink(path)
         except OSError as error:
             raise CondaModuleError(
-                f"The acceptance of terms {error.filename} cannot be removed: {error.strerror}.",
+                f"The record of terms {error.filename} cannot be removed: {error.strerror}.",
                 hint="run the task as a user who may write there (become).",
             ) from error
         for left in (*(os.path.dirname(path) for path in found), self.root):
@@ -317,6 +331,6 @@ def _unasked(channel: str, reason: str) -> CondaModuleError:
     return CondaModuleError(
         f"The terms of service of {channel} cannot be had: {reason}. Nothing was changed.",
         asked=channel,
-        hint="take a channel without terms out of the option accept_tos, or check this host's network, proxy"
-        " and CA settings.",
+        hint="take a channel without terms out of the options accept_tos and reject_tos, or check this host's"
+        " network, proxy and CA settings.",
     )

@@ -23,7 +23,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._terms import (
 
 
 class TermsChange:
-    """The acceptances that a task wants, and what has to be done for them.
+    """The acceptances and refusals that a task wants, and what has to be done for them.
 
     Args:
         options: of the module conda_config.
@@ -35,32 +35,36 @@ class TermsChange:
     """
 
     def __init__(self, options: Mapping[str, Any], condarc: str, text: str) -> None:
-        self._accept: dict[str, dict[str, Any]] = {}
+        self._record: dict[str, dict[str, Any]] = {}
         self._forget: list[str] = []
         self._seen: dict[str, Acceptance] = {}
-        if not options["accept_tos"]:
+        self._accepted: dict[str, bool] = {}
+        if not (options["accept_tos"] or options["reject_tos"]):
             return
         settings = settings_with(options["installation"], condarc, text)
         self._store = _store(options, settings)
-        for channel in channel_urls(options["accept_tos"], settings):
+        self._accepted = _wanted(options, settings)
+        for channel, accepted in self._accepted.items():
             recorded = self._store.recorded(channel)
             self._seen[channel] = recorded
             if options["state"] == "absent":
                 if self._store.has_records(channel):
                     self._forget.append(channel)
-            elif not recorded.accepted or options["newer_tos"]:
-                self._plan_acceptance(recorded, settings)
+            elif not (recorded.accepted if accepted else recorded.refused) or options["newer_tos"]:
+                self._plan_record(recorded, accepted, settings)
 
-    def _plan_acceptance(self, recorded: Acceptance, settings: Mapping[str, Any]) -> None:
+    def _plan_record(
+        self, recorded: Acceptance, accepted: bool, settings: Mapping[str, Any]
+    ) -> None:
         terms = current_terms(recorded.channel, settings)
-        known = recorded.accepted and time_stamp(recorded.version) >= time_stamp(terms["version"])
-        if not known:
-            self._accept[recorded.channel] = terms
+        same = recorded.accepted if accepted else recorded.refused
+        if not (same and time_stamp(recorded.version) >= time_stamp(terms["version"])):
+            self._record[recorded.channel] = terms
 
     @property
     def changed(self) -> bool:
         """Whether anything is to do."""
-        return bool(self._accept or self._forget)
+        return bool(self._record or self._forget)
 
     @property
     def before(self) -> str:
@@ -76,8 +80,8 @@ class TermsChange:
         return [
             Acceptance(channel)
             if channel in self._forget
-            else Acceptance(channel, True, str(self._accept[channel]["version"]))
-            if channel in self._accept
+            else Acceptance(channel, self._accepted[channel], str(self._record[channel]["version"]))
+            if channel in self._record
             else recorded
             for channel, recorded in self._seen.items()
         ]
@@ -88,15 +92,15 @@ class TermsChange:
         Raises:
             CondaModuleError: a record cannot be written or removed.
         """
-        for channel, terms in self._accept.items():
-            self._store.accept(channel, terms)
+        for channel, terms in self._record.items():
+            self._store.accept(channel, terms, accepted=self._accepted[channel])
         for channel in self._forget:
             self._store.forget(channel)
         for planned in self._planned():
             seen = self._store.recorded(planned.channel)
             if (seen.accepted, seen.version) != (planned.accepted, planned.version):
                 raise CondaModuleError(
-                    f"The acceptance of the terms of {planned.channel} is not recorded as asked.",
+                    f"What is recorded of the terms of {planned.channel} is not what was asked.",
                     hint="look for records of later terms in that directory.",
                     path=self._store.directory(planned.channel),
                 )
@@ -110,6 +114,7 @@ class TermsChange:
             {
                 "channel": record.channel,
                 "accepted": record.accepted,
+                "refused": record.refused,
                 "version": record.version,
                 "path": record.path,
             }
@@ -117,11 +122,27 @@ class TermsChange:
         ]
 
 
+def _wanted(options: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, bool]:
+    """Whether the terms shall be accepted, by the URL of the channel."""
+    lists = {
+        name: channel_urls(options[name] or (), settings, name)
+        for name in ("accept_tos", "reject_tos")
+    }
+    both = [url for url in lists["accept_tos"] if url in lists["reject_tos"]]
+    if both:
+        raise CondaModuleError(
+            f"The options accept_tos and reject_tos both name {', '.join(both)}. Nothing was changed.",
+            hint="name each channel once; defaults stands for the channels behind that name.",
+        )
+    return {url: name == "accept_tos" for name, urls in lists.items() for url in urls}
+
+
 def _store(options: Mapping[str, Any], settings: Mapping[str, Any]) -> TermsStore:
     scope = options["scope"]
     if scope is None:
+        option = "accept_tos" if options["accept_tos"] else "reject_tos"
         raise CondaModuleError(
-            "The option accept_tos needs the option scope: it says for whom the terms are accepted."
+            f"The option {option} needs the option scope: it says for whom the terms are accepted or refused."
             " Nothing was changed.",
             hint="set scope to prefix, user or system in place of path.",
         )
@@ -135,6 +156,6 @@ def _store(options: Mapping[str, Any], settings: Mapping[str, Any]) -> TermsStor
 def _line(recorded: Acceptance) -> str:
     if recorded.accepted:
         return f"# accepted: the terms of {recorded.channel} of {recorded.version}\n"
-    if recorded.version:
+    if recorded.refused:
         return f"# rejected: the terms of {recorded.channel} of {recorded.version}\n"
     return f"# not accepted: the terms of {recorded.channel}\n"

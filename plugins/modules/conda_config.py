@@ -13,8 +13,8 @@ short_description: Manage settings in a condarc file
 version_added: 0.1.0
 description:
   - Sets and removes keys of a condarc file and leaves everything else in it, comments included, as it is.
-  - Records that you accept the terms of service of channels, where you say so with O(accept_tos), in the
-    way in which conda's own plugin for them (conda-anaconda-tos) does.
+  - Records that you accept the terms of service of channels, where you say so with O(accept_tos), or that you
+    refuse them (O(reject_tos)), in the way in which conda's own plugin for them (conda-anaconda-tos) does.
   - Reads and writes the files itself; conda is never started.
   - Passwords and tokens in URLs are masked in results, diffs and messages.
 author:
@@ -37,15 +37,15 @@ options:
   installation:
     description:
       - Prefix of the conda installation, needed for V(prefix) as O(scope).
-      - With O(accept_tos), the settings in its condarc count as well when conda's name of a channel is
-        worked out.
+      - With O(accept_tos) and O(reject_tos), the settings in its condarc count as well when conda's name of a
+        channel is worked out.
     type: path
   settings:
     description:
       - The settings by key, for example C(channels) or C(channel_alias).
       - A key whose value is null is removed.
       - With O(state=absent), the values do not matter.
-      - At least one of O(settings) and O(accept_tos) must be given.
+      - At least one of O(settings), O(accept_tos) and O(reject_tos) must be given.
     type: dict
   accept_tos:
     description:
@@ -61,10 +61,24 @@ options:
       - With O(state=absent), what is recorded for these channels there is removed.
     type: list
     elements: str
+  reject_tos:
+    description:
+      - URLs of channels whose terms of service you refuse; V(defaults) stands for the channels behind that
+        name. conda's plugin then fails each command that would use one of them, as after C(conda tos reject),
+        for whom O(scope) says, with C(plugins.auto_accept_tos) as well.
+      - The terms that are current now are read from the channel and recorded as refused, in place of an
+        acceptance. Where a refusal is recorded already, nothing is done and no network is used. When the
+        channel has newer terms later, the plugin asks the person again, unless O(newer_tos) followed them.
+      - It needs conda's plugin to be there. Independently of it, conda from 24.9 on keeps channels out that
+        the key C(denylist_channels) of O(settings) names, and any conda all but those that
+        C(allowlist_channels) names.
+      - With O(state=absent), what is recorded for these channels there is removed.
+    type: list
+    elements: str
   newer_tos:
     description:
-      - Also ask the channels of O(accept_tos), every time, whether their terms are newer than those
-        accepted, and accept them as well.
+      - Also ask the channels of O(accept_tos) and O(reject_tos), every time, whether their terms are newer
+        than those recorded, and accept or refuse them as well.
     type: bool
     default: false
   merge:
@@ -101,7 +115,8 @@ seealso:
   - module: llmfleet.conda.conda_installation
 notes:
   - conda's own setting C(plugins.auto_accept_tos) accepts the terms of every channel, whatever they will be;
-    O(accept_tos) accepts those of the channels that it names, as they are now.
+    O(accept_tos) accepts those of the channels that it names, as they are now. A refusal that is recorded
+    outweighs it.
   - Forms of YAML that condarc files do not need (anchors, values over several lines) are refused with their
     line number, because rewriting them could lose something.
 """
@@ -155,6 +170,18 @@ EXAMPLES = r"""
     accept_tos: [defaults]
     newer_tos: true
 
+- name: Nobody on this host uses channels that ask for a licence, not by hand either
+  llmfleet.conda.conda_config:
+    scope: prefix
+    installation: /opt/miniconda3
+    reject_tos:
+      - https://repo.anaconda.com/pkgs/main
+      - https://repo.anaconda.com/pkgs/r
+    settings:
+      denylist_channels:
+        - https://repo.anaconda.com/pkgs/main
+        - https://repo.anaconda.com/pkgs/r
+
 - name: Credentials of a mirror, for the members of one group
   llmfleet.conda.conda_config:
     scope: prefix
@@ -192,7 +219,7 @@ probed:
   elements: str
   sample: ["https://channels.example.org/conda/conda-forge"]
 tos:
-  description: What is recorded of the terms of each channel of O(accept_tos) after the task.
+  description: What is recorded after the task for each channel of O(accept_tos) and O(reject_tos).
   returned: success
   type: list
   elements: dict
@@ -203,8 +230,11 @@ tos:
     accepted:
       description: Whether its terms are accepted.
       type: bool
+    refused:
+      description: Whether it is recorded that they are not.
+      type: bool
     version:
-      description: Date and time of the accepted terms, empty when nothing is recorded.
+      description: Date and time of the recorded terms, empty when nothing is recorded.
       type: str
     path:
       description: The record, empty when there is none, and in check mode when it is still to be made.
@@ -212,6 +242,7 @@ tos:
   sample:
     - channel: https://repo.anaconda.com/pkgs/main
       accepted: true
+      refused: false
       version: "2025-07-15T00:00:00Z"
       path: /opt/miniconda3/conda-meta/tos/0123456789abcdef/1752537600.0.json
 """
@@ -402,6 +433,7 @@ def main() -> None:
             "installation": {"type": "path"},
             "settings": {"type": "dict"},
             "accept_tos": {"type": "list", "elements": "str"},
+            "reject_tos": {"type": "list", "elements": "str"},
             "newer_tos": {"type": "bool", "default": False},
             "merge": {"type": "bool", "default": False},
             "probe": {"type": "bool", "default": False},
@@ -411,7 +443,7 @@ def main() -> None:
             "mode": {"type": "raw"},
         },
         mutually_exclusive=[("path", "scope")],
-        required_one_of=[("path", "scope"), ("settings", "accept_tos")],
+        required_one_of=[("path", "scope"), ("settings", "accept_tos", "reject_tos")],
         required_if=[("scope", "prefix", ("installation",))],
         supports_check_mode=True,
     )

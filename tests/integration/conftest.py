@@ -17,6 +17,7 @@ from lab import installer as lab_installer
 from lab import paths
 from lab.build import build
 from lab.mirror import Mirror
+from lab.model import path as lab_model
 
 pytest.register_assert_rewrite("tests.integration.four_steps", "tests.integration.contract")
 
@@ -24,6 +25,7 @@ from tests.integration import published  # noqa: E402
 from tests.integration.contract import Contract  # noqa: E402
 from tests.integration.examples import Examples, play  # noqa: E402
 from tests.integration.four_steps import Steps  # noqa: E402
+from tests.integration.hub_server import Hub, tiny  # noqa: E402
 from tests.integration.lab_conda import run_conda  # noqa: E402
 from tests.integration.target import (  # noqa: E402
     TARGET_PYTHON,
@@ -200,6 +202,13 @@ def published_site(lab_parts: None, tmp_path_factory: pytest.TempPathFactory) ->
         yield running
 
 
+@pytest.fixture(scope="session")
+def model_hub(lab_parts: None) -> Iterator[Hub]:
+    """A hub with the lab's model, which no test changes."""
+    with Hub(tiny(lab_model())) as running:
+        yield running
+
+
 @pytest.fixture(scope="module")
 def contract(
     run_module: RunModule,
@@ -208,10 +217,12 @@ def contract(
     tmp_path_factory: pytest.TempPathFactory,
     mirror: Mirror,
     published_site: Mirror,
+    model_hub: Hub,
 ) -> Contract:
     """A place to run the rows of the table of check mode in."""
     directory = tmp_path_factory.mktemp("contract")
-    return Contract(run_module, conda_installation, home, directory, mirror.url, published_site.url)
+    sites = {"mirror": mirror.url, "published": published_site.url, "hub": model_hub.url}
+    return Contract(run_module, conda_installation, home, directory, sites)
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +237,11 @@ def examples_installation(conda_installation: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def examples_of(
-    examples_installation: Path, mirror: Mirror, published_site: Mirror, tmp_path: Path
+    examples_installation: Path,
+    mirror: Mirror,
+    published_site: Mirror,
+    model_hub: Hub,
+    tmp_path: Path,
 ) -> Callable[[str], None]:
     """Run the examples of a module, with the places of the lab in them."""
     current = lab_installer.current()
@@ -236,6 +251,8 @@ def examples_of(
         "place": str(tmp_path),
         "mirror": mirror.url,
         "published": published_site.url,
+        "hub": model_hub.url,
+        "hub_commit": model_hub.branches["main"],
         "published_files": str(published_site.root),
         "miniconda": published.MINICONDA,
         "miniforge": published.MINIFORGE,

@@ -66,8 +66,7 @@ class Contract:
         base: the shared installation; its conda is started, nothing else happens to it.
         home: the home directory of the modules.
         directory: an empty directory, for the place and for the prepared states.
-        mirror: address of the lab's mirror.
-        site: address of the published installers.
+        sites: addresses by word: the lab's ``mirror``, the ``published`` installers, the model ``hub``.
     """
 
     def __init__(
@@ -76,14 +75,14 @@ class Contract:
         base: Path,
         home: Path,
         directory: Path,
-        mirror: str,
-        site: str,
+        sites: dict[str, str],
     ) -> None:
         self._run_module, self._base, self._home = run_module, base, home
         self._place = directory / "place"
         self._states = directory / "states"
         self._states.mkdir()
         current = lab_installer.current()
+        mirror = sites["mirror"]
         channel = f"{mirror}/conda/lab"
         noarch = paths.channel_dir() / "noarch"
         wheels = make_wheels(directory / "wheels")
@@ -92,9 +91,10 @@ class Contract:
             "env": self._place / "env",
             "own": self._place / "own",
             "base": base,
-            "mirror": mirror,
+            **sites,
             "channel": channel,
             "wheels": wheels,
+            "lab_wheels": paths.wheels_dir(),
             "url": _Addresses(channel),
             "md5": _Digests(noarch, ".conda", "md5"),
             "sha256": _Digests(noarch, ".conda", "sha256"),
@@ -103,7 +103,6 @@ class Contract:
             "installer_url": f"{mirror}/installers/{current['filename']}",
             "installer_path": current["path"],
             "checksum": f"sha256:{current['sha256']}",
-            "published": site,
             "catalogued": published.MINICONDA,
         }
 

@@ -71,6 +71,9 @@ INSTALLER = {
     "checksum": "{checksum}",
 }
 _SIX = ("python=3.11", "pip", "six=1.16")
+_OURS = {"model": "example/ours", "cache_dir": "{place}/cache"}
+_FILES = {"ours/config.json": '{"a": 1}\n', "ours/vocab.txt": "a\nb\n", "ours/.git/HEAD": "x\n"}
+_FROM_OURS = {**_OURS, "path": "{place}/ours", "remote_src": True}
 
 GIVEN: dict[str, Given] = {
     "nothing": Given(),
@@ -94,6 +97,17 @@ GIVEN: dict[str, Given] = {
     "stranger": Given(files={"env/notes.txt": "mine\n"}),
     "condarc": Given(files={"condarc": _CONDARC}),
     "odd condarc": Given(files={"condarc": "channels: &ours [lab]\nold: *ours\n"}),
+    "model directory": Given(files=_FILES),
+    "model": Given((("hub_model", _FROM_OURS),), files=_FILES),
+    "hub library": Given(
+        (
+            _made(*_SIX),
+            (
+                "conda_pip",
+                {**_WHEELS, "find_links": ["{lab_wheels}"], "requirements": ["huggingface_hub"]},
+            ),
+        )
+    ),
     "installation": Given((("conda_installation", {"prefix": "{own}", **INSTALLER}),)),
 }
 
@@ -122,6 +136,11 @@ def config(name: str, settings: dict[str, Any], /, *, given: str = "condarc", **
 def installation(name: str, /, *, given: str = "installation", **more: Any) -> Row:
     """A row of conda_installation."""
     return _row(name, "conda_installation", {"prefix": "{own}"}, given, more)
+
+
+def model(name: str, /, *, given: str = "model", **more: Any) -> Row:
+    """A row of hub_model with a directory in the place of the hub."""
+    return _row(name, "hub_model", dict(_FROM_OURS), given, more)
 
 
 def reads(name: str, module: str, /, *, given: str = "small", **options: Any) -> Row:
@@ -382,6 +401,25 @@ CONDA_CONFIG = (
         installation="{env}",
     ),
     config("of a user", {"solver": "classic"}, given="nothing", path=None, scope="user", home="."),
+    config(
+        "accept terms",
+        {},
+        given="nothing",
+        path=None,
+        scope="user",
+        accept_tos=["{published}/pkgs/main"],
+        home=".",
+    ),
+    config(
+        "refuse terms, and be denied the channel",
+        {"denylist_channels": ["{published}/pkgs/main"]},
+        given="nothing",
+        path=None,
+        scope="user",
+        reject_tos=["{published}/pkgs/main", "{published}/pkgs/r"],
+        newer_tos=True,
+        home=".",
+    ),
     config("asked first", {"channels": ["{mirror}/conda/lab"]}, given="nothing", probe=True),
     config(
         "asked in vain",
@@ -482,11 +520,41 @@ READING = (
     reads("not as wanted", "llm_check", given="python", prefix="{env}", python_version="3.8"),
 )
 
+HUB_MODEL = (
+    model("from a directory", given="model directory"),
+    model("all is there", expect=SAME),
+    model("a file is cut off", but=(("halve", "cache/models--*/snapshots/*/config.json"),)),
+    model("the list of files is lost", but=(("delete", "cache/models--*/trees/*"),)),
+    model("another file in the directory", but=(("write", "ours/merges.txt", "a b\n"),)),
+    model("only some of the files", given="model directory", include=["*.json"]),
+    model("without some of the files", given="model directory", exclude=["*.txt"]),
+    model("by a name of its own", given="model directory", revision="v1", commit="1" * 40),
+    model("another name for what is there", revision="v2"),
+    model("no such directory", path="{place}/none", expect=FAILS),
+    model("no such model", model="../ours", expect=FAILS),
+    model("absent", path=None, state="absent"),
+    model("absent already", path=None, state="absent", model="example/none", expect=SAME),
+    Row(
+        "from the hub",
+        "hub_model",
+        {
+            "model": "example/tiny-sentiment",
+            "prefix": "{env}",
+            "endpoint": "{hub}",
+            "token": "hf_nobody",
+            "cache_dir": "{place}/cache",
+            "timeout": 600,
+        },
+        given="hub library",
+    ),
+)
+
 TABLE: tuple[Row, ...] = (
     *CONDA_ENV,
     *CONDA_PACKAGE,
     *CONDA_PIP,
     *CONDA_CONFIG,
     *CONDA_INSTALLATION,
+    *HUB_MODEL,
     *READING,
 )

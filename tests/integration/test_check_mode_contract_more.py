@@ -1,4 +1,4 @@
-"""The contract of check mode over the second half of the table: packages, pip, condarc, installations."""
+"""The contract of check mode over the rest of the table: packages, pip, condarc, installations, models."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from tests.integration.contract_table import (
     CONDA_INSTALLATION,
     CONDA_PACKAGE,
     CONDA_PIP,
+    HUB_MODEL,
     Row,
 )
 
-ROWS = [*CONDA_PACKAGE, *CONDA_PIP, *CONDA_CONFIG, *CONDA_INSTALLATION]
+ROWS = [*CONDA_PACKAGE, *CONDA_PIP, *CONDA_CONFIG, *CONDA_INSTALLATION, *HUB_MODEL]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.module}: {row.name}")

@@ -194,3 +194,97 @@ def test_what_cannot_be_accepted(site: Site, user_home: Path, run_module: Any) -
             assert result["rc"] == 1
             assert words in result["msg"]
     assert not (user_home / ".conda").exists()
+
+
+def test_a_refusal_takes_the_place_of_an_acceptance_and_back(
+    site: Site, steps: Steps, user_home: Path, conda_installation: Path, run_module: Any
+) -> None:
+    channel = site.channel("pkgs/main")
+    how: dict[str, Any] = {"environment": {"HOME": str(user_home)}}
+    options = {"scope": "user", "installation": str(conda_installation)}
+    refuse = {**options, "reject_tos": [channel]}
+    result = steps("conda_config", refuse, **how)
+    assert f"# rejected: the terms of {channel} of {OLD}\n" in result["diff"]["after"]
+    (directory,) = directories(conda_installation, user_home, channel)
+    root = user_home / ".conda" / "tos"
+    record = records(root)[f"{directory}/1752537600.0.json"]
+    # What conda-anaconda-tos writes for `conda tos reject` (its local.py): the terms and these three keys.
+    assert record.pop("acceptance_timestamp")
+    assert record == {
+        "version": OLD,
+        "text": f"Terms of {OLD}",
+        "support": "https://example.org",
+        "base_url": channel,
+        "tos_accepted": False,
+    }
+    # What is recorded needs no network; newer terms are refused when that is asked for.
+    site.publish("pkgs/main", NEW)
+    site.mirror.reset()
+    assert not run_module("conda_config", refuse, **how)["changed"]
+    assert site.mirror.counts() == {}
+    newer = steps("conda_config", {**refuse, "newer_tos": True}, **how)
+    assert [(item["refused"], item["version"]) for item in newer["tos"]] == [(True, NEW)]
+
+    accepted = steps("conda_config", {**options, "accept_tos": [channel]}, **how)
+    assert [(item["accepted"], item["refused"]) for item in accepted["tos"]] == [(True, False)]
+    steps("conda_config", refuse, **how)
+    steps("conda_config", {**refuse, "state": "absent"}, **how)
+    assert not root.exists()
+
+
+def test_what_cannot_be_refused(site: Site, user_home: Path, run_module: Any) -> None:
+    how: dict[str, Any] = {"environment": {"HOME": str(user_home)}}
+    channel = site.channel("pkgs/main")
+    refused: dict[str, tuple[dict[str, Any], str]] = {
+        "has no terms": ({"scope": "user", "reject_tos": [site.channel("none")]}, "answered 404"),
+        "no scope": (
+            {"path": str(user_home / "rc"), "reject_tos": [channel]},
+            "reject_tos needs the option scope",
+        ),
+        "no URL": ({"scope": "user", "reject_tos": ["conda-forge"]}, "reject_tos needs URLs"),
+        "both": (
+            {"scope": "user", "reject_tos": [channel], "accept_tos": [f"{channel}/"]},
+            f"both name {channel}",
+        ),
+    }
+    for options, words in refused.values():
+        for check in (True, False):
+            result = run_module("conda_config", options, check=check, **how)
+            assert result["rc"] == 1
+            assert words in result["msg"]
+    assert not (user_home / ".conda").exists()
+
+
+def test_a_conda_without_a_list_of_denied_channels_allows_none_but_those_named(
+    site: Site, user_home: Path, conda_installation: Path, run_module: Any
+) -> None:
+    """Why the role install_miniconda writes another key for a conda before 24.9: by the real conda."""
+    how: dict[str, Any] = {"environment": {"HOME": str(user_home)}}
+    default = site.channel("pkgs/main")
+    for name in ("noarch", "linux-64"):
+        folder = site.root / "pkgs" / "main" / name
+        folder.mkdir()
+        (folder / "repodata.json").write_text('{"packages": {}, "packages.conda": {}}')
+
+    def search(channel: str) -> str:
+        """The name of conda's error, or empty when it searched the channel and found nothing or something."""
+        command = ["conda", "search", "--json", "--override-channels", "-c", channel, "lab-upgrade"]
+        done = subprocess.run(
+            [str(conda_installation / "bin" / "python"), "-m", *command],
+            env={"PATH": os.environ["PATH"], "HOME": str(user_home)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        name = str(json.loads(done.stdout).get("exception_name", ""))
+        return "" if name.startswith("PackagesNotFound") else name
+
+    settings = {"default_channels": [default], "denylist_channels": [default]}
+    options: dict[str, Any] = {"scope": "user", "settings": settings}
+    run_module("conda_config", options, **how)
+    assert search("defaults") == ""
+    settings["allowlist_channels"] = ["lab"]
+    assert run_module("conda_config", options, **how)["changed"]
+    assert search("defaults") == "ChannelNotAllowed"
+    assert search(default) == "ChannelNotAllowed"
+    assert search("lab") == ""

@@ -55,6 +55,14 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"install_miniconda_accept_tos": ["https://repo.anaconda.com/pkgs/main"]},
         "install_miniconda_tos does not say accept",
     ),
+    "refused terms": (
+        {"install_miniconda_tos": "refuse", "install_miniconda_channels": ["defaults"]},
+        "install_miniconda_channels holds defaults",
+    ),
+    "a misspelt wish about terms": (
+        {"install_miniconda_tos": "reject"},
+        "value of install_miniconda_tos must be one of: refuse, accept, avoid",
+    ),
     "unknown mirror": (
         {"install_miniconda_mirror_preset": "tsinghua"},
         "install_miniconda_mirror_preset names tsinghua; known are aliyun, bfsu, tuna, ustc",

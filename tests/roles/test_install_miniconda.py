@@ -122,6 +122,27 @@ MIRRORS: dict[str, dict[str, Any]] = {
         "install_miniconda_distribution": "miniforge",
         "install_miniconda_version": "26.3.2-3",
     },
+    "refuse": {"install_miniconda_tos": "refuse"},
+    "refuse-old": {
+        "install_miniconda_tos": "refuse",
+        "install_miniconda_version": "py311_24.7.1-0",
+        "install_miniconda_upgrade_channels": ["https://files.example.org/own"],
+    },
+    "refuse-old-pinned-newer": {
+        "install_miniconda_tos": "refuse",
+        "install_miniconda_version": "py311_24.7.1-0",
+        "install_miniconda_conda_version": ">=25.3,<26",
+    },
+    "refuse-anaconda": {
+        "install_miniconda_tos": "refuse",
+        "install_miniconda_distribution": "anaconda",
+        "install_miniconda_version": "2024.06-1",
+    },
+    "refuse-preset": {
+        "install_miniconda_tos": "refuse",
+        "install_miniconda_mirror_preset": "tuna",
+        "install_miniconda_reject_tos": ["https://files.example.org/pkgs/own"],
+    },
     "preset-without-installer": {
         "install_miniconda_mirror_preset": "tuna",
         "install_miniconda_distribution": "miniforge",
@@ -268,6 +289,43 @@ def test_a_mirror_of_defaults_is_written_only_with_their_terms(
 ) -> None:
     condarc = choices["preset-terms"]["condarc"]
     assert condarc["default_channels"] == [f"{TUNA}/pkgs/main", f"{TUNA}/pkgs/r"]
+
+
+ANACONDA = [f"https://repo.anaconda.com/pkgs/{name}" for name in ("main", "r", "msys2")]
+
+
+def test_refused_channels_are_turned_away_by_conda_itself(
+    choices: dict[str, dict[str, Any]],
+) -> None:
+    assert choices["refuse"]["condarc"] == {
+        "channels": ["conda-forge"],
+        "denylist_channels": ANACONDA,
+    }
+    assert choices["refuse-preset"]["condarc"]["denylist_channels"] == [
+        *ANACONDA,
+        f"{TUNA}/pkgs/main",
+        f"{TUNA}/pkgs/r",
+        "https://files.example.org/pkgs/own",
+    ]
+
+
+def test_a_conda_that_knows_no_denied_channels_allows_only_its_own(
+    choices: dict[str, dict[str, Any]],
+) -> None:
+    found = choices["refuse-old"]["condarc"]["allowlist_channels"]
+    assert found == ["conda-forge", "https://files.example.org/own"]
+    assert choices["refuse-anaconda"]["condarc"]["allowlist_channels"] == ["conda-forge"]
+    for newer in ("refuse", "refuse-old-pinned-newer", "refuse-preset"):
+        assert "allowlist_channels" not in choices[newer]["condarc"]
+
+
+def test_accepting_takes_an_earlier_refusal_out_of_the_condarc_and_avoiding_does_not(
+    choices: dict[str, dict[str, Any]],
+) -> None:
+    accepted = choices["preset-terms"]["condarc"]
+    keys = ("denylist_channels", "allowlist_channels")
+    assert [accepted[key] for key in keys] == [None, None]
+    assert [key for key in keys if key in choices["defaults"]["condarc"]] == []
 
 
 def test_what_the_site_says_itself_wins(choices: dict[str, dict[str, Any]]) -> None:

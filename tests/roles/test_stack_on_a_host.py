@@ -90,6 +90,18 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "2.14.0+cu126",
         {**HUB, "install_llm_stack_volumes": [{"path": "{{ place }}/new", "free_mb": 1 << 40}]},
     ),
+    "models": (
+        "2.14.0+cu126",
+        {
+            "install_llm_stack_model_cache": "{{ place }}/models",
+            "install_llm_stack_models": [
+                # Of the controller, beside the playbook; and of the host.
+                {"name": "example/sent", "path": "sent", "exclude": ["*.h5"]},
+                {"name": "there", "path": "{{ playbook_dir }}/sent", "remote_src": True},
+            ],
+            "install_llm_stack_model_token": "hf_notforanybodyelse",
+        },
+    ),
     "shared-models": (
         "2.14.0+cu126",
         {
@@ -119,6 +131,9 @@ def played(
     """One run of the role over all of them."""
     playbook = tmp_path_factory.mktemp("play") / "playbook.yml"
     playbook.write_text(PLAYBOOK)
+    (playbook.parent / "sent").mkdir()
+    (playbook.parent / "sent" / "config.json").write_text("{}")
+    (playbook.parent / "sent" / "tf_model.h5").write_text("weights")
     inventory = {
         name: {
             "place": str(hosts[name].base.parent),
@@ -183,6 +198,23 @@ def test_shared_models_have_a_setgid_directory_and_a_variable(
     assert (found["OMP_NUM_THREADS"], found["KEPT"]) == ("8", "1")
     assert found["OLD"] != "1"
     assert "HF_HOME" not in found
+
+
+def test_models_are_put_into_the_cache_by_name(played: Played, hosts: dict[str, Host]) -> None:
+    # The variable of the environment, and the loop over two models.
+    assert changed(played, "models") == 2
+    models = hosts["models"].base.parent / "models"
+    found = {}
+    for name in ("models--example--sent", "models--there"):
+        commit = (models / name / "refs/main").read_text()
+        snapshot = models / name / "snapshots" / commit
+        assert (snapshot / "config.json").read_text() == "{}"
+        found[name] = sorted(path.name for path in snapshot.iterdir())
+    assert found == {
+        "models--example--sent": ["config.json"],
+        "models--there": ["config.json", "tf_model.h5"],
+    }
+    assert "hf_notforanybodyelse" not in played.text
 
 
 def test_a_volume_with_room_is_only_looked_at(played: Played, hosts: dict[str, Host]) -> None:

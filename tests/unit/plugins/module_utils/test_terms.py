@@ -214,3 +214,15 @@ def test_a_channel_without_terms(server: str, place: str) -> None:
 def test_a_server_that_is_not_there() -> None:
     with pytest.raises(CondaModuleError, match="cannot be had"):
         current_terms("http://127.0.0.1:9/channel", {})
+
+
+def test_a_refusal_takes_the_place_of_the_acceptance_of_the_same_terms(tmp_path: Path) -> None:
+    store = TermsStore(str(tmp_path / "tos"), {})
+    store.accept(MAIN, TERMS)
+    assert not store.recorded(MAIN).refused
+    store.accept(MAIN, TERMS, accepted=False)
+    found = store.recorded(MAIN)
+    assert (found.accepted, found.refused, found.version) == (False, True, TERMS["version"])
+    assert json.loads(Path(found.path).read_text())["tos_accepted"] is False
+    # Nothing recorded is no refusal.
+    assert not store.recorded(DEFAULT_CHANNELS[1]).refused

@@ -1,0 +1,161 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Downloads a model with the huggingface_hub of an environment, in a child of the environment's Python."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import (
+    child_environment,
+    run,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+
+# What the child says comes after this word: libraries may print something of their own before.
+_MARK = "llmfleet-hub-model:"
+
+# The token comes by stdin, so that neither the process list nor /proc/PID/environ shows it.
+_SCRIPT = f"""
+import json, os, sys
+asked = json.load(sys.stdin)
+said = {{}}
+try:
+    import huggingface_hub as hub
+    token = asked["token"] or None
+    path = hub.snapshot_download(
+        asked["model"], revision=asked["revision"], cache_dir=asked["cache"], token=token,
+        allow_patterns=asked["include"] or None, ignore_patterns=asked["exclude"] or None,
+    )
+    said["commit"] = os.path.basename(path)
+    tree = os.path.join(path, "..", "..", "trees", said["commit"] + ".json")
+    if not os.path.exists(tree):
+        listed = hub.HfApi(token=token).list_repo_tree(
+            asked["model"], recursive=True, revision=said["commit"]
+        )
+        said["files"] = {{
+            one.path: {{"size": one.size, "blob_id": one.blob_id}}
+            for one in listed if hasattr(one, "blob_id")
+        }}
+except Exception as error:
+    said = {{"error": type(error).__name__, "message": str(error)}}
+print({_MARK!r} + json.dumps(said), flush=True)
+"""
+
+_NO_ACCESS = frozenset({"RepositoryNotFoundError", "GatedRepoError", "HfHubHTTPError"})
+_HINTS = {
+    "ModuleNotFoundError": "install huggingface_hub into that environment first (llmfleet.conda.conda_pip).",
+    "RevisionNotFoundError": "correct the option revision: a branch, a tag or a commit of that model.",
+    "HFValidationError": "correct the option model: ORGANISATION/NAME as the hub shows it.",
+}
+
+
+@dataclass(frozen=True)
+class Download:
+    """What to ask of which hub.
+
+    Attributes:
+        prefix: of the environment with huggingface_hub.
+        model, revision: names at the hub.
+        cache: directory of the cache.
+        endpoint: address of the hub, empty for the one of the host's configuration.
+        token: for models that are not public, empty for the user's own.
+        timeout: seconds.
+    """
+
+    prefix: str
+    model: str
+    revision: str
+    cache: str
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    endpoint: str = ""
+    token: str = ""
+    timeout: float = 3600.0
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """The commit that is there now, and its files where the hub's library keeps no list of them."""
+
+    commit: str
+    files: Mapping[str, Mapping[str, Any]] | None = None
+
+
+def download(wanted: Download) -> Downloaded:
+    """Fetch what is missing.
+
+    Raises:
+        CondaModuleError: the environment has no Python or no huggingface_hub, or the hub did not give it.
+    """
+    python = os.path.join(wanted.prefix, "bin", "python")
+    if not os.access(python, os.X_OK):
+        raise CondaModuleError(
+            f"There is no Python in {wanted.prefix} to download models with. Nothing was changed.",
+            prefix=wanted.prefix,
+            hint="make the environment first (llmfleet.conda.conda_env), with huggingface_hub in it.",
+        )
+    asked = {
+        "model": wanted.model,
+        "revision": wanted.revision,
+        "cache": wanted.cache,
+        "include": list(wanted.include),
+        "exclude": list(wanted.exclude),
+        "token": wanted.token,
+    }
+    extra = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    if wanted.endpoint:
+        extra["HF_ENDPOINT"] = wanted.endpoint
+    try:
+        done = run(
+            [python, "-I", "-c", _SCRIPT],
+            env=child_environment(extra),
+            timeout=wanted.timeout,
+            stdin=json.dumps(asked).encode(),
+        )
+    except OSError as error:
+        raise CondaModuleError(
+            f"The Python of {wanted.prefix} cannot be started: {error.strerror}.",
+            prefix=wanted.prefix,
+        ) from error
+    if done.timed_out:
+        raise CondaModuleError(
+            f"The model {wanted.model} was not there after {wanted.timeout:g} seconds.",
+            prefix=wanted.prefix,
+            hint="set the option timeout higher; the next run goes on where this one ended.",
+        )
+    return _answer(wanted, done.stdout, done.stderr)
+
+
+def _answer(wanted: Download, stdout: str, stderr: str) -> Downloaded:
+    _before, mark, text = stdout.rpartition(_MARK)
+    said: dict[str, Any]
+    try:
+        said = json.loads(text) if mark else {"error": "", "message": stderr.strip()[-2000:]}
+    except ValueError:
+        said = {"error": "", "message": stdout.strip()[-2000:]}
+    if "commit" in said:
+        return Downloaded(said["commit"], said.get("files"))
+    kind = said["error"]
+    hint = _HINTS.get(
+        kind,
+        "check the option endpoint, and this host's network, proxy and CA settings; without a network give"
+        " the option path.",
+    )
+    if kind in _NO_ACCESS:
+        hint = (
+            "correct the option model, or give a token that may read it (option token), once its conditions"
+            " are accepted at the hub."
+        )
+    raise CondaModuleError(
+        f"The model {wanted.model} ({wanted.revision}) cannot be had.",
+        prefix=wanted.prefix,
+        said=": ".join(part for part in (kind, said["message"]) if part),
+        hint=hint,
+        kind=kind,
+    )

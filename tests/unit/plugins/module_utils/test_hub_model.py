@@ -1,0 +1,280 @@
+"""The plan for a model, its cycle with a stand-in for the hub, and what the child's answers mean."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.llmfleet.conda.plugins.module_utils import _hub_download
+from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import Completed
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub_cache import CachedModel, Observed
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub_download import (
+    Download,
+    Downloaded,
+    download,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub_model import (
+    HubModel,
+    Plan,
+    Request,
+    default_cache,
+    plan,
+    request_from,
+)
+
+ONE, TWO = "1" * 40, "2" * 40
+MODEL = CachedModel("/srv/models", "org/name")
+FROM_HUB = Request(MODEL, prefix="/opt/env")
+WHOLE = Observed(True, ONE, {"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("commit", "now", "there", "expected"),
+    [
+        ("", Observed(), Observed(), ("fetch", "", ())),
+        ("", WHOLE, WHOLE, ("", "", ())),
+        (ONE, WHOLE, WHOLE, ("", "", ())),
+        # The branch's own commit is mended, wherever the branch is at the hub by now.
+        ("", Observed(True, ONE, {"a": 1}, ("a",)), WHOLE, ("fetch", ONE, ("a",))),
+        # Which files there are is not known: only the hub can tell.
+        ("", Observed(True, ONE), Observed(True, ONE), ("fetch", "", ())),
+        (TWO, WHOLE, Observed(True, TWO), ("fetch", TWO, ())),
+        (TWO, WHOLE, Observed(True, TWO, {"a": 1}), ("point", TWO, ())),
+        (TWO, Observed(True), Observed(True, TWO, {"a": 1}), ("point", TWO, ())),
+        (TWO, WHOLE, Observed(True, TWO, {"a": 1}, ("a",)), ("fetch", TWO, ("a",))),
+        ("", Observed(True, ONE, {}), Observed(True, ONE, {}), ("fetch", ONE, ())),
+    ],
+)
+def test_the_plan(
+    commit: str, now: Observed, there: Observed, expected: tuple[str, str, tuple[str, ...]]
+) -> None:
+    todo = plan(FROM_HUB, commit, now, there)
+    if not expected[0]:
+        assert todo == Plan()
+        return
+    assert (todo.action, todo.commit, todo.broken) == expected
+    assert todo.reason
+    ours = Request(MODEL, path="/srv/ours", on_host=True)
+    if expected[0] == "fetch":
+        assert plan(ours, commit, now, there).action == "import"
+
+
+def test_absent_is_planned_for_whatever_is_there() -> None:
+    request = Request(MODEL, state="absent")
+    assert plan(request, "", Observed(True), Observed()).action == "remove"
+    assert plan(request, "", Observed(), Observed()) == Plan()
+
+
+class Hub:
+    """Fetches into the cache, as the child does it with an older huggingface_hub."""
+
+    def __init__(self, files: dict[str, str]) -> None:
+        self.files = files
+        self.asked: list[Download] = []
+        self.masks: list[int] = []
+
+    def __call__(self, wanted: Download) -> Downloaded:
+        self.asked.append(wanted)
+        mask = os.umask(0)
+        os.umask(mask)
+        self.masks.append(mask)
+        cached = CachedModel(wanted.cache, wanted.model)
+        for name, text in self.files.items():
+            path = Path(cached.snapshot(ONE), name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        listed = {name: {"size": len(text), "blob_id": "0"} for name, text in self.files.items()}
+        return Downloaded(ONE, listed)
+
+
+def test_the_cycle_asks_once_and_check_mode_never(tmp_path: Path) -> None:
+    cached = CachedModel(str(tmp_path / "models"), "org/name")
+    request = Request(cached, prefix="/opt/env", token="hf_x")
+    hub = Hub({"config.json": "{}"})
+    foreseen = HubModel(request, True, hub).run()
+    assert (hub.asked, list(tmp_path.iterdir())) == ([], [])
+    done = HubModel(request, False, hub).run()
+    assert (foreseen.before, foreseen.after) == (done.before, done.after)
+    assert (foreseen.plan, done.observed.whole) == (done.plan, True)
+    assert [(one.model, one.revision, one.token) for one in hub.asked] == [
+        ("org/name", "main", "hf_x")
+    ]
+    again = HubModel(request, False, hub).run()
+    assert (again.plan, again.before, len(hub.asked)) == (Plan(), done.after, 1)
+
+
+def test_a_hub_that_gave_less_than_it_listed_is_a_failure(tmp_path: Path) -> None:
+    request = Request(CachedModel(str(tmp_path), "org/name"), prefix="/opt/env")
+
+    def half(wanted: Download) -> Downloaded:
+        return Downloaded(ONE, {"weights": {"size": 7, "blob_id": "0"}})
+
+    with pytest.raises(CondaModuleError, match=r"as it should be: missing or cut off: weights"):
+        HubModel(request, False, half).run()
+
+
+@pytest.mark.parametrize(("mode", "mask"), [(0o2775, 0o002), (0o755, 0o027), (0o2755, 0o027)])
+def test_in_a_cache_of_a_group_the_group_may_write(tmp_path: Path, mode: int, mask: int) -> None:
+    cache = tmp_path / "models"
+    cache.mkdir()
+    cache.chmod(mode)
+    assert stat.S_IMODE(cache.stat().st_mode) == mode
+    hub = Hub({"a": "1"})
+    before = os.umask(0o027)
+    try:
+        HubModel(Request(CachedModel(str(cache), "m"), prefix="/opt/env"), False, hub).run()
+    finally:
+        assert os.umask(before) == 0o027
+    assert hub.masks == [mask]
+
+
+# -- options ----------------------------------------------------------------------------------------
+
+PARAMS: dict[str, Any] = {
+    **dict.fromkeys(["installation", "name", "commit", "path", "endpoint", "token"]),
+    "prefix": "/opt/env",
+    "model": "org/name",
+    "revision": "main",
+    "remote_src": False,
+    "include": [],
+    "exclude": [],
+    "cache_dir": "/srv/models",
+    "state": "present",
+    "timeout": 3600,
+}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"model": "gpt2"},
+        {"model": "Org.name/a_b-c.d"},
+        {"revision": "refs/pr/1"},
+        {"revision": ONE},
+        {"commit": ONE},
+        {"prefix": None, "path": "ours"},
+        {"prefix": None, "state": "absent"},
+    ],
+)
+def test_what_options_may_be(options: dict[str, Any]) -> None:
+    request = request_from({**PARAMS, **options})
+    assert request.cached.cache == "/srv/models"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"model": "a/b/c"}, "option model"),
+        ({"model": "../name"}, "option model"),
+        ({"model": "org--name"}, "option model"),
+        ({"model": "org/na me"}, "option model"),
+        ({"model": ""}, "option model"),
+        ({"revision": "../main"}, "option revision"),
+        ({"revision": "/main"}, "option revision"),
+        ({"revision": ""}, "option revision"),
+        ({"commit": "abc"}, "option commit"),
+        ({"revision": ONE, "commit": TWO}, "has no meaning where revision is one"),
+        ({"cache_dir": "models"}, "option cache_dir"),
+        ({"path": "ours", "remote_src": True}, "option path must be absolute"),
+        ({"prefix": None}, "name and prefix"),
+    ],
+)
+def test_what_they_may_not_be(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(CondaModuleError, match=words):
+        request_from({**PARAMS, **options})
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, "/home/ada/.cache/huggingface/hub"),
+        ({"XDG_CACHE_HOME": "/var/c"}, "/var/c/huggingface/hub"),
+        ({"XDG_CACHE_HOME": "/var/c", "HF_HOME": "~/hf"}, "/home/ada/hf/hub"),
+        ({"HF_HOME": "/hf", "HF_HUB_CACHE": "/models"}, "/models"),
+    ],
+)
+def test_the_user_s_own_cache(
+    variables: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"HOME": "/home/ada", **variables}.items():
+        monkeypatch.setenv(name, value)
+    assert default_cache() == expected
+
+
+# -- the child --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wanted(tmp_path: Path) -> Download:
+    """A download by an environment with a Python of its own."""
+    python = tmp_path / "env" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("")
+    python.chmod(0o755)
+    prefix = str(tmp_path / "env")
+    return Download(
+        prefix, "org/name", "main", "/srv/models", token="hf_secret", endpoint="http://h"
+    )
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, done: Completed) -> list[dict[str, Any]]:
+    """Let the child answer so; the list of how it was started."""
+    calls: list[dict[str, Any]] = []
+
+    def run(argv: list[str], **how: Any) -> Completed:
+        calls.append({"argv": argv, **how})
+        return done
+
+    monkeypatch.setattr(_hub_download, "run", run)
+    return calls
+
+
+def test_the_token_is_in_no_argument_and_no_variable(
+    wanted: Download, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = f'noise\nllmfleet-hub-model:{{"commit": "{ONE}"}}\n'
+    calls = answering(monkeypatch, Completed(0, said, ""))
+    assert download(wanted) == Downloaded(ONE, None)
+    (call,) = calls
+    assert call["argv"][:2] == [f"{wanted.prefix}/bin/python", "-I"]
+    assert not any("hf_secret" in word for word in (*call["argv"], *call["env"].values()))
+    assert json.loads(call["stdin"])["token"] == "hf_secret"
+    assert call["env"]["HF_ENDPOINT"] == "http://h"
+
+
+@pytest.mark.parametrize(
+    ("done", "words"),
+    [
+        (Completed(1, "", "Killed"), "Killed"),
+        (Completed(1, 'llmfleet-hub-model:{"comm', ""), 'llmfleet-hub-model:{"comm'),
+        (Completed(-9, "", "", timed_out=True), "set the option timeout higher"),
+        (
+            Completed(0, 'llmfleet-hub-model:{"error": "GatedRepoError", "message": "401"}', ""),
+            "give a token that may read it",
+        ),
+        (
+            Completed(0, 'llmfleet-hub-model:{"error": "ModuleNotFoundError", "message": "x"}', ""),
+            "install huggingface_hub into that environment",
+        ),
+        (
+            Completed(0, 'llmfleet-hub-model:{"error": "ConnectError", "message": "x"}', ""),
+            "check the option endpoint",
+        ),
+    ],
+)
+def test_what_went_wrong_is_said(
+    done: Completed, words: str, wanted: Download, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering(monkeypatch, done)
+    with pytest.raises(CondaModuleError) as error:
+        download(wanted)
+    assert words in str(error.value)
+    assert "hf_secret" not in str(error.value)
