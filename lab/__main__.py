@@ -29,7 +29,7 @@ def _status(options: argparse.Namespace) -> int:
     for name in options.part or build.PARTS:
         current = build.load(name).is_current()
         stale += not current
-        print(f"{name:14}{'current' if current else 'to be built'}")
+        print(f"{name:17}{'current' if current else 'to be built'}")
     return 1 if stale else 0
 
 

@@ -23,6 +23,7 @@ _MODULES = {
     "channel": "lab.channel",
     "installer": "lab.installer",
     "wheelhouse": "lab.wheelhouse",
+    "full-wheelhouse": "lab.full_wheelhouse",
     "model": "lab.model",
     "images": "lab.hosts",
     "host-debian11": "lab.host_debian11",
@@ -31,8 +32,8 @@ _MODULES = {
 PARTS: tuple[str, ...] = tuple(_MODULES)
 """Names of the parts, each after those it needs."""
 
-OPTIONAL_PARTS: tuple[str, ...] = ("images", "host-debian11")
-"""Parts that need a Docker engine and are therefore built only when named."""
+OPTIONAL_PARTS: tuple[str, ...] = ("full-wheelhouse", "images", "host-debian11")
+"""Parts that are large or need a Docker engine and are therefore built only when named."""
 
 
 class Part(Protocol):

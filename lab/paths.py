@@ -44,6 +44,11 @@ def wheels_dir() -> Path:
     return site_dir() / "wheels"
 
 
+def full_wheels_dir() -> Path:
+    """Return the flat folder of the wheels of the heaviest profiles."""
+    return site_dir() / "wheels-full"
+
+
 def simple_dir() -> Path:
     """Return the PEP 503 index over the wheels."""
     return site_dir() / "simple"
@@ -75,6 +80,7 @@ NAMES = {
     "channel": channel_dir,
     "installers": installers_dir,
     "wheels": wheels_dir,
+    "full-wheels": full_wheels_dir,
     "simple": simple_dir,
     "models": models_dir,
     "images": images_dir,

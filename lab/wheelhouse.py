@@ -12,16 +12,13 @@ take gigabytes of CUDA packages with it and is never downloaded here.
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from packaging.utils import canonicalize_name, parse_wheel_filename
-
 from lab import cache, paths, simple_index
 from lab.errors import LabError
+from lab.wheel_downloads import Pin, pin_of, pip_download, read_pins, rounds
 
 NAME = "wheelhouse"
 
@@ -34,9 +31,6 @@ TORCH_INDEX = "LLMFLEET_TORCH_INDEX"
 _DATA = Path(__file__).parent / "data"
 _MORE = _DATA / "wheelhouse-more.txt"
 
-Pin = tuple[str, str]
-"""Normalized name (PEP 503) and version of one wheel."""
-
 
 def constraints_file() -> Path:
     """Return the full list of the LLM stack's versions, which pip takes as constraints."""
@@ -45,18 +39,12 @@ def constraints_file() -> Path:
 
 def pins() -> list[Pin]:
     """Return what the wheelhouse holds: the stack and the small packages, each pin once."""
-    found: dict[Pin, None] = {}
-    for listing in (constraints_file(), _MORE):
-        for line in listing.read_text(encoding="utf-8").splitlines():
-            name, _, version = line.partition("#")[0].strip().partition("==")
-            if version:
-                found[(canonicalize_name(name), version)] = None
-    return list(found)
+    return read_pins(constraints_file(), _MORE)
 
 
 def key() -> str:
     """Return the content key of the wheelhouse."""
-    sources = cache.source_files("wheelhouse.py", "simple_index.py")
+    sources = cache.source_files("wheelhouse.py", "wheel_downloads.py", "simple_index.py")
     return cache.content_key(*sources, constraints_file(), _MORE)
 
 
@@ -92,25 +80,6 @@ def build(progress: Callable[[str], None]) -> None:
         simple_index.write_index(wheels, work, base=f"../../{paths.wheels_dir().name}/")
 
 
-def pin_of(wheel: Path) -> Pin:
-    """Return the pin that a wheel's file name stands for."""
-    name, version, _, _ = parse_wheel_filename(wheel.name)
-    return name, str(version)
-
-
-def rounds(wanted: Iterable[Pin]) -> list[list[Pin]]:
-    """Split pins so that no round names a project twice: pip refuses that in one run."""
-    result: list[dict[str, Pin]] = []
-    for pin in wanted:
-        for one in result:
-            if pin[0] not in one:
-                one[pin[0]] = pin
-                break
-        else:
-            result.append({pin[0]: pin})
-    return [list(one.values()) for one in result]
-
-
 def _keep(wanted: list[Pin], folder: Path, work: Path) -> set[Pin]:
     """Link the wheels of an older wheelhouse that are still wanted."""
     kept = set()
@@ -135,22 +104,13 @@ def _download(missing: list[Pin], target: Path, progress: Callable[[str], None])
 
 
 def _pip_download(run: list[Pin], target: Path) -> None:
-    index = os.environ.get(TORCH_INDEX)
-    of_torch = run[0][0] == "torch"
-    command = [
-        sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
-        "--python-version", PYTHON, "--implementation", "cp", "--dest", str(target),
-        *(["--index-url", index] if of_torch and index else []),
-        *(f"{name}=={version}" for name, version in run),
-    ]  # fmt: skip
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    if answer.returncode:
-        said = [line for line in answer.stderr.splitlines() if "WARNING" not in line]
-        hint = (
-            f"; set ${TORCH_INDEX} to PyTorch's index for CPUs, or put the wheel where pip's own "
-            "configuration finds it"
-        )
+    if run[0][0] != "torch":
+        pip_download(run, target, python=PYTHON)
+        return
+    try:
+        pip_download(run, target, python=PYTHON, index=os.environ.get(TORCH_INDEX))
+    except LabError as error:
         raise LabError(
-            f"pip could not download {', '.join('=='.join(pin) for pin in run[:3])}"
-            f"{' ...' if len(run) > 3 else ''}: {' / '.join(said[-4:])}{hint if of_torch else ''}"
-        )
+            f"{error}; set ${TORCH_INDEX} to PyTorch's index for CPUs, or put the wheel where pip's "
+            "own configuration finds it"
+        ) from error

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from lab import build, paths, simple_index, wheelhouse, wheels
+from lab import build, paths, simple_index, wheel_downloads, wheelhouse, wheels
 from lab.errors import LabError
 from lab.mirror import Mirror
 
@@ -129,7 +129,7 @@ def test_some_projects_have_several_versions():
 
 def test_rounds_name_a_project_once_and_lose_nothing():
     pins = wheelhouse.pins()
-    rounds = wheelhouse.rounds(pins)
+    rounds = wheel_downloads.rounds(pins)
     assert sorted(pin for one in rounds for pin in one) == sorted(pins)
     for one in rounds:
         assert len({name for name, _ in one}) == len(one)
@@ -139,7 +139,7 @@ def test_rounds_name_a_project_once_and_lose_nothing():
 
 
 def test_the_folder_holds_exactly_the_pins(site):
-    found = {wheelhouse.pin_of(wheel) for wheel in paths.wheels_dir().glob("*.whl")}
+    found = {wheel_downloads.pin_of(wheel) for wheel in paths.wheels_dir().glob("*.whl")}
     assert found == set(wheelhouse.pins())
 
 
@@ -158,7 +158,7 @@ def test_every_requirement_of_the_stack_is_met_inside_it(site):
             stack[name] = Version(version)
     unmet = []
     for wheel in paths.wheels_dir().glob("*.whl"):
-        name, version = wheelhouse.pin_of(wheel)
+        name, version = wheel_downloads.pin_of(wheel)
         if stack.get(name) != Version(version):
             continue
         message = HeaderParser().parsestr(simple_index.metadata(wheel).decode())
@@ -182,7 +182,7 @@ def test_the_index_has_every_wheel_with_its_hash(site):
             url, _, fragment = link.partition("#")
             wheel = (page.parent / urllib.parse.unquote(url)).resolve()
             assert wheel.name == text
-            assert wheelhouse.pin_of(wheel)[0] == name
+            assert wheel_downloads.pin_of(wheel)[0] == name
             assert fragment == f"sha256={simple_index.sha256(wheel)}"
             seen.add(wheel.name)
     assert seen == {wheel.name for wheel in paths.wheels_dir().glob("*.whl")}
@@ -317,7 +317,7 @@ def test_the_torch_index_is_used_for_torch_alone(monkeypatch, tmp_path):
         commands.append(command)
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(wheelhouse.subprocess, "run", note)
+    monkeypatch.setattr(wheel_downloads.subprocess, "run", note)
     monkeypatch.setenv(wheelhouse.TORCH_INDEX, "https://index.invalid/cpu")
     wheelhouse._pip_download([("torch", "2.13.0+cpu")], tmp_path)
     wheelhouse._pip_download([("six", "1.17.0")], tmp_path)
