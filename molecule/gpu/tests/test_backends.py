@@ -1,7 +1,8 @@
-"""The build of torch for each host, against a table that was written by hand from what NVIDIA's drivers can run.
+"""The build of torch for each host, against a table written by hand from what NVIDIA's drivers can run.
 
-Drivers before 525 run no wheel. The wheels for CUDA 13 need driver 580 and compute capability 7.5; those for CUDA 12.6
-end at torch 2.14 and have no kernels for Blackwell; those for CUDA 12.8 end at torch 2.11 and need driver 570.
+Drivers before 525 run no wheel. The wheels for CUDA 13 need driver 580 and compute capability 7.5; those for
+CUDA 12.6 end at torch 2.14 and have no kernels for Blackwell; those for CUDA 12.8 end at torch 2.11 and need
+driver 570.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ INDEX = "https://torch.example.org/whl"
 
 @dataclass(frozen=True)
 class Fits:
-    """The name of the index (pypi: pip's own), and the releases of torch just inside and outside of its bound."""
+    """The index (pypi: pip's own), and the releases of torch just inside and outside of its bound."""
 
     backend: str
     inside: str
