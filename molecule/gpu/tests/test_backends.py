@@ -53,10 +53,11 @@ REFUSED = {
     "gpu-mixed": ["kernels for compute capability 7.0 to 10.0"],
     "gpu-reboot": ["reboot the host first"],
     "gpu-lost": ["compute capability of the GPUs is not known", "Unable to determine the device"],
+    "gpu-hangs": ["nvidia-smi failed: it did not answer within 3 seconds"],
     "gpu-no-driver": ["no NVIDIA driver is loaded", "Install NVIDIA driver 580 or newer"],
 }
 # A driver is named only where another one would help.
-NO_DRIVER_HELPS = ["gpu-mixed", "gpu-reboot", "gpu-lost"]
+NO_DRIVER_HELPS = ["gpu-mixed", "gpu-reboot", "gpu-lost", "gpu-hangs"]
 DRIVERS = {
     "515": "515.105.01",
     "535": "535.183.01",
