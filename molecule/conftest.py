@@ -35,6 +35,12 @@ def ada(host: Any) -> Person:
 
 
 @pytest.fixture
+def ben(host: Any) -> Person:
+    """The other ordinary user of the lab's images."""
+    return Person("ben", host)
+
+
+@pytest.fixture
 def version_of(ada: Person) -> Callable[[str], str]:
     """The version of an importable package in the environment llm, as it says itself."""
     return lambda package: ada.python(f"import {package}; print({package}.__version__)")

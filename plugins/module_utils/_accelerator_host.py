@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._accelerator_backend import (
     AMD,
@@ -68,10 +69,10 @@ class Files:
         return sorted(found, key=lambda name: (int(name) if name.isdigit() else 0, name))
 
 
-def run_tool(argv: Sequence[str]) -> Completed | None:
-    """Run a tool to its end; None when it is not there."""
+def run_tool(argv: Sequence[str], timeout: float = TOOL_TIMEOUT) -> Completed | None:
+    """Run a tool to its end, or for ``timeout`` seconds; None when it is not there."""
     try:
-        return run(argv, timeout=TOOL_TIMEOUT)
+        return run(argv, timeout=timeout)
     except OSError:
         return None
 
@@ -85,14 +86,21 @@ def _first(runner: Runner, programs: Sequence[str], options: Sequence[str]) -> C
 
 
 def observe_accelerator(
-    host: HostReadings, files: Files | None = None, runner: Runner = run_tool
+    host: HostReadings,
+    files: Files | None = None,
+    runner: Runner | None = None,
+    timeout: float = TOOL_TIMEOUT,
 ) -> AcceleratorFacts:
-    """What the host says about its accelerator; an NVIDIA GPU counts before one of AMD."""
+    """What the host says about its accelerator; an NVIDIA GPU counts before one of AMD.
+
+    ``timeout`` is the seconds that each of the vendors' tools may take.
+    """
     files = files or Files()
+    runner = runner or partial(run_tool, timeout=timeout)
     if host.system == "Darwin":
         return _apple(host, runner)
     return (
-        _nvidia(host, files, runner)
+        _nvidia(host, files, runner, timeout)
         or _amd(host, files, runner)
         or AcceleratorFacts(host.system, host.machine, glibc=host.glibc)
     )
@@ -101,12 +109,14 @@ def observe_accelerator(
 # -- NVIDIA ---------------------------------------------------------------------------------------
 
 
-def _nvidia(host: HostReadings, files: Files, runner: Runner) -> AcceleratorFacts | None:
+def _nvidia(
+    host: HostReadings, files: Files, runner: Runner, timeout: float
+) -> AcceleratorFacts | None:
     driver = files.read("/sys/module/nvidia/version") or _version_in(
         files.read("/proc/driver/nvidia/version") or ""
     )
     present = bool(driver) or _has_nvidia_card(files)
-    gpus, problem, mismatch, told = _ask_nvidia_smi(runner)
+    gpus, problem, mismatch, told = _ask_nvidia_smi(runner, timeout)
     if not present and not gpus and not mismatch:
         return None
     return AcceleratorFacts(
@@ -141,7 +151,7 @@ def _query(runner: Runner, fields: str) -> Completed | None:
     return _first(runner, _NVIDIA_SMI, [f"--query-gpu={fields}", "--format=csv,noheader,nounits"])
 
 
-def _ask_nvidia_smi(runner: Runner) -> tuple[tuple[Gpu, ...], str, bool, str]:
+def _ask_nvidia_smi(runner: Runner, timeout: float) -> tuple[tuple[Gpu, ...], str, bool, str]:
     """GPUs, what is wrong, whether driver and library differ, and the driver's version."""
     fields = _FIELDS + ",compute_cap"
     done = _query(runner, fields)
@@ -155,7 +165,7 @@ def _ask_nvidia_smi(runner: Runner) -> tuple[tuple[Gpu, ...], str, bool, str]:
         return (*_parse_nvidia_smi(done.stdout, fields.count(",")),)
     said = " ".join((done.stdout + " " + done.stderr).split())
     if done.timed_out:
-        said = f"it did not answer within {TOOL_TIMEOUT} seconds"
+        said = f"it did not answer within {timeout:g} seconds"
     return (), f"nvidia-smi failed: {said}", _MISMATCH in said.lower(), ""
 
 

@@ -39,7 +39,13 @@ attributes:
     support: full
     platforms: posix
     description: Target systems on which the module works.
-options: {}
+options:
+  timeout:
+    description:
+      - Seconds that each tool of a vendor's may take. C(nvidia-smi) is slow where no persistence daemon
+        runs, and hangs where a GPU has gone from the bus; RV(problem) says so then.
+    type: int
+    default: 60
 seealso:
   - module: llmfleet.conda.conda_info
   - module: llmfleet.conda.llm_check
@@ -49,6 +55,10 @@ EXAMPLES = r"""
 - name: What can this host compute on?
   llmfleet.conda.accelerator_info:
   register: accelerator
+
+- name: Do not wait long for a GPU that hangs
+  llmfleet.conda.accelerator_info:
+    timeout: 20
 
 - name: Only hosts that PyTorch supports go on
   ansible.builtin.assert:
@@ -191,6 +201,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._accelerator_backen
     choose_backend,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._accelerator_host import (
+    TOOL_TIMEOUT,
     observe_accelerator,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_host import read_host
@@ -215,13 +226,17 @@ def result_of(facts: AcceleratorFacts) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={"timeout": {"type": "int", "default": TOOL_TIMEOUT}},
+        supports_check_mode=True,
+    )
     try:
         host = read_host("/")
     except OSError as error:
         module.fail_json(msg=f"The host's root file system cannot be read: {error.strerror}.")
     else:
-        module.exit_json(**result_of(observe_accelerator(host)))
+        facts = observe_accelerator(host, timeout=module.params["timeout"])
+        module.exit_json(**result_of(facts))
 
 
 if __name__ == "__main__":

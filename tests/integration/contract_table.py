@@ -507,6 +507,7 @@ READING = (
         gather=["environments", "packages"],
     ),
     reads("this host", "accelerator_info", given="nothing"),
+    reads("this host, in a hurry", "accelerator_info", given="nothing", timeout=5),
     reads("an environment", "llm_check", given="python", prefix="{env}", imports={"six": ""}),
     reads(
         "an environment of an installation",

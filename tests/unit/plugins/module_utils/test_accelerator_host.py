@@ -217,3 +217,15 @@ def test_tools_that_are_not_there(tmp_path: Path) -> None:
     done = run_tool(["/bin/sh", "-c", "echo here"])
     assert done is not None
     assert done.stdout == "here\n"
+
+
+def test_a_tool_that_hangs_is_ended_and_said(tmp_path: Path) -> None:
+    put(tmp_path, sys__module__nvidia__version="580.95.05\n")
+    done = run_tool(["/bin/sh", "-c", "exec sleep 60"], timeout=0.2)
+    assert done is not None
+    assert done.timed_out
+    facts = observe_accelerator(LINUX, Files(str(tmp_path)), Tools(nvidia_smi=done), timeout=7)
+    assert facts.problem == "nvidia-smi failed: it did not answer within 7 seconds"
+    refused = choose_backend(facts)
+    assert not refused.supported
+    assert "did not answer within 7 seconds" in refused.reason
