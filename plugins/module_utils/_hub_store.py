@@ -41,8 +41,7 @@ class Source:
     def commit(self) -> str:
         """A name for this state of the directory, of the form of a commit; no content is read for it."""
         lines = [f"{name}\0{size}\0{time}\n" for name, (size, time) in sorted(self.files.items())]
-        # Not for security: it has to have the forty digits of a commit.
-        return hashlib.new("sha1", "".join(lines).encode()).hexdigest()
+        return _sha1("".join(lines).encode()).hexdigest()
 
 
 def read_source(path: str, choice: Choice) -> Source:
@@ -109,7 +108,7 @@ def import_source(cached: CachedModel, source: Source, commit: str) -> None:
 def _copy(path: str, cached: CachedModel) -> tuple[str, int]:
     """Copy a file to the blob that has git's name for its content; that name and the size in bytes."""
     size = os.stat(path).st_size
-    digest = hashlib.new("sha1", b"blob %d\0" % size)
+    digest = _sha1(b"blob %d\0" % size)
     descriptor, temporary = tempfile.mkstemp(
         dir=os.path.dirname(cached.blob("any")), prefix=".llmfleet-"
     )
@@ -130,6 +129,11 @@ def _copy(path: str, cached: CachedModel) -> tuple[str, int]:
         os.unlink(temporary)
         raise
     return digest.hexdigest(), size
+
+
+def _sha1(data: bytes) -> hashlib._Hash:
+    """Names as git makes them, forty digits long; nothing relies on them for security."""
+    return hashlib.new("sha1", data, usedforsecurity=False)
 
 
 def _umask() -> int:

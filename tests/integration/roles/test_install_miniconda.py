@@ -118,6 +118,47 @@ def test_a_mirror_without_the_channel_is_not_written(
     assert condarc.read_text() == before
 
 
+def refusal_of(home: Path, channel: str) -> str:
+    """The name of the real conda's error, for a person who logs in and searches a channel by hand."""
+    command = f"conda activate base && conda search --json --override-channels -c {channel} six"
+    said = subprocess.run(
+        ["bash", "-lc", command],
+        env={"HOME": str(home), "PATH": os.defpath},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return str(json.loads(said.stdout).get("exception_name", ""))
+
+
+def test_refused_channels_are_turned_away_by_conda_until_they_are_accepted(
+    installed: Run, own: FleetHost, home: Path, published_site: Mirror
+) -> None:
+    channel = f"{published_site.url}/pkgs/main"
+    condarc = {"default_channels": [channel]}
+    refuse = {
+        "install_miniconda_tos": "refuse",
+        "install_miniconda_reject_tos": [channel],
+        "install_miniconda_condarc": condarc,
+    }
+    changed = [play(own, *words, **refuse).changed for words in (("--check",), (), ())]
+    assert changed == [1, 1, 0]
+    root = home / "miniconda3" / "conda-meta" / "tos"
+    (record,) = root.rglob("*.json")
+    assert json.loads(record.read_text())["tos_accepted"] is False
+    assert channel in (home / "miniconda3" / ".condarc").read_text()
+    assert refusal_of(home, "defaults") == "ChannelNotAllowed"
+    assert refusal_of(home, channel) == "ChannelNotAllowed"
+    assert refusal_of(home, "lab") == ""
+
+    accept = {"install_miniconda_tos": "accept", "install_miniconda_accept_tos": [channel]}
+    changed = [play(own, **accept, install_miniconda_condarc=condarc).changed for _ in range(2)]
+    assert changed == [1, 0]
+    assert json.loads(record.read_text())["tos_accepted"] is True
+    assert refusal_of(home, "defaults") not in ("ChannelNotAllowed", "ChannelDenied")
+    assert "list_channels" not in (home / "miniconda3" / ".condarc").read_text()
+
+
 def test_all_of_it_is_removed(installed: Run, own: FleetHost, home: Path) -> None:
     (home / ".profile").write_text("umask 022\n" + (home / ".profile").read_text())
     removed = play(own, install_miniconda_state="absent")
