@@ -13,7 +13,7 @@ RUN_TESTS := $(BIN)/python -m scripts.run_tests
 SCENARIO ?= default
 ARGS ?=
 
-.PHONY: help venv demo test lint sanity unit units lab-tests integration newest controllers molecule lab build-collection catalogue constraints changelog clean
+.PHONY: help venv demo test test-full lint sanity unit units lab-tests integration newest controllers molecule lab build-collection catalogue constraints changelog clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ demo: venv ## build the lab, run playbooks/site.yml twice on this machine inside
 
 test: venv ## every test: linters, unit, lab, integration, other Pythons and ansible-cores, Molecule
 	@$(RUN_TESTS)
+
+test-full: venv ## `make test` and the scenario with TensorFlow, the training libraries and the web frameworks
+	@$(RUN_TESTS) --full
 
 lint: venv ## linters and text rules only
 	@$(RUN_TESTS) lint

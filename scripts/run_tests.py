@@ -1,9 +1,10 @@
-"""Runs the tests: `python -m scripts.run_tests [STEP...] [--scenario NAME] [-- PYTEST ARGUMENTS]`.
+"""Runs the tests: `python -m scripts.run_tests [STEP...] [--full] [--scenario NAME] [-- PYTEST ARGUMENTS]`.
 
 Steps: lint, unit, units, lab, integration, newest, controllers, molecule; all of them when none is
-named. Everything that a tool says is in build/logs. The last lines say what could not be run and
-why, then a table, then `N passed, N failed, N skipped`. The exit code is 0 only if nothing failed
-and every step that could run executed at least one test.
+named. With --full, molecule runs the scenarios that it otherwise leaves out, too. Everything that a
+tool says is in build/logs. The last lines say what could not be run and why, then a table, then
+`N passed, N failed, N skipped`. The exit code is 0 only if nothing failed and every step that could
+run executed at least one test.
 """
 
 from __future__ import annotations
@@ -125,12 +126,16 @@ def parse(arguments: Sequence[str]) -> tuple[list[str], steps.Options]:
     parser = argparse.ArgumentParser(prog="run_tests", description="Runs the tests.")
     parser.add_argument("step", nargs="*", help=f"any of: {', '.join(steps.STEPS)} (default: all)")
     parser.add_argument("--scenario", action="append", default=[], help="a Molecule scenario")
+    long = ", ".join(steps.FULL_SCENARIOS)
+    parser.add_argument("--full", action="store_true", help=f"the scenarios {long} as well")
     options = parser.parse_args(words)
     unknown = sorted(set(options.step) - set(steps.STEPS))
     if unknown:
         parser.error(f"unknown step {', '.join(unknown)}; known: {', '.join(steps.STEPS)}")
     chosen = [name for name in steps.STEPS if not options.step or name in options.step]
-    return chosen, steps.Options(scenarios=options.scenario, pytest_arguments=extra)
+    return chosen, steps.Options(
+        scenarios=options.scenario, full=options.full, pytest_arguments=extra
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

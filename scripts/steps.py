@@ -25,6 +25,10 @@ SUITE_SECONDS = 2400
 SCENARIO_SECONDS = 2400
 LAB_SECONDS = 1800
 
+# The scenarios that `make test` leaves out because of what they download and install, and the parts of
+# the lab that each needs beside the usual ones.
+FULL_SCENARIOS: Mapping[str, tuple[str, ...]] = {"full": ("full-wheelhouse",)}
+
 
 class CannotRun(Exception):
     """A step cannot run on this machine; the text says why and what would help."""
@@ -35,6 +39,7 @@ class Options:
     """Choices from the command line."""
 
     scenarios: list[str] = field(default_factory=list)
+    full: bool = False
     pytest_arguments: list[str] = field(default_factory=list)
 
 
@@ -253,11 +258,28 @@ def scenarios() -> list[str]:
     return sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
 
 
+def chosen_scenarios(options: Options) -> list[str]:
+    """Those that were named; else all, without the ones that only a full run has."""
+    return options.scenarios or [
+        name for name in scenarios() if options.full or name not in FULL_SCENARIOS
+    ]
+
+
+def left_out(options: Options) -> list[str]:
+    """What to tell about the scenarios that only a full run has, a line each."""
+    if options.scenarios or options.full:
+        return []
+    return [
+        f"left out: scenario {name}; run it with: make test-full, or make molecule SCENARIO={name}"
+        for name in FULL_SCENARIOS
+    ]
+
+
 def molecule(options: Options) -> Tally:
     """the roles and playbooks on Docker hosts: check, converge, idempotence, check, verify."""
     tally = Tally()
     rows: list[Scenario] = []
-    chosen = options.scenarios or scenarios()
+    chosen = chosen_scenarios(options)
     unknown = sorted(set(chosen) - set(scenarios()))
     if unknown:
         tally.fail(
@@ -269,10 +291,12 @@ def molecule(options: Options) -> Tally:
         raise CannotRun(reason)
     try:
         _build_lab()
-        _build_lab(["images"])
+        _build_lab(["images", *_full_parts(chosen)])
     except LabFailed as error:
         tally.fail(str(error))
         return tally
+    for line in left_out(options):
+        say(style(f"  {line}", "yellow"))
     try:
         with molecule_lab.serving() as variables:
             for name in chosen:
@@ -281,8 +305,12 @@ def molecule(options: Options) -> Tally:
                 rows.append(row)
     except LabError as error:
         tally.fail(f"the lab could not be served to the hosts: {error}")
-    tally.details = table(rows)
+    tally.details = [*table(rows), *left_out(options)]
     return tally
+
+
+def _full_parts(chosen: Sequence[str]) -> list[str]:
+    return [part for name in chosen for part in FULL_SCENARIOS.get(name, ())]
 
 
 def _scenario(name: str, options: Options, variables: Mapping[str, str]) -> tuple[Tally, Scenario]:
