@@ -114,7 +114,7 @@ def test_the_host_is_what_its_name_says_and_was_only_looked_at(host: Any) -> Non
     driver, _, changed = host.check_output(
         "cat /sys/module/nvidia/version 2>/dev/null || echo none;"
         " find / -xdev -newer /var/lib/gpu-prepared -not -type d"
-        " -not -path '/tmp/*' -not -path '/root/.ansible/*'"
+        " -not -path '/tmp/*' -not -path '*/.ansible/*'"
     ).partition("\n")
     number = name.rpartition("-")[2]
     assert driver == DRIVERS.get(number, driver)
