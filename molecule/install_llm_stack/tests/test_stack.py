@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 testinfra_hosts = ["docker://stack-debian12", "docker://stack-debian13"]
 
 PREFIX = "/opt/miniconda3"
@@ -50,10 +48,15 @@ def test_each_host_used_the_installer_of_its_inventory(host: Any) -> None:
     assert set(said.split()) == {expected}
 
 
-@pytest.mark.parametrize("package", ["tqdm", "huggingface_hub"])
-def test_an_ordinary_user_finds_modules_compiled(host: Any, package: str) -> None:
+def test_an_ordinary_user_finds_every_module_compiled(host: Any) -> None:
     """Whoever may not write there would compile them at every start."""
-    assert host.check_output(f"find {SITE}/{package} -name '__init__.cpython-311.pyc'") != ""
+    packages = f"{SITE}/tqdm {SITE}/huggingface_hub"
+    modules, compiled = (
+        int(host.check_output(f"find {packages} -name '{pattern}' | wc -l"))
+        for pattern in ("*.py", "*.cpython-311.pyc")
+    )
+    assert modules > 50
+    assert compiled == modules
 
 
 def test_activation_sets_the_variables_of_the_inventory(ada: Any) -> None:
