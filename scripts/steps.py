@@ -274,7 +274,7 @@ def molecule(options: Options) -> Tally:
         tally.fail(str(error))
         return tally
     try:
-        with molecule_lab.serving() as variables:
+        with molecule_lab.serving(chosen) as variables:
             for name in chosen:
                 counts, row = _scenario(name, options, variables)
                 tally.add(counts)
