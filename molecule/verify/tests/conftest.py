@@ -18,9 +18,10 @@ from scripts.run_playbook import exit_code, report, run
 SCENARIO = Path(__file__).resolve().parents[1]
 CALLBACKS = ROOT / "scripts" / "callbacks"
 
-# Every file of the host but those of the kernel and of Ansible's own work: kind, owner, mode, size, time.
+# Every file of the host but those of the kernel and of the home in which Ansible works: kind, owner,
+# mode, size, time.
 LISTING = r"""
-find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /run -o -path /root/.ansible \
+find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /run \
   -o -path /srv/llmfleet-lab \) -prune -o -path /root -prune -o -printf '%p %y %U %m %s %T@ %l\n' | sort
 find /opt/miniconda3 -type f -print0 2>/dev/null | sort -z | xargs -0r sha256sum
 """
