@@ -185,22 +185,24 @@ def stop(progress: Progress = print) -> bool:
     return True
 
 
-def gateway() -> str:
+def gateway(network: str = "bridge") -> str:
     """Return the IPv4 address at which containers reach servers on this machine.
 
-    It is this machine's end of Docker's default bridge; a server must listen on it, for instance
-    on 0.0.0.0.
+    It is this machine's end of the network, by default that of Docker's default bridge; a server
+    must listen on it, for instance on 0.0.0.0.
 
     Raises:
         LabError: no engine answers, or its bridge is not on this machine.
     """
     answer = subprocess.run(
-        ["docker", "network", "inspect", "bridge"], capture_output=True, text=True, check=False
+        ["docker", "network", "inspect", network], capture_output=True, text=True, check=False
     )
     if answer.returncode:
-        raise LabError(f"no Docker engine with a bridge network: {answer.stderr.strip()}")
-    network = json.loads(answer.stdout)[0]
-    name = network.get("Options", {}).get("com.docker.network.bridge.name", "docker0")
+        raise LabError(f"no Docker engine with a network {network!r}: {answer.stderr.strip()}")
+    facts = json.loads(answer.stdout)[0]
+    # a bridge without a name of its own is called by the first digits of the network's number
+    own = "docker0" if network == "bridge" else f"br-{facts['Id'][:12]}"
+    name = facts.get("Options", {}).get("com.docker.network.bridge.name", own)
     address = _interface_address(name)
     if address is None:
         raise LabError(

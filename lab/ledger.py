@@ -13,8 +13,9 @@ _PATIENCE = 1.0
 
 @dataclass
 class Request:
-    """One request: ``bytes`` are those of the body that were handed to the socket so far."""
+    """One request; ``client`` is an address, ``bytes`` are those of the body handed to the socket so far."""
 
+    client: str
     method: str
     path: str
     range: str | None

@@ -87,7 +87,8 @@ class Mirror:
         return self._server.ledger.counts()
 
     def log(self) -> list[dict[str, Any]]:
-        """Every request since the last ``reset``: method, path, status, bytes, range, agent."""
+        """Every request since the last ``reset``: client, method, path, status, bytes,
+        range, agent."""
         return self._server.ledger.log()
 
     def reset(self) -> None:

@@ -144,6 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _dispatch(self) -> None:
         path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
         self._request = Request(
+            client=self.client_address[0],
             method=self.command,
             path=path,
             range=self.headers.get("Range"),

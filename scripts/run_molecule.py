@@ -27,7 +27,7 @@ def main() -> int:
     options = parser.parse_args()
     argv = [VENV_BIN / "molecule", options.command, "--scenario-name", options.scenario]
     try:
-        with serving() as variables:
+        with serving([options.scenario]) as variables:
             return subprocess.run(
                 [*map(str, argv), *options.rest],
                 cwd=ROOT,

@@ -298,7 +298,7 @@ def molecule(options: Options) -> Tally:
     for line in left_out(options):
         say(style(f"  {line}", "yellow"))
     try:
-        with molecule_lab.serving() as variables:
+        with molecule_lab.serving(chosen) as variables:
             for name in chosen:
                 counts, row = _scenario(name, options, variables)
                 tally.add(counts)

@@ -13,6 +13,11 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_regist
     forget_environments,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._glibc import (
+    host_glibc,
+    needed_by_installer,
+    refuse_old_glibc,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import (
     Access,
     AccessManager,
@@ -82,6 +87,8 @@ class InstallationManager:
         request = self.request
         observed = observe_installation(request.prefix, request.repair)
         todo = plan_installation(request, observed, *host_platform())
+        if todo.action in ("install", "reinstall"):
+            self._refuse_old_host()
         before = self._describe(observed)
         if not todo and (self.check_mode or observed.interrupted is None):
             return InstallationOutcome(False, todo, before, before, observed)
@@ -97,6 +104,15 @@ class InstallationManager:
             timeout=request.timeout,
         ):
             return self._run_locked()
+
+    def _refuse_old_host(self) -> None:
+        request = self.request
+        needed = request.minimum_glibc or needed_by_installer(
+            request.distribution, self._expected_version(), *host_platform()
+        )
+        refuse_old_glibc(
+            host_glibc(), needed, prefix=request.prefix, option=bool(request.minimum_glibc)
+        )
 
     def _run_locked(self) -> InstallationOutcome:
         # Observed and planned anew: another run may have done the work while this one waited for the lock.

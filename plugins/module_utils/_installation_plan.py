@@ -58,6 +58,7 @@ class InstallationRequest:
     channels: Sequence[str] = ()
     repair: bool = True
     remove_environments: bool = False
+    minimum_glibc: str | None = None
     timeout: float = 3600
     access: Access = field(default_factory=Access)
 

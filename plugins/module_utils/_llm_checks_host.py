@@ -13,6 +13,7 @@ import os
 import platform
 from dataclasses import dataclass
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._glibc import host_glibc
 from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import (
     Finding,
     Request,
@@ -65,15 +66,6 @@ class HostReadings:
         return CONDA_PLATFORMS.get((self.system, self.machine))
 
 
-def _glibc_version() -> str | None:
-    """Version of the GNU C library (confstr(3), _CS_GNU_LIBC_VERSION), None without one."""
-    try:
-        words = (os.confstr("CS_GNU_LIBC_VERSION") or "").split()
-    except (ValueError, OSError):
-        return None
-    return words[1] if len(words) == 2 and words[0] == "glibc" else None
-
-
 def existing_ancestor(path: str) -> str:
     """``path``, or the nearest directory above it that exists."""
     while not os.path.exists(path) and path != os.path.dirname(path):
@@ -110,7 +102,7 @@ def read_host(prefix: str) -> HostReadings:
     return HostReadings(
         system=platform.system(),
         machine=platform.machine(),
-        glibc=_glibc_version(),
+        glibc=host_glibc(),
         disk_path=path,
         disk_free=disk.f_bavail * disk.f_frsize,
         # btrfs and some network file systems make inodes as they need them and say 0 of 0.

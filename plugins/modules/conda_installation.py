@@ -124,6 +124,13 @@ options:
     description: Let O(state=absent) remove an installation that still holds environments, and them with it.
     type: bool
     default: false
+  minimum_glibc:
+    description:
+      - Version of the GNU C library that a Linux host must have for a new installation, like V(2.28). One
+        with an older version is refused before anything is fetched.
+      - Without it, what the published installers need is known for the newer versions of Miniconda; every
+        other installer is left to find out for itself.
+    type: str
   timeout:
     description: Seconds that the installer, one run of conda, or the wait for a lock may take.
     type: int
@@ -158,6 +165,7 @@ EXAMPLES = r"""
     prefix: /opt/miniconda3
     installer_url: https://mirror.example.org/Site-1.0-Linux-x86_64.sh
     checksum: sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+    minimum_glibc: "2.28"
 
 - name: From a file of the controller, for hosts without a network
   llmfleet.conda.conda_installation:
@@ -290,6 +298,7 @@ ARGUMENT_SPEC = {
     "channels": {"type": "list", "elements": "str", "default": []},
     "repair": {"type": "bool", "default": True},
     "remove_environments": {"type": "bool", "default": False},
+    "minimum_glibc": {"type": "str"},
     "timeout": {"type": "int", "default": 3600},
 }
 

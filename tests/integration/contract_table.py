@@ -456,6 +456,10 @@ CONDA_INSTALLATION = (
         checksum="{checksum}",
         timeout=600,
     ),
+    installation("on a new host", given="nothing", minimum_glibc="2.17", **INSTALLER),
+    installation(
+        "on an old host", given="nothing", minimum_glibc="99.0", **INSTALLER, expect=FAILS
+    ),
     installation("half made", given="nothing", but=(("write", "own/pkgs/urls", ""),), **INSTALLER),
     installation(
         "where a stranger lives", given="stranger", prefix="{env}", **INSTALLER, expect=FAILS

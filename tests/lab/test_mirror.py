@@ -245,6 +245,7 @@ def test_the_log_tells_requests_apart(mirror):
     get(mirror, "/data.bin", Range="bytes=0-9", User_Agent="test/1")
     assert mirror.log() == [
         {
+            "client": "127.0.0.1",
             "method": "GET",
             "path": "/data.bin",
             "range": "bytes=0-9",

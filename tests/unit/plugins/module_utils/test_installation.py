@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._glibc import host_glibc
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation import (
     InstallationManager,
     InstallationOutcome,
@@ -149,6 +150,24 @@ def test_an_installer_that_is_not_there(place: Place) -> None:
     with pytest.raises(CondaModuleError, match="option installer_path cannot be read"):
         place.run(installer_path=str(place.path / "no.sh"))
     assert snapshot(place.path) == before
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_host_that_is_too_old_is_refused_before_anything_happens(
+    place: Place, check: bool
+) -> None:
+    before = snapshot(place.path)
+    with pytest.raises(CondaModuleError) as error:
+        place.run(check=check, minimum_glibc="99.1")
+    assert f"has glibc {host_glibc()}, and the installer needs glibc 99.1" in str(error.value)
+    assert "Nothing was changed" in str(error.value)
+    assert snapshot(place.path) == before
+
+
+def test_an_installation_that_is_there_is_not_asked_for_its_libraries(place: Place) -> None:
+    place.run()
+    assert not place.run(minimum_glibc="99.1").changed
+    assert place.run(minimum_glibc="99.1", state="absent").changed
 
 
 def test_removal(place: Place) -> None:
