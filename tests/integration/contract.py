@@ -105,6 +105,8 @@ class Contract:
             "checksum": f"sha256:{current['sha256']}",
             "published": site,
             "catalogued": published.MINICONDA,
+            "uid": os.getuid(),
+            "gid": os.getgid(),
         }
 
     def filled(self, value: Any) -> Any:
