@@ -38,25 +38,27 @@ class ModuleRuns:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
-        self._actions: dict[str, list[str]] = {}
+        # A sequence may have an action several times: the hosts of each time.
+        self._actions: list[tuple[str, list[str]]] = []
 
     def ended(self, action: str) -> None:
         """An action of Molecule's has ended: what came since the last one is its own."""
         lines = self.path.read_text(encoding="utf-8").splitlines()
-        known = sum(len(found) for found in self._actions.values())
+        known = sum(len(found) for _action, found in self._actions)
         hosts = [json.loads(line)["host"] for line in lines[known:]]
-        self._actions.setdefault(action, []).extend(hosts)
+        self._actions.append((action, hosts))
 
     def hosts(self) -> int:
         """How many hosts ran a module; the controller is none."""
-        return len({host for found in self._actions.values() for host in found} - _CONTROLLER)
+        return len({host for _action, found in self._actions for host in found} - _CONTROLLER)
 
     def most(self, action: str) -> int | None:
-        """The most modules that one host ran in an action; None when the action did not come."""
-        if action not in self._actions:
+        """The most modules that one host ran in an action at a time; None when it did not come."""
+        times = [found for name, found in self._actions if name == action]
+        if not times:
             return None
-        counts = Counter(host for host in self._actions[action] if host not in _CONTROLLER)
-        return max(counts.values(), default=0)
+        counts = [Counter(host for host in found if host not in _CONTROLLER) for found in times]
+        return max((count for one in counts for count in one.values()), default=0)
 
 
 _CONTROLLER = {"localhost", "127.0.0.1"}

@@ -15,6 +15,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_environment 
     Outcome,
     diff_of,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_owner import (
+    Ownership,
+    check_ownership,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_request import (
     Request,
 )
@@ -99,6 +103,7 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
     named = {item.text for item in from_file}
     notes, lock = read_notes(params, declared), read_lock(params)
     check_lock_against_pins(lock or (), notes.pinned or ())
+    check_ownership(prefix, Ownership(notes.owner, notes.group))
     wanted = [
         *from_file,
         *(item for item in wanted_packages(params["packages"]) if item.text not in named),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What stands in ``conda-meta`` beside the packages: the marker of a frozen one, pins, variables."""
+"""What an environment has beside its packages: the marker of a frozen one, pins, variables, an owner."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_owner import (
+    Ownership,
+    give_away,
+    observe_ownership,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_pins import (
     PINNED,
     read_pins,
@@ -37,11 +42,19 @@ class Notes:
         frozen: whether the marker ``conda-meta/frozen`` is there.
         pinned: the lines of ``conda-meta/pinned``; their order does not count.
         variables: values by name, None for a variable that is not set. Others are not looked at.
+        owner, group: of the files, by name or number.
     """
 
     frozen: bool | None = None
     pinned: tuple[str, ...] | None = None
     variables: Mapping[str, str | None] | None = None
+    owner: str | None = None
+    group: str | None = None
+
+    @property
+    def owned(self) -> bool:
+        """Whether the owner or the group is spoken of."""
+        return self.owner is not None or self.group is not None
 
     def lines(self, wanted: Notes | None = None) -> list[str]:
         """One line for each note, as diffs show it. Values of variables are never shown.
@@ -55,6 +68,8 @@ class Notes:
             other = wanted is not None and (wanted.variables or {}).get(name) != value
             if value is not None:
                 lines.append(f"(variable: {name}={MASK}{', another value' if other else ''})")
+        lines += [f"(owner: {self.owner})"] if self.owner is not None else []
+        lines += [f"(group: {self.group})"] if self.group is not None else []
         return lines
 
     def unlike(self, wanted: Notes) -> list[str]:
@@ -68,6 +83,10 @@ class Notes:
                 reasons.append(f"the variable {name} is {'not ' if value is None else ''}to be set")
         if wanted.frozen not in {None, bool(self.frozen)}:
             reasons.append(f"the environment is {'' if wanted.frozen else 'not '}to be frozen")
+        if wanted.owner not in {None, self.owner}:
+            reasons.append(f"the owner is to be {wanted.owner}, not {self.owner}")
+        if wanted.group not in {None, self.group}:
+            reasons.append(f"the group is to be {wanted.group}, not {self.group}")
         return reasons
 
 
@@ -81,10 +100,13 @@ def observe_notes(prefix: str, wanted: Notes) -> Notes:
     if wanted.variables is not None:
         there = set_variables(read_state(prefix))
         variables = {name: there.get(name) for name in wanted.variables}
+    owners = observe_ownership(prefix, Ownership(wanted.owner, wanted.group))
     return Notes(
         frozen=None if wanted.frozen is None else os.path.lexists(os.path.join(prefix, FROZEN)),
         pinned=None if wanted.pinned is None else read_pins(prefix),
         variables=variables,
+        owner=owners.owner,
+        group=owners.group,
     )
 
 
@@ -114,6 +136,8 @@ def write_notes(prefix: str, wanted: Notes) -> None:
         remove_marker(prefix)
     elif wanted.frozen and not os.path.lexists(os.path.join(prefix, FROZEN)):
         set_marker(prefix)
+    # Of all that was written before.
+    give_away(prefix, Ownership(wanted.owner, wanted.group))
 
 
 def _write(prefix: str, name: str, text: str) -> None:

@@ -91,7 +91,8 @@ def read_lock(params: Mapping[str, Any]) -> tuple[LockedPackage, ...] | None:
 
 
 def read_notes(params: Mapping[str, Any], declared: EnvironmentFile) -> Notes:
-    """What is to stand beside the packages: the options ``frozen``, ``pinned`` and ``variables``.
+    """What is to stand beside the packages: the options ``frozen``, ``pinned``, ``variables``,
+    ``owner`` and ``group``.
 
     Variables of ``declared`` count as well, below those of the option.
 
@@ -110,6 +111,8 @@ def read_notes(params: Mapping[str, Any], declared: EnvironmentFile) -> Notes:
         frozen=params.get("frozen"),
         pinned=None if pinned is None else given_pins(pinned),
         variables=variables,
+        owner=params.get("owner"),
+        group=params.get("group"),
     )
 
 

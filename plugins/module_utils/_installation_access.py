@@ -1,13 +1,14 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who owns an installation, and who may make environments in it.
+"""Who owns an installation or an environment, and who may make environments in it.
 
 Only a few places are looked at when nothing else is to do: the prefix, its directories, and the records
 in ``conda-meta``. All files are walked through after a change, or when one of these places is wrong.
 
 Files of packages stay closed to the group even where its members may fill the package cache: conda links
-the same file into every environment, so whoever may write one may write it in all of them.
+the same file into every environment, so whoever may write one may write it in all of them. For the same
+reason an environment is given away without the files that it shares.
 """
 
 from __future__ import annotations
@@ -89,12 +90,23 @@ def _number(name: str | None, option: str, look_up: Callable[[str], int]) -> int
 class AccessManager:
     """Compares an installation with the wanted :class:`Access`, and applies it.
 
+    Args:
+        prefix: of the installation or environment.
+        wanted: what it is to be like.
+        shared: whether files with more than one hard link are given away too. Without it they only go back
+            to the user and group that run this, with whose package cache they are shared.
+        inherit: whether directories that are given to a group give it to what is made in them.
+
     Raises:
         CondaModuleError: the owner or the group is unknown on this host.
     """
 
-    def __init__(self, prefix: str, wanted: Access) -> None:
+    def __init__(
+        self, prefix: str, wanted: Access, *, shared: bool = True, inherit: bool = False
+    ) -> None:
         self.prefix = prefix
+        self._shared = shared
+        self._inherit = inherit
         self.wanted = wanted
         self._uid = _number(wanted.owner, "owner", lambda name: pwd.getpwnam(name).pw_uid)
         self._gid = _number(wanted.group, "group", lambda name: grp.getgrnam(name).gr_gid)
@@ -103,22 +115,37 @@ class AccessManager:
 
     def faults(self) -> list[str]:
         """One sentence for each thing that is not as wanted; the first place of its kind only."""
+        strangers = self._strangers()
         found: dict[str, str] = {}
-        if self._uid >= 0 or self._gid >= 0:
-            for path in self._looked_at():
-                status = os.lstat(path)
-                if self._uid not in (-1, status.st_uid):
-                    owner = _user_name(status.st_uid)
-                    found.setdefault("owner", f"{self._shown(path)} belongs to {owner}")
-                if self._gid not in (-1, status.st_gid):
-                    group = _group_name(status.st_gid)
-                    found.setdefault("group", f"{self._shown(path)} is of the group {group}")
+        if "owner" in strangers:
+            path, owner = strangers["owner"]
+            found["owner"] = f"{self._shown(path)} belongs to {owner}"
+        if "group" in strangers:
+            path, group = strangers["group"]
+            found["group"] = f"{self._shown(path)} is of the group {group}"
         mode = self._mode_fault()
         if mode:
             found["mode"] = mode
         for path, missing in self._closed():
             found.setdefault("group_writable", f"{self._shown(path)} lacks {missing} for its group")
         return list(found.values())
+
+    def others(self) -> dict[str, str]:
+        """Who ``owner`` and ``group`` are instead of those wanted; without them, these are as wanted."""
+        return {kind: name for kind, (_path, name) in self._strangers().items()}
+
+    def _strangers(self) -> dict[str, tuple[str, str]]:
+        """The first place, and whose it is, that is not of the wanted owner, and of the wanted group."""
+        found: dict[str, tuple[str, str]] = {}
+        if self._uid < 0 and self._gid < 0:
+            return found
+        for path in self._looked_at():
+            status = os.lstat(path)
+            if self._uid not in (-1, status.st_uid):
+                found.setdefault("owner", (path, _user_name(status.st_uid)))
+            if self._gid not in (-1, status.st_gid):
+                found.setdefault("group", (path, _group_name(status.st_gid)))
+        return found
 
     def lines(self) -> list[str]:
         """What a diff shows of the options that are set, once all is as wanted."""
@@ -209,11 +236,18 @@ class AccessManager:
                 files = [name for name in files if name in _WRITTEN_TO["envs"]]
             for name in (*directories, *files):
                 self._chown(name, descriptor)
+            if self._inherit and self._gid >= 0:
+                mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+                if not mode & stat.S_ISGID:
+                    os.fchmod(descriptor, mode | stat.S_ISGID)
 
     def _chown(self, name: str, directory: int | None) -> None:
         status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-        if self._uid not in (-1, status.st_uid) or self._gid not in (-1, status.st_gid):
-            os.chown(name, self._uid, self._gid, dir_fd=directory, follow_symlinks=False)
+        uid, gid = self._uid, self._gid
+        if not self._shared and status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
+            uid, gid = uid if uid == os.geteuid() else -1, gid if gid == os.getegid() else -1
+        if uid not in (-1, status.st_uid) or gid not in (-1, status.st_gid):
+            os.chown(name, uid, gid, dir_fd=directory, follow_symlinks=False)
 
 
 def _open_to_group(path: str, bits: int) -> None:

@@ -116,7 +116,8 @@ options:
       - All that is in it goes, what pip installed, pins and files of people included. Before that, conda must
         have found a solution and put all packages of it, or those of the lock, into its package cache, so
         that neither a mirror that is down nor a missing package costs the environment.
-      - Pins, variables and the marker of a frozen environment alone are no reason to make it anew.
+      - Pins, variables, owner, group and the marker of a frozen environment alone are no reason to make it
+        anew.
       - Cannot be given with V(latest) for O(state).
     type: bool
     default: false
@@ -128,6 +129,20 @@ options:
         that. V(false) also allows to remove the environment.
       - When omitted, the marker stays as it is, and a frozen environment that is not as wanted is an error.
     type: bool
+  owner:
+    description:
+      - User that owns the environment, by name or number. Without it, that is the user who makes it.
+      - Files that conda has hard-linked from the package cache stay with whoever runs the task, and so does
+        their group, because whoever may write such a file may write it in every environment. The owner can
+        replace and remove them all the same.
+      - Looked at are the environment's directories and records; all files are only walked through after a
+        change, or when one of those is wrong.
+    type: str
+  group:
+    description:
+      - Group of the environment, by name or number, as O(owner).
+      - Its directories get the setgid bit, so that what pip or people make in them has the group as well.
+    type: str
 attributes:
   action:
     support: full
@@ -265,6 +280,14 @@ EXAMPLES = r"""
       OMP_NUM_THREADS: "8"
       TRANSFORMERS_CACHE: null
 
+- name: Made by root, for one user and a group
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    prefix: /srv/envs/ada
+    packages: [python=3.12]
+    owner: ada
+    group: research
+
 - name: The environment is gone
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3
@@ -314,7 +337,7 @@ pip_requirements:
 added:
   description:
     - Lines that the diff adds, also in check mode, a package each.
-    - Pins, variables and the marker of a frozen environment stand in parentheses.
+    - Pins, variables, owner, group and the marker of a frozen environment stand in parentheses.
   returned: success
   type: list
   elements: str
@@ -322,7 +345,7 @@ added:
 removed:
   description:
     - Lines that the diff removes, also in check mode, a package each.
-    - Pins, variables and the marker of a frozen environment stand in parentheses.
+    - Pins, variables, owner, group and the marker of a frozen environment stand in parentheses.
   returned: success
   type: list
   elements: str
@@ -392,6 +415,8 @@ def main() -> None:
             "prune": {"type": "bool", "default": False},
             "recreate": {"type": "bool", "default": False},
             "frozen": {"type": "bool"},
+            "owner": {"type": "str"},
+            "group": {"type": "str"},
         },
         mutually_exclusive=[
             ("name", "prefix"),

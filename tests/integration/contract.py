@@ -104,6 +104,8 @@ class Contract:
             "installer_path": current["path"],
             "checksum": f"sha256:{current['sha256']}",
             "catalogued": published.MINICONDA,
+            "uid": os.getuid(),
+            "gid": os.getgid(),
         }
 
     def filled(self, value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_reques
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import parse_lock
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import (
+    AccessManager,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import parse_specs
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 
@@ -133,7 +137,9 @@ class World:
             "timeout": 30.0,
         }
         noted = {
-            key: options.pop(key) for key in ("frozen", "pinned", "variables") if key in options
+            key: options.pop(key)
+            for key in ("frozen", "pinned", "variables", "owner", "group")
+            if key in options
         }
         return Request(
             installation=str(self.installation),
@@ -217,6 +223,36 @@ def test_pins_and_variables_alone_start_no_conda(world: World) -> None:
     assert len(world.calls()) == started
     assert not world.run("six").changed
     assert world.both("six", pinned=()).after == ["six 1.0 0 lab"]
+
+
+def test_an_environment_is_given_away_without_conda(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record says that it is of another user until it is given away: to do that for real takes root."""
+    world.run("six=1.0")
+    started = len(world.calls())
+    given: set[int] = set()
+    real = os.lstat
+    record = world.prefix / "conda-meta" / "six-1.0-0.json"
+
+    def lstat(path: str) -> os.stat_result:
+        status = real(path)
+        if path != str(record) or status.st_ino in given:
+            return status
+        return os.stat_result((*status[:4], 54321, *status[5:]))
+
+    def chown(_self: AccessManager, name: str, directory: int | None) -> None:
+        given.add(os.stat(name, dir_fd=directory, follow_symlinks=False).st_ino)
+
+    monkeypatch.setattr(os, "lstat", lstat)
+    monkeypatch.setattr(AccessManager, "_chown", chown)
+    me = str(os.getuid())
+    done = world.both("six", owner=me)
+    assert done.plan.notes
+    assert done.plan.reasons == (f"the owner is to be {me}, not 54321",)
+    assert done.before == ["(owner: 54321)", "six 1.0 0 lab"]
+    assert done.after == [f"(owner: {me})", "six 1.0 0 lab"]
+    assert len(world.calls()) == started
 
 
 def test_created_with_pins_in_two_steps(world: World) -> None:

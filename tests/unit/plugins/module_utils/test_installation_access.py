@@ -84,6 +84,32 @@ def test_another_owner_is_given_everything_but_the_environments(
     assert set(given) == expected - inside
 
 
+@pytest.mark.parametrize("back", [False, True])
+def test_what_is_shared_with_a_package_cache_only_goes_back_to_who_runs_this(
+    prefix: Path, monkeypatch: pytest.MonkeyPatch, back: bool
+) -> None:
+    environment = prefix / "envs" / "llm"
+    shared = environment / "six.py"
+    os.link(prefix / "pkgs" / "six-1-0" / "six.py", shared)
+    given: dict[int, tuple[int, int]] = {}
+
+    def chown(name: str, uid: int, gid: int, *, dir_fd: int | None, follow_symlinks: bool) -> None:
+        assert not follow_symlinks
+        given[os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_ino] = uid, gid
+
+    monkeypatch.setattr(os, "chown", chown)
+    if back:
+        monkeypatch.setattr(os, "geteuid", lambda: 54321)
+        monkeypatch.setattr(os, "getegid", lambda: 54322)
+    access = Access(owner="54321", group="54322")
+    AccessManager(str(environment), access, shared=False, inherit=True).apply()
+    assert all(path.stat().st_mode & stat.S_ISGID for path in environment.rglob("*/"))
+    assert not (prefix / "envs").stat().st_mode & stat.S_ISGID
+    inside = {path.lstat().st_ino for path in (environment, *environment.rglob("*"))}
+    expected = inside if back else inside - {shared.lstat().st_ino}
+    assert given == dict.fromkeys(expected, (54321, 54322))
+
+
 def test_mode_is_that_of_the_prefix_alone(prefix: Path) -> None:
     closed = manager(prefix, mode=0o750)
     assert closed.faults() == [f"{prefix} has the mode 0755"]
