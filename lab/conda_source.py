@@ -122,6 +122,7 @@ def _stage_own_files(stage: Path, minor: str) -> None:
         "deactivate": ("bin/deactivate", "condabin/deactivate"),
         # conda itself sources the second one, around `conda run` and package scripts.
         "conda.sh": ("etc/profile.d/conda.sh", f"{package}/shell/etc/profile.d/conda.sh"),
+        "conda.fish": ("etc/fish/conf.d/conda.fish",),
         "condarc.yml": ("condarc.d/lab.yml",),
     }
     for name, targets in places.items():

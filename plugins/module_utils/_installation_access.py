@@ -13,10 +13,12 @@ reason an environment is given away without the files that it shares.
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 import pwd
 import stat
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +33,16 @@ _WRITTEN_TO = {
     "envs": (".conda_envs_dir_test",),
     "pkgs": ("urls.txt", "cache/"),
 }
+
+# conda opens the state of a channel's repodata for writing even where it only reads it (conda 24.7,
+# ``gateways.repodata``), and the umask of the member who fetched it closes it to the next. A default ACL wins
+# over the umask (acl(5)). Whoever may write the directory could replace these files anyway.
+_REPODATA = "cache"
+_DEFAULT_ACL = "system.posix_acl_default"
+# Version 2, then for owner, group and others: tag, permissions, no id (Linux, uapi/linux/posix_acl_xattr.h).
+_GROUP_WRITES = struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHI", tag, bits, 0xFFFFFFFF) for tag, bits in ((0x01, 7), (0x04, 7), (0x20, 5))
+)
 
 
 @dataclass(frozen=True)
@@ -192,6 +204,15 @@ class AccessManager:
             if mode & bits != bits:
                 words = "write permission" if mode & 0o020 == 0 else "the setgid bit or access"
                 yield path, words
+        repodata = self._repodata()
+        if repodata and os.path.isdir(repodata) and _closes_new_files(repodata):
+            yield repodata, "a default ACL that opens new files"
+
+    def _repodata(self) -> str | None:
+        """Where conda keeps the channels' repodata, when the group may write it."""
+        if "pkgs" not in self.wanted.group_writable:
+            return None
+        return os.path.join(self.prefix, "pkgs", _REPODATA)
 
     def _make_writable_places(self) -> None:
         for path, bits in self._writable_places():
@@ -216,6 +237,9 @@ class AccessManager:
                 mode = stat.S_IMODE(os.lstat(path).st_mode)
                 if mode & bits != bits:
                     _open_to_group(path, bits)
+            repodata = self._repodata()
+            if repodata and _closes_new_files(repodata):
+                _open_new_files(repodata)
             if self._mode_fault() and self.wanted.mode is not None:
                 os.chmod(self.prefix, self.wanted.mode)
         except OSError as error:
@@ -255,6 +279,43 @@ def _open_to_group(path: str, bits: int) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         os.fchmod(descriptor, stat.S_IMODE(os.fstat(descriptor).st_mode) | bits)
+    finally:
+        os.close(descriptor)
+
+
+def _closes_new_files(directory: str) -> bool:
+    """Whether there is no default ACL, ours or the site's; False where there can be none (macOS, NFS)."""
+    if not hasattr(os, "getxattr"):
+        return False
+    try:
+        os.getxattr(directory, _DEFAULT_ACL, follow_symlinks=False)
+    except OSError as error:
+        return error.errno == errno.ENODATA
+    return False
+
+
+def _open_new_files(directory: str) -> None:
+    """Open what is there and what will come; what another user made is left to that user, but by root."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(directory, flags)
+    try:
+        os.setxattr(descriptor, _DEFAULT_ACL, _GROUP_WRITES)
+        for name in os.listdir(descriptor):
+            status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+            if stat.S_ISREG(status.st_mode) and os.geteuid() in (0, status.st_uid):
+                _open_file_to_group(name, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _open_file_to_group(name: str, directory: int) -> None:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(name, flags, dir_fd=directory)
+    try:
+        status = os.fstat(descriptor)
+        # A second name of a file elsewhere is not a file of conda's.
+        if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+            os.fchmod(descriptor, stat.S_IMODE(status.st_mode) | 0o060)
     finally:
         os.close(descriptor)
 

@@ -81,9 +81,17 @@ def catalogue(distribution: str) -> Iterator[CatalogueEntry]:
         if owner == distribution:
             for line in lines.splitlines():
                 version, system, arch, sha256 = line.split()
-                file_name = f"{distribution.capitalize()}3-{version}-{system}-{arch}.sh"
+                file_name = _file_name(distribution, version, system, arch)
                 address = base.replace("{version}", version)
                 yield CatalogueEntry(version, system, arch, file_name, sha256, address)
+
+
+def _file_name(distribution: str, version: str, system: str, arch: str) -> str:
+    return f"{distribution.capitalize()}3-{version}-{system}-{arch}.sh"
+
+
+def _is_known(distribution: str, version: str | None) -> bool:
+    return any(entry.version == version for entry in catalogue(distribution))
 
 
 def choose_installer(
@@ -105,7 +113,8 @@ def choose_installer(
         system, arch: of the host, as the file names have them (``Linux``, ``MacOSX``; ``x86_64``, ``arm64``).
         url, path: an installer of the user's own choice.
         checksum: ``sha256:HEX``, needed for everything that is not in the catalogue.
-        mirror: base URL to take a catalogued file from instead of its publisher.
+        mirror: base URL to take the file from instead of its publisher; with ``checksum`` also a version
+            that is not in the catalogue, under the name that the publisher gives its files.
 
     Raises:
         CondaModuleError: an option is missing or wrong; it is named.
@@ -129,6 +138,14 @@ def choose_installer(
                 hint="set checksum to sha256: and the sum its publisher gives.",
             )
         return Installer(file_name, own, digest)
+    if (
+        mirror
+        and digest
+        and not _is_known(distribution, version)
+        and _VERSION.fullmatch(version or "")
+    ):
+        file_name = _file_name(distribution, version or "", system, arch)
+        return Installer(file_name, f"{mirror.rstrip('/')}/{file_name}", digest)
     entry = _catalogued(distribution, version, system, arch)
     base = f"{mirror.rstrip('/')}/" if mirror else entry.base_url
     return Installer(entry.file_name, base + entry.file_name, digest or entry.sha256)
@@ -169,5 +186,5 @@ def _catalogued(distribution: str, version: str | None, system: str, arch: str) 
     raise CondaModuleError(
         f"The option version is not in the catalogue of {distribution}: {version!r}. Nothing was changed.",
         hint=f"use one of its versions (the newest for {system} {arch}: {', '.join(newest) or 'none'}),"
-        " or give installer_url and checksum.",
+        " or give checksum with installer_url, or with the mirror that has it.",
     )

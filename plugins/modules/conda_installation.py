@@ -99,6 +99,8 @@ options:
     description:
       - What the members of O(group) may write. V(envs) lets them make environments in the installation,
         V(pkgs) lets them fill its package cache. New files there get the group, whoever makes them.
+      - The directory of repodata in V(pkgs) gets a default ACL, where the file system has such, since conda
+        must be able to write the files of whoever fetched them. One that is already there stays.
       - The base environment and the files of packages stay closed to them. Name these directories in the
         condarc (C(envs_dirs), C(pkgs_dirs)) as well; for a user who may not write the base environment, conda
         otherwise prefers those in C(~/.conda).
@@ -107,7 +109,9 @@ options:
     choices: [envs, pkgs]
     default: []
   mirror:
-    description: Base URL of a directory that holds the published installer, instead of its publisher's.
+    description:
+      - Base URL of a directory that holds the published installer, instead of its publisher's.
+      - With O(checksum) also of a O(version) that is not in the catalogue.
     type: str
   channels:
     description:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 import pwd
 import stat
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +149,59 @@ def test_the_group_writes_directories_and_no_files_of_packages(prefix: Path) -> 
         "pkgs/six-1-0/six.py": 0o644,
     }
     assert shared.lines()[1] == "the group may write envs and pkgs"
+
+
+def has_default_acls(directory: Path) -> bool:
+    """Whether the file system of a test can keep what this is about."""
+    if not hasattr(os, "setxattr"):
+        return False
+    try:
+        os.getxattr(directory, "system.posix_acl_default")
+    except OSError as error:
+        return error.errno == errno.ENODATA
+    return True
+
+
+def test_what_one_member_fetched_the_next_can_open(prefix: Path) -> None:
+    """conda opens the state of repodata for writing; the umask of whoever fetched it must not close it."""
+    cache = prefix / "pkgs" / "cache"
+    if not has_default_acls(cache):
+        pytest.skip("no default ACLs on this file system")
+    older = cache / "older.info.json"
+    older.write_text("{}")
+    older.chmod(0o600)
+    outside = prefix / "bin" / "conda"
+    (cache / "link.json").symlink_to(outside)
+    os.link(outside, cache / "second-name.json")
+    shared = manager(prefix, group=GROUP, group_writable=("pkgs",))
+    assert shared.faults()
+    shared.apply()
+    assert shared.faults() == []
+    umask = os.umask(0o077)
+    try:
+        (cache / "newer.info.json").write_text("{}")
+    finally:
+        os.umask(umask)
+    for name in ("older", "newer"):
+        assert (cache / f"{name}.info.json").stat().st_mode & 0o060 == 0o060
+    assert stat.S_IMODE(outside.stat().st_mode) == 0o644
+    os.removexattr(cache, "system.posix_acl_default")
+    assert "pkgs/cache lacks a default ACL" in shared.faults()[0]
+
+
+def test_a_site_s_own_default_acl_stays(prefix: Path) -> None:
+    cache = prefix / "pkgs" / "cache"
+    if not has_default_acls(cache):
+        pytest.skip("no default ACLs on this file system")
+    shared = manager(prefix, group=GROUP, group_writable=("pkgs",))
+    shared.apply()
+    own = os.getxattr(cache, "system.posix_acl_default")[:-8] + struct.pack(
+        "<HHI", 0x20, 0, 0xFFFFFFFF
+    )
+    os.setxattr(cache, "system.posix_acl_default", own)
+    assert shared.faults() == []
+    shared.apply()
+    assert os.getxattr(cache, "system.posix_acl_default") == own
 
 
 def test_a_missing_directory_is_made(prefix: Path) -> None:

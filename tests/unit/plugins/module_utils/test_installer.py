@@ -88,6 +88,21 @@ def test_a_mirror_serves_the_same_bytes(mirror: str) -> None:
     assert mirrored.sha256 == published.sha256
 
 
+def test_a_mirror_with_a_checksum_has_versions_that_the_catalogue_has_not() -> None:
+    mirror = "https://mirror.example.org/conda/"
+    chosen = choose(version="py399_99.1.0-site1", mirror=mirror, checksum=DIGEST)
+    assert chosen.file_name == "Miniconda3-py399_99.1.0-site1-Linux-x86_64.sh"
+    assert chosen.source == f"https://mirror.example.org/conda/{chosen.file_name}"
+    assert chosen.sha256 == DIGEST
+    for version, options in {
+        "py399_99.1.0-site1": {"mirror": mirror},
+        "latest": {"mirror": mirror, "checksum": DIGEST},
+        "26.1.1-3/../x": {"mirror": mirror, "checksum": DIGEST},
+    }.items():
+        with pytest.raises(CondaModuleError, match="not in the catalogue"):
+            choose(version=version, **options)
+
+
 def test_a_checksum_of_the_users_own_counts_more_than_the_catalogue() -> None:
     chosen = choose(version="py312_24.7.1-0", checksum=f"sha256:{DIGEST.upper()}")
     assert chosen.sha256 == DIGEST
