@@ -108,7 +108,8 @@ def test_an_environment_without_python_has_only_what_it_asked_for(host: Any) -> 
 
 def test_the_unwanted_one_is_gone_with_all_that_was_in_it(host: Any) -> None:
     assert "unwanted" not in host.run(f"ls -A {PREFIX}/envs").stdout.split()
-    assert where("unwanted") not in host.file("/root/.conda/environments.txt").content_string
+    listed = host.file(f"{host.user('root').home}/.conda/environments.txt").content_string
+    assert where("unwanted") not in listed
 
 
 def test_ada_owns_her_environment_and_can_change_it(host: Any, ada: Any) -> None:

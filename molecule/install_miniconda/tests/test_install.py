@@ -79,7 +79,8 @@ def test_nothing_else_on_the_host_changed(
     assert len(inside) > 5000
     outside = {path: found[path] for path in found.keys() - inside}
     # conda's own list of installations and environments, of the user who ran the installer.
-    listed = {"/root/.conda": "came", "/root/.conda/environments.txt": "came"}
+    home = "/root"
+    listed = {f"{home}/.conda": "came", f"{home}/.conda/environments.txt": "came"}
     assert outside == {wanted.prefix: "came", **listed, **wanted.changed}
 
 

@@ -14,6 +14,7 @@ BARE, INSTALLED, CHECKED, REMOVED = 1, 2, 3, 4
 
 Changes = Callable[[int, int], dict[str, str]]
 
+ROOTS_HOME = "/root"
 LEFT = {
     # Of ada's conda, in her home directory: the removal takes only its lines out of conda's list of
     # environments, and the list where it holds nothing else. The rest names no installation.
@@ -25,7 +26,7 @@ LEFT = {
     "/home/ada/.conda/envs": "came",
     "/home/ada/.conda/envs/.conda_envs_dir_test": "came",
     # Where that list was of root's conda.
-    "/root/.conda": "came",
+    f"{ROOTS_HOME}/.conda": "came",
     # Where the environment with a prefix of its own lay: others may have come to it.
     "/srv/envs": "came",
 }
