@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -49,6 +50,11 @@ def test_each_environment_has_the_python_that_was_asked_for(
 ) -> None:
     code = "import sys, ssl, sqlite3; print('%d.%d' % sys.version_info[:2], sys.prefix)"
     assert ada.python(code, environment) == f"{version} {where(environment)}"
+
+
+def test_check_mode_wrote_nothing(changes: Callable[[int, int], dict[str, str]]) -> None:
+    # The prediction of a solve is a start of the lab's conda, which counts them.
+    assert changes(1, 2) == {f"{PREFIX}/.lab-conda-starts": "changed"}
 
 
 def test_the_real_conda_knows_all_of_them(host: Any) -> None:
