@@ -3,61 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleError
 
 from ansible_collections.llmfleet.conda.plugins.action.conda_installation import ActionModule
+from ansible_collections.llmfleet.conda.tests.unit.plugins.note_taking_host import NoteTaking
 
 FILE = "Miniconda3-x-Linux-x86_64.sh"
 
 
-class Shell:
-    """The host's shell, as far as the action uses it."""
-
-    tmpdir: str | None = None
-
-    def join_path(self, *parts: str) -> str:
-        return "/".join(parts)
-
-
-class Action(ActionModule):
-    """The action with its ways to the controller's files and to the host replaced."""
-
-    def __init__(self, files: Path, answers: list[dict[str, Any]], **task: Any) -> None:
-        self.files = files
-        self.answers = answers
-        self.runs: list[tuple[bool, dict[str, Any]]] = []
-        self.sent: list[tuple[str, str]] = []
-        self.opened: list[Any] = []
-        self._connection = SimpleNamespace(_shell=Shell())
-        self._task = SimpleNamespace(**{"check_mode": False, "async_val": 0, "args": {}, **task})
-
-    def _find_needle(self, directory: str, needle: str) -> str:
-        assert directory == "files"
-        path = self.files / needle
-        if not path.is_file():
-            raise AnsibleError(f"Could not find or access '{needle}'")
-        return str(path)
-
-    def _execute_module(self, **call: Any) -> dict[str, Any]:
-        self.runs.append((self._task.check_mode, call["module_args"]))
-        return self.answers.pop(0)
-
-    def _make_tmp_path(self, remote_user: str | None = None) -> str:
-        self._connection._shell.tmpdir = "/tmp/there"
-        return "/tmp/there"
-
-    def _transfer_file(self, local_path: str, remote_path: str) -> str:
-        self.sent.append((local_path, remote_path))
-        return remote_path
-
-    def _fixup_perms2(
-        self, remote_paths: Any, remote_user: str | None = None, execute: bool = True
-    ) -> None:
-        self.opened.append((tuple(remote_paths), execute))
+class Action(NoteTaking, ActionModule):
+    """The action on a host that only takes notes."""
 
 
 @pytest.fixture
