@@ -38,7 +38,7 @@ class Controller:
         return self.run({"tasks": [{"llmfleet.conda.conda_env": {**where, **options}}]}, *words)
 
     def run(self, play: dict[str, Any], *words: str) -> tuple[int, dict[str, Any]]:
-        """Run a play; returns the exit status of ansible-playbook and the result of the last task."""
+        """Run a play; returns the exit status of ansible-playbook and the result of the last task that ran."""
         play = {"hosts": "localhost", "gather_facts": False, **play}
         playbook = self.directory / "play.yml"
         playbook.write_text(yaml.safe_dump([play]))
@@ -71,7 +71,8 @@ class Controller:
         assert "[WARNING]" not in done.stdout + done.stderr, done.stdout + done.stderr
         assert "plays" in done.stdout, done.stdout + done.stderr
         (played,) = json.loads(done.stdout)["plays"]
-        return done.returncode, played["tasks"][-1]["hosts"]["localhost"]
+        results = [task["hosts"]["localhost"] for task in played["tasks"]]
+        return done.returncode, [result for result in results if "skipped" not in result][-1]
 
 
 @pytest.fixture
