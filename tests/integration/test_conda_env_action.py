@@ -38,7 +38,7 @@ class Controller:
         return self.run({"tasks": [{"llmfleet.conda.conda_env": {**where, **options}}]}, *words)
 
     def run(self, play: dict[str, Any], *words: str) -> tuple[int, dict[str, Any]]:
-        """Run a play; returns the exit status of ansible-playbook and the last result that was not skipped."""
+        """Run a play; the exit status of ansible-playbook and the last result that was not skipped."""
         play = {"hosts": "localhost", "gather_facts": False, **play}
         playbook = self.directory / "play.yml"
         playbook.write_text(yaml.safe_dump([play]))

@@ -105,7 +105,9 @@ def test_what_is_shared_with_a_package_cache_only_goes_back_to_who_runs_this(
         monkeypatch.setattr(os, "getegid", lambda: 54322)
     access = Access(owner="54321", group="54322")
     AccessManager(str(environment), access, shared=False, inherit=True).apply()
-    assert all(path.stat().st_mode & stat.S_ISGID for path in environment.rglob("*/"))
+    directories = [path for path in environment.rglob("*") if path.is_dir()]
+    assert directories
+    assert all(path.stat().st_mode & stat.S_ISGID for path in directories)
     assert not (prefix / "envs").stat().st_mode & stat.S_ISGID
     inside = {path.lstat().st_ino for path in (environment, *environment.rglob("*"))}
     expected = inside if back else inside - {shared.lstat().st_ino}
