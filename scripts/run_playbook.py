@@ -25,7 +25,9 @@ import json
 import os
 import re
 import shlex
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -105,18 +107,19 @@ def run(
                 screen.update(follower.hosts, step)
             return True
 
-        done = ansible_runner.run(
-            private_data_dir=str(private),
-            project_dir=str(ROOT),
-            binary=binary,
-            cmdline=shlex.join(words),
-            event_handler=handle,
-            quiet=True,
-            suppress_env_files=True,
-            # Not pexpect: no terminal, so nothing is wrapped or coloured for one.
-            settings={"runner_mode": "subprocess"},
-            timeout=timeout,
-        )
+        with _signals_as_before():
+            done = ansible_runner.run(
+                private_data_dir=str(private),
+                project_dir=str(ROOT),
+                binary=binary,
+                cmdline=shlex.join(words),
+                event_handler=handle,
+                quiet=True,
+                suppress_env_files=True,
+                # Not pexpect: no terminal, so nothing is wrapped or coloured for one.
+                settings={"runner_mode": "subprocess"},
+                timeout=timeout,
+            )
     summary = follower.summary(
         code=int(done.rc if done.rc is not None else 1),
         status=str(done.status),
@@ -125,6 +128,20 @@ def run(
     text = json.dumps(summary, indent=2, ensure_ascii=False)
     (output / "summary.json").write_text(text + "\n", encoding="utf-8")
     return summary
+
+
+@contextlib.contextmanager
+def _signals_as_before() -> Iterator[None]:
+    """Gives SIGINT and SIGTERM back: ansible-runner takes them to cancel its run by, and keeps them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def exit_code(summary: Mapping[str, Any], *, fail_on_warning: bool = False) -> int:

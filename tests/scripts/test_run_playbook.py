@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,12 @@ def test_a_good_run(command: Command, capsys: pytest.CaptureFixture[str]) -> Non
     said = capsys.readouterr().out
     assert "a: changed: Write a file" in said
     assert "hosts 2, failed 0, warnings 0" in said
+
+
+def test_an_interrupt_after_a_run_is_one_again(command: Command) -> None:
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    assert command() == 0
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
 def test_check_mode_goes_to_ansible_and_writes_nothing(command: Command) -> None:
