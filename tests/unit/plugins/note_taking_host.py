@@ -18,6 +18,11 @@ class Shell:
         return "/".join(parts)
 
 
+def foretold(action: str) -> dict[str, Any]:
+    """A module's answer in check mode with this ``plan.action``; an empty one changes nothing."""
+    return {"changed": bool(action), "plan": {"action": action}}
+
+
 class NoteTaking:
     """Goes before an action's class: its ways to the controller's files and to the host, replaced.
 
@@ -35,6 +40,14 @@ class NoteTaking:
         self.opened: list[tuple[tuple[str, ...], bool]] = []
         self._connection = SimpleNamespace(_shell=Shell())
         self._task = SimpleNamespace(**{"check_mode": False, "async_val": 0, "args": {}, **task})
+
+    def played(self) -> dict[str, Any]:
+        """The result of the action, which asked for every answer and left the task's mode as it was."""
+        mode = self._task.check_mode
+        result: dict[str, Any] = self.run(task_vars={})
+        assert self.answers == []
+        assert self._task.check_mode is mode
+        return result
 
     def _find_needle(self, directory: str, needle: str) -> str:
         assert directory == "files"

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.llmfleet.conda.plugins.action.conda_installation import ActionModule
-from ansible_collections.llmfleet.conda.tests.unit.plugins.note_taking_host import NoteTaking
+from ansible_collections.llmfleet.conda.tests.unit.plugins.note_taking_host import (
+    NoteTaking,
+    foretold,
+)
 
 FILE = "Miniconda3-x-Linux-x86_64.sh"
 
@@ -24,16 +27,9 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def foretold(action: str) -> dict[str, Any]:
-    return {"changed": bool(action), "plan": {"action": action}}
-
-
 def run(files: Path, *answers: dict[str, Any], **task: Any) -> tuple[Action, dict[str, Any]]:
     action = Action(files, list(answers), **task)
-    result = action.run(task_vars={})
-    assert action.answers == []
-    assert action._task.check_mode is task.get("check_mode", False)
-    return action, result
+    return action, action.played()
 
 
 ARGUMENTS = {"prefix": "/opt/mc", "installer_path": FILE}

@@ -10,7 +10,10 @@ import pytest
 from ansible_collections.llmfleet.conda.plugins.action.hub_model import ActionModule
 from ansible_collections.llmfleet.conda.plugins.module_utils._hub_cache import Choice
 from ansible_collections.llmfleet.conda.plugins.module_utils._hub_store import read_source
-from ansible_collections.llmfleet.conda.tests.unit.plugins.note_taking_host import NoteTaking
+from ansible_collections.llmfleet.conda.tests.unit.plugins.note_taking_host import (
+    NoteTaking,
+    foretold,
+)
 
 ARGUMENTS = {"model": "example/ours", "path": "ours"}
 
@@ -29,16 +32,9 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def foretold(action: str) -> dict[str, Any]:
-    return {"changed": bool(action), "plan": {"action": action}}
-
-
 def run(files: Path, *answers: dict[str, Any], **task: Any) -> tuple[Action, dict[str, Any]]:
     action = Action(files, list(answers), **task)
-    result = action.run(task_vars={})
-    assert action.answers == []
-    assert action._task.check_mode is task.get("check_mode", False)
-    return action, result
+    return action, action.played()
 
 
 def commit(files: Path, *exclude: str) -> str:
