@@ -91,6 +91,17 @@ def directories(installation: Path, home: Path, *urls: str) -> list[str]:
     return done.stdout.split()
 
 
+def refuses(
+    run_module: Any, cases: dict[str, tuple[dict[str, Any], str]], how: dict[str, Any]
+) -> None:
+    """Each case (options, words of the message) fails in check mode and for real."""
+    for options, words in cases.values():
+        for check in (True, False):
+            result = run_module("conda_config", options, check=check, **how)
+            assert result["rc"] == 1
+            assert words in result["msg"]
+
+
 def records(root: Path) -> dict[str, dict[str, Any]]:
     """What is recorded below a root, by path."""
     return {
@@ -188,11 +199,7 @@ def test_what_cannot_be_accepted(site: Site, user_home: Path, run_module: Any) -
         "no URL": ({"scope": "user", "accept_tos": ["conda-forge"]}, "needs URLs of channels"),
         "nothing": ({"scope": "user"}, "settings, accept_tos"),
     }
-    for options, words in refused.values():
-        for check in (True, False):
-            result = run_module("conda_config", options, check=check, **how)
-            assert result["rc"] == 1
-            assert words in result["msg"]
+    refuses(run_module, refused, how)
     assert not (user_home / ".conda").exists()
 
 
@@ -247,11 +254,7 @@ def test_what_cannot_be_refused(site: Site, user_home: Path, run_module: Any) ->
             f"both name {channel}",
         ),
     }
-    for options, words in refused.values():
-        for check in (True, False):
-            result = run_module("conda_config", options, check=check, **how)
-            assert result["rc"] == 1
-            assert words in result["msg"]
+    refuses(run_module, refused, how)
     assert not (user_home / ".conda").exists()
 
 
