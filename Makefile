@@ -13,7 +13,7 @@ RUN_TESTS := $(BIN)/python -m scripts.run_tests
 SCENARIO ?= default
 ARGS ?=
 
-.PHONY: help venv demo test test-full lint sanity unit units lab-tests integration newest controllers molecule lab build-collection catalogue constraints changelog clean
+.PHONY: help venv demo test test-full lint sanity unit units lab-tests integration newest controllers proof bench faults molecule lab build-collection catalogue constraints changelog clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,15 @@ newest: venv ## the modules' integration tests on the newest Python of managed h
 
 controllers: venv ## the site playbook run by the other supported releases of ansible-core only
 	@$(RUN_TESTS) controllers -- $(ARGS)
+
+bench: venv ## measure: ours beside a ping, a playbook written by hand, and conda alone (ARGS="noop" chooses a part)
+	@$(BIN)/python -m bench $(ARGS)
+
+faults: venv ## do on purpose what happens to fleets, and see it survived (ARGS="killed" chooses a part)
+	@$(BIN)/python -m faults $(ARGS)
+
+proof: venv ## the few cases of `make bench` and `make faults` that `make test` has
+	@$(RUN_TESTS) proof
 
 molecule: venv ## one Molecule scenario (SCENARIO=default)
 	@$(RUN_TESTS) molecule --scenario $(SCENARIO)

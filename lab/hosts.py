@@ -1,10 +1,11 @@
 """Images of Debian hosts for Docker, made with debootstrap: no image can be pulled in the lab.
 
 Each has Python (for Ansible), sudo, CA certificates and two ordinary users with bash as login
-shell: ``ada`` (user id 1000) and ``ben`` (1001). The tarballs are cached; an engine gets an image
-when it lacks it.
+shell: ``ada`` (user id 1000) and ``ben`` (1001). ``12-ssh`` is a Debian 12 that can be reached over
+SSH and whose clock can be turned back, for the measurements and the fault tests. The tarballs are
+cached; an engine gets an image when it lacks it.
 
-``python -m lab.hosts load [11|12|13 ...]`` builds what is missing and gives it to the engine;
+``python -m lab.hosts load [11|12|12-ssh|13 ...]`` builds what is missing and gives it to the engine;
 ``python -m lab.hosts list`` says what there is.
 """
 
@@ -40,10 +41,11 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Host:
-    """One kind of host: a Debian release."""
+    """One kind of host: a Debian release, with the packages that it has beside the usual ones."""
 
     release: str
     codename: str
+    more: tuple[str, ...] = ()
 
     @property
     def tag(self) -> str:
@@ -61,9 +63,14 @@ class Host:
         return self.folder / _TARBALL
 
     @property
+    def packages(self) -> tuple[str, ...]:
+        """Return the Debian packages that it has beside the minimal base."""
+        return PACKAGES + self.more
+
+    @property
     def key(self) -> str:
         """Return the content key: same release, packages and users, same image."""
-        return cache.content_key(_RECIPE, self.codename, PACKAGES, USERS)
+        return cache.content_key(_RECIPE, self.codename, self.packages, USERS)
 
     def is_current(self) -> bool:
         """Say whether its tarball is in the cache."""
@@ -81,6 +88,7 @@ class Host:
 
 HOSTS = {host.release: host for host in (
     Host("11", "bullseye"), Host("12", "bookworm"), Host("13", "trixie"),
+    Host("12-ssh", "bookworm", ("libfaketime", "openssh-server")),
 )}  # fmt: skip
 """Every host by its release."""
 
@@ -181,7 +189,7 @@ def _debootstrap(one: Host, archive: str, root: Path, work: Path) -> None:
     # in a mount namespace of its own, so that a killed run leaves no /proc mounted in the cache
     command = [
         "unshare", "--mount", "--propagation", "private",
-        "debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}",
+        "debootstrap", "--variant=minbase", f"--include={','.join(one.packages)}",
         one.codename, str(root), archive,
     ]  # fmt: skip
     answer = subprocess.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from dataclasses import dataclass, field
@@ -82,6 +83,29 @@ def read_junit(path: Path) -> Tally:
         _count(tally, outcome)
         if outcome == "failed":
             tally.notes.append(f"{where}::{case_name}")
+    return tally
+
+
+def measured(path: Path, code: int, log: Path) -> Tally:
+    """The counts of a run of measurements: each figure with a target is one test.
+
+    Made to fail when the run's exit code and its file disagree.
+    """
+    tally = Tally()
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))["results"]
+    except (OSError, ValueError, KeyError) as error:
+        tally.fail(f"no readable result file ({error!r}); see {log}")
+        return tally
+    for one in results:
+        if one["met"] is False:
+            tally.fail(
+                f"{one['name']}: {one['value']} {one['unit']}, target: {one['target']}; see {log}"
+            )
+        elif one["met"]:
+            tally.passed += 1
+    if code != 0 and not tally.failed:
+        tally.fail(f"{path.name}: the run ended with exit code {code}; see {log}")
     return tally
 
 

@@ -1,6 +1,6 @@
 """Runs the tests: `python -m scripts.run_tests [STEP...] [--full] [--scenario NAME] [-- PYTEST ARGUMENTS]`.
 
-Steps: lint, unit, units, lab, integration, newest, controllers, molecule; all of them when none is
+Steps: lint, unit, units, lab, integration, newest, controllers, proof, molecule; all of them when none is
 named. With --full, molecule runs the scenarios that it otherwise leaves out, too. Everything that a
 tool says is in build/logs. The last lines say what could not be run and why, then a table, then
 `N passed, N failed, N skipped`. The exit code is 0 only if nothing failed and every step that could

@@ -16,7 +16,8 @@ from scripts.console import Ticker, duration, say, style
 from scripts.layout import BUILD, LOGS, PYTHON, ROOT, VENV_BIN, shown, tool_environment
 from scripts.molecule_progress import MoleculeProgress
 from scripts.processes import run
-from scripts.results import Tally, pytest_tally
+from scripts.proof import CANNOT_RUN
+from scripts.results import Tally, measured, pytest_tally
 from scripts.scenarios import CONVERGED, ModuleRuns, Scenario, table
 
 # A step that hangs must not eat the whole of a CI run.
@@ -59,7 +60,7 @@ def _typed_packages() -> list[str]:
     package = "ansible_collections.llmfleet.conda.plugins"
     parts = ("module_utils", "plugin_utils", "modules", "action", "callback", "filter")
     present = [part for part in parts if any((ROOT / "plugins" / part).glob("*.py"))]
-    names = [*(f"{package}.{part}" for part in present), "lab", "scripts"]
+    names = [*(f"{package}.{part}" for part in present), "lab", "scripts", "bench", "faults"]
     return [word for name in names for word in ("-p", name)]
 
 
@@ -161,7 +162,10 @@ def _workers() -> int:
 def unit(options: Options) -> Tally:
     """pure functions, argument checks, role variables: no conda, no network."""
     return _pytest(
-        "unit", ["tests/unit", "tests/scripts", "tests/roles"], options, workers=_workers()
+        "unit",
+        ["tests/unit", "tests/scripts", "tests/roles", "tests/proof"],
+        options,
+        workers=_workers(),
     )
 
 
@@ -360,6 +364,27 @@ def _scenario(name: str, options: Options, variables: Mapping[str, str]) -> tupl
     return tally, Scenario(name, runs.hosts(), checks, runs.most(CONVERGED), seconds)
 
 
+def proof(options: Options) -> Tally:
+    """a few of the measurements and of the faults: `make bench` and `make faults` have them all."""
+    tally = Tally()
+    for package in ("bench", "faults"):
+        log = LOGS / f"{package}-quick.log"
+        found = BUILD / f"{package}-quick.json"
+        with Ticker(f"{package}: starting") as ticker:
+            code = run(
+                [PYTHON, "-m", package, "--quick"],
+                log=log,
+                cwd=ROOT,
+                env=tool_environment(),
+                timeout=SUITE_SECONDS,
+                on_line=lambda line: ticker.line(f"  {line}"),
+            )
+        if code == CANNOT_RUN:
+            raise CannotRun(log.read_text(encoding="utf-8").strip().splitlines()[-1])
+        tally.add(measured(found, code, log))
+    return tally
+
+
 STEPS: dict[str, Callable[[Options], Tally]] = {
     "lint": lint,
     "unit": unit,
@@ -368,6 +393,7 @@ STEPS: dict[str, Callable[[Options], Tally]] = {
     "integration": integration,
     "newest": newest,
     "controllers": controllers,
+    "proof": proof,
     "molecule": molecule,
 }
 

@@ -1,0 +1,1 @@
+"""Side-by-side measurements: ours, a ping, a playbook written by hand, conda alone."""

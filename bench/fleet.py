@@ -1,0 +1,249 @@
+"""Hosts that Ansible reaches as it reaches real ones, over SSH, and timed runs of ansible-playbook."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab import installer, interpreters, paths
+from lab.containers import Container
+from lab.errors import LabError
+from scripts.layout import ROOT, VENV_BIN, tool_environment
+from scripts.proof import Lab
+
+_SSHD = ("sh", "-c", "mkdir -p /run/sshd && exec /usr/sbin/sshd -D -e")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of a program on the controller cost.
+
+    seconds: wall time. cpu: seconds of user and system time of the program and of all its children.
+    memory: the most that the program and its children held at once, in MiB (proportional set size).
+    module_runs: modules started, by host. recap: Ansible's own counts, by host.
+    """
+
+    seconds: float
+    cpu: float
+    memory: float
+    output: str
+    module_runs: Mapping[str, int] = field(default_factory=dict)
+    recap: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def count(self, key: str) -> int:
+        """The sum over all hosts of a count of the recap: ``ok``, ``changed``, ``failures`` ..."""
+        return sum(counts.get(key, 0) for counts in self.recap.values())
+
+
+class Fleet:
+    """Containers with sshd, the inventory that names them, and the lab's variables.
+
+    folder: where key, inventory and Ansible's own files go.
+    containers: by the name that they have in the inventory.
+    """
+
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        self.lab = lab
+        self.folder = folder
+        self.containers: dict[str, Container] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        self._key = folder / "key"
+        self._variables: dict[str, Any] = _variables(lab)
+        if not self._key.exists():
+            subprocess.run(
+                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "llmfleet bench", "-f", str(self._key)],
+                check=True,
+            )  # fmt: skip
+
+    @property
+    def inventory(self) -> Path:
+        """The inventory's folder."""
+        return self.folder / "inventory"
+
+    def add(self, name: str, image: str = "", options: Sequence[str] = ()) -> Container:
+        """Start a host and let this fleet's key in as root."""
+        container = self.lab.host(name, options, image, command=_SSHD)
+        container.python(
+            "import os, sys\nos.makedirs('/root/.ssh', 0o700, exist_ok=True)\n"
+            "open('/root/.ssh/authorized_keys', 'w').write(sys.argv[1])",
+            self._key.with_suffix(".pub").read_text(),
+        )
+        self.containers[name] = container
+        return container
+
+    def remove(self, name: str) -> None:
+        """End a host and take it out of the inventory."""
+        self.containers.pop(name).remove()
+
+    def write_inventory(self, variables: Mapping[str, Any] | None = None) -> Path:
+        """Write the inventory of the hosts as they are now; returns its folder.
+
+        variables: of all hosts, beside those of inventories/lab; they win.
+        """
+        # Containers are new each time and have no name that could be known.
+        ssh = ("UserKnownHostsFile=/dev/null", "StrictHostKeyChecking=no", "LogLevel=ERROR")
+        everyone = {
+            "ansible_user": "root",
+            "ansible_python_interpreter": "/usr/bin/python3",
+            "ansible_ssh_private_key_file": str(self._key),
+            "ansible_ssh_common_args": " ".join(f"-o {option}" for option in ssh),
+            **self._variables,
+            **(variables or {}),
+        }
+        # Variables of a host, since only those win over the lab's group_vars/all.yml.
+        hosts = {
+            name: {"ansible_host": one.address(), **everyone}
+            for name, one in self.containers.items()
+        }
+        content = {"all": {"children": {"lab": {"hosts": hosts}}}}
+        self.inventory.mkdir(exist_ok=True)
+        (self.inventory / "hosts.json").write_text(json.dumps(content, indent=1))
+        link = self.inventory / "group_vars"
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.path.relpath(ROOT / "inventories/lab/group_vars", self.inventory))
+        return self.inventory
+
+    def play(
+        self,
+        playbook: str | Path,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 1200,
+        check: bool = True,
+    ) -> Run:
+        """Run a playbook (a path, or a name such as ``llmfleet.conda.site``) with this inventory.
+
+        Raises LabError when it fails and ``check`` is set.
+        """
+        runs = self.folder / "module-runs.jsonl"
+        recap = self.folder / "recap.jsonl"
+        runs.write_text("")
+        recap.write_text("")
+        environment = tool_environment(
+            {
+                "ANSIBLE_HOME": str(self.folder / "ansible"),
+                "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "scripts" / "callbacks"),
+                "ANSIBLE_CALLBACKS_ENABLED": "llmfleet_module_runs,llmfleet_events",
+                "LLMFLEET_MODULE_RUNS": str(runs),
+                "LLMFLEET_EVENTS": str(recap),
+                "ANSIBLE_NOCOLOR": "1",
+                **(env or {}),
+            }
+        )
+        argv = [
+            str(VENV_BIN / "ansible-playbook"),
+            "-i",
+            str(self.inventory),
+            str(playbook),
+            *arguments,
+        ]
+        found = timed(argv, environment, timeout, check=check)
+        started = Counter(json.loads(line)["host"] for line in runs.read_text().splitlines())
+        ends = [json.loads(line) for line in recap.read_text().splitlines()]
+        counts = next((one["hosts"] for one in ends if one["event"] == "recap"), {})
+        return Run(found.seconds, found.cpu, found.memory, found.output, started, counts)
+
+
+def _variables(lab: Lab) -> dict[str, Any]:
+    """What inventories/lab reads from the environment elsewhere."""
+    made = installer.current()
+    return {
+        "lab_mirror_url": lab.mirror_url,
+        "lab_installer_file": made["filename"],
+        "lab_installer_version": made["version"],
+        "lab_installer_checksum": "sha256:" + str(made["sha256"]).removeprefix("sha256:"),
+        "install_miniconda_minimum_glibc": interpreters.glibc(),
+        "lab_report": str(lab.work / "report.json"),
+        # The model lies where the mount of `model_mount` puts it.
+        "lab_model": "/srv/llmfleet-lab/models/tiny-sentiment",
+    }
+
+
+def model_mount() -> list[str]:
+    """The options of ``docker run`` that bring the lab's models to a host."""
+    return ["-v", f"{paths.models_dir()}:/srv/llmfleet-lab/models:ro"]
+
+
+def timed(
+    argv: Sequence[str], env: Mapping[str, str], timeout: float = 1200, *, check: bool = True
+) -> Run:
+    """Run a program of the controller and say what it cost; its children count.
+
+    Raises LabError when it fails and ``check`` is set, or takes more than ``timeout`` seconds.
+    """
+    started = time.perf_counter()
+    before = os.times()
+    process = subprocess.Popen(
+        argv, env=dict(env), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, errors="replace",
+    )  # fmt: skip
+    with _Memory(process.pid) as memory:
+        try:
+            output, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise LabError(f"{' '.join(argv)} took more than {timeout:.0f} s") from None
+    seconds = time.perf_counter() - started
+    after = os.times()
+    cpu = (
+        after.children_user + after.children_system - before.children_user - before.children_system
+    )
+    if check and process.returncode:
+        raise LabError(f"{' '.join(argv)} ended with {process.returncode}:\n{output[-3000:]}")
+    return Run(seconds, cpu, memory.most, output)
+
+
+class _Memory:
+    """Looks every so often at what a process and its children hold; reading it costs milliseconds."""
+
+    EVERY = 0.25
+
+    def __init__(self, pid: int) -> None:
+        self.most = 0.0
+        self._pid = pid
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> _Memory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(self.EVERY):
+            self.most = max(self.most, sum(_proportional(pid) for pid in _family(self._pid)))
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all that descend from it (Linux: proc(5), ``task/TID/children``)."""
+    found = [pid]
+    for one in found:
+        for task in Path(f"/proc/{one}/task").glob("*/children"):
+            try:
+                found += [int(word) for word in task.read_text().split()]
+            except OSError:
+                continue
+    return found
+
+
+def _proportional(pid: int) -> float:
+    """MiB of a process, shared pages divided among those who share them; 0 when it has ended."""
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1024
+    except (OSError, ValueError):
+        pass
+    return 0.0

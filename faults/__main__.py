@@ -1,0 +1,11 @@
+"""`make faults`: every count of build/faults.json."""
+
+from __future__ import annotations
+
+from scripts import proof
+
+PARTS = ("killed", "disk", "bad_mirror", "damage", "concurrency", "hostile", "secrets")
+"""In this order; each is a module of this package with a function ``run``."""
+
+if __name__ == "__main__":
+    raise SystemExit(proof.main("faults", PARTS))
