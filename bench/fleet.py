@@ -79,6 +79,13 @@ class Fleet:
         self.containers[name] = container
         return container
 
+    def start_ready(self, name: str, image: str) -> Container:
+        """Start a host of an image that was kept of one of this fleet's, so that its key is in already.
+
+        It is not in the inventory yet: several may be started at once.
+        """
+        return self.lab.host(name, (), image, command=_SSHD)
+
     def remove(self, name: str) -> None:
         """End a host and take it out of the inventory."""
         self.containers.pop(name).remove()
@@ -148,7 +155,9 @@ class Fleet:
         found = timed(argv, environment, timeout, check=check)
         started = Counter(json.loads(line)["host"] for line in runs.read_text().splitlines())
         ends = [json.loads(line) for line in recap.read_text().splitlines()]
-        counts = next((one["hosts"] for one in ends if one["event"] == "recap"), {})
+        counts: Mapping[str, Mapping[str, int]] = next(
+            (one["hosts"] for one in ends if one["event"] == "recap"), {}
+        )
         return Run(found.seconds, found.cpu, found.memory, found.output, started, counts)
 
 
