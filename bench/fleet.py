@@ -232,7 +232,7 @@ class _Memory:
 
     def _watch(self) -> None:
         while not self._done.wait(self.EVERY):
-            self.most = max(self.most, sum(_proportional(pid) for pid in _family(self._pid)))
+            self.most = max(self.most, sum(proportional(pid) for pid in _family(self._pid)))
 
 
 def _family(pid: int) -> list[int]:
@@ -247,7 +247,7 @@ def _family(pid: int) -> list[int]:
     return found
 
 
-def _proportional(pid: int) -> float:
+def proportional(pid: int) -> float:
     """MiB of a process, shared pages divided among those who share them; 0 when it has ended."""
     try:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():

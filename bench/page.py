@@ -86,10 +86,10 @@ def render(content: Mapping[str, Any], sentences: Mapping[str, str] | None = Non
         "<h1>llmfleet.conda: measurements</h1>",
         f'<p class="dim">{escape(content["machine"])}<br>{escape(content["date"])}</p>',
         f"<p>{len(held) - len(missed)} of {len(held)} targets kept.{said}</p>",
+        *(f'<p class="missed">{escape(_told(one))}</p>' for one in missed),
         "<nav>",
         *(f'<a href="#{escape(name)}">{escape(_words(name))}</a>' for name in groups),
         "</nav>",
-        *(f'<p class="missed">{escape(_told(one))}</p>' for one in missed),
         '<p class="note">A bar is the median of the samples, a dot one sample, a red line the target.</p>',
     ]
     for name, figures in groups.items():
