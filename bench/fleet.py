@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -232,18 +233,21 @@ class _Memory:
 
     def _watch(self) -> None:
         while not self._done.wait(self.EVERY):
-            self.most = max(self.most, sum(proportional(pid) for pid in _family(self._pid)))
+            self.most = max(self.most, sum(proportional(pid) for pid in family(self._pid)))
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """A process and all that descend from it (Linux: proc(5), ``task/TID/children``)."""
     found = [pid]
     for one in found:
-        for task in Path(f"/proc/{one}/task").glob("*/children"):
-            try:
-                found += [int(word) for word in task.read_text().split()]
-            except OSError:
-                continue
+        try:
+            tasks = list(Path(f"/proc/{one}/task").iterdir())
+        except OSError:
+            # It ended since it was found.
+            continue
+        for task in tasks:
+            with suppress(OSError):
+                found += [int(word) for word in (task / "children").read_text().split()]
     return found
 
 
