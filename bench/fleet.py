@@ -73,8 +73,9 @@ class Fleet:
         """Start a host and let this fleet's key in as root."""
         container = self.lab.host(name, options, image, command=_SSHD)
         container.python(
-            "import os, sys\nos.makedirs('/root/.ssh', 0o700, exist_ok=True)\n"
-            "open('/root/.ssh/authorized_keys', 'w').write(sys.argv[1])",
+            "import os, sys\nhome = os.path.expanduser('~/.ssh')\n"
+            "os.makedirs(home, 0o700, exist_ok=True)\n"
+            "open(home + '/authorized_keys', 'w').write(sys.argv[1])",
             self._key.with_suffix(".pub").read_text(),
         )
         self.containers[name] = container
