@@ -13,7 +13,7 @@ RUN_TESTS := $(BIN)/python -m scripts.run_tests
 SCENARIO ?= default
 ARGS ?=
 
-.PHONY: help venv demo test test-full lint sanity unit units lab-tests integration newest controllers proof bench faults molecule lab build-collection catalogue constraints changelog clean
+.PHONY: help venv demo test test-full lint sanity unit units lab-tests integration newest controllers proof proof-page bench faults molecule lab build-collection catalogue constraints changelog clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ faults: venv ## do on purpose what happens to fleets, and see it survived (ARGS=
 
 proof: venv ## the few cases of `make bench` and `make faults` that `make test` has
 	@$(RUN_TESTS) proof
+
+proof-page: venv ## write docs/proof.md from the last whole runs of `make bench` and `make faults`
+	@$(BIN)/python -m scripts.make_proof_page
 
 molecule: venv ## one Molecule scenario (SCENARIO=default)
 	@$(RUN_TESTS) molecule --scenario $(SCENARIO)

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+from bench import page
 from scripts import proof
+from scripts.console import say
+from scripts.layout import shown
+from scripts.measurements import grouped
 
 PARTS = ("noop", "converge", "observing", "one_package", "pip_phase", "many_hosts")
 """In this order; each is a module of this package with a function ``run``."""
 
+
+def write_page(path: Path, content: dict[str, Any]) -> None:
+    """Make the page of a result file, beside it."""
+    groups = grouped(content["results"])
+    told = proof.sentences("bench", [name for name in PARTS if name in groups])
+    say(f"\n  {shown(page.write(path, content, told))} shows the figures")
+
+
 if __name__ == "__main__":
-    raise SystemExit(proof.main("bench", PARTS))
+    raise SystemExit(proof.main("bench", PARTS, finish=write_page))

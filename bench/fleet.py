@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,12 +73,20 @@ class Fleet:
         """Start a host and let this fleet's key in as root."""
         container = self.lab.host(name, options, image, command=_SSHD)
         container.python(
-            "import os, sys\nos.makedirs('/root/.ssh', 0o700, exist_ok=True)\n"
-            "open('/root/.ssh/authorized_keys', 'w').write(sys.argv[1])",
+            "import os, sys\nhome = os.path.expanduser('~/.ssh')\n"
+            "os.makedirs(home, 0o700, exist_ok=True)\n"
+            "open(home + '/authorized_keys', 'w').write(sys.argv[1])",
             self._key.with_suffix(".pub").read_text(),
         )
         self.containers[name] = container
         return container
+
+    def start_ready(self, name: str, image: str) -> Container:
+        """Start a host of an image that was kept of one of this fleet's, so that its key is in already.
+
+        It is not in the inventory yet: several may be started at once.
+        """
+        return self.lab.host(name, (), image, command=_SSHD)
 
     def remove(self, name: str) -> None:
         """End a host and take it out of the inventory."""
@@ -148,7 +157,9 @@ class Fleet:
         found = timed(argv, environment, timeout, check=check)
         started = Counter(json.loads(line)["host"] for line in runs.read_text().splitlines())
         ends = [json.loads(line) for line in recap.read_text().splitlines()]
-        counts = next((one["hosts"] for one in ends if one["event"] == "recap"), {})
+        counts: Mapping[str, Mapping[str, int]] = next(
+            (one["hosts"] for one in ends if one["event"] == "recap"), {}
+        )
         return Run(found.seconds, found.cpu, found.memory, found.output, started, counts)
 
 
@@ -223,22 +234,25 @@ class _Memory:
 
     def _watch(self) -> None:
         while not self._done.wait(self.EVERY):
-            self.most = max(self.most, sum(_proportional(pid) for pid in _family(self._pid)))
+            self.most = max(self.most, sum(proportional(pid) for pid in family(self._pid)))
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """A process and all that descend from it (Linux: proc(5), ``task/TID/children``)."""
     found = [pid]
     for one in found:
-        for task in Path(f"/proc/{one}/task").glob("*/children"):
-            try:
-                found += [int(word) for word in task.read_text().split()]
-            except OSError:
-                continue
+        try:
+            tasks = list(Path(f"/proc/{one}/task").iterdir())
+        except OSError:
+            # It ended since it was found.
+            continue
+        for task in tasks:
+            with suppress(OSError):
+                found += [int(word) for word in (task / "children").read_text().split()]
     return found
 
 
-def _proportional(pid: int) -> float:
+def proportional(pid: int) -> float:
     """MiB of a process, shared pages divided among those who share them; 0 when it has ended."""
     try:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():

@@ -9,7 +9,7 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -167,6 +167,14 @@ def write(path: Path, results: Sequence[Result]) -> dict[str, Any]:
     partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     partial.replace(path)
     return content
+
+
+def grouped(results: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """The figures of a result file by the first part of their names, in the order of the file."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for one in results:
+        found.setdefault(one["name"].partition(".")[0], []).append(one)
+    return found
 
 
 def table(results: Sequence[Result]) -> list[str]:
