@@ -119,9 +119,11 @@ def _record(subdir: str, number: int, version: int, python: str) -> _Record:
     else:
         build, noarch = f"h{sha256[:7]}_0", ""
         depends = '"__glibc >=2.17,<3.0.a0","libgcc >=13","libstdcxx >=13"'
-    # Packages of a channel need each other.
+    # Packages of a channel need each other, though never themselves.
     others = "".join(
-        f',"large-{subdir[:5]}-{number // step:05} >={1 + step % 2}.0"' for step in (2, 3, 7)
+        f',"large-{subdir[:5]}-{number // step:05} >={1 + step % 2}.0"'
+        for step in (2, 3, 7)
+        if number
     )
     stem = f"{name}-{release}-{build}"
     text = (

@@ -94,7 +94,7 @@ def measure(
                 [sys.executable, "-c", _OBSERVE, str(prefix), f"{_CALLS}"], collection
             )
             facts, module = _json(_module(prefix), collection)
-            _compare(prefix, listed, observed["packages"], facts)
+            compare(prefix, listed, observed["packages"], facts)
             # What the first round compiles and reads from the disk is not what is measured.
             if number:
                 samples[name].conda.append(conda)
@@ -143,7 +143,7 @@ def _module(prefix: Path) -> list[str]:
     return [sys.executable, str(ROOT / "tests/run_module.py"), "conda_info", json.dumps(options)]
 
 
-def _compare(prefix: Path, listed: Any, ours: Mapping[str, str], facts: Any) -> None:
+def compare(prefix: Path, listed: Any, ours: Mapping[str, str], facts: Any) -> None:
     """Raises LabError unless all three tell the same names and versions."""
     conda = {one["name"]: one["version"] for one in listed if one["channel"] != "pypi"}
     module = {one["name"]: one["version"] for one in facts["packages"]}
