@@ -56,6 +56,7 @@ def small(ours: Fleet, hand: Fleet) -> list[Result]:
     runs = in_turn(
         {
             **against_pings(ours),
+            "ping": lambda: ours.play(by_hand.pings(ours.folder, 1)),
             "by_hand": lambda: hand.play(by_hand.DECIDING),
             "by_hand_names": lambda: hand.play(by_hand.BY_NAME),
         },
@@ -63,6 +64,7 @@ def small(ours: Fleet, hand: Fleet) -> list[Result]:
     )
     return [
         *ours_and_pings("noop.small", runs),
+        seconds("noop.small.ping", runs["ping"], "A play of one ping: what any play costs."),
         seconds("noop.small.by_hand", runs["by_hand"], _DECIDES),
         seconds("noop.small.by_hand_names", runs["by_hand_names"], _BY_NAME),
         times("noop.small.faster_than_by_hand", runs, "by_hand", at_least(BY_HAND), _DECIDES),
@@ -105,14 +107,15 @@ def large(lab: Lab, ours: Fleet, hand: Fleet, link: Path) -> list[Result]:
 
 
 def against_pings(ours: Fleet) -> dict[str, Callable[[], Run]]:
-    """Our converging roles, one ping, and as many pings as ours run modules on the host."""
-    count = module_runs(unchanged(converge(ours)))
-    one, many = (by_hand.pings(ours.folder, number) for number in (1, count))
-    return {
-        "ours": lambda: converge(ours),
-        "ping": lambda: ours.play(one),
-        "pings": lambda: ours.play(many),
-    }
+    """Our converging roles, and behind them as many pings as they have just run modules on the host."""
+    counts: list[int] = []
+
+    def roles() -> Run:
+        found = converge(ours)
+        counts.append(module_runs(found))
+        return found
+
+    return {"ours": roles, "pings": lambda: ours.play(by_hand.pings(ours.folder, counts[-1]))}
 
 
 def in_turn(contenders: Contenders, rounds: int, *, warm_up: bool = True) -> dict[str, list[Run]]:
@@ -143,7 +146,6 @@ def ours_and_pings(name: str, runs: Mapping[str, list[Run]]) -> list[Result]:
     return [
         Result(f"{name}.module_runs", max(counts), "runs", at_most(MODULE_RUNS), counts),
         seconds(f"{name}.ours", runs["ours"]),
-        seconds(f"{name}.ping", runs["ping"]),
         seconds(f"{name}.pings", runs["pings"], f"A play of {pings} pings."),
         ratio(
             f"{name}.of_pings", _seconds(runs["ours"]), _seconds(runs["pings"]), at_most(PINGS),

@@ -57,7 +57,6 @@ def test_one_module_run_more_or_a_slower_run_misses_its_target(
 ) -> None:
     runs = {
         "ours": [ended(seconds, modules=modules)] * 2,
-        "ping": [ended(0.5, modules=1)] * 2,
         "pings": [ended(1.0, modules=modules)] * 2,
     }
     held = {one.name: one.met for one in ours_and_pings("x", runs) if one.target}
