@@ -31,13 +31,13 @@ optimizer = torch.optim.SGD(line.parameters(), lr=0.1)
 optimizer.zero_grad()
 line(torch.ones(1, 2)).sum().backward()
 optimizer.step()
-transformers.pipeline("sentiment-analysis", model=sys.argv[1])("This is a great movie!")
+transformers.pipeline("sentiment-analysis", model=sys.stdin.read())("This is a great movie!")
 print("\\n" + json.dumps(list(sys.modules)))
 """
 
 _IMPORTS = """
 import json, sys, time
-names = json.loads(sys.argv[1])
+names = json.load(sys.stdin)
 started = time.perf_counter()
 import importlib
 for name in names:
@@ -104,9 +104,10 @@ def import_seconds(container: Container, names: list[str]) -> float:
     return float(found["seconds"])
 
 
-def _run(container: Container, script: str, argument: str) -> str:
-    argv = [f"{ENVIRONMENT}/bin/python", "-I", "-B", "-c", script, argument]
-    return container.run(argv, env=_OFFLINE).stdout
+def _run(container: Container, script: str, given: str) -> str:
+    # On standard input, since some thousand names are too long for an argument.
+    argv = [f"{ENVIRONMENT}/bin/python", "-I", "-B", "-c", script]
+    return container.run(argv, env=_OFFLINE, stdin=given).stdout
 
 
 def _last_line(text: str) -> Any:
