@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import threading
 import time
@@ -42,6 +43,10 @@ class Run:
     def count(self, key: str) -> int:
         """The sum over all hosts of a count of the recap: ``ok``, ``changed``, ``failures`` ..."""
         return sum(counts.get(key, 0) for counts in self.recap.values())
+
+
+# Containers are new each time and have no name that could be known.
+_SSH = ("UserKnownHostsFile=/dev/null", "StrictHostKeyChecking=no", "LogLevel=ERROR")
 
 
 class Fleet:
@@ -97,13 +102,11 @@ class Fleet:
 
         variables: of all hosts, beside those of inventories/lab; they win.
         """
-        # Containers are new each time and have no name that could be known.
-        ssh = ("UserKnownHostsFile=/dev/null", "StrictHostKeyChecking=no", "LogLevel=ERROR")
         everyone = {
             "ansible_user": "root",
             "ansible_python_interpreter": "/usr/bin/python3",
             "ansible_ssh_private_key_file": str(self._key),
-            "ansible_ssh_common_args": " ".join(f"-o {option}" for option in ssh),
+            "ansible_ssh_common_args": " ".join(f"-o {option}" for option in _SSH),
             **self._variables,
             **(variables or {}),
         }
@@ -161,6 +164,16 @@ class Fleet:
             (one["hosts"] for one in ends if one["event"] == "recap"), {}
         )
         return Run(found.seconds, found.cpu, found.memory, found.output, started, counts)
+
+    def ssh(self, name: str, script: str, timeout: float = 1200) -> Run:
+        """Run a script for bash in a host, over one connection, without Ansible.
+
+        Raises LabError when it fails.
+        """
+        options = [word for option in _SSH for word in ("-o", option)]
+        target = f"root@{self.containers[name].address()}"
+        argv = ["ssh", *options, "-i", str(self._key), target, f"bash -c {shlex.quote(script)}"]
+        return timed(argv, tool_environment(), timeout)
 
 
 def _variables(lab: Lab) -> dict[str, Any]:
