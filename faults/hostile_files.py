@@ -196,6 +196,13 @@ def _readers(root: str) -> dict[str, list[tuple[str, Options]]]:
     }  # fmt: skip
 
 
+_NO_FILES = (
+    "fifo:", "socket:", "directory:", "link:/etc/passwd", "link:/dev/zero", "link:/dev/tty",
+    "link:nowhere", "link:..",
+)  # fmt: skip
+"""What else may lie in the place of a file: none of it may be waited for or read without an end."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of file in the world at hand."""
@@ -224,8 +231,11 @@ class OfFiles:
         random = self._made.random
         module, options = random.choice(kind.readers)
         files = {kind.path: _as_data(self._made.content(kind.good))}
-        if kind.path.startswith("replies/") and kind.path.endswith(".out"):
-            files.update(self._end(kind.path.removesuffix(".out"), random))
+        if kind.path.startswith("replies/"):
+            if kind.path.endswith(".out"):
+                files.update(self._end(kind.path.removesuffix(".out"), random))
+        elif random.random() < 0.12:
+            files[kind.path] = random.choice(_NO_FILES)
         return Value(kind.name, module, options, files, random.random() < 0.2)
 
     def _end(self, program: str, random: Random) -> dict[str, str]:

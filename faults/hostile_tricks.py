@@ -22,8 +22,8 @@ _PLACE = "/srv/everybody"
 """Everybody may write here, and there is no sticky bit."""
 _ENV = f"{_PLACE}/env"
 _OWN = "/srv/own/env"
-_LIMIT = 60.0
-"""Seconds; the longest of these calls takes three on a quiet machine."""
+_LIMIT = 300.0
+"""Seconds; the longest of these calls takes three, unless the machine is busy."""
 
 _SEE = """
 import hashlib, json, os, sys
@@ -42,7 +42,6 @@ class Trick:
     """Something laid in the way, and the call that meets it.
 
     lay: a script of the shell, run as ``by``. proof: a test of the shell that it lies there.
-    may_fail: whether a failure with a message is an answer as good as success.
     """
 
     name: str
@@ -51,11 +50,10 @@ class Trick:
     module: str
     options: dict[str, Any]
     by: str = "ada"
-    may_fail: bool = True
 
 
 def _env(prefix: str = _ENV, **more: Any) -> dict[str, Any]:
-    return {"installation": PREFIX, "prefix": prefix, "offline": True, "timeout": 20, **more}
+    return {"installation": PREFIX, "prefix": prefix, "offline": True, "timeout": 250, **more}
 
 
 _MAKE = _env(packages=["lab-upgrade=1.0"])
@@ -80,7 +78,7 @@ def _linked(
         f"[ -L '{path}' ]",
         module,
         options,
-        by="root" if path.startswith((_OWN, PREFIX)) else "ada",
+        by="root" if path.startswith("/srv/own") else "ada",
     )
 
 
@@ -169,9 +167,6 @@ TRICKS: tuple[Trick, ...] = (
             {"model": "a/b", "cache_dir": "/srv/own/cache", "state": "absent"}, _TREE),
 )  # fmt: skip
 
-QUICK = ("a hard link of a system file in the place of the lock", "conda-meta is a link, to be removed",
-         "a pipe in the place of the journal", "environments.txt of ada is a link")  # fmt: skip
-
 
 def prepare(host: Host) -> None:
     """Make what the tricks begin with: packages in the cache, an environment, ada's tree, a victim."""
@@ -191,8 +186,8 @@ def prepare(host: Host) -> None:
     )
 
 
-def cases(fresh: Callable[[], Host], names: tuple[str, ...] = ()) -> list[Case[None]]:
-    """A case for each trick, or for those of the names; ``fresh`` starts a prepared host."""
+def cases(fresh: Callable[[], Host]) -> list[Case[None]]:
+    """A case for each trick; ``fresh`` starts a prepared host."""
 
     def one(trick: Trick) -> Case[None]:
         def tried(_worker: None) -> str:
@@ -204,7 +199,7 @@ def cases(fresh: Callable[[], Host], names: tuple[str, ...] = ()) -> list[Case[N
 
         return Case(trick.name, tried)
 
-    return [one(trick) for trick in TRICKS if not names or trick.name in names]
+    return [one(trick) for trick in TRICKS]
 
 
 def _tried(host: Host, trick: Trick) -> str:
@@ -227,8 +222,8 @@ def _tried(host: Host, trick: Trick) -> str:
 def _problem(answer: Answer) -> str:
     if "Traceback" in answer.said or not answer.result:
         return f"it crashed: {answer.said[-500:]}"
-    if answer.failed and len(answer.message.strip()) < 10:
-        return "it failed and said nothing"
+    if answer.failed and (len(answer.message.strip()) < 10 or "took longer" in answer.message):
+        return f"it failed and did not say why: {answer.message}"
     return ""
 
 

@@ -104,7 +104,9 @@ def check_prefix(path: str, option: str = "prefix") -> str:
     elif normal in _home_directories() or os.path.realpath(normal) in _home_directories():
         problem = "is a home directory"
     elif (link := _planted_link(normal)) is not None:
-        problem = f"leads through the link {link}, which another user made where everybody may write"
+        problem = (
+            f"leads through the link {link}, which another user made where everybody may write"
+        )
     if problem:
         raise CondaModuleError(
             f"The option {option} {problem}: {path!r}. Nothing was changed.",

@@ -8,7 +8,7 @@ from typing import Any
 from faults import hostile, hostile_driver, hostile_world
 from faults.hostile_calls import Value, calls, option_names
 from faults.hostile_files import KINDS, OfFiles
-from faults.hostile_tricks import QUICK, TRICKS
+from faults.hostile_tricks import TRICKS
 from faults.hostile_values import Generator
 from faults.same_host import differences
 
@@ -51,6 +51,8 @@ def test_a_secret_that_was_torn_out_of_its_url_is_left_out() -> None:
     known = f"ada:{hostile_world.TOKEN}@127.0.0.1:9"
     for _ in range(400):
         for name, content in made.next().files.items():
+            if not content.startswith("data:"):
+                continue
             text = hostile_world.base64.b64decode(content.removeprefix("data:")).decode(
                 "utf-8", "replace"
             )
@@ -78,10 +80,8 @@ def test_only_new_paths_that_a_value_named_may_be_outside() -> None:
     assert hostile.unexplained([value], outside) == ["/etc/passwd", "/etc/new", "/canary"]
 
 
-def test_quick_tricks_are_among_the_tricks() -> None:
-    names = [trick.name for trick in TRICKS]
-    assert set(QUICK) <= set(names)
-    assert len(set(names)) == len(names)
+def test_tricks_have_names_of_their_own() -> None:
+    assert len({trick.name for trick in TRICKS}) == len(TRICKS)
 
 
 def test_two_hosts_differ_in_a_file() -> None:

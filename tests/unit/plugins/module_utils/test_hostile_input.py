@@ -18,6 +18,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command impo
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_dialect import dialect_of
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import check_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import (
+    AccessManager,
+    access_of,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_probe import _events
 from ansible_collections.llmfleet.conda.plugins.module_utils._lock import file_lock
 from ansible_collections.llmfleet.conda.plugins.module_utils._masked_module import MaskedModule
@@ -158,6 +162,16 @@ def test_a_null_character_in_an_executable() -> None:
     assert dialect_of("/opt/\0/mamba").caches() == []
     with pytest.raises(OSError, match="cannot be passed on"):
         run([sys.executable, "\0"])
+
+
+@pytest.mark.parametrize("name", ["4294967295", "9" * 400, "\0", "\udcff", "\u0661", ""])
+def test_an_owner_who_cannot_be(name: str) -> None:
+    with pytest.raises(CondaModuleError, match="names nobody"):
+        AccessManager("/nowhere", access_of(name, None, None, []))
+
+
+def test_an_owner_by_number() -> None:
+    AccessManager("/nowhere", access_of("4294967294", None, None, []))
 
 
 @pytest.mark.parametrize(
