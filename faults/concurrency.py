@@ -53,7 +53,7 @@ while not os.path.exists("/srv/enough"):
         except OSError:
             continue
         modules += words[0].endswith("python3") and (len(words) == 2 or "AnsiballZ" in words[1])
-    samples += bool(held & flocks) and modules >= 3
+    samples += bool(held & flocks) and modules >= 2
     time.sleep(0.05)
 print(samples)
 """

@@ -87,7 +87,7 @@ def _fifo(name: str, path: str, module: str, options: dict[str, Any]) -> Trick:
     return Trick(name, lay, f"[ -p '{path}' ]", module, options, by="root")
 
 
-_META, _HOME = f"{_OWN}/conda-meta", "/root/.conda"
+_META, _HOME = f"{_OWN}/conda-meta", "/srv/home"
 TRICKS: tuple[Trick, ...] = (
     # A directory in which everybody may write
     _linked("a link in the place of the lock", f"{_PLACE}/.env.llmfleet.lock", "conda_env", _MAKE),
@@ -143,9 +143,9 @@ TRICKS: tuple[Trick, ...] = (
     # Lists and settings of users
     _linked("environments.txt of ada is a link", "/home/ada/.conda/environments.txt", "conda_env", _GONE),
     _linked(".conda of ada is a link", "/home/ada/.conda", "conda_env", _GONE, "/etc"),
-    _fifo("a pipe in the place of environments.txt", f"{_HOME}/environments.txt", "conda_info",
+    _fifo("a pipe in the place of environments.txt", f"{_HOME}/.conda/environments.txt", "conda_info",
           {"installation": PREFIX}),
-    _fifo("a pipe in the place of a condarc", "/root/.condarc", "conda_info", {"installation": PREFIX}),
+    _fifo("a pipe in the place of a condarc", f"{_HOME}/.condarc", "conda_info", {"installation": PREFIX}),
     _fifo("a pipe in the place of the condarc that is written", "/srv/own/condarc", "conda_config",
           {**_CONFIG, "path": "/srv/own/condarc"}),
     Trick("a device in the place of the condarc", "ln -s /dev/zero /srv/own/condarc",
@@ -210,7 +210,7 @@ def _tried(host: Host, trick: Trick) -> str:
         raise NotInjected(f"it does not lie there: {error}") from error
     before = _seen(host)
     try:
-        answer = host.module(trick.module, trick.options, timeout=_LIMIT)
+        answer = host.module(trick.module, trick.options, env={"HOME": _HOME}, timeout=_LIMIT)
     except subprocess.TimeoutExpired as error:
         raise NotSurvived("it hung") from error
     problem = _problem(answer) or _differences(before, _seen(host))
