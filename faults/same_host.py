@@ -7,6 +7,7 @@ from typing import Any
 
 from faults.cases import NotSurvived
 from faults.host import Host
+from lab import counter
 from lab.containers import Container
 
 # What has the time of its making in it, or is written in the order in which things happened.
@@ -18,7 +19,7 @@ for folder, below, names in os.walk(top):
     for name in below + names:
         path = os.path.join(folder, name)
         s = os.lstat(path)
-        if path.endswith((".pyc", "conda-meta/history")):
+        if path.endswith((".pyc", "conda-meta/history")) or path == top + "/" + sys.argv[2]:
             continue
         whole = os.readlink(path) if os.path.islink(path) else ""
         if os.path.isfile(path) and not whole:
@@ -27,20 +28,29 @@ for folder, below, names in os.walk(top):
 print(json.dumps(seen))
 """
 
+# Packages for any Python name their modules and scripts by where they are in the archive.
 _SUMS = """
-import glob, hashlib, json, sys
+import glob, hashlib, json, os, sys
 for prefix in sys.argv[1:]:
+    modules = next(iter(glob.glob(prefix + "/lib/python3.*/site-packages")), prefix + "/site-packages")
     for record in glob.glob(prefix + "/conda-meta/*.json"):
         for one in json.load(open(record)).get("paths_data", {}).get("paths", []):
             want = one.get("sha256_in_prefix") or one.get("sha256")
-            if want and one.get("path_type") != "softlink":
-                try:
-                    whole = open(prefix + "/" + one["_path"], "rb").read()
-                except OSError as error:
-                    print(error)
-                    continue
-                if hashlib.sha256(whole).hexdigest() != want:
-                    print(prefix + "/" + one["_path"])
+            known = one.get("sha256_in_prefix") or not one.get("prefix_placeholder")
+            if not want or not known or one.get("path_type") == "softlink":
+                continue
+            path = os.path.join(prefix, one["_path"])
+            if not os.path.exists(path):
+                path = os.path.join(modules, os.path.relpath(one["_path"], "site-packages"))
+            if not os.path.exists(path):
+                path = os.path.join(prefix, "bin", os.path.relpath(one["_path"], "python-scripts"))
+            try:
+                whole = open(path, "rb").read()
+            except OSError as error:
+                print(error)
+                continue
+            if hashlib.sha256(whole).hexdigest() != want:
+                print(path)
 """
 
 
@@ -52,7 +62,7 @@ def state(container: Container, prefix: str, environment: str) -> dict[str, Any]
     host, env = Host(container), f"{prefix}/envs/{environment}"
     listed = [host.conda(prefix, "list", "--prefix", where, "--json") for where in (prefix, env)]
     pip = container.run([f"{env}/bin/python", "-I", "-m", "pip", "list", "--format=json"]).stdout
-    files = json.loads(container.python(_FILES, prefix))
+    files = json.loads(container.python(_FILES, prefix, counter.LOG))
     return {"conda": listed, "pip": json.loads(pip), "files": files}
 
 

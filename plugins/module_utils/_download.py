@@ -61,6 +61,8 @@ def fetch(url: str, path: str, sha256: str, *, timeout: float, option: str) -> N
             if delay is None:
                 raise _failed(url, option, f"{error} ({len(_DELAYS) + 1} attempts)") from error
             time.sleep(delay)
+        except ValueError as error:
+            raise _failed(url, option, f"it is no address ({error})") from error
         except HTTPError as error:
             raise _failed(
                 url, option, f"the server answered {error.code} {error.reason}"

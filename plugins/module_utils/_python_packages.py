@@ -246,7 +246,7 @@ def _damage_of_one(one: Distribution) -> list[str]:
         full = os.path.join(root, path)
         try:
             actual = os.stat(full).st_size
-        except OSError:
+        except (OSError, ValueError):
             found.append(path)
             continue
         if size.isdigit() and actual != int(size) and not _has_digest(full, digest):

@@ -306,9 +306,10 @@ def current_terms(channel: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     url = f"{channel}/terms.json"
     verify = settings.get("ssl_verify")
-    for scheme, proxy in (settings.get("proxy_servers") or {}).items():
-        os.environ.setdefault(f"{scheme}_proxy", str(proxy))
+    proxies = settings.get("proxy_servers")
     try:
+        for scheme, proxy in (proxies if isinstance(proxies, dict) else {}).items():
+            os.environ.setdefault(f"{scheme}_proxy", str(proxy))
         with open_url(
             url,
             timeout=_TIMEOUT_SECONDS,

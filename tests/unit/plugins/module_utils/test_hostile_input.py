@@ -16,6 +16,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils import _json_docume
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import run
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import solution_of
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_dialect import dialect_of
+from ansible_collections.llmfleet.conda.plugins.module_utils._download import fetch
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import check_prefix
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import (
@@ -26,8 +27,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_probe i
 from ansible_collections.llmfleet.conda.plugins.module_utils._lock import file_lock
 from ansible_collections.llmfleet.conda.plugins.module_utils._masked_module import MaskedModule
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import (
+    damage_of,
+    observe_packages,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import MASK, redact
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
+from ansible_collections.llmfleet.conda.plugins.module_utils._terms import current_terms
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import pending_journal
 
 SECRET = "correct-horse"
@@ -181,3 +187,25 @@ def test_a_long_text_is_masked_in_no_time(text: str) -> None:
     started_at = time.process_time()
     assert redact(f"{text} https://u:p@host/x").endswith(f" https://{MASK}@host/x")
     assert time.process_time() - started_at < 5
+
+
+@pytest.mark.parametrize("url", ["ht; touch /canary://x", "nothing", "http://[::1/x"])
+def test_an_address_that_is_none(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    with pytest.raises(CondaModuleError, match="option mirror"):
+        fetch(url, str(tmp_path / "file"), "0" * 64, timeout=1, option="mirror")
+
+
+def test_proxies_that_are_no_mapping(monkeypatch: pytest.MonkeyPatch) -> None:
+    for proxies in ("x", ["x"], {"http": "\0"}):
+        with pytest.raises(CondaModuleError, match="terms of service"):
+            current_terms("nothing://x", {"proxy_servers": proxies})
+
+
+def test_a_null_character_in_a_record(tmp_path: Path) -> None:
+    info = tmp_path / "x-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: x\nVersion: 1\n")
+    (info / "RECORD").write_text("x/\0.py,,5\n")
+    packages = observe_packages(str(tmp_path), str(tmp_path), [])
+    assert damage_of(packages, ["x"]) == {"x": ("x/\0.py",)}
