@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -20,11 +21,15 @@ class MaskedModule(AnsibleModule):
     option that does not fit, while it is being made: what a module masks afterwards comes too late.
     """
 
+    def __init__(self, **how: Any) -> None:
+        """As AnsibleModule, by keywords only."""
+        AnsibleModule.__init__(self, **how)
+
     def _load_params(self) -> None:
-        super()._load_params()
+        AnsibleModule._load_params(self)
         self.no_log_values.update(secrets_in(self.params))
 
     def _log_invocation(self) -> None:
         # ansible-core 2.19 stops with a traceback at bytes that are no UTF-8. Such options are not logged.
         with contextlib.suppress(UnicodeEncodeError):
-            super()._log_invocation()
+            AnsibleModule._log_invocation(self)
