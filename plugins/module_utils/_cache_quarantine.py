@@ -14,7 +14,6 @@ The callers hold the lock of the cache.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -24,6 +23,8 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 
 QUARANTINE = ".llmfleet-quarantine"
 KEPT = 3
@@ -159,7 +160,7 @@ def _is_unpacked_well(path: str) -> bool:
     for name in _METADATA:
         try:
             with open(os.path.join(path, "info", name), encoding="utf-8") as stream:
-                content = json.load(stream)
+                content = _json_document.load(stream)
             if name == "paths.json":
                 sizes = {str(item["_path"]): _size(item) for item in content["paths"]}
         except FileNotFoundError:

@@ -95,7 +95,8 @@ def _open(method: str, url: str, settings: Mapping[str, Any]) -> None:
         OSError, ValueError, http.client.HTTPException: the server cannot be reached by this address.
     """
     verify = settings.get("ssl_verify")
-    for scheme, proxy in (settings.get("proxy_servers") or {}).items():
+    proxies = settings.get("proxy_servers")
+    for scheme, proxy in (proxies if isinstance(proxies, dict) else {}).items():
         os.environ.setdefault(f"{scheme}_proxy", str(proxy))
     with open_url(
         url,

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -92,16 +93,20 @@ def run(
     Raises:
         OSError: the program cannot be started.
     """
-    process = subprocess.Popen(
-        list(argv),
-        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=dict(child_environment() if env is None else env),
-        cwd=cwd or "/",
-        start_new_session=True,
-        pass_fds=held_descriptors(),
-    )
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(child_environment() if env is None else env),
+            cwd=cwd or "/",
+            start_new_session=True,
+            pass_fds=held_descriptors(),
+        )
+    except ValueError as error:
+        # A null character, or one that the file system's encoding lacks.
+        raise OSError(errno.EINVAL, f"an argument cannot be passed on ({error})") from error
     pipes = Pipes(process, stdin)
     try:
         timed_out = not pipes.read(timeout)

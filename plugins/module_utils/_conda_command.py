@@ -66,15 +66,26 @@ def _label(item: Mapping[str, Any]) -> str:
 
 
 def solution_of(document: Mapping[str, Any] | None) -> Solution:
-    """Read LINK and UNLINK of conda's document; a document without actions changes nothing."""
+    """Read LINK and UNLINK of conda's document; a document without actions changes nothing.
+
+    Raises:
+        CondaModuleError: they have another form.
+    """
     actions = (document or {}).get("actions") or {}
     # Removing everything makes conda 4 to 24 write a list with one set of actions.
     if isinstance(actions, list):
         actions = actions[0] if actions else {}
-    return Solution(
-        link=tuple(_label(item) for item in actions.get("LINK") or ()),
-        unlink=tuple(_label(item) for item in actions.get("UNLINK") or ()),
-    )
+    try:
+        return Solution(
+            link=tuple(_label(item) for item in actions.get("LINK") or ()),
+            unlink=tuple(_label(item) for item in actions.get("UNLINK") or ()),
+        )
+    except (AttributeError, KeyError, TypeError) as error:
+        raise CondaModuleError(
+            f"What conda said of its packages is not understood ({type(error).__name__}: {error}).",
+            said=str(actions)[:2000],
+            hint="see whether the conda of the installation is whole, with: conda create --dry-run --json",
+        ) from error
 
 
 class Conda:

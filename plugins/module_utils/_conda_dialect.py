@@ -14,6 +14,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._match_spec import parse_match_spec
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
     InvalidSpecError,
     UnsupportedSpecError,
@@ -110,9 +111,10 @@ def dialect_of(executable: str | None) -> CondaDialect:
 
 def _is_script(path: str) -> bool:
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=only_regular) as stream:
             return stream.read(2) == b"#!"
-    except OSError:
+    except (OSError, ValueError):
+        # Nothing is there, or nothing can be: the path has a null character.
         return True
 
 

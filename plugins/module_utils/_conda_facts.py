@@ -33,6 +33,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import (
     observe_packages,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import pending_journal
 
 _INSTALLER_NAMES = re.compile(r"(?P<name>Miniconda|Miniforge|Mambaforge|Anaconda)[0-9]?\b", re.I)
@@ -64,7 +65,10 @@ def distribution_of(state: PrefixState) -> tuple[str, str]:
     """
     try:
         with open(
-            os.path.join(state.path, ".installer.info"), encoding="utf-8", errors="replace"
+            os.path.join(state.path, ".installer.info"),
+            encoding="utf-8",
+            errors="replace",
+            opener=only_regular,
         ) as stream:
             note = stream.read().strip()
     except OSError:
@@ -129,7 +133,10 @@ def _names(directory: str) -> list[str]:
 def _registered() -> Iterator[str]:
     try:
         with open(
-            os.path.expanduser("~/.conda/environments.txt"), encoding="utf-8", errors="replace"
+            os.path.expanduser("~/.conda/environments.txt"),
+            encoding="utf-8",
+            errors="replace",
+            opener=only_regular,
         ) as stream:
             for line in stream:
                 if line.startswith("/"):

@@ -10,10 +10,11 @@ else, such as anchors or multi-line scalars, is refused with its line number: ne
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any, Union
+
+from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 
 Scalar = Union[str, int, float, bool, None]
 Value = Union[Scalar, list[Any], dict[str, Any]]
@@ -113,7 +114,7 @@ class _Reader:
             return found.group()[1:-1].replace("''", "'")
         try:
             # Of YAML's escapes, JSON knows those that occur in practice; a raw tab is allowed.
-            return str(json.loads(found.group(), strict=False))
+            return str(_json_document.loads(found.group(), strict=False))
         except ValueError as error:
             raise self.error("an escape that is not supported here") from error
 

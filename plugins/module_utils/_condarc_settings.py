@@ -20,6 +20,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import Con
 from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import condarc_files
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import MASK, redact_value
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 # conda.base.constants.DEFAULT_CHANNEL_ALIAS
 DEFAULT_ALIAS = "https://conda.anaconda.org"
@@ -69,7 +70,7 @@ def settings_with(installation: str | None, condarc: str, text: str) -> dict[str
 
 def _read(path: str) -> CondarcFile:
     try:
-        with open(path, encoding="utf-8") as stream:
+        with open(path, encoding="utf-8", opener=only_regular) as stream:
             return CondarcFile(path, dict(Condarc(stream.read()).values))
     except OSError as error:
         return CondarcFile(path, {}, f"it cannot be read: {error.strerror}")

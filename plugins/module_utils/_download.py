@@ -16,6 +16,7 @@ from ansible.module_utils.urls import open_url
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 _CHUNK_BYTES = 1 << 20
 # Seconds to wait before each further attempt.
@@ -34,7 +35,7 @@ def sha256_of(path: str) -> str:
         OSError: it cannot be read.
     """
     digest = hashlib.sha256()
-    with open(path, "rb") as stream:
+    with open(path, "rb", opener=only_regular) as stream:
         for chunk in iter(lambda: stream.read(_CHUNK_BYTES), b""):
             digest.update(chunk)
     return digest.hexdigest()
@@ -60,6 +61,8 @@ def fetch(url: str, path: str, sha256: str, *, timeout: float, option: str) -> N
             if delay is None:
                 raise _failed(url, option, f"{error} ({len(_DELAYS) + 1} attempts)") from error
             time.sleep(delay)
+        except ValueError as error:
+            raise _failed(url, option, f"it is no address ({error})") from error
         except HTTPError as error:
             raise _failed(
                 url, option, f"the server answered {error.code} {error.reason}"

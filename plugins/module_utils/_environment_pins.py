@@ -19,6 +19,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
     parse_specs,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PackageRecord
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 from ansible_collections.llmfleet.conda.plugins.module_utils._version import InvalidSpecError
 
 PINNED = os.path.join("conda-meta", "pinned")
@@ -32,7 +33,7 @@ def read_pins(prefix: str) -> tuple[str, ...]:
     """
     path = os.path.join(prefix, PINNED)
     try:
-        with open(path, encoding="utf-8") as stream:
+        with open(path, encoding="utf-8", opener=only_regular) as stream:
             lines = [line.strip() for line in stream]
     except (FileNotFoundError, NotADirectoryError):
         return ()

@@ -30,6 +30,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock impo
     parse_lock,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PackageRecord
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 
 def read_text(params: Mapping[str, Any], option: str) -> str:
@@ -47,7 +48,7 @@ def read_text(params: Mapping[str, Any], option: str) -> str:
             " of the managed host.",
         )
     try:
-        with open(path, encoding="utf-8") as stream:
+        with open(path, encoding="utf-8", opener=only_regular) as stream:
             return stream.read()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"

@@ -16,7 +16,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 STATE = os.path.join("conda-meta", "state")
 UNSET = "***unset***"
@@ -39,8 +41,8 @@ def read_state(prefix: str) -> dict[str, Any]:
     path = os.path.join(prefix, STATE)
     problem = "it holds no JSON object"
     try:
-        with open(path, encoding="utf-8") as stream:
-            state = json.load(stream)
+        with open(path, encoding="utf-8", opener=only_regular) as stream:
+            state = _json_document.load(stream)
         if isinstance(state, dict) and isinstance(state.get("env_vars") or {}, dict):
             return state
     except (FileNotFoundError, NotADirectoryError):

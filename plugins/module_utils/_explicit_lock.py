@@ -26,6 +26,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     is_subdir,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 MARK = "@EXPLICIT"
 _URL = re.compile(r"(?:https?|ftp|s3|file)://\S+", re.IGNORECASE)
@@ -180,7 +181,7 @@ def _sha256(path: str) -> str:
     """The hex digits of the file's SHA-256, nothing when it cannot be read."""
     digest = hashlib.sha256()
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=only_regular) as stream:
             for block in iter(lambda: stream.read(1 << 20), b""):
                 digest.update(block)
     except OSError:

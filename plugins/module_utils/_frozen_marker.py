@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import FROZEN
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 
 def set_marker(prefix: str, content: bytes = b"") -> None:
@@ -43,7 +44,7 @@ def marker_lifted(prefix: str, *, put_back: bool) -> Iterator[None]:
     """
     path = os.path.join(prefix, FROZEN)
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=only_regular) as stream:
             content = stream.read()
         os.unlink(path)
     except (FileNotFoundError, NotADirectoryError):

@@ -9,6 +9,7 @@ import contextlib
 import os
 import pwd
 import re
+import stat
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 
@@ -58,12 +59,33 @@ def _home_directories() -> set[str]:
     return {os.path.normpath(home) for home in homes if home.startswith("/")}
 
 
+def _planted_link(path: str) -> str | None:
+    """The first link on the way that is another user's and lies where everybody may write.
+
+    Root would else be led wherever that user likes; Linux itself is as careful in directories with the sticky
+    bit only (``fs.protected_symlinks``).
+    """
+    trusted = {0, os.geteuid()}
+    parts = path.split("/")
+    for end in range(2, len(parts) + 1):
+        step = "/".join(parts[:end])
+        try:
+            status = os.lstat(step)
+        except (OSError, ValueError):
+            return None
+        if not stat.S_ISLNK(status.st_mode) or status.st_uid in trusted:
+            continue
+        if os.stat(os.path.dirname(step)).st_mode & stat.S_IWOTH:
+            return step
+    return None
+
+
 def check_prefix(path: str, option: str = "prefix") -> str:
     """Return the normalised ``path`` when it may be a conda prefix.
 
     Raises:
-        CondaModuleError: relative, ``..`` in it, with spaces, over 110 characters, a system directory or a
-            home directory.
+        CondaModuleError: relative, ``..`` in it, with spaces, over 110 characters, a system directory, a
+            home directory, or reached through a link that another user has planted.
     """
     problem = None
     normal = os.path.normpath(path)
@@ -81,6 +103,10 @@ def check_prefix(path: str, option: str = "prefix") -> str:
         problem = "is a directory of the operating system"
     elif normal in _home_directories() or os.path.realpath(normal) in _home_directories():
         problem = "is a home directory"
+    elif (link := _planted_link(normal)) is not None:
+        problem = (
+            f"leads through the link {link}, which another user made where everybody may write"
+        )
     if problem:
         raise CondaModuleError(
             f"The option {option} {problem}: {path!r}. Nothing was changed.",

@@ -15,6 +15,7 @@ import re
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._match_spec import parse_match_spec
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
     InvalidSpecError,
     UnsupportedSpecError,
@@ -28,7 +29,9 @@ _UNWANTED = frozenset({"remove", "uninstall"})
 def requested_names(prefix: str) -> set[str]:
     """Names of the packages that users asked for, installed or not; empty without a readable history."""
     try:
-        with open(os.path.join(prefix, HISTORY), encoding="utf-8", errors="replace") as stream:
+        with open(
+            os.path.join(prefix, HISTORY), encoding="utf-8", errors="replace", opener=only_regular
+        ) as stream:
             return parse_history(stream.read())
     except OSError:
         return set()

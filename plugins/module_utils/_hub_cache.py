@@ -20,6 +20,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import Any
 
+from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
+
 TREE_FORMAT = 1
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -121,7 +124,7 @@ def commit_of(cached: CachedModel, revision: str) -> str:
     if COMMIT.fullmatch(revision):
         return revision
     try:
-        with open(cached.ref(revision), encoding="utf-8") as stream:
+        with open(cached.ref(revision), encoding="utf-8", opener=only_regular) as stream:
             found = stream.read(64).strip()
     except (OSError, UnicodeDecodeError):
         return ""
@@ -130,8 +133,8 @@ def commit_of(cached: CachedModel, revision: str) -> str:
 
 def _listed(path: str, choice: Choice) -> dict[str, int] | None:
     try:
-        with open(path, encoding="utf-8") as stream:
-            listed = json.load(stream)
+        with open(path, encoding="utf-8", opener=only_regular) as stream:
+            listed = _json_document.load(stream)
         if listed["format_version"] != TREE_FORMAT:
             return None
         sizes = {str(name): int(entry["size"]) for name, entry in listed["files"].items()}

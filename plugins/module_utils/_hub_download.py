@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import (
     child_environment,
     run,
@@ -136,7 +137,9 @@ def _answer(wanted: Download, stdout: str, stderr: str) -> Downloaded:
     _before, mark, text = stdout.rpartition(_MARK)
     said: dict[str, Any]
     try:
-        said = json.loads(text) if mark else {"error": "", "message": stderr.strip()[-2000:]}
+        said = (
+            _json_document.loads(text) if mark else {"error": "", "message": stderr.strip()[-2000:]}
+        )
     except ValueError:
         said = {"error": "", "message": stdout.strip()[-2000:]}
     if "commit" in said:

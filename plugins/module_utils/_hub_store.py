@@ -21,6 +21,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._hub_cache import (
     commit_of,
     tree_text,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 _CHUNK = 1 << 20
 
@@ -114,7 +115,7 @@ def _copy(path: str, cached: CachedModel) -> tuple[str, int]:
     )
     try:
         copied = 0
-        with os.fdopen(descriptor, "wb") as target, open(path, "rb") as stream:
+        with os.fdopen(descriptor, "wb") as target, open(path, "rb", opener=only_regular) as stream:
             while chunk := stream.read(_CHUNK):
                 digest.update(chunk)
                 copied += target.write(chunk)

@@ -85,13 +85,17 @@ def parse_mode(mode: str | int | None) -> int | None:
     return number
 
 
+# The next one, -1, means "leave it" to chown.
+_LARGEST_ID = 2**32 - 2
+
+
 def _number(name: str | None, option: str, look_up: Callable[[str], int]) -> int:
     if name is None:
         return -1
     try:
         return look_up(name)
-    except KeyError:
-        if name.isdigit():
+    except (KeyError, ValueError):
+        if name.isascii() and name.isdigit() and len(name) <= 10 and int(name) <= _LARGEST_ID:
             return int(name)
         raise CondaModuleError(
             f"The option {option} names nobody on this host: {name}. Nothing was changed.",

@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import (
+    _json_document,
     _llm_probe,
     _llm_probe_checks,
 )
@@ -319,6 +320,8 @@ def _read_reports(
     failed_layer = None
     for event in _events(completed.stdout):
         name = event["name"]
+        if name not in layers:
+            continue
         if event["event"] == "begin":
             # The first step answers for the start of the interpreter as well.
             current, since = name, event["at"] if reports else started
@@ -355,11 +358,19 @@ def _events(stdout: str) -> Iterator[dict[str, Any]]:
     """The probe's events; what a start file of the environment printed before it is not one."""
     for line in stdout.splitlines():
         try:
-            event = json.loads(line)
+            event = _json_document.loads(line)
         except ValueError:
             continue
-        if isinstance(event, dict) and "event" in event:
+        if isinstance(event, dict) and _is_whole(event):
             yield event
+
+
+def _is_whole(event: dict[str, Any]) -> bool:
+    """Whether it has all that the probe's events have: another program may print its own JSON."""
+    kinds: dict[str, Any] = {"event": str, "name": str, "at": (int, float)}
+    if event.get("event") != "begin":
+        kinds.update(passed=bool, detail=str, measured=dict)
+    return all(isinstance(event.get(key), kind) for key, kind in kinds.items())
 
 
 _TIMEOUT_MARK = re.compile(r"^Timeout \(", re.MULTILINE)

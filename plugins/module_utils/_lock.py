@@ -13,14 +13,18 @@ module is killed, its conda works on, and the next run must wait for it.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 _POLL_SECONDS = 0.2
 
@@ -34,15 +38,25 @@ def held_descriptors() -> tuple[int, ...]:
 
 def _open(path: str) -> int:
     # O_NOFOLLOW: in a world-writable directory somebody could have left a link to another file.
-    flags = os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o644)
+        return _own(os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o644), path)
     except PermissionError as error:
         # Another user made the file, for instance root; to lock it, reading is enough.
         try:
-            return os.open(path, os.O_RDONLY | flags)
+            return _own(os.open(path, os.O_RDONLY | flags), path)
         except FileNotFoundError:
             raise error from None
+
+
+def _own(descriptor: int, path: str) -> int:
+    """The descriptor, unless it is of a pipe or a device, or of a file that is somewhere else as well."""
+    status = os.fstat(descriptor)
+    # A hard link would lead to another file as well: its content and its permissions are not ours.
+    if stat.S_ISREG(status.st_mode) and status.st_nlink <= 1:
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is no file of its own", path)
 
 
 def _is_current(descriptor: int, path: str) -> bool:
@@ -54,8 +68,8 @@ def _is_current(descriptor: int, path: str) -> bool:
 
 def _holder(path: str) -> str:
     try:
-        with open(path, encoding="utf-8") as stream:
-            held = json.load(stream)
+        with open(path, encoding="utf-8", opener=only_regular) as stream:
+            held = _json_document.load(stream)
         who = f"process {held['pid']}"
         if not _is_alive(int(held["pid"])):
             who = f"what {who}, which was killed, has left running"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import Condarc, CondarcError
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 
 def condarc_files(installation: str) -> list[str]:
@@ -45,7 +46,7 @@ def package_caches(installation: str) -> list[str]:
     caches: list[str] = []
     for path in condarc_files(installation):
         try:
-            with open(path, encoding="utf-8") as stream:
+            with open(path, encoding="utf-8", opener=only_regular) as stream:
                 named = Condarc(stream.read()).values.get("pkgs_dirs")
         except (OSError, UnicodeDecodeError, CondarcError):
             # conda itself will say what is wrong with it; the defaults are locked in any case.

@@ -11,10 +11,11 @@ can be cut out as text. A record that looks otherwise is read as a whole.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 
 
 class PathLists:
@@ -69,7 +70,7 @@ NO_PATHS = PathLists()
 
 def _loaded(value: Any) -> Any:
     if isinstance(value, bytes):
-        return json.loads(value) if value else {}
+        return _json_document.loads(value) if value else {}
     return value
 
 
@@ -83,11 +84,11 @@ def read_record(text: bytes) -> tuple[dict[str, Any], PathLists]:
     parts = _cut(text)
     if parts:
         short, files, paths = parts
-        data = json.loads(short)
+        data = _json_document.loads(short)
         # Keys that come twice, or that were not the outermost ones, would show here.
         if isinstance(data, dict) and data.get("files") == [] and data.get("paths_data") == {}:
             return data, PathLists(files, paths)
-    data = json.loads(text)
+    data = _json_document.loads(text)
     if not isinstance(data, dict):
         raise TypeError("it is no mapping")
     return data, PathLists(data.get("files") or (), data.get("paths_data") or {})

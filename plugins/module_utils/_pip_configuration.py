@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 
@@ -70,7 +71,7 @@ def read_configuration(
     for path in configuration_files(prefix, environment):
         parser = configparser.RawConfigParser()
         try:
-            with open(path, encoding="utf-8") as stream:
+            with open(path, encoding="utf-8", opener=only_regular) as stream:
                 parser.read_file(stream)
         except OSError:
             continue  # as pip does

@@ -23,6 +23,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._python_requirement
     Requirement,
     parse_lines,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 
 def file_lines(params: Mapping[str, Any], prefix: str) -> FileLines:
@@ -55,7 +56,7 @@ def file_lines(params: Mapping[str, Any], prefix: str) -> FileLines:
 
 def _text_of(path: str) -> str:
     try:
-        with open(path, encoding="utf-8") as stream:
+        with open(path, encoding="utf-8", opener=only_regular) as stream:
             return stream.read()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"

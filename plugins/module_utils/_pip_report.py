@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_marker import normalize_name
 
 
@@ -30,7 +30,7 @@ def parse_report(text: str) -> list[Reported]:
     Raises:
         ValueError: the text is not such a report.
     """
-    report = json.loads(text)
+    report = _json_document.loads(text)
     found = []
     try:
         for item in report["install"]:

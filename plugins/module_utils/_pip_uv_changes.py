@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_report import Reported
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_marker import normalize_name
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_requirement import Requirement
@@ -47,7 +47,7 @@ def parse_changes(
 
 def _versions_in(document: str) -> dict[str, str]:
     try:
-        changes = json.loads(document)["changes"]
+        changes = _json_document.loads(document)["changes"]
         return {
             normalize_name(item["name"]): str(item["version"])
             for item in changes

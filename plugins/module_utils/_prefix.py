@@ -22,6 +22,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._path_lists import 
     PathLists,
     read_record,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 HISTORY = os.path.join("conda-meta", "history")
 FROZEN = os.path.join("conda-meta", "frozen")
@@ -174,7 +175,7 @@ def _read_records(meta: str, thorough: bool) -> tuple[dict[str, PackageRecord], 
         path = os.path.join(meta, entry)
         try:
             # Unbuffered: one read for a file, and there are hundreds.
-            with open(path, "rb", buffering=0) as stream:
+            with open(path, "rb", buffering=0, opener=only_regular) as stream:
                 data, paths = read_record(stream.readall())
             record = _record_from(data, paths, path)
             if thorough:

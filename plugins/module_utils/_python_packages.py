@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import os
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_marker import normalize_name
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 CONDA = "conda"
 PIP = "pip"
@@ -160,7 +161,7 @@ def _read_headers(path: str, name: str) -> str | None:
     """The text up to the first empty line, or None without such a file."""
     file = path if os.path.isfile(path) else os.path.join(path, name)
     try:
-        with open(file, "rb") as stream:
+        with open(file, "rb", opener=only_regular) as stream:
             data = b""
             while b"\n\n" not in data and b"\r\n\r\n" not in data:
                 chunk = stream.read(_HEADER_CHUNK)
@@ -190,7 +191,9 @@ def _parse_headers(text: str) -> dict[str, list[str]]:
 
 def _read_text(path: str) -> str | None:
     try:
-        with open(path, encoding="utf-8", errors="replace", newline="") as stream:
+        with open(
+            path, encoding="utf-8", errors="replace", newline="", opener=only_regular
+        ) as stream:
             return stream.read()
     except OSError:
         return None
@@ -201,7 +204,7 @@ def _read_direct_url(path: str) -> Mapping[str, Any] | None:
     if text is None:
         return None
     try:
-        data = json.loads(text)
+        data = _json_document.loads(text)
     except ValueError:
         return {}
     return data if isinstance(data, dict) else {}
@@ -243,7 +246,7 @@ def _damage_of_one(one: Distribution) -> list[str]:
         full = os.path.join(root, path)
         try:
             actual = os.stat(full).st_size
-        except OSError:
+        except (OSError, ValueError):
             found.append(path)
             continue
         if size.isdigit() and actual != int(size) and not _has_digest(full, digest):
@@ -266,7 +269,7 @@ def _has_digest(path: str, digest: str) -> bool:
     if algorithm != "sha256":
         return False
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=only_regular) as stream:
             actual = hashlib.sha256()
             for chunk in iter(lambda: stream.read(1 << 20), b""):
                 actual.update(chunk)

@@ -16,12 +16,13 @@ from typing import Any
 
 MASK = "********"
 
-_USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s'\"]+@")
+# Lengths are bounded, or a long text without any address would take a time that grows with its square.
+_USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]{0,30}://)[^/\s'\"]+@")
 # A directory named t is no secret: before the token there is the address of a host, with a scheme (other than
 # file) or as a name with dots.
 _TOKEN_PATH = re.compile(
     r"(?P<before>"
-    r"(?<![a-zA-Z0-9+.-])(?!file:)[a-zA-Z][a-zA-Z0-9+.-]*://[^\s'\"<>()?#]*?/t/"
+    r"(?<![a-zA-Z0-9+.-])(?!file:)[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s'\"<>()?#]{0,2000}?/t/"
     r"|(?<![\w./~-])(?:[\w-]+\.)+[\w-]+(?::\d+)?/t/"
     r")(?P<token>[A-Za-z0-9._~%-]+)"
 )

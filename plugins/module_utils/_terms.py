@@ -26,12 +26,14 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.urls import open_url
 
+from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._channel_address import (
     BUILT_IN_CHANNELS,
     DEFAULT_CHANNELS,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings import DEFAULT_ALIAS
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 SYSTEM_ROOT = "/etc/conda/tos"
 _TIMEOUT_SECONDS = 60
@@ -177,8 +179,8 @@ class TermsStore:
             for name in _json_files(os.path.join(self.root, directory)):
                 path = os.path.join(self.root, directory, name)
                 try:
-                    with open(path, encoding="utf-8") as stream:
-                        known = json.load(stream).get("base_url") == channel
+                    with open(path, encoding="utf-8", opener=only_regular) as stream:
+                        known = _json_document.load(stream).get("base_url") == channel
                 except (OSError, ValueError, AttributeError):
                     continue
                 if known and path not in found:
@@ -195,8 +197,8 @@ class TermsStore:
         for name in sorted(self._own_files(channel)):
             path = os.path.join(directory, name)
             try:
-                with open(path, encoding="utf-8") as stream:
-                    record = json.load(stream)
+                with open(path, encoding="utf-8", opener=only_regular) as stream:
+                    record = _json_document.load(stream)
                 stamp = time_stamp(record["version"])
                 accepted = record["tos_accepted"] is True
             except (OSError, ValueError, KeyError, TypeError):
@@ -304,9 +306,10 @@ def current_terms(channel: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     url = f"{channel}/terms.json"
     verify = settings.get("ssl_verify")
-    for scheme, proxy in (settings.get("proxy_servers") or {}).items():
-        os.environ.setdefault(f"{scheme}_proxy", str(proxy))
+    proxies = settings.get("proxy_servers")
     try:
+        for scheme, proxy in (proxies if isinstance(proxies, dict) else {}).items():
+            os.environ.setdefault(f"{scheme}_proxy", str(proxy))
         with open_url(
             url,
             timeout=_TIMEOUT_SECONDS,
@@ -314,7 +317,7 @@ def current_terms(channel: str, settings: Mapping[str, Any]) -> dict[str, Any]:
             ca_path=verify if isinstance(verify, str) and os.path.exists(verify) else None,
             follow_redirects="safe",
         ) as response:
-            terms = json.loads(response.read(_MOST_BYTES))
+            terms = _json_document.loads(response.read(_MOST_BYTES))
         time_stamp(terms["version"])
         if not (isinstance(terms["text"], str) and isinstance(terms["support"], str)):
             raise TypeError("text and support are no texts")

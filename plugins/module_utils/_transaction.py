@@ -20,9 +20,11 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._lock import file_lock
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 _LOCK_INSIDE = os.path.join("conda-meta", ".llmfleet.lock")
 # Not named .json: conda takes every such file in conda-meta for a package record.
@@ -42,8 +44,8 @@ def pending_journal(prefix: str) -> dict[str, Any] | None:
     """
     for path in (os.path.join(prefix, _JOURNAL_INSIDE), _beside(prefix, "-journal")):
         try:
-            with open(path, encoding="utf-8") as stream:
-                data = json.load(stream)
+            with open(path, encoding="utf-8", opener=only_regular) as stream:
+                data = _json_document.load(stream)
         except FileNotFoundError:
             continue
         except (NotADirectoryError, PermissionError):
@@ -78,7 +80,7 @@ def same_history(prefix: str) -> Iterator[None]:
     ever; a repair asks for nothing new.
     """
     path = os.path.join(prefix, HISTORY)
-    with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+    with open(path, encoding="utf-8", errors="surrogateescape", opener=only_regular) as stream:
         before = stream.read()
     yield
     with open(path, "w", encoding="utf-8", errors="surrogateescape") as stream:

@@ -265,11 +265,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import (
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings import settings_with
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import check_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._masked_module import MaskedModule
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import (
     redact,
     redact_value,
     secrets_in,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 from ansible_collections.llmfleet.conda.plugins.module_utils._terms_change import TermsChange
 
 SYSTEM_CONDARC = "/etc/conda/.condarc"
@@ -294,7 +296,7 @@ def observe(path: str) -> str | None:
     """
     try:
         # newline="": the line ends of what is not touched stay as they are.
-        with open(path, encoding="utf-8", newline="") as stream:
+        with open(path, encoding="utf-8", newline="", opener=only_regular) as stream:
             return stream.read()
     except FileNotFoundError:
         return None
@@ -426,7 +428,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = MaskedModule(
         argument_spec={
             "path": {"type": "path"},
             "scope": {"type": "str", "choices": ["prefix", "user", "system"]},

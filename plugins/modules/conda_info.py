@@ -286,8 +286,6 @@ config:
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_facts import (
     config_facts,
     distribution_facts,
@@ -309,6 +307,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._guards import (
     check_prefix,
     environment_prefix,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._masked_module import MaskedModule
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
 
 SUBSETS = ["installation", "environments", "packages", "distributions", "config"]
@@ -367,7 +366,7 @@ def gather(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = MaskedModule(
         argument_spec={
             **LOCATION_OPTIONS,
             "gather": {

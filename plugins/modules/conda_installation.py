@@ -259,8 +259,6 @@ plan:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import check_prefix
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation import (
@@ -273,6 +271,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation_acces
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
     InstallationRequest,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._masked_module import MaskedModule
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact, secrets_in
 
 ARGUMENT_SPEC = {
@@ -342,7 +341,7 @@ def _result(outcome: InstallationOutcome) -> dict[str, object]:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = MaskedModule(
         argument_spec=ARGUMENT_SPEC,
         mutually_exclusive=[("installer_url", "installer_path")],
         supports_check_mode=True,

@@ -226,8 +226,6 @@ kind:
   sample: RepositoryNotFoundError
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import (
     LOCATION_OPTIONS,
 )
@@ -237,12 +235,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._hub_model import (
     request_from,
     result_of,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._masked_module import MaskedModule
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact_value, secrets_in
 
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = MaskedModule(
         argument_spec={
             **LOCATION_OPTIONS,
             "model": {"type": "str", "required": True},

@@ -413,8 +413,6 @@ facts:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import (
     check_prefix,
@@ -430,6 +428,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_run imp
     Checker,
     Outcome,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._masked_module import MaskedModule
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import secrets_in
 
 THRESHOLD_OPTIONS: dict[str, dict[str, Any]] = {
@@ -541,7 +540,7 @@ def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module = MaskedModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     module.no_log_values.update(secrets_in(module.params["declared"]))
     try:
         request = request_from(module.params)

@@ -1,0 +1,35 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An AnsibleModule that masks credentials in options from the first moment on."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._redact import secrets_in
+
+
+class MaskedModule(AnsibleModule):
+    """Knows the credentials in URLs before anything is said.
+
+    AnsibleModule logs a task's options to the host's journal, and shows them beside its complaint about an
+    option that does not fit, while it is being made: what a module masks afterwards comes too late.
+    """
+
+    def __init__(self, **how: Any) -> None:
+        """As AnsibleModule, by keywords only."""
+        AnsibleModule.__init__(self, **how)
+
+    def _load_params(self) -> None:
+        AnsibleModule._load_params(self)
+        self.no_log_values.update(secrets_in(self.params))
+
+    def _log_invocation(self) -> None:
+        # ansible-core 2.19 stops with a traceback at bytes that are no UTF-8. Such options are not logged.
+        with contextlib.suppress(UnicodeEncodeError):
+            AnsibleModule._log_invocation(self)

@@ -1,0 +1,211 @@
+"""What must not stop a module: pipes and devices in the place of files, odd documents, very long texts."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
+from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import run
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import solution_of
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_dialect import dialect_of
+from ansible_collections.llmfleet.conda.plugins.module_utils._download import fetch
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._guards import check_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import (
+    AccessManager,
+    access_of,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_probe import _events
+from ansible_collections.llmfleet.conda.plugins.module_utils._lock import file_lock
+from ansible_collections.llmfleet.conda.plugins.module_utils._masked_module import MaskedModule
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import (
+    damage_of,
+    observe_packages,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._redact import MASK, redact
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
+from ansible_collections.llmfleet.conda.plugins.module_utils._terms import current_terms
+from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import pending_journal
+
+SECRET = "correct-horse"
+
+
+def started(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> MaskedModule:
+    """A module with these options."""
+    testing = pytest.importorskip("ansible.module_utils.testing")
+    with testing.patch_module_args(options):
+        spec = {"channels": {"type": "list", "elements": "str"}, "state": {"choices": ["present"]}}
+        return MaskedModule(argument_spec=spec)
+
+
+def test_a_complaint_about_an_option_shows_no_secret(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    channels = [f"https://ada:{SECRET}@host.invalid/t/{SECRET}/lab"]
+    with pytest.raises(SystemExit):
+        started({"channels": channels, "state": "prezent"}, monkeypatch)
+    said = capsys.readouterr().out
+    assert "value of state must be one of" in said
+    assert SECRET not in said
+
+
+def test_the_journal_of_the_host_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(
+        MaskedModule, "log", lambda _self, msg, log_args=None: logged.append(f"{msg}{log_args}")
+    )
+    started({"channels": [f"https://host.invalid/t/{SECRET}/lab"]}, monkeypatch)
+    assert logged
+    assert SECRET not in "".join(logged)
+
+
+def test_bytes_that_are_no_text_are_no_reason_to_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = started({"channels": []}, monkeypatch)
+    module.params["state"] = "\udcff"
+    module._log_invocation()
+
+
+def test_a_pipe_and_a_device_are_no_files(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero")):
+        with pytest.raises(OSError, match="no regular file"), open(path, opener=only_regular):
+            pass
+    with open(os.devnull, opener=only_regular) as stream:
+        assert stream.read() == ""
+
+
+def test_a_pipe_among_the_records(tmp_path: Path) -> None:
+    meta = tmp_path / "conda-meta"
+    meta.mkdir()
+    (meta / "history").touch()
+    os.mkfifo(meta / "odd-1-0.json")
+    assert "no regular file" in observe_prefix(str(tmp_path)).problems[0]
+
+
+def test_a_pipe_in_the_place_of_the_journal(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".env.llmfleet-journal")
+    found = pending_journal(str(tmp_path / "env"))
+    assert found == {"journal": str(tmp_path / ".env.llmfleet-journal")}
+
+
+def test_a_lock_never_touches_another_file(tmp_path: Path) -> None:
+    victim, lock = tmp_path / "victim", tmp_path / "lock"
+    victim.write_text("mine\n")
+    victim.chmod(0o600)
+    lock.hardlink_to(victim)
+    with (
+        pytest.raises(CondaModuleError, match="no file of its own"),
+        file_lock(str(lock), operation="x", timeout=0),
+    ):
+        pass
+    assert victim.read_text() == "mine\n"
+    assert victim.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_lock_that_is_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "lock")
+    with (
+        pytest.raises(CondaModuleError, match="no file of its own"),
+        file_lock(str(tmp_path / "lock"), operation="x", timeout=0),
+    ):
+        pass
+
+
+@pytest.mark.root
+def test_a_link_that_another_user_has_planted(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("making another user's link needs root: planted links are NOT tested here")
+    place, own = tmp_path / "everybody", tmp_path / "own"
+    place.mkdir()
+    own.mkdir()
+    for directory in (place, own):
+        (directory / "link").symlink_to(tmp_path)
+    place.chmod(0o777)
+    os.chown(place / "link", 65534, 65534, follow_symlinks=False)
+    with pytest.raises(CondaModuleError, match="another user made"):
+        check_prefix(str(place / "link" / "env"))
+    assert check_prefix(str(own / "link" / "env")) == str(own / "link" / "env")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "{", ""])
+def test_json_that_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        _json_document.loads(text)
+    with pytest.raises(ValueError, match=r".+"):
+        _json_document.load(io.StringIO(text))
+
+
+@pytest.mark.parametrize("item", [{}, {"name": "x"}, "x", None, []])
+def test_packages_that_conda_tells_in_another_form(item: Any) -> None:
+    with pytest.raises(CondaModuleError, match="not understood"):
+        solution_of({"success": True, "actions": {"LINK": [item]}})
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"event": "begin"},
+        {"event": "begin", "name": [], "at": 1.0},
+        {"event": "end", "name": "x", "at": 1.0},
+        {"event": "end", "name": "x", "at": "1", "passed": True, "detail": "", "measured": {}},
+    ],
+)
+def test_json_of_another_program_is_no_event(event: dict[str, Any]) -> None:
+    assert list(_events(json.dumps(event))) == []
+
+
+def test_a_null_character_in_an_executable() -> None:
+    assert dialect_of("/opt/\0/mamba").caches() == []
+    with pytest.raises(OSError, match="cannot be passed on"):
+        run([sys.executable, "\0"])
+
+
+@pytest.mark.parametrize("name", ["4294967295", "9" * 400, "\0", "\udcff", "\u0661", ""])
+def test_an_owner_who_cannot_be(name: str) -> None:
+    with pytest.raises(CondaModuleError, match="names nobody"):
+        AccessManager("/nowhere", access_of(name, None, None, []))
+
+
+def test_an_owner_by_number() -> None:
+    AccessManager("/nowhere", access_of("4294967294", None, None, []))
+
+
+@pytest.mark.parametrize(
+    "text", ["A" * 200_000, "a1" * 100_000, "a." * 100_000, "https://a " * 20_000, "&?=" * 60_000]
+)
+def test_a_long_text_is_masked_in_no_time(text: str) -> None:
+    started_at = time.process_time()
+    assert redact(f"{text} https://u:p@host/x").endswith(f" https://{MASK}@host/x")
+    assert time.process_time() - started_at < 5
+
+
+@pytest.mark.parametrize("url", ["ht; touch /canary://x", "nothing", "http://[::1/x"])
+def test_an_address_that_is_none(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    with pytest.raises(CondaModuleError, match="option mirror"):
+        fetch(url, str(tmp_path / "file"), "0" * 64, timeout=1, option="mirror")
+
+
+def test_proxies_that_are_no_mapping(monkeypatch: pytest.MonkeyPatch) -> None:
+    for proxies in ("x", ["x"], {"http": "\0"}):
+        with pytest.raises(CondaModuleError, match="terms of service"):
+            current_terms("nothing://x", {"proxy_servers": proxies})
+
+
+def test_a_null_character_in_a_record(tmp_path: Path) -> None:
+    info = tmp_path / "x-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: x\nVersion: 1\n")
+    (info / "RECORD").write_text("x/\0.py,,5\n")
+    packages = observe_packages(str(tmp_path), str(tmp_path), [])
+    assert damage_of(packages, ["x"]) == {"x": ("x/\0.py",)}
