@@ -267,12 +267,14 @@ class Conda:
     def _start(
         self, arguments: Sequence[str], prefix: str, extra: Mapping[str, str], timeout: float
     ) -> Completed:
-        argv = [*self._program("--dry-run" in arguments), *arguments]
+        program = self._program("--dry-run" in arguments)
         try:
-            return run(argv, env=self._environment(extra), timeout=timeout)
+            with self._dialect.hidden(arguments) as (shown, variables):
+                environment = self._environment({**extra, **variables})
+                return run([*program, *shown], env=environment, timeout=timeout)
         except OSError as error:
             raise CondaModuleError(
-                f"conda cannot be started: {argv[0]}: {error.strerror}.",
+                f"conda cannot be started: {program[0]}: {error.strerror}.",
                 prefix=prefix,
                 hint="install conda there with llmfleet.conda.conda_installation, or correct the option"
                 " installation (or executable).",

@@ -30,6 +30,12 @@ _PAUSES = (1.0, 4.0)
 Runner = Callable[..., Completed]
 
 
+# Failures for which a person has to know which server was asked.
+_OF_THE_INDEX = frozenset(
+    ["no_match", "hash", "network", "http", "credentials", "tls", "download", "timeout", "other"]
+)
+
+
 class Installer(ABC):
     """An installer of Python distributions, for one environment.
 
@@ -182,6 +188,9 @@ class Installer(ABC):
             message += f" It was tried {attempts} times."
         if failure.option:
             message += f" (option {failure.option})"
+        index = self._sources.index_url
+        if index and failure.kind in _OF_THE_INDEX and index not in f"{message} {failure.said}":
+            message += f" The index was {index}."
         return CondaModuleError(
             message,
             prefix=self._prefix,

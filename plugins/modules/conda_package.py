@@ -183,19 +183,20 @@ plan:
       elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import (
     CONDA_OPTIONS,
     LOCATION_OPTIONS,
     request_from,
     run_module,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
+    ModuleWithSecrets,
+)
 
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = ModuleWithSecrets(
         argument_spec={
             **LOCATION_OPTIONS,
             **CONDA_OPTIONS,

@@ -347,12 +347,13 @@ option:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import (
     LOCATION_OPTIONS,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
+    ModuleWithSecrets,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_environment import (
     Outcome,
     PipManager,
@@ -394,7 +395,7 @@ def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point of the module: options, the cycle of PipManager, result or one error."""
-    module = AnsibleModule(
+    module = ModuleWithSecrets(
         argument_spec={
             **LOCATION_OPTIONS,
             "requirements": {"type": "list", "elements": "str"},

@@ -413,8 +413,6 @@ facts:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import (
     check_prefix,
@@ -429,6 +427,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import 
 from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_run import (
     Checker,
     Outcome,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
+    ModuleWithSecrets,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import secrets_in
 
@@ -541,7 +542,7 @@ def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module = ModuleWithSecrets(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     module.no_log_values.update(secrets_in(module.params["declared"]))
     try:
         request = request_from(module.params)
