@@ -34,6 +34,10 @@ _SECRET_NAME = (
 )
 _QUERY = re.compile(rf"(?P<name>[?&]{_SECRET_NAME}=)[^&#\s'\"<>()]+", re.IGNORECASE)
 _HEADER = re.compile(r"(?P<name>authorization:\s*(?:bearer|basic|token)\s+)\S+", re.IGNORECASE)
+# conda says "The token '...' given for the URL is invalid", also of one in a condarc, which no option names.
+_QUOTED = re.compile(
+    r"(?P<name>\btoken (?P<quote>['\"]))(?:(?!(?P=quote)).)+(?=(?P=quote))", re.IGNORECASE
+)
 
 
 def redact(text: str) -> str:
@@ -41,6 +45,7 @@ def redact(text: str) -> str:
     text = _USERINFO.sub(lambda found: f"{found['scheme']}{MASK}@", text)
     text = _TOKEN_PATH.sub(lambda found: f"{found['before']}{MASK}", text)
     text = _QUERY.sub(lambda found: f"{found['name']}{MASK}", text)
+    text = _QUOTED.sub(lambda found: f"{found['name']}{MASK}", text)
     return _HEADER.sub(lambda found: f"{found['name']}{MASK}", text)
 
 

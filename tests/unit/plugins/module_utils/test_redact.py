@@ -115,3 +115,10 @@ def test_secrets_in_all_the_forms_in_which_they_travel() -> None:
 def test_a_token_in_the_place_of_the_user() -> None:
     assert secrets_in("https://glpat-0123456789@host/x") == {"glpat-0123456789"}
     assert secrets_in("git+ssh://git@host/x") == set()
+
+
+def test_the_token_that_conda_quotes_when_it_is_refused() -> None:
+    said = "The token 'tk-123' given for the URL is invalid."
+    assert redact(said) == f"The token '{MASK}' given for the URL is invalid."
+    assert redact(redact(said)) == redact(said)
+    assert redact("no token 'tis said") == "no token 'tis said"
