@@ -190,7 +190,8 @@ notes:
   - Where several places are given (indexes, O(find_links)), uv passes over an index that refuses it (401,
     403) without a word, as long as another place has what is needed; pip warns or fails.
   - The module sets no proxy. Set C(https_proxy) and C(SSL_CERT_FILE) in the task's C(environment), or
-    configure pip on the host.
+    configure pip on the host. A proxy with a password belongs into pip's configuration, because Ansible puts
+    C(environment) on a command line, where users of the host can read it, and prints it with C(-vvv).
 """
 
 EXAMPLES = r"""
