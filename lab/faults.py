@@ -28,6 +28,7 @@ KINDS: dict[str, dict[str, tuple[tuple[type, ...], Any, float | None, float | No
     "reset": {"after_bytes": ((int,), 0, 0, None)},
     "drip": {"bytes_per_second": ((int, float), None, 1, None)},
     "wrong_length": {"difference": ((int,), 1, None, None)},
+    "replace": {"content": ((str,), None, None, None)},
 }
 
 

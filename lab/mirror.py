@@ -102,6 +102,14 @@ class Mirror:
         """
         self._server.faults.add(make_fault(pattern, kind, times, **options))
 
+    def headers(self, pattern: str, **headers: str) -> None:
+        """Send these headers, ``_`` for ``-`` in their names, with what matches the shell pattern.
+
+        They win over the mirror's own (ETag, Content-Type), and stay until the mirror ends.
+        """
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self._server.headers.append((pattern, named))
+
     def faults(self) -> list[dict[str, Any]]:
         """The faults still in force."""
         return self._server.faults.rules()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import fnmatch
 import html
 import json
 import re
@@ -80,6 +81,7 @@ class MirrorServer(ThreadingHTTPServer):
         self.ledger = Ledger()
         self.faults = FaultBook()
         self.errors: list[str] = []
+        self.headers: list[tuple[str, dict[str, str]]] = []
         self.stopping = threading.Event()
         self._open: set[socket.socket] = set()
         self._open_lock = threading.Lock()
@@ -102,6 +104,14 @@ class MirrorServer(ThreadingHTTPServer):
         with self._open_lock:
             self._open.discard(request)
         super().shutdown_request(request)
+
+    def headers_of(self, path: str) -> dict[str, str]:
+        """What ``Mirror.headers`` asked for answers to requests for this path."""
+        found: dict[str, str] = {}
+        for pattern, headers in self.headers:
+            if fnmatch.fnmatchcase(path, pattern):
+                found |= headers
+        return found
 
     def hang_up(self) -> None:
         """Cut every open connection, so that their threads end."""
@@ -171,7 +181,13 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is not None and fault.kind == "status":
             self._fault_status(fault)
             return
-        status, headers, body = self._plain(path)
+        if fault is not None and fault.kind == "replace":
+            # Another file for a moment: without validators, since the real one's are not its own.
+            status, body = HTTPStatus.OK, _text(fault.options["content"].encode())
+            headers: dict[str, str] = {}
+        else:
+            status, headers, body = self._plain(path)
+            headers |= self.server.headers_of(path)
         if fault is not None and fault.kind == "reset" and fault.options["after_bytes"] == 0:
             self._reset_connection()
             return

@@ -19,6 +19,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._cache_quarantine i
     set_aside_indexes,
     set_aside_packages,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._channel_address import (
+    channel_addresses,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import (
     Completed,
     child_environment,
@@ -33,6 +36,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_output impor
     Failure,
     classify,
     find_document,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings import (
+    combined,
+    read_condarcs,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import (
@@ -262,13 +269,23 @@ class Conda:
             prefix=meant,
             asked=list(asked),
             said=failure.said.replace(prefix, meant),
-            hint=_hint(failure, arguments, attempt),
+            hint=_hint(failure, arguments, attempt) + self._where(failure, arguments),
             error_kind=failure.kind,
             command=[self._name, *arguments],
             rc=completed.rc,
             attempts=attempt,
             set_aside=aside,
         )
+
+    def _where(self, failure: Failure, arguments: Sequence[str]) -> str:
+        """The addresses that conda was to ask, for a failure in which it says nothing of them."""
+        if failure.kind != "timeout" or "--offline" in arguments or arguments[0] == "remove":
+            return ""
+        settings = combined(read_condarcs(self.installation))
+        given = [one for at, one in enumerate(arguments) if at and arguments[at - 1] == "--channel"]
+        channels = given or settings.get("channels") or ()
+        addresses = [url for one in channels for url in channel_addresses(str(one), settings)]
+        return f" Its channels are at {', '.join(addresses)}." if addresses else ""
 
     def _set_aside(self, failure: Failure) -> list[str]:
         if failure.kind == "index":
@@ -278,12 +295,14 @@ class Conda:
     def _start(
         self, arguments: Sequence[str], prefix: str, extra: Mapping[str, str], timeout: float
     ) -> Completed:
-        argv = [*self._program("--dry-run" in arguments), *arguments]
+        program = self._program("--dry-run" in arguments)
         try:
-            return run(argv, env=self._environment(extra), timeout=timeout)
+            with self._dialect.hidden(arguments) as (shown, variables):
+                environment = self._environment({**extra, **variables})
+                return run([*program, *shown], env=environment, timeout=timeout)
         except OSError as error:
             raise CondaModuleError(
-                f"conda cannot be started: {argv[0]}: {error.strerror}.",
+                f"conda cannot be started: {program[0]}: {error.strerror}.",
                 prefix=prefix,
                 hint="install conda there with llmfleet.conda.conda_installation, or correct the option"
                 " installation (or executable).",

@@ -12,7 +12,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._hidden_arguments import hidden
 from ansible_collections.llmfleet.conda.plugins.module_utils._match_spec import parse_match_spec
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
@@ -55,6 +57,12 @@ class CondaDialect:
         """Package caches beyond conda's own."""
         return []
 
+    def hidden(
+        self, arguments: Sequence[str]
+    ) -> AbstractContextManager[tuple[list[str], dict[str, str]]]:
+        """The arguments without secrets, and the variables by which the program still learns them."""
+        return hidden(arguments)
+
 
 class LibmambaDialect(CondaDialect):
     """micromamba, and mamba from version 2."""
@@ -90,6 +98,12 @@ class LibmambaDialect(CondaDialect):
     def environment(self, installation: str) -> dict[str, str]:
         """Its root prefix is the installation, so that both have one package cache and one condarc."""
         return {"MAMBA_ROOT_PREFIX": installation}
+
+    def hidden(
+        self, arguments: Sequence[str]
+    ) -> AbstractContextManager[tuple[list[str], dict[str, str]]]:
+        """Nothing is hidden: whether libmamba takes it in that way is not known."""
+        return nullcontext((list(arguments), {}))
 
     def caches(self) -> list[str]:
         """libmamba has a cache of its own in the home directory."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import math
 import os
 import socket
 import time
@@ -28,6 +29,10 @@ class _Interrupted(Exception):
     """The transfer broke off or the server is in trouble: the next attempt may do better."""
 
 
+class _TooSlow(Exception):
+    """All the time that there was has passed."""
+
+
 def sha256_of(path: str) -> str:
     """SHA-256 of a file's bytes, lower case hexadecimal.
 
@@ -41,7 +46,9 @@ def sha256_of(path: str) -> str:
     return digest.hexdigest()
 
 
-def fetch(url: str, path: str, sha256: str, *, timeout: float, option: str) -> None:
+def fetch(
+    url: str, path: str, sha256: str, *, timeout: float, option: str, within: float = math.inf
+) -> None:
     """Download ``url`` to ``path`` and check its bytes.
 
     Args:
@@ -50,19 +57,30 @@ def fetch(url: str, path: str, sha256: str, *, timeout: float, option: str) -> N
         sha256: the sum that the whole file must have.
         timeout: seconds without any progress after which an attempt is given up.
         option: the module option that named the address, for messages.
+        within: seconds for all of it: a server may make progress for ever, a few bytes at a time.
 
     Raises:
-        CondaModuleError: refused by the server, broken off too often, other bytes than expected, or no room.
+        CondaModuleError: refused by the server, broken off too often, too slow, other bytes than expected, or
+            no room.
     """
-    for delay in (*_DELAYS, None):
+    deadline = time.monotonic() + within
+    for attempt, delay in enumerate((*_DELAYS, None), start=1):
         try:
-            _transfer(url, path, timeout)
+            _transfer(url, path, timeout, deadline)
         except _Interrupted as error:
-            if delay is None:
-                raise _failed(url, option, f"{error} ({len(_DELAYS) + 1} attempts)") from error
+            if delay is None or time.monotonic() + delay >= deadline:
+                attempts = f"{attempt} attempt{'s' if attempt > 1 else ''}"
+                raise _failed(url, option, f"{error} ({attempts})") from error
             time.sleep(delay)
         except ValueError as error:
             raise _failed(url, option, f"it is no address ({error})") from error
+        except _TooSlow as error:
+            raise CondaModuleError(
+                f"The installer was not there after {within:g} seconds (option timeout), from {redact(url)}."
+                " Nothing was changed.",
+                hint=f"look at what slows that server or this host's network down, choose a mirror nearer by"
+                f" (option {option}), or set the option timeout higher.",
+            ) from error
         except HTTPError as error:
             raise _failed(
                 url, option, f"the server answered {error.code} {error.reason}"
@@ -90,16 +108,18 @@ def _failed(url: str, option: str, reason: str) -> CondaModuleError:
     )
 
 
-def _transfer(url: str, path: str, timeout: float) -> None:
+def _transfer(url: str, path: str, timeout: float, deadline: float) -> None:
     """One attempt.
 
     Raises:
+        _TooSlow: the deadline has passed.
         _Interrupted: worth another attempt.
         HTTPError: the server refused.
         OSError: the file cannot be written.
     """
     start = os.path.getsize(path) if os.path.exists(path) else 0
     headers = {"Range": f"bytes={start}-"} if start else {}
+    timeout = min(timeout, max(0.1, deadline - time.monotonic()))
     try:
         response = open_url(url, headers=headers, timeout=timeout, follow_redirects="safe")
     except HTTPError as error:
@@ -111,6 +131,8 @@ def _transfer(url: str, path: str, timeout: float) -> None:
             raise _Interrupted(f"the server answered {error.code} {error.reason}") from error
         raise
     except (URLError, http.client.HTTPException, socket.timeout) as error:
+        if time.monotonic() >= deadline:
+            raise _TooSlow from error
         raise _Interrupted(str(getattr(error, "reason", error))) from error
     except OSError as error:
         raise _Interrupted(str(error)) from error
@@ -118,11 +140,17 @@ def _transfer(url: str, path: str, timeout: float) -> None:
         continued = start > 0 and response.getcode() == 206
         expected = response.headers.get("Content-Length")
         received = 0
+        # read1 returns with what has come; read would wait for a whole chunk, however slowly it comes.
+        read = getattr(response, "read1", response.read)
         with open(path, "ab" if continued else "wb") as stream:
             while True:
+                if time.monotonic() >= deadline:
+                    raise _TooSlow
                 try:
-                    chunk = response.read(_CHUNK_BYTES)
+                    chunk = read(_CHUNK_BYTES)
                 except (http.client.HTTPException, OSError) as error:
+                    if time.monotonic() >= deadline:
+                        raise _TooSlow from error
                     raise _Interrupted(f"the transfer broke off: {error}") from error
                 if not chunk:
                     break

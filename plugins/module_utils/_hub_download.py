@@ -21,28 +21,67 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import Cond
 # What the child says comes after this word: libraries may print something of their own before.
 _MARK = "llmfleet-hub-model:"
 
+# huggingface_hub compares sizes only, so what it fetched is compared with the digests in the hub's list here.
 # The token comes by stdin, so that neither the process list nor /proc/PID/environ shows it.
 _SCRIPT = f"""
-import json, os, sys
+import hashlib, json, os, sys
 asked = json.load(sys.stdin)
 said = {{}}
+
+def listed(path, token):
+    commit = os.path.basename(path)
+    tree = os.path.join(path, "..", "..", "trees", commit + ".json")
+    if os.path.exists(tree):
+        with open(tree, encoding="utf-8") as stream:
+            return json.load(stream)["files"], True
+    files = {{}}
+    for one in hub.HfApi(token=token).list_repo_tree(asked["model"], recursive=True, revision=commit):
+        if hasattr(one, "blob_id"):
+            files[one.path] = {{"size": one.size, "blob_id": one.blob_id}}
+            if getattr(one, "lfs", None) is not None:
+                files[one.path]["lfs_sha256"] = one.lfs.sha256
+    return files, False
+
+def differs(path, entry):
+    whole = entry.get("lfs_sha256")
+    digest = hashlib.sha256() if whole else hashlib.new("sha1", usedforsecurity=False)
+    if not whole:
+        digest.update(b"blob %d\\0" % os.path.getsize(path))
+    with open(path, "rb") as stream:
+        for chunk in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(chunk)
+    return digest.hexdigest() != (whole or entry["blob_id"])
+
+def taken_away(path, files, before):
+    wrong = []
+    for name in sorted(files):
+        link = os.path.join(path, name)
+        blob = os.path.realpath(link)
+        if os.path.basename(blob) not in before and os.path.exists(blob) and differs(blob, files[name]):
+            wrong.append(name)
+            for one in {{blob, link}}:
+                os.unlink(one)
+    return wrong
+
 try:
     import huggingface_hub as hub
     token = asked["token"] or None
-    path = hub.snapshot_download(
-        asked["model"], revision=asked["revision"], cache_dir=asked["cache"], token=token,
-        allow_patterns=asked["include"] or None, ignore_patterns=asked["exclude"] or None,
-    )
-    said["commit"] = os.path.basename(path)
-    tree = os.path.join(path, "..", "..", "trees", said["commit"] + ".json")
-    if not os.path.exists(tree):
-        listed = hub.HfApi(token=token).list_repo_tree(
-            asked["model"], recursive=True, revision=said["commit"]
+    blobs = os.path.join(asked["cache"], "models--" + asked["model"].replace("/", "--"), "blobs")
+    before = set(os.listdir(blobs)) if os.path.isdir(blobs) else set()
+    for attempt in (1, 2):
+        path = hub.snapshot_download(
+            asked["model"], revision=asked["revision"], cache_dir=asked["cache"], token=token,
+            allow_patterns=asked["include"] or None, ignore_patterns=asked["exclude"] or None,
         )
-        said["files"] = {{
-            one.path: {{"size": one.size, "blob_id": one.blob_id}}
-            for one in listed if hasattr(one, "blob_id")
-        }}
+        files, kept = listed(path, token)
+        wrong = taken_away(path, files, before)
+        if not wrong:
+            break
+    if wrong:
+        raise ValueError("other bytes than the hub's list of files says: " + ", ".join(wrong))
+    said["commit"] = os.path.basename(path)
+    if not kept:
+        said["files"] = files
 except Exception as error:
     said = {{"error": type(error).__name__, "message": str(error)}}
 print({_MARK!r} + json.dumps(said), flush=True)
@@ -126,11 +165,18 @@ def download(wanted: Download) -> Downloaded:
         ) from error
     if done.timed_out:
         raise CondaModuleError(
-            f"The model {wanted.model} was not there after {wanted.timeout:g} seconds.",
+            f"The model {wanted.model} was not there after {wanted.timeout:g} seconds{_place(wanted)}.",
             prefix=wanted.prefix,
-            hint="set the option timeout higher; the next run goes on where this one ended.",
+            hint="look whether that hub answers, or set the option timeout higher; the next run goes on where"
+            " this one ended.",
         )
     return _answer(wanted, done.stdout, done.stderr)
+
+
+def _place(wanted: Download) -> str:
+    """Which hub was asked, where that is known here."""
+    address = wanted.endpoint or os.environ.get("HF_ENDPOINT")
+    return f" from {address}" if address else ""
 
 
 def _answer(wanted: Download, stdout: str, stderr: str) -> Downloaded:
@@ -156,7 +202,7 @@ def _answer(wanted: Download, stdout: str, stderr: str) -> Downloaded:
             " are accepted at the hub."
         )
     raise CondaModuleError(
-        f"The model {wanted.model} ({wanted.revision}) cannot be had.",
+        f"The model {wanted.model} ({wanted.revision}) cannot be had{_place(wanted)}.",
         prefix=wanted.prefix,
         said=": ".join(part for part in (kind, said["message"]) if part),
         hint=hint,

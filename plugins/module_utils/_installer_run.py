@@ -54,7 +54,7 @@ class InstallerRun:
         prefix: where to install.
         installer: the file, its source and its checksum.
         option: the module option that names the source, for messages.
-        timeout: seconds that the installer may take.
+        timeout: seconds that the download, and then the installer, may take.
     """
 
     prefix: str
@@ -102,7 +102,10 @@ class InstallerRun:
         installer = self.installer
         if installer.is_url:
             script = os.path.join(workspace, installer.file_name)
-            fetch(installer.source, script, installer.sha256, timeout=60, option=self.option)
+            fetch(
+                installer.source, script, installer.sha256, timeout=60, option=self.option,
+                within=self.timeout,
+            )  # fmt: skip
             return script
         check_installer_file(installer, self.prefix)
         return installer.source

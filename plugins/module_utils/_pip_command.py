@@ -176,6 +176,10 @@ class Pip(Installer):
             extra["PIP_FIND_LINKS"] = nothing
         return child_environment(extra)
 
+    def _uncached(self, argv: Sequence[str]) -> list[str]:
+        installs = self._writes and "install" in argv and "--dry-run" not in argv
+        return [*argv, "--no-cache-dir"] if installs else []
+
     def _explain(self, done: Completed) -> PipFailure:
         output = self._with_lines(f"{done.stdout}\n{done.stderr}")
         log = self._with_lines(self._log())

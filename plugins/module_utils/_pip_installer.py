@@ -30,6 +30,14 @@ _PAUSES = (1.0, 4.0)
 Runner = Callable[..., Completed]
 
 
+# Failures that a damaged page or file in the cache can be behind.
+_MAY_BE_CACHED = frozenset(["no_match", "hash", "download", "other"])
+# Failures for which a person has to know which server was asked.
+_OF_THE_INDEX = frozenset(
+    ["no_match", "hash", "network", "http", "credentials", "tls", "download", "timeout", "other"]
+)
+
+
 class Installer(ABC):
     """An installer of Python distributions, for one environment.
 
@@ -124,6 +132,10 @@ class Installer(ABC):
     def _explain(self, done: Completed) -> PipFailure:
         """Why a run failed."""
 
+    @abstractmethod
+    def _uncached(self, argv: Sequence[str]) -> list[str]:
+        """The same command without the cache; empty where there is none to do without."""
+
     def _temporary(self) -> str:
         """A directory for TMPDIR, beside the prefix: /tmp may be small, or mounted noexec."""
         path = os.path.join(self._scratch, "tmp")
@@ -160,16 +172,24 @@ class Installer(ABC):
     def _call(self, argv: Sequence[str], asked: list[str], attempts: int = 3) -> Completed:
         """Run to success, with further attempts after failures that may pass.
 
+        What a mirror once sent wrongly stays in the installer's cache as long as the mirror says that the
+        page is the same, so a failure that may come from there is followed by one run without the cache.
+
         Raises:
             CondaModuleError: it failed; `kind` and `option` say why.
         """
         attempt = 0
+        uncached = self._uncached(argv)
         while True:
             attempt += 1
             done = self._run(argv)
             if done.rc == 0 and not done.timed_out:
                 return done
             failure = self._explain(done)
+            if uncached and failure.kind in _MAY_BE_CACHED and time.monotonic() < self._deadline:
+                argv, uncached = uncached, []
+                attempt -= 1
+                continue
             pause = _PAUSES[min(attempt, len(_PAUSES)) - 1]
             out_of_time = time.monotonic() + pause >= self._deadline
             if not failure.retryable or attempt >= attempts or out_of_time:
@@ -182,6 +202,9 @@ class Installer(ABC):
             message += f" It was tried {attempts} times."
         if failure.option:
             message += f" (option {failure.option})"
+        index = self._sources.index_url
+        if index and failure.kind in _OF_THE_INDEX and index not in f"{message} {failure.said}":
+            message += f" The index was {index}."
         return CondaModuleError(
             message,
             prefix=self._prefix,

@@ -234,6 +234,10 @@ class Uv(Installer):
                 kept.pop(name, None)
         return child_environment(extra, kept)
 
+    def _uncached(self, argv: Sequence[str]) -> list[str]:
+        installs = self._writes and "install" in argv and "--dry-run" not in argv
+        return [*argv, "--no-cache"] if installs else []
+
     def _explain(self, done: Completed) -> PipFailure:
         return explain(done.rc, f"{done.stdout}\n{done.stderr}", done.timed_out)
 

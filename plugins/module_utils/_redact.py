@@ -11,10 +11,13 @@ and query parameters of private mirrors. Proxy URLs carry the first form.
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Any
+from urllib.parse import unquote
 
 MASK = "********"
+_SHORTEST_TOKEN = 8
 
 # Lengths are bounded, or a long text without any address would take a time that grows with its square.
 _USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]{0,30}://)[^/\s'\"]+@")
@@ -32,6 +35,10 @@ _SECRET_NAME = (
 )
 _QUERY = re.compile(rf"(?P<name>[?&]{_SECRET_NAME}=)[^&#\s'\"<>()]+", re.IGNORECASE)
 _HEADER = re.compile(r"(?P<name>authorization:\s*(?:bearer|basic|token)\s+)\S+", re.IGNORECASE)
+# conda says "The token '...' given for the URL is invalid", also of one in a condarc, which no option names.
+_QUOTED = re.compile(
+    r"(?P<name>\btoken (?P<quote>['\"]))(?:(?!(?P=quote)).)+(?=(?P=quote))", re.IGNORECASE
+)
 
 
 def redact(text: str) -> str:
@@ -39,6 +46,7 @@ def redact(text: str) -> str:
     text = _USERINFO.sub(lambda found: f"{found['scheme']}{MASK}@", text)
     text = _TOKEN_PATH.sub(lambda found: f"{found['before']}{MASK}", text)
     text = _QUERY.sub(lambda found: f"{found['name']}{MASK}", text)
+    text = _QUOTED.sub(lambda found: f"{found['name']}{MASK}", text)
     return _HEADER.sub(lambda found: f"{found['name']}{MASK}", text)
 
 
@@ -56,7 +64,9 @@ def redact_value(value: Any) -> Any:
 def secrets_in(value: Any) -> set[str]:
     """The credentials inside ``value``, for ``AnsibleModule.no_log_values``.
 
-    Ansible prints a module's options on ``-vvv``; what is in this set it masks there as well.
+    Ansible prints a module's options on ``-vvv``; what is in this set it masks there as well. Each is
+    there as it is written, as a server sees it (percent-decoded), and with its user as HTTP sends it
+    (Base64).
     """
     if isinstance(value, dict):
         return set().union(*(secrets_in(item) for item in value.values()))
@@ -66,9 +76,20 @@ def secrets_in(value: Any) -> set[str]:
         return set()
     found: set[str] = set()
     for userinfo in _USERINFO.finditer(value):
-        found.add(userinfo.group().split("://", 1)[1][:-1].partition(":")[2])
+        found |= _forms(userinfo.group().split("://", 1)[1][:-1])
     for token in _TOKEN_PATH.finditer(value):
-        found.add(token["token"])
+        found |= {token["token"], unquote(token["token"])}
     for pair in _QUERY.finditer(value):
-        found.add(pair.group().partition("=")[2])
+        secret = pair.group().partition("=")[2]
+        found |= {secret, unquote(secret)}
     return found - {"", MASK}
+
+
+def _forms(userinfo: str) -> set[str]:
+    user, _colon, password = userinfo.partition(":")
+    if not password:
+        # A token in the place of the user; a short word, as in ssh://git@host, would blank out every message.
+        return {user, unquote(user)} if len(user) >= _SHORTEST_TOKEN else set()
+    plain = unquote(userinfo)
+    sent = {base64.b64encode(text.encode()).decode() for text in (userinfo, plain)}
+    return {password, unquote(password), *sent}

@@ -251,8 +251,6 @@ import os
 import tempfile
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.llmfleet.conda.plugins.module_utils._channel_probe import (
     probe_new_channels,
 )
@@ -265,7 +263,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import (
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings import settings_with
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import check_prefix
-from ansible_collections.llmfleet.conda.plugins.module_utils._masked_module import MaskedModule
+from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
+    ModuleWithSecrets,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import (
     redact,
     redact_value,
@@ -322,7 +322,7 @@ def plan(text: str | None, settings: dict[str, Any], *, merge: bool, absent: boo
     return None if text is None and not condarc.values else condarc.text
 
 
-def write(module: AnsibleModule, path: str, text: str) -> None:
+def write(module: ModuleWithSecrets, path: str, text: str) -> None:
     """Replace the file whole, keeping its permissions.
 
     Raises:
@@ -355,7 +355,7 @@ def write(module: AnsibleModule, path: str, text: str) -> None:
 
 
 def _permissions(
-    module: AnsibleModule, path: str, changed: bool, shown: dict[str, dict[str, Any]]
+    module: ModuleWithSecrets, path: str, changed: bool, shown: dict[str, dict[str, Any]]
 ) -> bool:
     """Whether anything is changed, permissions included; what they were and become goes to ``shown``."""
     if not os.path.exists(path):
@@ -378,7 +378,7 @@ def _probe(params: dict[str, Any], path: str, before: str | None, after: str | N
     return probe_new_channels(*counting)
 
 
-def run(module: AnsibleModule) -> dict[str, Any]:
+def run(module: ModuleWithSecrets) -> dict[str, Any]:
     """Observe, plan, apply and observe again."""
     params = module.params
     path = _path(params)
@@ -428,7 +428,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point of the module."""
-    module = MaskedModule(
+    module = ModuleWithSecrets(
         argument_spec={
             "path": {"type": "path"},
             "scope": {"type": "str", "choices": ["prefix", "user", "system"]},

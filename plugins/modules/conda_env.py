@@ -389,12 +389,14 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module
     request_from,
     run_module,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._masked_module import MaskedModule
+from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
+    ModuleWithSecrets,
+)
 
 
 def main() -> None:
     """Entry point of the module."""
-    module = MaskedModule(
+    module = ModuleWithSecrets(
         argument_spec={
             **LOCATION_OPTIONS,
             **CONDA_OPTIONS,

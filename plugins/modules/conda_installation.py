@@ -136,7 +136,9 @@ options:
         other installer is left to find out for itself.
     type: str
   timeout:
-    description: Seconds that the installer, one run of conda, or the wait for a lock may take.
+    description:
+      - Seconds that the download of the installer, the installer itself, one run of conda, or the wait for a
+        lock may take.
     type: int
     default: 3600
 notes:
@@ -271,7 +273,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation_acces
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
     InstallationRequest,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._masked_module import MaskedModule
+from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
+    ModuleWithSecrets,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact, secrets_in
 
 ARGUMENT_SPEC = {
@@ -341,7 +345,7 @@ def _result(outcome: InstallationOutcome) -> dict[str, object]:
 
 def main() -> None:
     """Entry point of the module."""
-    module = MaskedModule(
+    module = ModuleWithSecrets(
         argument_spec=ARGUMENT_SPEC,
         mutually_exclusive=[("installer_url", "installer_path")],
         supports_check_mode=True,

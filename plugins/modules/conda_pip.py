@@ -190,7 +190,8 @@ notes:
   - Where several places are given (indexes, O(find_links)), uv passes over an index that refuses it (401,
     403) without a word, as long as another place has what is needed; pip warns or fails.
   - The module sets no proxy. Set C(https_proxy) and C(SSL_CERT_FILE) in the task's C(environment), or
-    configure pip on the host.
+    configure pip on the host. A proxy with a password belongs into pip's configuration, because Ansible puts
+    C(environment) on a command line, where users of the host can read it, and prints it with C(-vvv).
 """
 
 EXAMPLES = r"""
@@ -351,7 +352,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module
     LOCATION_OPTIONS,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._masked_module import MaskedModule
+from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
+    ModuleWithSecrets,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_environment import (
     Outcome,
     PipManager,
@@ -393,7 +396,7 @@ def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point of the module: options, the cycle of PipManager, result or one error."""
-    module = MaskedModule(
+    module = ModuleWithSecrets(
         argument_spec={
             **LOCATION_OPTIONS,
             "requirements": {"type": "list", "elements": "str"},

@@ -120,7 +120,8 @@ seealso:
   - module: llmfleet.conda.conda_pip
 notes:
   - A file counts as there when its size is that of the cache's own list of the model's files, which
-    C(huggingface_hub) keeps from version 2 on and this module writes for older ones. Contents are not read.
+    C(huggingface_hub) keeps from version 2 on and this module writes for older ones. Contents are compared
+    with the digests in that list right after they were downloaded, and not read again later.
   - What C(HF_HUB_OFFLINE) or a proxy in the task's C(environment) say counts for the download.
 """
 
@@ -235,13 +236,15 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._hub_model import (
     request_from,
     result_of,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._masked_module import MaskedModule
+from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
+    ModuleWithSecrets,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact_value, secrets_in
 
 
 def main() -> None:
     """Entry point of the module."""
-    module = MaskedModule(
+    module = ModuleWithSecrets(
         argument_spec={
             **LOCATION_OPTIONS,
             "model": {"type": "str", "required": True},

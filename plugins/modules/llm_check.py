@@ -428,7 +428,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_run imp
     Checker,
     Outcome,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._masked_module import MaskedModule
+from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
+    ModuleWithSecrets,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import secrets_in
 
 THRESHOLD_OPTIONS: dict[str, dict[str, Any]] = {
@@ -540,7 +542,7 @@ def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = MaskedModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module = ModuleWithSecrets(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     module.no_log_values.update(secrets_in(module.params["declared"]))
     try:
         request = request_from(module.params)

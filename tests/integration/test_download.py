@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -209,3 +210,25 @@ def test_a_local_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_sums_are_those_of_the_standard(tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b"")
     assert sha256_of(str(tmp_path / "empty")) == hashlib.sha256(b"").hexdigest()
+
+
+def test_a_drip_ends_when_all_the_time_has_passed(server: Mirror, tmp_path: Path) -> None:
+    server.fault(NAME, "drip", bytes_per_second=2000)
+    began = time.monotonic()
+    with pytest.raises(
+        CondaModuleError, match=r"not there after 1\.5 seconds \(option timeout\)"
+    ) as error:
+        get(server, tmp_path / "i.sh", within=1.5)
+    assert time.monotonic() - began < 8
+    assert server.url in str(error.value)
+    assert sent(server)[0] == 1
+
+
+def test_a_server_that_says_nothing_ends_when_all_the_time_has_passed(
+    server: Mirror, tmp_path: Path
+) -> None:
+    server.fault(NAME, "latency", seconds=30)
+    began = time.monotonic()
+    with pytest.raises(CondaModuleError, match=r"not there after 1 seconds"):
+        get(server, tmp_path / "i.sh", within=1.0)
+    assert time.monotonic() - began < 8

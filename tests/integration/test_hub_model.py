@@ -249,3 +249,28 @@ def test_a_directory_of_the_host_in_the_place_of_the_hub(
     assert [name for name in snapshot(tmp_path) if name not in before] == [
         str(tmp_path / "nothing")
     ]
+
+
+def test_a_file_with_other_bytes_is_fetched_again_and_never_kept(
+    run_module: Any, hub_env: Path, hub: Hub, cache: Path, files: dict[str, bytes]
+) -> None:
+    wrong = bytes([files["vocab.txt"][0] ^ 1]) + files["vocab.txt"][1:]
+    commit = hub.branches["main"]
+    options = {
+        "model": MODEL,
+        "prefix": str(hub_env),
+        "cache_dir": str(cache),
+        "endpoint": hub.url,
+    }
+    hub.altered = {"vocab.txt": [wrong, wrong]}
+    done = run_module("hub_model", options)
+    assert done["failed"]
+    assert "other bytes" in done["msg"]
+    assert hub.url in done["msg"]
+    kept = [path.read_bytes() for path in cache.rglob("*") if path.is_file()]
+    assert wrong not in kept
+    hub.altered = {"vocab.txt": [wrong]}
+    done = run_module("hub_model", options)
+    assert done["changed"], done
+    assert (Path(done["snapshot"]) / "vocab.txt").read_bytes() == files["vocab.txt"]
+    assert done["commit"] == commit

@@ -11,6 +11,7 @@ NEEDED = {
     "latency": {"seconds": 1},
     "truncate": {"fraction": 0.5},
     "drip": {"bytes_per_second": 10},
+    "replace": {"content": "other"},
 }
 
 

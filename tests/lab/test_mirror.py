@@ -393,6 +393,25 @@ def test_wrong_length_larger_and_smaller(mirror):
     assert (status, body) == (200, CONTENT[:-400])
 
 
+def test_another_file_in_its_place_for_a_moment(mirror):
+    mirror.fault("/repodata.json", "replace", times=1, content='{"packages": {"other": {}}}')
+    status, headers, body = get(mirror, "/repodata.json")
+    assert (status, body) == (200, b'{"packages": {"other": {}}}')
+    assert headers["ETag"] is None
+    assert (
+        get(mirror, "/repodata.json", If_None_Match=get(mirror, "/repodata.json")[1]["ETag"])[0]
+        == 304
+    )
+    assert get(mirror, "/repodata.json")[2] == b'{"packages": {}}'
+
+
+def test_headers_of_ones_own_win(mirror):
+    mirror.headers("/folder/*", X_Repo_Commit="0123", ETag='"mine"')
+    _status, headers, _body = get(mirror, "/folder/a%20b&c.whl")
+    assert (headers["X-Repo-Commit"], headers["ETag"]) == ("0123", '"mine"')
+    assert get(mirror, "/data.bin")[1]["X-Repo-Commit"] is None
+
+
 def test_faults_apply_to_ranges_too(mirror):
     mirror.fault("/data.bin", "tamper", at=0)
     status, _, body = get(mirror, "/data.bin", Range="bytes=100-199")

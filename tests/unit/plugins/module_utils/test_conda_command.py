@@ -268,6 +268,15 @@ def test_a_timeout_ends_conda_and_its_children(fake: Scripted) -> None:
     assert len(fake.calls()) == 1
 
 
+def test_a_timeout_names_the_channels_without_their_secrets(fake: Scripted) -> None:
+    fake.reply({"sleep": 60})
+    channels = ["--channel", "https://host/t/tk-secret/lab"]
+    with pytest.raises(CondaModuleError) as error:
+        fake.conda(timeout=1.0).install("/opt/env", ["six"], channels)
+    assert "Its channels are at https://host/t/********/lab" in str(error.value)
+    assert "tk-secret" not in str(error.value.as_result())
+
+
 def ended(pid: int) -> bool:
     """Gone, or a zombie that only waits for its parent to look."""
     for _ in range(50):

@@ -301,11 +301,28 @@ def test_network_faults_are_retried_a_bounded_number_of_times(
 
 
 def test_other_faults_are_not_retried(bench: Callable[..., Bench]) -> None:
-    made = bench(NO_MATCH)
+    made = bench(NO_MATCH, NO_MATCH)
     with pytest.raises(CondaModuleError, match=r"option requirements") as raised:
         made.pip.install(["app"])
-    assert (len(made.script.calls), made.pauses) == (1, [])
+    assert (len(made.script.calls), made.pauses) == (2, [])
     assert "tried" not in str(raised.value)
+
+
+def test_what_may_come_from_a_damaged_cache_is_asked_for_once_without_it(
+    bench: Callable[..., Bench],
+) -> None:
+    made = bench(NO_MATCH, OK, report=REPORT)
+    assert len(made.pip.install(["a"])) == 2
+    first, second = made.script.calls
+    assert "--no-cache-dir" not in first
+    assert second == [*first, "--no-cache-dir"]
+
+
+def test_a_dry_run_has_no_cache_to_do_without(bench: Callable[..., Bench]) -> None:
+    made = bench(NO_MATCH, writes=False)
+    with pytest.raises(CondaModuleError):
+        made.pip.install(["app"], dry_run=True)
+    assert len(made.script.calls) == 1
 
 
 def test_no_attempt_begins_after_the_time_is_over(bench: Callable[..., Bench]) -> None:

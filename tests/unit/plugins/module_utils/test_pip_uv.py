@@ -402,3 +402,11 @@ def test_an_older_uv_without_json(bench: Callable[..., Bench]) -> None:
     made = bench(Completed(2, "", "error: unexpected argument '--output-format' found\n"), OK)
     assert made.uv.install(["a"], dry_run=True) == [Reported("a", "1.0")]
     assert made.script.calls[1][-1] == "--dry-run"
+
+
+def test_what_may_come_from_a_damaged_cache_is_asked_for_once_without_it(
+    bench: Callable[..., Bench],
+) -> None:
+    made = bench(Completed(1, "", "error: something else\n"), OK)
+    made.uv.install(["a"])
+    assert made.script.calls[1] == [*made.script.calls[0], "--no-cache"]

@@ -81,7 +81,7 @@ def test_other_text_stays(text: str) -> None:
 def test_several_in_one_text() -> None:
     text = "https://a:b@h1/t/c/x and http://d:e@h2/?password=f"
     assert redact(text) == f"https://{MASK}@h1/t/{MASK}/x and http://{MASK}@h2/?password={MASK}"
-    assert secrets_in(text) == {"b", "c", "e", "f"}
+    assert secrets_in(text) == {"b", "c", "e", "f", "YTpi", "ZDpl"}
 
 
 def test_masking_twice_changes_nothing() -> None:
@@ -99,7 +99,26 @@ def test_values_of_all_shapes() -> None:
         masked: {"b": [masked]},
         "c": 1.5,
     }
-    assert secrets_in(value) == {"p"}
+    assert secrets_in(value) == {"p", "dTpw"}
     assert value["a"] == [url, 1, None, True]
     assert secrets_in({}) == set()
     assert secrets_in([]) == set()
+
+
+def test_secrets_in_all_the_forms_in_which_they_travel() -> None:
+    assert secrets_in("http://ada:p%40ss@host/") == {
+        "p%40ss", "p@ss", "YWRhOnBAc3M=", "YWRhOnAlNDBzcw=="
+    }  # fmt: skip
+    assert secrets_in("https://host/?token=a%2Bb") == {"a%2Bb", "a+b"}
+
+
+def test_a_token_in_the_place_of_the_user() -> None:
+    assert secrets_in("https://glpat-0123456789@host/x") == {"glpat-0123456789"}
+    assert secrets_in("git+ssh://git@host/x") == set()
+
+
+def test_the_token_that_conda_quotes_when_it_is_refused() -> None:
+    said = "The token 'tk-123' given for the URL is invalid."
+    assert redact(said) == f"The token '{MASK}' given for the URL is invalid."
+    assert redact(redact(said)) == redact(said)
+    assert redact("no token 'tis said") == "no token 'tis said"

@@ -1,8 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""An AnsibleModule that masks credentials in options from the first moment on."""
+"""A module whose options may hold secrets within longer texts: addresses, specs, variables."""
 
 from __future__ import annotations
 
@@ -11,14 +10,18 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_variables import (
+    secret_values,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import secrets_in
 
 
-class MaskedModule(AnsibleModule):
-    """Knows the credentials in URLs before anything is said.
+class ModuleWithSecrets(AnsibleModule):
+    """AnsibleModule that knows the secrets in its options before anything is said.
 
-    AnsibleModule logs a task's options to the host's journal, and shows them beside its complaint about an
-    option that does not fit, while it is being made: what a module masks afterwards comes too late.
+    While it is made, AnsibleModule logs a task's options to the host's syslog or journal, which users of the
+    host may read, and shows them beside its complaint about an option that does not fit: what ``main()`` adds
+    to ``no_log_values`` comes too late for both.
     """
 
     def __init__(self, **how: Any) -> None:
@@ -30,6 +33,8 @@ class MaskedModule(AnsibleModule):
         self.no_log_values.update(secrets_in(self.params))
 
     def _log_invocation(self) -> None:
+        # Only here the options have the types that they are declared with.
+        self.no_log_values.update(secret_values(self.params.get("variables")))
         # ansible-core 2.19 stops with a traceback at bytes that are no UTF-8. Such options are not logged.
         with contextlib.suppress(UnicodeEncodeError):
             AnsibleModule._log_invocation(self)

@@ -1,0 +1,40 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every user of a host may read of conda's command line."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._hidden_arguments import hidden
+
+TOKEN = "https://host/t/abc-123/lab"
+PASSWORD = "https://ada:pw-456@host/lab"
+
+
+def test_without_secrets_nothing_is_different() -> None:
+    arguments = ["create", "--channel", "https://host/lab", "numpy=1.26"]
+    with hidden(arguments) as (shown, variables):
+        assert (shown, variables) == (arguments, {})
+
+
+def test_channels_go_by_names_and_specs_through_a_file() -> None:
+    arguments = ["create", "--channel", TOKEN, "--channel", "lab", "--channel", PASSWORD]
+    with hidden([*arguments, f"{TOKEN}::numpy", "six"]) as (shown, variables):
+        assert "abc-123" not in " ".join(shown)
+        assert "pw-456" not in " ".join(shown)
+        assert shown[2:6:3] == ["channel-with-secret-1", "--channel"]
+        condarc = Path(variables["CONDARC"])
+        assert json.loads(condarc.read_text()) == {
+            "custom_multichannels": {
+                "channel-with-secret-1": [TOKEN],
+                "channel-with-secret-2": [PASSWORD],
+            }
+        }
+        assert stat.S_IMODE(condarc.parent.stat().st_mode) == 0o700
+        assert shown[-3:-1] == ["six", "--file"]
+        assert Path(shown[-1]).read_text() == f"{TOKEN}::numpy\n"
+    assert not condarc.parent.exists()
