@@ -33,6 +33,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
     forget_journal,
     journalled,
     locked,
+    old_history,
 )
 
 if TYPE_CHECKING:
@@ -114,6 +115,22 @@ class EnvironmentManager:
 
         Change(self.request, self.conda).apply(todo, observed)
 
+    def _clear_up(self, observed: Observed) -> None:
+        from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import (
+            put_back_records,
+            remove_set_aside,
+        )
+        from ansible_collections.llmfleet.conda.plugins.module_utils._environment_registry import (
+            forget_environments,
+        )
+
+        if observed.state.is_environment:
+            old_history(self.request.prefix)
+            put_back_records(self.request.prefix)
+            remove_set_aside(self.request.prefix)
+        elif not observed.state.exists:
+            forget_environments(self.request.prefix)
+
     def _is_yet_to_be_made(self, observed: Observed) -> bool:
         """Packages for an environment that is not there: an earlier task of the play may be to make it."""
         return not self.request.whole and observed.state.empty and self.request.state != "absent"
@@ -127,6 +144,9 @@ class EnvironmentManager:
     def _run_locked(self) -> Outcome:
         # Observed and planned anew: another run may have done the work while this one waited for the lock.
         observed = observe(self.request)
+        if observed.interrupted in _OPERATIONS:
+            self._clear_up(observed)
+            observed = observe(self.request)
         todo = plan(self.request, observed)
         before = observed.lines() if observed.state.is_environment else None
         if not todo:
