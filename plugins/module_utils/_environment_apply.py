@@ -26,12 +26,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_notes 
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_pins import (
     read_pins,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_registry import (
+    forget_environments,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_request import (
     Observed,
     Request,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_registry import (
-    forget_environments,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import (

@@ -4,9 +4,10 @@
 """A transaction on a prefix: locks, and a journal that outlives a killed process.
 
 The journal is written before the first change and removed after the last one. Finding one means that a
-run was cut off, or that the conda or pip that it had started was, so the next run knows that it must not trust the records alone. It lies inside the prefix
-(``conda-meta/.llmfleet-journal``) when the prefix is an environment already, and beside it while
-the prefix is being made or removed, because it must be there when the prefix is not.
+run was cut off, or that the conda or pip that it had started was, so the next run knows that it must not
+trust the records alone. It lies inside the prefix (``conda-meta/.llmfleet-journal``) when the prefix is an
+environment already, and beside it while the prefix is being made or removed, because it must be there
+when the prefix is not.
 """
 
 from __future__ import annotations
