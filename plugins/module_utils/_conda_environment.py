@@ -33,7 +33,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
     forget_journal,
     journalled,
     locked,
-    old_history,
 )
 
 if TYPE_CHECKING:
@@ -117,17 +116,14 @@ class EnvironmentManager:
 
     def _clear_up(self, observed: Observed) -> None:
         from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import (
-            put_back_records,
-            remove_set_aside,
+            clear_up,
         )
         from ansible_collections.llmfleet.conda.plugins.module_utils._environment_registry import (
             forget_environments,
         )
 
         if observed.state.is_environment:
-            old_history(self.request.prefix)
-            put_back_records(self.request.prefix)
-            remove_set_aside(self.request.prefix)
+            clear_up(self.request.prefix)
         elif not observed.state.exists:
             forget_environments(self.request.prefix)
 
@@ -154,7 +150,13 @@ class EnvironmentManager:
                 # What was cut off turned out to have left everything as wanted.
                 forget_journal(self.request.prefix)
             return Outcome(False, todo, before, before, observed.state)
-        details = {"specs": list(todo.specs), "remove": list(todo.remove)}
+        # Of a lock, nothing goes down as a wish.
+        wishes = () if self.request.lock is not None else todo.specs
+        details = {
+            "specs": list(todo.specs),
+            "asked": [text for text in wishes if text not in todo.unasked],
+            "remove": list(todo.remove),
+        }
         # What pip was at when it was cut off is still to be mended, unless all of it goes.
         keeps = () if todo.delete or todo.recreate else ("pip",)
         with journalled(

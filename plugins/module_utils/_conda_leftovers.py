@@ -1,18 +1,54 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run that was killed leaves in a prefix under other names: files that it had set aside."""
+"""What a killed run leaves in a prefix: files set aside under other names, wishes not written down."""
 
 from __future__ import annotations
 
 import json
 import os
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._history import add_requests
+from ansible_collections.llmfleet.conda.plugins.module_utils._plan import is_satisfied, parse_specs
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY, observe_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
+    old_history,
+    pending_journal,
+)
+
 # conda renames what it unlinks, and removes it when all is linked (conda.core.path_actions.UnlinkPathAction,
 # conda.base.constants.CONDA_TEMP_EXTENSION).
 _SET_ASIDE = ".c~"
 # Ours, of records that cannot be read: conda would stumble over them.
 UNREADABLE = ".unreadable"
+
+
+def clear_up(prefix: str) -> None:
+    """Finish what needs no conda after a change that was cut off; must run under the lock of the prefix."""
+    old_history(prefix)
+    put_back_records(prefix)
+    remove_set_aside(prefix)
+    write_down_requests(prefix)
+
+
+def write_down_requests(prefix: str) -> None:
+    """Add to the history what a cut-off run had asked for and got, where conda could not do so any more.
+
+    conda links all packages and compiles their files before it does (conda.core.link). A wish that is missing
+    or an old one that is still there would undo the change on the next occasion.
+    """
+    journal = pending_journal(prefix)
+    if not journal or journal.get("operation") != "change":
+        return
+    history = os.path.join(prefix, HISTORY)
+    if os.stat(history).st_mtime_ns > os.stat(journal["journal"]).st_mtime_ns:
+        return
+    records = observe_prefix(prefix).records
+    asked = [item for item in parse_specs(journal.get("asked") or ()) if item.spec]
+    wanted = [item.text for item in asked if is_satisfied(item, records)]
+    unwanted = [name for name in journal.get("remove") or () if name not in records]
+    if wanted or unwanted:
+        add_requests(prefix, wanted, unwanted)
 
 
 def remove_set_aside(prefix: str) -> list[str]:

@@ -83,22 +83,27 @@ def same_history(prefix: str) -> Iterator[None]:
     """
     path, copy = os.path.join(prefix, HISTORY), os.path.join(prefix, _HISTORY_COPY)
     unfinished = f"{copy}-unfinished"
-    shutil.copyfile(path, unfinished)
+    shutil.copy2(path, unfinished)
     os.replace(unfinished, copy)
     try:
         yield
     finally:
-        # Written over, not replaced: its owner and permissions stay.
-        shutil.copyfile(copy, path)
-        os.unlink(copy)
+        _put_back(copy, path)
+
+
+def _put_back(copy: str, path: str) -> None:
+    # Written over, not replaced: its owner and permissions stay. Its time tells what a cut-off run had done.
+    shutil.copyfile(copy, path)
+    found = os.stat(copy)
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    os.unlink(copy)
 
 
 def old_history(prefix: str) -> None:
     """Put back the history that a killed repair could not; to be called under the lock of ``prefix``."""
     copy = os.path.join(prefix, _HISTORY_COPY)
     if os.path.isfile(copy) and not os.path.islink(copy):
-        shutil.copyfile(copy, os.path.join(prefix, HISTORY))
-        os.unlink(copy)
+        _put_back(copy, os.path.join(prefix, HISTORY))
     with suppress(OSError):
         os.unlink(f"{copy}-unfinished")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import (
     put_back_records,
     remove_set_aside,
+    write_down_requests,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._history import parse_history
 
 FILES = ["bin/tool", "lib/old/one.py", "lib/old/two.py"]
 
@@ -80,3 +83,40 @@ def test_unreadable_records_get_their_names_back(prefix: Path) -> None:
         "six-1.0-0.json",
         "tool-1.0-0.json",
     ]
+
+
+def link_six(prefix: Path) -> None:
+    content = {"name": "six", "version": "2.0", "build": "0", "files": [], "depends": []}
+    (prefix / "conda-meta" / "six-2.0-0.json").write_text(json.dumps(content))
+
+
+def journal(prefix: Path, seconds: float, **content: object) -> None:
+    """A journal that was written so many seconds after the history was."""
+    path = prefix / "conda-meta" / ".llmfleet-journal"
+    path.write_text(json.dumps({"operation": "change", **content}))
+    written = path.stat().st_mtime - seconds
+    os.utime(prefix / "conda-meta" / "history", (written, written))
+
+
+def test_what_was_linked_and_not_written_down_is(prefix: Path) -> None:
+    """conda was killed while it compiled: all records are there, the history says what was before."""
+    history = prefix / "conda-meta" / "history"
+    history.write_text("==> 2026-01-02 03:04:05 <==\n# update specs: ['six=1.0', 'tool']\n")
+    link_six(prefix)
+    journal(prefix, 1, asked=["six=2.0", "tqdm"], remove=["tool"])
+    write_down_requests(str(prefix))
+    assert parse_history(history.read_text()) == {"six"}
+    assert "# update specs: ['six=2.0']\n" in history.read_text()
+    before = history.read_text()
+    write_down_requests(str(prefix))
+    assert history.read_text() == before
+
+
+def test_what_conda_has_written_down_is_not_written_twice(prefix: Path) -> None:
+    link_six(prefix)
+    before = (prefix / "conda-meta" / "history").read_text()
+    journal(prefix, -1, asked=["six=2.0"])
+    write_down_requests(str(prefix))
+    journal(prefix, 1, operation="create", asked=["six=2.0"])
+    write_down_requests(str(prefix))
+    assert (prefix / "conda-meta" / "history").read_text() == before
