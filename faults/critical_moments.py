@@ -40,7 +40,10 @@ def all_of() -> list[Critical]:
         _shown("create", "conda", "the history was written", f"{meta}/history"),
         _ended("create", "module", "conda"),
         _gone("update", "everything", "an old record was gone", f"{meta}/lab-upgrade-1.0-*.json"),
-        _gone("update", "conda", "the old Python was gone", f"{ENVIRONMENT}/bin/python3.11"),
+        _shown("update", "conda", "a new record was written", f"{meta}/lab-upgrade-2.0-*.json"),
+        _gone(
+            "other Python", "everything", "the old one was gone", f"{ENVIRONMENT}/bin/python3.11"
+        ),
         _ended("update", "module", "conda"),
         _gone("remove packages", "conda", "a record was gone", f"{meta}/tqdm-*.json"),
         _gone("remove environment", "conda", "Python was gone", f"{ENVIRONMENT}/bin/python3.11"),

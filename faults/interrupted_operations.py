@@ -88,10 +88,18 @@ class Likeness:
 def all_of(lab: Lab) -> list[Operation]:
     """Every operation, those that others begin with first."""
     base = {"installation": PREFIX, "prefix": ENVIRONMENT}
-    app = ("python=3.11", "tqdm", "lab-upgrade=1.0", "lab-post-link", "lab-entrypoint")
+    app = ("python=3.11", "tqdm=4.66.5", "lab-upgrade=1.0", "lab-post-link", "lab-entrypoint")
     names = ("ssl", "pip", "tqdm")
+    upgraded = (
+        "python=3.11",
+        "tqdm=4.70.1",
+        "lab-upgrade=2.0",
+        "lab-post-link",
+        "six",
+        "packaging",
+    )
     # What the task does not name stays: conda has to link lab-entrypoint anew for another Python.
-    upgraded = ("python=3.12", "tqdm", "lab-upgrade=2.0", "lab-post-link")
+    other_python = ("python=3.12", "tqdm", "lab-upgrade")
     index = {"index_url": f"{lab.mirror_url}/simple/", "trusted_hosts": [_host_of(lab.mirror_url)]}
     old = {**base, **index, "requirements": ["setuptools==80.9.0", "requests==2.31.0"]}
     new = {
@@ -106,6 +114,8 @@ def all_of(lab: Lab) -> list[Operation]:
         Operation("create", "conda_env", {**base, "packages": app}, "install", {ENVIRONMENT: names}),
         Operation("pip old", "conda_pip", old, "create", {ENVIRONMENT: ("setuptools", "requests")}),
         Operation("update", "conda_env", {**base, "packages": upgraded}, "create", {ENVIRONMENT: names}),
+        Operation("other Python", "conda_env", {**base, "packages": other_python}, "create",
+                  {ENVIRONMENT: names}),
         Operation("add", "conda_package", {**base, "packages": ["numpy"]}, "create",
                   {ENVIRONMENT: (*names, "numpy")}),
         Operation("remove packages", "conda_package",

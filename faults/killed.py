@@ -42,7 +42,8 @@ EVERYTHING = "everything"
 KILLS = {
     "install": {"module": 7, "installer": 5, "below installer": 6, EVERYTHING: 4},
     "create": {"module": 6, "conda": 7, EVERYTHING: 4},
-    "update": {"module": 6, "conda": 7, EVERYTHING: 4},
+    "update": {"module": 4, "conda": 5, EVERYTHING: 3},
+    "other Python": {"module": 2, "conda": 3, EVERYTHING: 1},
     "add": {"module": 2, "conda": 2, EVERYTHING: 1},
     "remove packages": {"module": 3, "conda": 4, EVERYTHING: 2},
     "remove environment": {"module": 4, "conda": 5, EVERYTHING: 2},
