@@ -129,6 +129,8 @@ def learn(lab: Lab, slots: Sequence[Slot], names: Sequence[str]) -> dict[str, Kn
             image = f"llmfleet-lab/{lab.purpose}:killed-{operation.name.replace(' ', '-')}"
             if operation.name == "install":
                 host.must("conda_config", {"path": f"{PREFIX}/.condarc", "settings": settings(lab)})
+                # conda compiles itself when it first runs: once is enough for a hundred cases.
+                host.conda(PREFIX, "create", "--dry-run", "--json", "--prefix", "/tmp/none", "six")
             host.container.keep_as(image)
             images[operation.name] = image
         host.container.remove()
