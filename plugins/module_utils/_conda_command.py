@@ -270,6 +270,7 @@ class Conda:
             asked=list(asked),
             said=failure.said.replace(prefix, meant),
             hint=_hint(failure, arguments, attempt) + self._where(failure, arguments),
+            cut_off=completed.timed_out or completed.rc < 0,
             error_kind=failure.kind,
             command=[self._name, *arguments],
             rc=completed.rc,

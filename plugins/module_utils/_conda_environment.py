@@ -114,6 +114,19 @@ class EnvironmentManager:
 
         Change(self.request, self.conda).apply(todo, observed)
 
+    def _clear_up(self, observed: Observed) -> None:
+        from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import (
+            clear_up,
+        )
+        from ansible_collections.llmfleet.conda.plugins.module_utils._environment_registry import (
+            forget_environments,
+        )
+
+        if observed.state.is_environment:
+            clear_up(self.request.prefix)
+        elif not observed.state.exists:
+            forget_environments(self.request.prefix)
+
     def _is_yet_to_be_made(self, observed: Observed) -> bool:
         """Packages for an environment that is not there: an earlier task of the play may be to make it."""
         return not self.request.whole and observed.state.empty and self.request.state != "absent"
@@ -127,6 +140,9 @@ class EnvironmentManager:
     def _run_locked(self) -> Outcome:
         # Observed and planned anew: another run may have done the work while this one waited for the lock.
         observed = observe(self.request)
+        if observed.interrupted in _OPERATIONS:
+            self._clear_up(observed)
+            observed = observe(self.request)
         todo = plan(self.request, observed)
         before = observed.lines() if observed.state.is_environment else None
         if not todo:
@@ -134,7 +150,13 @@ class EnvironmentManager:
                 # What was cut off turned out to have left everything as wanted.
                 forget_journal(self.request.prefix)
             return Outcome(False, todo, before, before, observed.state)
-        details = {"specs": list(todo.specs), "remove": list(todo.remove)}
+        # Of a lock, nothing goes down as a wish.
+        wishes = () if self.request.lock is not None else todo.specs
+        details = {
+            "specs": list(todo.specs),
+            "asked": [text for text in wishes if text not in todo.unasked],
+            "remove": list(todo.remove),
+        }
         # What pip was at when it was cut off is still to be mended, unless all of it goes.
         keeps = () if todo.delete or todo.recreate else ("pip",)
         with journalled(

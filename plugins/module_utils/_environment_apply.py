@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import UNREADABLE
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_forecast import (
     Forecast,
     conda_options,
@@ -24,6 +25,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_notes 
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_pins import (
     read_pins,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_registry import (
+    forget_environments,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_request import (
     Observed,
@@ -161,6 +165,8 @@ class Change:
         # conda leaves what no package owns (pip's files, notes of its own); the task wants all of it gone.
         if os.path.lexists(self.request.prefix):
             remove_tree(self.request.prefix)
+        # conda forgets an environment last: one that was killed, now or in an earlier run, has not.
+        forget_environments(self.request.prefix)
 
     def _change(self, todo: Plan, state: PrefixState) -> None:
         prefix = self.request.prefix
@@ -223,8 +229,8 @@ def _set_aside(prefix: str, file_names: Sequence[str]) -> Iterator[None]:
     moved = {}
     for file_name in file_names:
         original = os.path.join(prefix, "conda-meta", file_name)
-        os.replace(original, f"{original}.unreadable")
-        moved[original] = f"{original}.unreadable"
+        os.replace(original, f"{original}{UNREADABLE}")
+        moved[original] = f"{original}{UNREADABLE}"
     try:
         yield
     except CondaModuleError:

@@ -23,6 +23,7 @@ class CondaModuleError(Exception):
         asked: what the task asked for (specs, requirement lines, a URL).
         said: what conda, pip or the installer said, trimmed to what matters.
         hint: what to do next, as one imperative sentence.
+        cut_off: a child that was changing the host did not come to its own end (a signal, a time limit).
         facts: anything else worth returning to the playbook, JSON serialisable.
     """
 
@@ -34,6 +35,7 @@ class CondaModuleError(Exception):
         asked: str | list[str] | None = None,
         said: str | None = None,
         hint: str | None = None,
+        cut_off: bool = False,
         **facts: Any,
     ) -> None:
         super().__init__(message)
@@ -42,6 +44,7 @@ class CondaModuleError(Exception):
         self.asked = asked
         self.said = said
         self.hint = hint
+        self.cut_off = cut_off
         self.facts = facts
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads what users asked of an environment from ``conda-meta/history``.
+"""What users asked of an environment, as ``conda-meta/history`` has it.
 
 The format is that of conda 4.4 to 26 (``conda.history.History``): comment lines such as
 ``# update specs: ['numpy', 'python=3.12']``. The last word on a package counts.
@@ -12,6 +12,8 @@ from __future__ import annotations
 import ast
 import os
 import re
+import time
+from collections.abc import Sequence
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._match_spec import parse_match_spec
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY
@@ -50,6 +52,23 @@ def parse_history(text: str) -> set[str]:
         elif found["action"] in _UNWANTED:
             names -= mentioned
     return names
+
+
+def add_requests(prefix: str, wanted: Sequence[str], unwanted: Sequence[str]) -> None:
+    """Write down what users asked for where conda was killed before it could: it does so last of all.
+
+    Args:
+        wanted: specs of what was installed.
+        unwanted: names of what was removed.
+
+    Raises:
+        OSError: the history cannot be written.
+    """
+    lines = [time.strftime("==> %Y-%m-%d %H:%M:%S <=="), "# cmd: llmfleet.conda, for a run cut off"]
+    lines += [f"# update specs: {list(wanted)}"] if wanted else []
+    lines += [f"# remove specs: {list(unwanted)}"] if unwanted else []
+    with open(os.path.join(prefix, HISTORY), "a", encoding="utf-8") as stream:
+        stream.write("".join(f"{line}\n" for line in lines))
 
 
 def _items(text: str) -> list[str]:

@@ -50,6 +50,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
     forget_journal,
     journalled,
     locked,
+    old_history,
     remove_tree,
     same_history,
 )
@@ -118,6 +119,7 @@ class InstallationManager:
         # Observed and planned anew: another run may have done the work while this one waited for the lock.
         request = self.request
         clear_workspace(request.prefix)
+        old_history(request.prefix)
         observed = observe_installation(request.prefix, request.repair)
         todo = plan_installation(request, observed, *host_platform())
         before = self._describe(observed)

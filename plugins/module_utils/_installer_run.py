@@ -125,6 +125,7 @@ class InstallerRun:
             prefix=self.prefix,
             said=trim(output, 1200),
             hint=hint,
+            cut_off=timed_out or rc < 0,
         )
 
 

@@ -211,6 +211,7 @@ class Installer(ABC):
             asked=asked,
             said=failure.said,
             hint=failure.hint,
+            cut_off=failure.kind in ("killed", "timeout"),
             kind=failure.kind,
             option=failure.option,
         )

@@ -4,9 +4,10 @@
 """A transaction on a prefix: locks, and a journal that outlives a killed process.
 
 The journal is written before the first change and removed after the last one. Finding one means that a
-run was cut off, so the next run knows that it must not trust the records alone. It lies inside the prefix
-(``conda-meta/.llmfleet-journal``) when the prefix is an environment already, and beside it while
-the prefix is being made or removed, because it must be there when the prefix is not.
+run was cut off, or that the conda or pip that it had started was, so the next run knows that it must not
+trust the records alone. It lies inside the prefix (``conda-meta/.llmfleet-journal``) when the prefix is an
+environment already, and beside it while the prefix is being made or removed, because it must be there
+when the prefix is not.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
@@ -29,7 +30,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file impor
 _LOCK_INSIDE = os.path.join("conda-meta", ".llmfleet.lock")
 # Not named .json: conda takes every such file in conda-meta for a package record.
 _JOURNAL_INSIDE = os.path.join("conda-meta", ".llmfleet-journal")
+_HISTORY_COPY = os.path.join("conda-meta", ".llmfleet-history")
 _CACHE_LOCK = ".llmfleet.lock"
+# Operations on a prefix as a whole: their journal lies beside it.
+_WHOLE = frozenset({"create", "remove"})
 
 
 def _beside(prefix: str, suffix: str) -> str:
@@ -77,14 +81,33 @@ def same_history(prefix: str) -> Iterator[None]:
     """Put ``conda-meta/history`` back after a repair.
 
     conda would remember the exact versions that were reinstalled as the user's wish and pin them for
-    ever; a repair asks for nothing new.
+    ever; a repair asks for nothing new. A run that is killed meanwhile leaves a copy for :func:`old_history`.
     """
-    path = os.path.join(prefix, HISTORY)
-    with open(path, encoding="utf-8", errors="surrogateescape", opener=only_regular) as stream:
-        before = stream.read()
-    yield
-    with open(path, "w", encoding="utf-8", errors="surrogateescape") as stream:
-        stream.write(before)
+    path, copy = os.path.join(prefix, HISTORY), os.path.join(prefix, _HISTORY_COPY)
+    unfinished = f"{copy}-unfinished"
+    shutil.copy2(path, unfinished)
+    os.replace(unfinished, copy)
+    try:
+        yield
+    finally:
+        _put_back(copy, path)
+
+
+def _put_back(copy: str, path: str) -> None:
+    # Written over, not replaced: its owner and permissions stay. Its time tells what a cut-off run had done.
+    shutil.copyfile(copy, path)
+    found = os.stat(copy)
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    os.unlink(copy)
+
+
+def old_history(prefix: str) -> None:
+    """Put back the history that a killed repair could not; to be called under the lock of ``prefix``."""
+    copy = os.path.join(prefix, _HISTORY_COPY)
+    if os.path.isfile(copy) and not os.path.islink(copy):
+        _put_back(copy, os.path.join(prefix, HISTORY))
+    with suppress(OSError):
+        os.unlink(f"{copy}-unfinished")
 
 
 def make_parents(path: str) -> list[str]:
@@ -231,7 +254,7 @@ def journalled(
     """
     earlier = pending_journal(prefix)
     inside = os.path.isdir(os.path.join(prefix, "conda-meta"))
-    if operation in {"create", "remove"} and os.access(os.path.dirname(prefix), os.W_OK | os.X_OK):
+    if operation in _WHOLE and os.access(os.path.dirname(prefix), os.W_OK | os.X_OK):
         inside = False
     path = os.path.join(prefix, _JOURNAL_INSIDE) if inside else _beside(prefix, "-journal")
     content = {
@@ -251,12 +274,26 @@ def journalled(
         ) from error
     try:
         yield
-    except Exception:
+    except Exception as error:
         # The caller has dealt with the failure in an orderly way or reports it; what may be wrong on
-        # the disk is what the next observation is for. Only a killed process leaves its journal.
-        _close(prefix, earlier, keeps)
+        # the disk is what the next observation is for.
+        if not _is_half_done(prefix, operation, error):
+            _close(prefix, earlier, keeps)
         raise
     _close(prefix, earlier, keeps)
+
+
+def _is_half_done(prefix: str, operation: str, error: Exception) -> bool:
+    """Whether a failure leaves what the next run can only understand with the journal.
+
+    That is what a child leaves that was killed while it changed something, and a prefix that is neither an
+    environment nor gone: without the journal it would be taken for somebody else's files.
+    """
+    cut_off = getattr(error, "cut_off", False)
+    if not os.path.lexists(prefix):
+        # What else tells of the prefix, such as conda's list of environments, may still be there.
+        return cut_off and operation == "remove"
+    return cut_off or (operation in _WHOLE and not os.path.lexists(os.path.join(prefix, HISTORY)))
 
 
 def _close(prefix: str, earlier: dict[str, Any] | None, keeps: Collection[str]) -> None:

@@ -307,7 +307,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._guards import (
     check_prefix,
     environment_prefix,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._masked_module import MaskedModule
+from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
+    ModuleWithSecrets,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
 
 SUBSETS = ["installation", "environments", "packages", "distributions", "config"]
@@ -366,7 +368,7 @@ def gather(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point of the module."""
-    module = MaskedModule(
+    module = ModuleWithSecrets(
         argument_spec={
             **LOCATION_OPTIONS,
             "gather": {

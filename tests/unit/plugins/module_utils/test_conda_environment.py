@@ -51,6 +51,10 @@ if mode == "conflict":
     sys.exit(1)
 command, prefix, rest = argv[0], Path(argv[2]), [
     a for before, a in zip(argv[2:], argv[3:]) if not a.startswith("-") and before != "--channel"]
+if mode == "die":
+    # As when it is killed while it removes: no environment any more, and not gone either.
+    (prefix / "conda-meta" / "history").unlink()
+    os.kill(os.getpid(), 9)
 known = {{"six": ["1.0", "2.0"], "tqdm": ["1.0"], "sole": ["1.0"]}}
 needs = {{"tqdm": ["six"]}}
 meta = prefix / "conda-meta"
@@ -699,6 +703,54 @@ def test_a_half_made_environment_of_ours_is_removed(world: World) -> None:
     assert world.run(state="absent").changed
     assert not world.prefix.exists()
     assert world.leftovers() == []
+
+
+def test_a_removal_whose_conda_was_killed_is_finished_by_the_next_run(world: World) -> None:
+    world.run("six")
+    listed = world.path / "home" / ".conda" / "environments.txt"
+    listed.parent.mkdir(parents=True)
+    listed.write_text(f"{world.prefix}\n/other\n")
+    world.mode("die")
+    with pytest.raises(CondaModuleError, match="killed"):
+        world.run(state="absent")
+    assert world.prefix.exists()
+    world.mode("")
+    done = world.both(state="absent")
+    assert done.changed
+    assert not world.prefix.exists()
+    assert listed.read_text() == "/other\n"
+
+
+def test_an_environment_that_is_gone_but_not_forgotten_is_forgotten(world: World) -> None:
+    """conda was killed between the last file and its list of environments."""
+    listed = world.path / "home" / ".conda" / "environments.txt"
+    listed.parent.mkdir(parents=True)
+    listed.write_text(f"{world.prefix}\n/other\n")
+    (world.path / ".env.llmfleet-journal").write_text('{"operation": "remove"}')
+    assert not world.run(state="absent").changed
+    assert listed.read_text() == "/other\n"
+    assert world.leftovers() == []
+
+
+def test_what_a_killed_change_had_set_aside_is_cleared_up(world: World) -> None:
+    world.run("six=1.0")
+    meta, code = world.prefix / "conda-meta", world.prefix / "lib" / "six.py"
+    code.with_name("six.py.c~").write_text("of the version before")
+    (meta / "lost-1.0-0.json.unreadable").write_text("{")
+    (meta / ".llmfleet-history").write_text((meta / "history").read_text())
+    (meta / "history").write_text("# update specs: ['six==1.0']\n")
+    (meta / ".llmfleet-journal").write_text('{"operation": "change"}')
+    known = world.tools / "conda"
+    known.write_text(
+        known.read_text().replace('"sole": ["1.0"]', '"sole": ["1.0"], "lost": ["1.0"]')
+    )
+    done = world.run("six=1.0")
+    assert packages(done) == ["lost 1.0", "six 1.0"]
+    assert not list(world.prefix.rglob("*.c~"))
+    assert not list(meta.glob("*.unreadable"))
+    assert "update specs" not in (meta / "history").read_text()
+    assert world.leftovers() == []
+    assert not world.run("six=1.0").changed
 
 
 @pytest.mark.parametrize("make", [lambda world: None, lambda world: FakePrefix(world.prefix)])

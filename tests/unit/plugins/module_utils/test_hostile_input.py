@@ -25,7 +25,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation_acces
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_probe import _events
 from ansible_collections.llmfleet.conda.plugins.module_utils._lock import file_lock
-from ansible_collections.llmfleet.conda.plugins.module_utils._masked_module import MaskedModule
+from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
+    ModuleWithSecrets,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import (
     damage_of,
@@ -39,12 +41,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
 SECRET = "correct-horse"
 
 
-def started(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> MaskedModule:
+def started(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> ModuleWithSecrets:
     """A module with these options."""
     testing = pytest.importorskip("ansible.module_utils.testing")
     with testing.patch_module_args(options):
         spec = {"channels": {"type": "list", "elements": "str"}, "state": {"choices": ["present"]}}
-        return MaskedModule(argument_spec=spec)
+        return ModuleWithSecrets(argument_spec=spec)
 
 
 def test_a_complaint_about_an_option_shows_no_secret(
@@ -61,7 +63,9 @@ def test_a_complaint_about_an_option_shows_no_secret(
 def test_the_journal_of_the_host_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     logged: list[str] = []
     monkeypatch.setattr(
-        MaskedModule, "log", lambda _self, msg, log_args=None: logged.append(f"{msg}{log_args}")
+        ModuleWithSecrets,
+        "log",
+        lambda _self, msg, log_args=None: logged.append(f"{msg}{log_args}"),
     )
     started({"channels": [f"https://host.invalid/t/{SECRET}/lab"]}, monkeypatch)
     assert logged

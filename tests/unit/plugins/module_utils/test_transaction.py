@@ -20,8 +20,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import Cond
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
     journalled,
     make_parents,
+    old_history,
     pending_journal,
     remove_empty,
+    same_history,
     transaction,
 )
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
@@ -337,3 +339,62 @@ def test_the_owner_of_a_prefix_and_root_exclude_each_other() -> None:
         )
         assert (alone.stdout, alone.returncode) == ("inside\n", 0), alone.stderr
         assert os.listdir(env.meta) == ["history"]
+
+
+@pytest.mark.parametrize("operation", ["change", "pip"])
+def test_a_child_that_was_killed_leaves_the_journal(tmp_path: Path, operation: str) -> None:
+    env = FakePrefix(tmp_path / "env")
+
+    def change(cut_off: bool) -> None:
+        with journalled(str(env.path), operation=operation):
+            raise CondaModuleError("ended by signal 9", cut_off=cut_off)
+
+    with pytest.raises(CondaModuleError):
+        change(cut_off=True)
+    journal = pending_journal(str(env.path))
+    assert journal is not None
+    assert journal["operation"] == operation
+    with pytest.raises(CondaModuleError):
+        change(cut_off=False)
+    assert pending_journal(str(env.path)) is None
+
+
+@pytest.mark.parametrize("cut_off", [False, True])
+def test_a_removal_that_failed_halfway_leaves_its_journal(tmp_path: Path, cut_off: bool) -> None:
+    """Without it, what is left would be somebody else's files, which the next run must not touch."""
+    env = FakePrefix(tmp_path / "env")
+
+    def remove(victim: Path) -> None:
+        with journalled(str(env.path), operation="remove"):
+            shutil.rmtree(victim)
+            raise CondaModuleError("lib cannot be removed", cut_off=cut_off)
+
+    with pytest.raises(CondaModuleError):
+        remove(env.meta)
+    journal = pending_journal(str(env.path))
+    assert journal is not None
+    assert journal["operation"] == "remove"
+    with pytest.raises(CondaModuleError):
+        remove(env.path)
+    # All files are gone; what a killed conda had still to forget is not.
+    assert (pending_journal(str(env.path)) is not None) == cut_off
+
+
+def test_the_history_that_a_killed_repair_changed_is_put_back(tmp_path: Path) -> None:
+    env = FakePrefix(tmp_path / "env")
+    history = env.meta / "history"
+    before = history.read_text()
+    repair = same_history(str(env.path))
+    repair.__enter__()
+    # As a killed process leaves it: nothing after this happens.
+    history.write_text(f"{before}# update specs: ['six==1.0']\n")
+    copies = {path.name: path.read_bytes() for path in env.meta.iterdir()}
+    repair.__exit__(None, None, None)
+    for name, content in copies.items():
+        (env.meta / name).write_bytes(content)
+    assert history.read_text() != before
+    old_history(str(env.path))
+    assert history.read_text() == before
+    assert [path.name for path in env.meta.iterdir() if path.name.startswith(".")] == []
+    old_history(str(env.path))
+    assert history.read_text() == before

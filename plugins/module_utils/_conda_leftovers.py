@@ -1,0 +1,123 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a killed run leaves in a prefix: files set aside under other names, wishes not written down."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._history import add_requests
+from ansible_collections.llmfleet.conda.plugins.module_utils._plan import is_satisfied, parse_specs
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY, observe_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
+    old_history,
+    pending_journal,
+)
+
+# conda renames what it unlinks, and removes it when all is linked (conda.core.path_actions.UnlinkPathAction,
+# conda.base.constants.CONDA_TEMP_EXTENSION).
+_SET_ASIDE = ".c~"
+# Ours, of records that cannot be read: conda would stumble over them.
+UNREADABLE = ".unreadable"
+
+
+def clear_up(prefix: str) -> None:
+    """Finish what needs no conda after a change that was cut off; must run under the lock of the prefix."""
+    old_history(prefix)
+    put_back_records(prefix)
+    remove_set_aside(prefix)
+    write_down_requests(prefix)
+
+
+def write_down_requests(prefix: str) -> None:
+    """Add to the history what a cut-off run had asked for and got, where conda could not do so any more.
+
+    conda links all packages and compiles their files before it does (conda.core.link). A wish that is missing
+    or an old one that is still there would undo the change on the next occasion.
+    """
+    journal = pending_journal(prefix)
+    if not journal or journal.get("operation") != "change":
+        return
+    history = os.path.join(prefix, HISTORY)
+    if os.stat(history).st_mtime_ns > os.stat(journal["journal"]).st_mtime_ns:
+        return
+    records = observe_prefix(prefix).records
+    asked = [item for item in parse_specs(journal.get("asked") or ()) if item.spec]
+    wanted = [item.text for item in asked if is_satisfied(item, records)]
+    unwanted = [name for name in journal.get("remove") or () if name not in records]
+    if wanted or unwanted:
+        add_requests(prefix, wanted, unwanted)
+
+
+def remove_set_aside(prefix: str) -> list[str]:
+    """Remove the files ``NAME.c~`` of packages, and the directories that become empty.
+
+    Only those whose NAME belongs to a package of the prefix, recorded or just unlinked: editors name their
+    copies of C files so too. Must run under the lock of the prefix.
+
+    Returns:
+        Their paths, relative to the prefix.
+    """
+    meta = os.path.join(prefix, "conda-meta")
+    removed = []
+    records = []
+    for name in sorted(os.listdir(meta)):
+        if name.endswith((".json", f".json{_SET_ASIDE}")):
+            records.append(name)
+    for path in sorted({path for name in records for path in _files(os.path.join(meta, name))}):
+        if _remove(prefix, path + _SET_ASIDE):
+            removed.append(path + _SET_ASIDE)
+    for name in records:
+        # The last: they tell what else there is to remove.
+        if name.endswith(_SET_ASIDE):
+            removed.append(os.path.join("conda-meta", name))
+            os.unlink(os.path.join(meta, name))
+    return removed
+
+
+def put_back_records(prefix: str) -> None:
+    """Give unreadable records their names again, so that the next plan sees what has to be mended.
+
+    Where conda has linked the package anew meanwhile, the old record goes. Must run under the lock.
+    """
+    meta = os.path.join(prefix, "conda-meta")
+    for name in os.listdir(meta):
+        if name.endswith(f".json{UNREADABLE}"):
+            aside = os.path.join(meta, name)
+            original = aside[: -len(UNREADABLE)]
+            if os.path.lexists(original):
+                os.unlink(aside)
+            else:
+                os.replace(aside, original)
+
+
+def _files(record: str) -> list[str]:
+    try:
+        with open(record, encoding="utf-8") as stream:
+            found = json.load(stream)["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [path for path in found if isinstance(path, str)] if isinstance(found, list) else []
+
+
+def _remove(prefix: str, path: str) -> bool:
+    """Remove one file of the prefix, if it is there and is really in it."""
+    full = os.path.join(prefix, path)
+    try:
+        if not os.path.lexists(full):
+            return False
+        root, parent = os.path.realpath(prefix), os.path.realpath(os.path.dirname(full))
+        if os.path.commonpath([root, parent]) != root:
+            return False
+        os.unlink(full)
+    except (OSError, ValueError):
+        return False
+    while parent != root:
+        try:
+            os.rmdir(parent)
+        except OSError:
+            break
+        parent = os.path.dirname(parent)
+    return True
