@@ -42,7 +42,7 @@ class ResolveError(Exception):
 
 @dataclass(frozen=True)
 class Profile:
-    """What a file of the role's ``vars/profiles`` says, as far as it counts here."""
+    """What a file of the role's ``vars/main/profiles`` says, as far as it counts here."""
 
     name: str
     python: str
@@ -86,12 +86,14 @@ def read_profile(path: Path) -> Profile:
 
 def read_profiles(role: Path) -> list[Profile]:
     """All profiles of the role, by name."""
-    return [read_profile(path) for path in sorted((role / "vars" / "profiles").glob("*.yml"))]
+    return [
+        read_profile(path) for path in sorted((role / "vars" / "main" / "profiles").glob("*.yml"))
+    ]
 
 
 def torch_releases(role: Path) -> list[str]:
-    """The releases of torch that the backends name, each once, as they stand in ``vars/backends.yml``."""
-    data = yaml.safe_load((role / "vars" / "backends.yml").read_text(encoding="utf-8"))
+    """The releases of torch that the backends name, each once, as they stand in its ``backends.yml``."""
+    data = yaml.safe_load((role / "vars" / "main" / "backends.yml").read_text(encoding="utf-8"))
     backends = data["install_llm_stack__backends"].values()
     return list(dict.fromkeys(each["torch"] for each in backends if each["torch"]))
 

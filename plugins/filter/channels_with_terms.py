@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_prefix import from_defaults
+from ansible_collections.llmfleet.conda.plugins.module_utils._channel_terms import from_defaults
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PackageRecord
 
 DOCUMENTATION = r"""

@@ -14,8 +14,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings import DEFAULT_ALIAS
-
+# conda.base.constants.DEFAULT_CHANNEL_ALIAS: the base of all channels given by name.
+DEFAULT_ALIAS = "https://conda.anaconda.org"
 # conda.base.constants: what the name "defaults" stands for on Linux and macOS, and the custom channel that
 # every conda knows.
 DEFAULT_CHANNELS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")

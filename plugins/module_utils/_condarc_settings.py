@@ -16,14 +16,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._channel_address import DEFAULT_ALIAS
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import Condarc, CondarcError
 from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import condarc_files
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import MASK, redact_value
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
-# conda.base.constants.DEFAULT_CHANNEL_ALIAS
-DEFAULT_ALIAS = "https://conda.anaconda.org"
 _SECRET_KEY = re.compile(r"(?:^|_)(?:token|password|passwd|secret)$", re.IGNORECASE)
 
 

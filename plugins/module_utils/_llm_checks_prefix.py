@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._channel_terms import from_defaults
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import (
     conda_files,
@@ -33,7 +34,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_require
     broken_python_requirements,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
-    PackageRecord,
     PrefixState,
     observe_prefix,
 )
@@ -43,17 +43,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages im
     observe_packages,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import pending_journal
-
-# The channels that Anaconda's terms of service cover: the parts of ``defaults`` under their canonical
-# names, wherever they are mirrored (conda.base.constants.DEFAULT_CHANNELS, and the older ones).
-_DEFAULTS = frozenset(
-    {"defaults"}
-    | {f"pkgs/{part}" for part in ("main", "r", "msys2", "free", "pro", "mro", "mro-archive")}
-)
-_DEFAULTS_HOSTS = ("repo.anaconda.com", "repo.continuum.io")
-# The same on anaconda.org. Elsewhere a channel of such a name is somebody's own.
-_COPIES = frozenset({"anaconda", "main", "r", "msys2"})
-_COPIES_HOST = "anaconda.org"
 
 # How many packages and files a sentence names before it says "and N more".
 _NAMED = 3
@@ -247,15 +236,6 @@ def check_channels(observed: Observed, request: Request) -> Finding:
         )
     allowed = f", {len(licensed)} of them from defaults, which is allowed" if licensed else ""
     return verdict(True, f"The {len(records)} packages are from {seen}{allowed}.", measured)
-
-
-def from_defaults(record: PackageRecord) -> bool:
-    """Whether a package comes from Anaconda's ``defaults``, directly or by a mirror of it."""
-    source = f"{record.channel} {record.url}"
-    if any(host in source for host in _DEFAULTS_HOSTS) or record.channel_name in _DEFAULTS:
-        return True
-    at_home = _COPIES_HOST in source or "://" not in source
-    return at_home and record.channel_name in _COPIES
 
 
 def _listed(items: Sequence[str], several: str, one: str) -> str:

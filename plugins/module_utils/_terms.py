@@ -29,9 +29,9 @@ from ansible.module_utils.urls import open_url
 from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._channel_address import (
     BUILT_IN_CHANNELS,
+    DEFAULT_ALIAS,
     DEFAULT_CHANNELS,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings import DEFAULT_ALIAS
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 

@@ -91,11 +91,10 @@ def test_the_readme_shows_no_other_variable(role: str) -> None:
 
 @pytest.mark.parametrize("role", NAMES)
 def test_a_role_s_tasks_use_no_variable_that_it_lacks(role: str) -> None:
-    known = set(options(role)) | set(load(ROLES / role / "vars/main.yml"))
+    known = set(options(role)).union(*map(load, (ROLES / role / "vars").rglob("*.yml")))
     used: set[str] = set()
-    for path in (ROLES / role).glob("*/*.y*ml"):
-        if path.parent.name in ("tasks", "vars"):
-            used |= set(
-                re.findall(rf"\b{role}_[a-z][a-z_]*[a-z]\b", path.read_text(encoding="utf-8"))
-            )
+    for folder in ("tasks", "vars"):
+        for path in (ROLES / role / folder).rglob("*.yml"):
+            text = path.read_text(encoding="utf-8")
+            used |= set(re.findall(rf"\b{role}_[a-z][a-z_]*[a-z]\b", text))
     assert sorted(used - known) == []

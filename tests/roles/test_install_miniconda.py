@@ -166,7 +166,7 @@ def choices(
 
 def shipped(name: str) -> dict[str, Any]:
     """A file of data of the role."""
-    return yaml.safe_load((ROLE / "vars" / name).read_text(encoding="utf-8"))
+    return yaml.safe_load((ROLE / "vars/main" / name).read_text(encoding="utf-8"))
 
 
 # -- login shells -----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from packaging.version import Version
 from ansible_collections.llmfleet.conda.plugins.module_utils._accelerator_table import ROWS
 
 ROLE = Path(__file__).resolve().parents[2] / "roles/install_llm_stack"
-PROFILES = sorted((ROLE / "vars/profiles").glob("*.yml"))
+PROFILES = sorted((ROLE / "vars/main/profiles").glob("*.yml"))
 NAMES = [path.stem for path in PROFILES]
 KEYS = [
     "alone",
@@ -35,7 +35,7 @@ each_profile = pytest.mark.parametrize("name", NAMES)
 
 
 def profile(name: str) -> dict[str, Any]:
-    data = yaml.safe_load((ROLE / f"vars/profiles/{name}.yml").read_text(encoding="utf-8"))
+    data = yaml.safe_load((ROLE / f"vars/main/profiles/{name}.yml").read_text(encoding="utf-8"))
     (key,) = data
     assert key == f"install_llm_stack__profile_{name}"
     return data[key]
@@ -64,7 +64,9 @@ def requirements(name: str) -> list[Requirement]:
 
 
 def backends() -> dict[str, dict[str, Any]]:
-    return yaml.safe_load((ROLE / "vars/backends.yml").read_text())["install_llm_stack__backends"]
+    return yaml.safe_load((ROLE / "vars/main/backends.yml").read_text())[
+        "install_llm_stack__backends"
+    ]
 
 
 def test_the_profiles_of_the_issue_and_of_the_defaults_are_shipped() -> None:

@@ -14,6 +14,8 @@ from packaging.requirements import Requirement
 
 from tests.roles.conftest import Played
 
+ROLE = Path(__file__).resolve().parents[2] / "roles/install_llm_stack"
+
 pytestmark = pytest.mark.skipif(
     platform.machine() != "x86_64" or Path("/proc/driver/nvidia").exists(),
     reason="needs Linux on x86_64 without an NVIDIA driver of its own",
@@ -24,6 +26,9 @@ PLAYBOOK = """
   gather_facts: false
   environment:
     PATH: "{{ stand_in }}:/usr/bin:/bin"
+  vars:
+    # The copy below is outside the role.
+    install_llm_stack__role_path: "{{ role }}"
   tasks:
     - ansible.builtin.import_role:
         name: llmfleet.conda.install_llm_stack
@@ -147,7 +152,7 @@ def played(
         stand_in(root / name, case)
         paths = {"stand_in": str(root / name), "seen": str(root / f"{name}.json")}
         hosts[name] = {**paths, **case.variables}
-    return play(str(root / "playbook.yml"), hosts), root
+    return play(str(root / "playbook.yml"), hosts, role=str(ROLE)), root
 
 
 @pytest.fixture

@@ -69,10 +69,10 @@ def resolver(wheels: Path) -> Resolver:
 def role(tmp_path: Path) -> Path:
     """A role with three profiles, of which one stands alone."""
     root = tmp_path / "role"
-    (root / "vars/profiles").mkdir(parents=True)
+    (root / "vars/main/profiles").mkdir(parents=True)
     backends = {"cpu": {"torch": "2.1"}, "old": {"torch": "2.0"}, "free": {"torch": ""}}
     text = yaml.safe_dump({"install_llm_stack__backends": backends})
-    (root / "vars/backends.yml").write_text(text)
+    (root / "vars/main/backends.yml").write_text(text)
     profile(root, "train", pip=["torch>=2.0", "tune>=5"])
     profile(root, "data", conda=["arrays >=1"], optional=["web>=4"])
     profile(root, "serve", pip=["serving>=1"], alone=True, torch="2.0")
@@ -81,7 +81,7 @@ def role(tmp_path: Path) -> Path:
 
 def profile(root: Path, name: str, **facts: Any) -> None:
     text = yaml.safe_dump({f"install_llm_stack__profile_{name}": {**PLAIN, **facts}})
-    (root / f"vars/profiles/{name}.yml").write_text(text)
+    (root / f"vars/main/profiles/{name}.yml").write_text(text)
 
 
 def pins(role: Path, name: str) -> list[str]:

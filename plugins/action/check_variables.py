@@ -1,0 +1,122 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks a role's variables on the controller; plugins/modules/check_variables.py documents it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.action import ActionBase
+from ansible.template import is_trusted_as_template, trust_as_template
+
+
+def unknown(names: Iterable[str], role: str, known: Iterable[str]) -> list[str]:
+    """The variables that carry the role's name and that it does not have; ``ROLE__x`` are its own."""
+    pattern = re.compile(rf"{re.escape(role)}_[^_]")
+    return sorted({name for name in names if pattern.match(name)}.difference(known))
+
+
+def conditions(rule: Mapping[str, Any]) -> list[Any]:
+    """What must hold for a rule, one condition or a list of them."""
+    that = rule["that"]
+    return list(that) if isinstance(that, list) else [that]
+
+
+def all_in_one(rules: Iterable[Mapping[str, Any]]) -> str | None:
+    """One condition that holds where all rules do, or None where they cannot be joined.
+
+    Ansible compiles each condition anew and works out each variable anew for each of them. Nearly
+    always all of them hold, so one question is enough.
+    """
+    each = [condition for rule in rules for condition in conditions(rule)]
+    if not all(isinstance(one, str) and is_trusted_as_template(one) for one in each):
+        return None
+    return trust_as_template(" and ".join(f"({one.strip()})" for one in each))
+
+
+class ActionModule(ActionBase):
+    """Validates types and choices, refuses misspelt names, then asks the rules in their order."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_diff_mode = False
+
+    @classmethod
+    def finalize_task_arg(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
+        """Leave the rules as they are written: messages count only where their condition fails."""
+        if name == "rules":
+            return value
+        return super().finalize_task_arg(name, value, templar, context)
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the first mistake as the task's failure."""
+        task_vars = task_vars or {}
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        path = str(self._task.args.get("role_path") or "")
+        rules = self._task.args.get("rules") or []
+        if not path or not isinstance(rules, list):
+            raise AnsibleActionFail("check_variables needs role_path, and rules as a list.")
+        role = os.path.basename(path)
+        options = self._options(path)
+        values = self._templar.template(
+            {name: task_vars[name] for name in options if name in task_vars}
+        )
+        # The caller's values, before the validator turns them into the types that it wants.
+        variables = {**task_vars, **values}
+        errors = (
+            ArgumentSpecValidator(options)
+            .validate(values, validate_role_argument_spec=True)
+            .error_messages
+        )
+        if errors:
+            result["argument_errors"] = errors
+            return self._refused(result, "Validation of arguments failed:\n" + "\n".join(errors))
+        misspelt = unknown(task_vars, role, options)
+        if misspelt:
+            return self._refused(
+                result,
+                f"The role {role} has no variable {', '.join(misspelt)}; its README lists those it has.",
+            )
+        for name in self._task.args.get("once") or []:
+            variables[name] = self._with(variables).template(task_vars[name])
+        message = self._first_mistake(rules, variables)
+        return result if message is None else self._refused(result, message)
+
+    def _options(self, role_path: str) -> Mapping[str, Any]:
+        """The variables of the role; Ansible mostly has the file in memory, so it is not read again."""
+        path = os.path.join(role_path, "meta", "argument_specs.yml")
+        specs = self._loader.load_from_file(path, unsafe=True)
+        return specs["argument_specs"]["main"]["options"]
+
+    def _first_mistake(
+        self, rules: list[Mapping[str, Any]], variables: dict[str, Any]
+    ) -> str | None:
+        """The message of the first rule that does not hold; None where all do."""
+        templar = self._with(variables)
+        together = all_in_one(rules)
+        if together is not None:
+            try:
+                if templar.evaluate_conditional(together):
+                    return None
+            except Exception:
+                # A later rule may make no sense where an earlier one fails: one by one tells.
+                together = None
+        for rule in rules:
+            if not all(templar.evaluate_conditional(one) for one in conditions(rule)):
+                return str(templar.template(rule["fail_msg"]))
+        return None
+
+    def _with(self, variables: dict[str, Any]) -> Any:
+        return self._templar.copy_with_new_env(available_variables=variables)
+
+    @staticmethod
+    def _refused(result: dict[str, Any], message: str) -> dict[str, Any]:
+        result.update(failed=True, msg=message)
+        return result
