@@ -14,7 +14,10 @@ from urllib.error import HTTPError, URLError
 
 from ansible.module_utils.urls import open_url
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
+    CondaModuleError,
+    hint_for,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
 
 _CHUNK_BYTES = 1 << 20
@@ -67,7 +70,7 @@ def fetch(url: str, path: str, sha256: str, *, timeout: float, option: str) -> N
         except OSError as error:
             raise CondaModuleError(
                 f"The installer cannot be written to {path}: {error.strerror or error}.",
-                hint="make room there, or run the task as a user who may write there.",
+                hint=hint_for(error, "run the task as a user who may write there (become)."),
             ) from error
         else:
             break

@@ -263,7 +263,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import (
     user_condarc,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings import settings_with
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
+    CondaModuleError,
+    hint_for,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import check_prefix
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import (
     redact,
@@ -348,7 +351,7 @@ def write(module: AnsibleModule, path: str, text: str) -> None:
         reason = getattr(error, "strerror", None) or str(error).rstrip(".")
         raise CondaModuleError(
             f"The condarc {path} cannot be written: {reason}.",
-            hint="run the task as a user who may write there (become), or make room on that volume.",
+            hint=hint_for(error, "run the task as a user who may write there (become)."),
         ) from error
 
 
