@@ -27,6 +27,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._child_process impo
     child_environment,
     run,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._compiled_files import (
+    is_short_of_room,
+    remove_cut_short,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_dialect import (
     COMMON,
     dialect_of,
@@ -247,13 +251,18 @@ class Conda:
             document = find_document(completed.stdout) or find_document(completed.stderr)
             failure = failure_of(completed, document)
             if failure is None:
+                if "--dry-run" not in arguments and is_short_of_room(prefix):
+                    self._remove_compiled(prefix)
                 return document
+            if failure.kind == "disk_full" and "--dry-run" not in arguments:
+                # What Python compiled meanwhile would never start again.
+                self._remove_compiled(prefix)
             if curable and failure.kind in CURABLE:
                 curable = False
-                aside = self._set_aside(failure)
+                aside = self._set_aside(failure, prefix)
                 # Nothing to set aside: conda has thrown its download away itself.
                 again = f"What conda fetched was damaged and was fetched again: {failure.said}"
-                self.warnings += aside or [again]
+                self.warnings += aside or ([] if failure.kind == "compiled" else [again])
             elif failure.retry and delays and time.monotonic() + delays[0] < deadline:
                 time.sleep(delays.pop(0))
             else:
@@ -288,7 +297,14 @@ class Conda:
         addresses = [url for one in channels for url in channel_addresses(str(one), settings)]
         return f" Its channels are at {', '.join(addresses)}." if addresses else ""
 
-    def _set_aside(self, failure: Failure) -> list[str]:
+    def _remove_compiled(self, prefix: str) -> list[str]:
+        places = dict.fromkeys((self.installation, prefix))
+        removed = [path for place in places for path in remove_cut_short(place)]
+        return [f"The compiled file {path} was cut short; it was removed." for path in removed]
+
+    def _set_aside(self, failure: Failure, prefix: str) -> list[str]:
+        if failure.kind == "compiled":
+            return self._remove_compiled(prefix)
         if failure.kind == "index":
             return set_aside_indexes(self.caches)
         return set_aside_packages(self.caches, failure.whole)
@@ -320,7 +336,7 @@ def _is_absent_or_empty(directory: str) -> bool:
 def _hint(failure: Failure, arguments: Sequence[str], attempt: int) -> str:
     if failure.kind == "not_found" and "--offline" in arguments:
         return "turn the option offline off once: the package cache of this host lacks what is asked for."
-    if failure.kind in CURABLE and attempt > 1:
+    if failure.kind in CURABLE - {"compiled"} and attempt > 1:
         return (
             f"it was fetched again and is still damaged: do not trust that channel; {failure.hint}"
         )

@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._compiled_files import CUT_SHORT
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -26,6 +28,15 @@ KINDS: dict[str, Kind] = {
     "disk_full": Kind(
         "the disk is full",
         "make room on the volumes of the prefix and of the package cache (pkgs_dirs).",
+    ),
+    "read_only": Kind(
+        "a volume is read-only",
+        "make the volumes of the prefix and of the package cache (pkgs_dirs) writable again (mount -o"
+        " remount,rw); after a disk error the system itself makes a volume read-only, and its log says so.",
+    ),
+    "compiled": Kind(
+        "a compiled file (.pyc) of its Python is cut short",
+        "run the task again, not in check mode: it removes such files.",
     ),
     "terms": Kind(
         "the terms of service of a channel have not been accepted",
@@ -222,7 +233,13 @@ BY_NAME: dict[str, str] = {
 }
 
 # What decides before any name, because it lies deeper than the error that it causes.
-_DEEPEST = re.compile(r"no space left|errno 28|disk quota|ENOSPC|NoSpaceLeft", re.IGNORECASE)
+_DEEPEST = {
+    "disk_full": re.compile(
+        r"no space left|errno:? ?(?:28|122)\b|disk quota|ENOSPC|NoSpaceLeft", re.IGNORECASE
+    ),
+    "read_only": re.compile(r"read-only file system|errno:? ?30\b|EROFS", re.IGNORECASE),
+    "compiled": CUT_SHORT,
+}
 
 _TLS = re.compile(
     r"CERTIFICATE_VERIFY_FAILED|SSLError|certificate verify failed|SSL peer certificate",
@@ -296,8 +313,9 @@ def kind_of(names: Iterable[str], text: str) -> str:
         names: exception names that conda's document gives, those of its list ``errors`` included.
         text: everything else that it said.
     """
-    if _DEEPEST.search(text):
-        return "disk_full"
+    for kind, pattern in _DEEPEST.items():
+        if pattern.search(text):
+            return kind
     named = {BY_NAME[name] for name in names if name in BY_NAME}
     named |= {"unsatisfiable" for name in names if "Unsatisfiable" in name}
     if not named:

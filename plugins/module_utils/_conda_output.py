@@ -54,7 +54,7 @@ def find_document(text: str) -> dict[str, Any] | None:
 
 
 # Kinds of failure that go away when what is damaged is taken from the channel anew.
-CURABLE = frozenset({"corrupt", "index"})
+CURABLE = frozenset({"corrupt", "index", "compiled"})
 
 
 @dataclass(frozen=True)

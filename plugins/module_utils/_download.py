@@ -15,7 +15,10 @@ from urllib.error import HTTPError, URLError
 
 from ansible.module_utils.urls import open_url
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
+    CondaModuleError,
+    hint_for,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
@@ -88,7 +91,7 @@ def fetch(
         except OSError as error:
             raise CondaModuleError(
                 f"The installer cannot be written to {path}: {error.strerror or error}.",
-                hint="make room there, or run the task as a user who may write there.",
+                hint=hint_for(error, "run the task as a user who may write there (become)."),
             ) from error
         else:
             break

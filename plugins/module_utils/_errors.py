@@ -9,9 +9,28 @@ Private to this collection: there is no promise that it stays as it is.
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact, redact_value
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def hint_for(error: Exception, otherwise: str) -> str:
+    """What to do about a file that cannot be written: by its reason, or ``otherwise``."""
+    number = getattr(error, "errno", None)
+    if number in _FULL or "No space left" in str(error):
+        return "make room on that volume (df shows its bytes, df -i its inodes), then run the task again."
+    if number == errno.EROFS or "Read-only file system" in str(error):
+        return READ_ONLY_HINT
+    return otherwise
+
+
+READ_ONLY_HINT = (
+    "make that volume writable again (mount -o remount,rw), then run the task again; after a disk error the"
+    " system itself makes a volume read-only, and its log says so."
+)
 
 
 class CondaModuleError(Exception):

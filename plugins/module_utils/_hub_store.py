@@ -14,7 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
+    CondaModuleError,
+    hint_for,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._hub_cache import (
     CachedModel,
     Choice,
@@ -83,7 +86,7 @@ def writing(cached: CachedModel) -> Iterator[None]:
         raise CondaModuleError(
             f"The model cache {cached.cache} cannot be written: {error.strerror} ({error.filename}).",
             asked=cached.model,
-            hint="run the task as a user who may write there (become), or make room on that volume.",
+            hint=hint_for(error, "run the task as a user who may write there (become)."),
         ) from error
 
 

@@ -204,7 +204,12 @@ class InstallationManager:
     def _repair_with_conda(self, observed: ObservedInstallation) -> bool:
         """Mend the base with its own conda, which keeps everything else; False when it cannot."""
         state = observed.state
-        if observed.missing or state.bad_records or "python" not in state.records:
+        if (
+            not observed.is_installation
+            or observed.missing
+            or state.bad_records
+            or "python" not in state.records
+        ):
             return False
         exact = [
             f"{name}={state.records[name].version}={state.records[name].build}"

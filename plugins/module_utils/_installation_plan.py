@@ -155,7 +155,13 @@ def observe_installation(prefix: str, repair: bool = True) -> ObservedInstallati
         half = bool(state.bad_records) or (
             traces and (bool(state.records) or not state.is_environment)
         )
-        return ObservedInstallation(state, interrupted=interrupted, half_made=half)
+        return ObservedInstallation(
+            state,
+            damaged=damaged_files(state) if half and (repair or interrupted) else {},
+            environments=tuple(_environments(prefix)),
+            interrupted=interrupted,
+            half_made=half,
+        )
     return ObservedInstallation(
         state,
         damaged=damaged_files(state) if repair or interrupted else {},
@@ -198,6 +204,14 @@ def plan_installation(
         installer = _installer(request, system, arch)
         return InstallationPlan(
             "install", installer, reasons=(f"there is nothing at {state.path}",)
+        )
+    if observed.half_made and request.repair and not ours and observed.environments:
+        # No installer was cut off here: a base that people work with has lost a record or its history.
+        named = ", ".join(observed.environments)
+        return InstallationPlan(
+            "repair",
+            _installer(request, system, arch),
+            reasons=(f"{state.path} has lost records of its base; it holds {named}",),
         )
     if ours or (observed.half_made and request.repair):
         installer = _installer(request, system, arch)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +16,17 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._child_process impo
     child_environment,
     run,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._compiled_files import (
+    CUT_SHORT,
+    remove_cut_short,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_output import trim
 from ansible_collections.llmfleet.conda.plugins.module_utils._download import fetch
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
+    READ_ONLY_HINT,
+    CondaModuleError,
+    hint_for,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
     ObservedInstallation,
 )
@@ -26,6 +35,11 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installer_file imp
     check_installer_file,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import remove_tree
+
+# What tools say of a full disk, and what installers say that measure it first (constructor 3.16).
+_NO_ROOM = re.compile(
+    r"no space left|errno:? ?28|not enough (?:free )?(?:disk )?space", re.IGNORECASE
+)
 
 # Where, in the workspace, what a repair must not lose waits meanwhile.
 _KEPT = "kept"
@@ -41,7 +55,10 @@ def conda_starts(prefix: str) -> bool:
     """Whether the conda of this installation can be started at all."""
     try:
         argv = [os.path.join(prefix, "bin", "python"), "-I", "-m", "conda", "--version"]
-        return run(argv, timeout=60).rc == 0
+        done = run(argv, timeout=60)
+        if done.rc and CUT_SHORT.search(done.stderr) and remove_cut_short(prefix):
+            done = run(argv, timeout=60)
+        return done.rc == 0
     except OSError:
         return False
 
@@ -112,8 +129,10 @@ class InstallerRun:
 
     def _failed(self, rc: int, output: str, timed_out: bool) -> CondaModuleError:
         hint = "read what the installer said."
-        if "no space left" in output.lower() or "errno 28" in output.lower():
+        if _NO_ROOM.search(output):
             hint = "make room on the volume of the prefix; an installation takes about 1 GB."
+        elif "read-only file system" in output.lower():
+            hint = READ_ONLY_HINT
         elif "permission denied" in output.lower():
             hint = "run the task as a user who may write the prefix (become)."
         elif timed_out:
@@ -148,7 +167,7 @@ def _workspace(prefix: str) -> Iterator[str]:
         raise CondaModuleError(
             f"The directory {directory} cannot be made: {error.strerror}. Nothing was changed.",
             prefix=prefix,
-            hint="make room there, or run the task as a user who may write there (become).",
+            hint=hint_for(error, "run the task as a user who may write there (become)."),
         ) from error
     try:
         yield directory

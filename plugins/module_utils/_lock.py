@@ -23,7 +23,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
+    CondaModuleError,
+    hint_for,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 _POLL_SECONDS = 0.2
@@ -125,7 +128,7 @@ def file_lock(path: str, *, operation: str, timeout: float) -> Iterator[None]:
         except OSError as error:
             raise CondaModuleError(
                 f"The lock file {path} cannot be made: {error.strerror}.",
-                hint="run the task as a user who may write there (become), or make room on that volume.",
+                hint=hint_for(error, "run the task as a user who may write there (become)."),
             ) from error
         if descriptor is not None:
             break

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from functools import partial
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._compiled_files import CUT_SHORT
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_failures import (
     PipFailure,
     Verdict,
@@ -66,13 +67,17 @@ def explain(rc: int, output: str, log: str = "", timed_out: bool = False) -> Pip
 def _local_trouble(output: str, both: str) -> Verdict | None:
     if re.search(r"No space left on device|Disk quota exceeded|\[Errno (?:28|122)\]", output):
         return Verdict("disk_full")
+    if re.search(r"Read-only file system|\[Errno 30\]", output):
+        return Verdict("read_only")
+    if CUT_SHORT.search(output):
+        return Verdict("compiled")
     if "externally-managed-environment" in output:
         return Verdict("managed")
     if re.search(r"No module named '?pip\b", output):
         return Verdict("no_pip")
     if re.search(
         r"(?:OSError|PermissionError|ERROR|EnvironmentError)[^\n]*"
-        r"(?:Permission denied|Read-only file system|\[Errno (?:1|13|30)\])",
+        r"(?:Permission denied|\[Errno (?:1|13)\])",
         output,
     ):
         path = _PATH.search(output)

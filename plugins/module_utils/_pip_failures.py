@@ -18,9 +18,9 @@ class PipFailure:
 
     Attributes:
         kind: one word of the taxonomy (`no_match`, `conflict`, `hash`, `network`, `http`,
-            `credentials`, `tls`, `download`, `disk_full`, `permission`, `untrusted`, `managed`,
-            `no_pip`, `interpreter`, `python`, `build`, `uninstall`, `requirement`, `timeout`, `killed`,
-            `other`).
+            `credentials`, `tls`, `download`, `disk_full`, `read_only`, `compiled`, `permission`,
+            `untrusted`, `managed`, `no_pip`, `interpreter`, `python`, `build`, `uninstall`,
+            `requirement`, `timeout`, `killed`, `other`).
         message: one sentence.
         option: the module's option that is wrong or that decides, empty when none is.
         hint: what to do next, an imperative sentence.
@@ -78,6 +78,19 @@ _ROWS = {
         "prefix",
         "make room on the volume of the prefix (temporary files lie beside it), or set cache_dir to another"
         " volume; the next run repairs what was cut off.",
+    ),
+    "read_only": _Row(
+        "read_only",
+        "A volume is read-only: {program} could not write.",
+        "prefix",
+        "make the volume of the prefix writable again (mount -o remount,rw); after a disk error the system"
+        " itself makes a volume read-only, and its log says so.",
+    ),
+    "compiled": _Row(
+        "compiled",
+        "A compiled file (.pyc) of the environment's Python is cut short.",
+        "prefix",
+        "run the task again, not in check mode: it removes such files.",
     ),
     "managed": _Row(
         "managed",

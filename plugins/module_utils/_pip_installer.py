@@ -18,6 +18,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._child_process impo
     Completed,
     run,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._compiled_files import (
+    is_short_of_room,
+    remove_cut_short,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_errors import explain
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_failures import PipFailure
@@ -180,16 +184,25 @@ class Installer(ABC):
         """
         attempt = 0
         uncached = self._uncached(argv)
+        swept = False
         while True:
             attempt += 1
             done = self._run(argv)
             if done.rc == 0 and not done.timed_out:
+                if self._writes and is_short_of_room(self._prefix):
+                    remove_cut_short(self._prefix)
                 return done
             failure = self._explain(done)
             if uncached and failure.kind in _MAY_BE_CACHED and time.monotonic() < self._deadline:
                 argv, uncached = uncached, []
                 attempt -= 1
                 continue
+            if self._writes and failure.kind in ("disk_full", "compiled"):
+                # What a full disk cut short would fail again and again.
+                removed = remove_cut_short(self._prefix)
+                if removed and failure.kind == "compiled" and not swept:
+                    swept = True
+                    continue
             pause = _PAUSES[min(attempt, len(_PAUSES)) - 1]
             out_of_time = time.monotonic() + pause >= self._deadline
             if not failure.retryable or attempt >= attempts or out_of_time:

@@ -11,7 +11,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
+    CondaModuleError,
+    hint_for,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PrefixState
 
 
@@ -27,7 +30,7 @@ def scratch_directory(parent: str, name: str) -> Iterator[str]:
     except OSError as error:
         raise CondaModuleError(
             f"No temporary directory can be made in {parent}: {error.strerror}. Nothing was changed.",
-            hint="make room on that volume, or run the task as a user who may write there.",
+            hint=hint_for(error, "run the task as a user who may write there (become)."),
         ) from error
     try:
         yield path

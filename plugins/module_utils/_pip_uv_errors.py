@@ -65,6 +65,8 @@ def explain(rc: int, output: str, timed_out: bool = False) -> PipFailure:
 def _local_trouble(output: str) -> Verdict | None:
     if re.search(r"No space left on device|quota exceeded|\(os error (?:28|122)\)", output):
         return Verdict("disk_full")
+    if re.search(r"Read-only file system|\(os error 30\)", output):
+        return Verdict("read_only")
     if "externally managed" in output:
         return Verdict("managed")
     if re.search(r"\(os error (?:1|13|30)\)", output):

@@ -22,7 +22,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
+    READ_ONLY_HINT,
+    CondaModuleError,
+    hint_for,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._lock import file_lock
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
@@ -132,7 +136,10 @@ def make_parents(path: str) -> list[str]:
             raise CondaModuleError(
                 f"The directory {directory} cannot be made: {error.strerror}.",
                 prefix=path,
-                hint="run the task as a user who may write there (become), or choose another prefix.",
+                hint=hint_for(
+                    error,
+                    "run the task as a user who may write there (become), or choose another prefix.",
+                ),
             ) from error
         made.insert(0, directory)
     return made
@@ -159,12 +166,25 @@ def _lock_paths(prefix: str) -> Iterator[str]:
         yield _beside(prefix, ".lock")
     if os.path.isdir(os.path.join(prefix, "conda-meta")):
         yield os.path.join(prefix, _LOCK_INSIDE)
+    elif not beside and _is_read_only(os.path.dirname(prefix)):
+        raise CondaModuleError(
+            f"The directory {os.path.dirname(prefix)} lies on a volume that is read-only.",
+            prefix=prefix,
+            hint=READ_ONLY_HINT,
+        )
     elif not beside:
         raise CondaModuleError(
             f"The directory {os.path.dirname(prefix)} may not be written by this user.",
             prefix=prefix,
             hint="run the task as a user who may (become), or choose another prefix.",
         )
+
+
+def _is_read_only(directory: str) -> bool:
+    try:
+        return bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
 
 
 def remove_tree(path: str) -> None:
@@ -179,7 +199,7 @@ def remove_tree(path: str) -> None:
         raise CondaModuleError(
             f"{path} cannot be removed: {error.filename}: {error.strerror}.",
             prefix=path,
-            hint="run the task as the user who owns it (become, become_user).",
+            hint=hint_for(error, "run the task as the user who owns it (become, become_user)."),
         ) from error
 
 
@@ -270,7 +290,7 @@ def journalled(
         raise CondaModuleError(
             f"The journal {path} cannot be written: {error.strerror}. Nothing was changed.",
             prefix=prefix,
-            hint="make room on that volume or run the task as a user who may write there.",
+            hint=hint_for(error, "run the task as a user who may write there (become)."),
         ) from error
     try:
         yield

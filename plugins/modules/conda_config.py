@@ -261,7 +261,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import (
     user_condarc,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings import settings_with
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
+    CondaModuleError,
+    hint_for,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import check_prefix
 from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
     ModuleWithSecrets,
@@ -350,7 +353,7 @@ def write(module: ModuleWithSecrets, path: str, text: str) -> None:
         reason = getattr(error, "strerror", None) or str(error).rstrip(".")
         raise CondaModuleError(
             f"The condarc {path} cannot be written: {reason}.",
-            hint="run the task as a user who may write there (become), or make room on that volume.",
+            hint=hint_for(error, "run the task as a user who may write there (become)."),
         ) from error
 
 

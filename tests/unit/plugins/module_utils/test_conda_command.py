@@ -18,6 +18,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command impo
     solution_of,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.tests.unit.plugins.cut_short import compiled, give_python
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import snapshot
 
 FAKE = """\
@@ -465,3 +466,51 @@ def test_download_only_ends_well_with_an_error_document(fake: Scripted) -> None:
     fake.reply({"stderr": document, "rc": 1})
     with pytest.raises(CondaModuleError):
         fake.conda().install("/opt/env", ["six"], ["--download-only"])
+
+
+CUT = {"stderr": "EOFError: marshal data too short", "rc": 1}
+FULL = {"stderr": "OSError: [Errno 28] No space left on device", "rc": 1}
+
+
+def _cut_file(fake: Scripted) -> Path:
+    give_python(fake.path / "base")
+    path = compiled(fake.path / "base", "cut")
+    os.truncate(path, path.stat().st_size // 2)
+    return path
+
+
+def test_a_conda_that_stumbles_over_a_compiled_file_is_started_again_without_it(
+    fake: Scripted,
+) -> None:
+    cut = _cut_file(fake)
+    fake.reply(CUT, {"stdout": GOOD})
+    conda = fake.conda()
+    conda.install("/opt/env", ["six"], [])
+    assert not cut.exists()
+    assert conda.warnings == [f"The compiled file {cut} was cut short; it was removed."]
+
+
+def test_a_dry_run_leaves_a_compiled_file_and_says_what_to_do(fake: Scripted) -> None:
+    cut = _cut_file(fake)
+    fake.reply(CUT)
+    with pytest.raises(CondaModuleError, match="cut short") as error:
+        fake.conda().install("/opt/env", ["six"], [], dry_run=True)
+    assert "not in check mode" in str(error.value)
+    assert cut.exists()
+
+
+def test_a_full_disk_leaves_no_compiled_file_that_is_cut_short(fake: Scripted) -> None:
+    cut = _cut_file(fake)
+    fake.reply(FULL)
+    with pytest.raises(CondaModuleError, match="the disk is full"):
+        fake.conda().install("/opt/env", ["six"], [])
+    assert not cut.exists()
+
+
+def test_neither_does_a_success_that_used_the_last_room(
+    fake: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = _cut_file(fake)
+    monkeypatch.setattr(_conda_command, "is_short_of_room", lambda _prefix: True)
+    fake.conda().install("/opt/env", ["six"], [])
+    assert not cut.exists()

@@ -202,6 +202,10 @@ def test_an_exit_status_is_named_when_nothing_was_said() -> None:
     [
         ("[Errno 28] No space left on device", "disk_full", False),
         ("NoSpaceLeftError: No space left on devices.", "disk_full", False),
+        ("Failed to write to /opt/c/pkgs/x.conda.partial\n  errno: 28", "disk_full", False),
+        ("OSError: [Errno 30] Read-only file system: '/opt/c/x'", "read_only", False),
+        ("Failed to write to /opt/c/pkgs/x.conda.partial\n  errno: 30", "read_only", False),
+        ("EOFError('marshal data too short')", "compiled", False),
         ("OSError: [Errno 122] Disk quota exceeded", "disk_full", False),
         ("CondaToSNonInteractiveError: Terms of Service have not been accepted", "terms", False),
         ("EnvironmentIsFrozenError: x", "frozen", False),

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+import pytest
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
+    CondaModuleError,
+    hint_for,
+)
 
 
 def test_the_whole_story() -> None:
@@ -61,3 +67,21 @@ def test_secrets_are_masked_everywhere() -> None:
 def test_the_result_is_json() -> None:
     error = CondaModuleError("x", rc=1, retry=False, nothing=None, command=["a"], facts={"b": 1})
     assert json.loads(json.dumps(error.as_result()))["rc"] == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "make room"),
+        (errno.EDQUOT, "make room"),
+        (errno.EROFS, "remount,rw"),
+        (errno.EACCES, "become somebody else."),
+    ],
+)
+def test_what_to_do_goes_by_the_reason(number: int, words: str) -> None:
+    assert words in hint_for(OSError(number, "why"), "become somebody else.")
+
+
+def test_a_reason_that_is_only_a_text_counts_too() -> None:
+    error = Exception("Could not write: [Errno 30] Read-only file system: '/etc/conda'")
+    assert "remount,rw" in hint_for(error, "become somebody else.")

@@ -361,3 +361,16 @@ def test_the_platform_is_named_as_installers_name_it() -> None:
     system, arch = host_platform()
     assert system == {"linux": "Linux", "darwin": "MacOSX"}[sys.platform]
     assert arch
+
+
+@pytest.mark.parametrize("lost", ["conda-24.7.1-0.json", "history"])
+def test_a_base_that_lost_a_record_keeps_its_environments(place: Place, lost: str) -> None:
+    place.run()
+    FakePrefix(place.prefix / "envs" / "llm").link("numpy", files={"lib/numpy.py": b"work"})
+    before = snapshot(place.prefix / "envs")
+    (found,) = (place.prefix / "conda-meta").glob(lost.replace("24.7.1-0", "24*"))
+    found.unlink()
+    done = place.both()
+    assert done.plan.action == "repair"
+    assert found.exists()
+    assert snapshot(place.prefix / "envs") == before

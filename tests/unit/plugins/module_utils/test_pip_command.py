@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.llmfleet.conda.plugins.module_utils import _pip_installer
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import Completed
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_command import Pip
@@ -445,3 +446,49 @@ def test_leftovers_of_a_killed_run_are_removed(tmp_path: Path) -> None:
 )
 def test_secrets_in_addresses(url: str, secrets: set[str]) -> None:
     assert url_secrets([url]) == secrets
+
+
+CUT = Completed(1, "", "EOFError: marshal data too short\n")
+FULL = Completed(1, "", "ERROR: [Errno 28] No space left on device\n")
+
+
+@pytest.fixture
+def swept(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The prefixes in which compiled files were looked for; each time one is found."""
+    prefixes: list[str] = []
+
+    def sweep(prefix: str) -> list[str]:
+        prefixes.append(prefix)
+        return ["x.pyc"]
+
+    monkeypatch.setattr(_pip_installer, "remove_cut_short", sweep)
+    return prefixes
+
+
+def test_a_pip_that_stumbles_over_a_compiled_file_is_started_again_without_it(
+    bench: Callable[..., Bench], swept: list[str]
+) -> None:
+    made = bench(CUT, OK)
+    made.pip.uninstall(["app"])
+    assert (len(made.script.calls), swept) == (2, ["/opt/c/envs/llm"])
+
+
+def test_it_is_not_started_for_ever(bench: Callable[..., Bench], swept: list[str]) -> None:
+    made = bench(CUT, CUT, CUT)
+    with pytest.raises(CondaModuleError, match="cut short"):
+        made.pip.uninstall(["app"])
+    assert len(made.script.calls) == 2
+
+
+def test_a_full_disk_leaves_no_compiled_file_of_pips_that_is_cut_short(
+    bench: Callable[..., Bench], swept: list[str]
+) -> None:
+    with pytest.raises(CondaModuleError, match="volume is full"):
+        bench(FULL).pip.uninstall(["app"])
+    assert swept == ["/opt/c/envs/llm"]
+
+
+def test_check_mode_removes_no_compiled_file(bench: Callable[..., Bench], swept: list[str]) -> None:
+    with pytest.raises(CondaModuleError, match="cut short"):
+        bench(CUT, writes=False).pip.install(["app"])
+    assert swept == []

@@ -248,9 +248,16 @@ CASES = {
     "read-only": Case(
         "ERROR: Could not install packages due to an OSError: [Errno 30] Read-only file system: "
         "'/opt/c/lib/x.py'\n",
-        "permission",
+        "read_only",
         "prefix",
-        "may not write /opt/c/lib/x.py",
+        "volume is read-only",
+    ),
+    "compiled": Case(
+        '  File "<frozen importlib._bootstrap_external>", line 729, in _compile_bytecode\n'
+        "EOFError: marshal data too short\n",
+        "compiled",
+        "prefix",
+        "cut short",
     ),
     "managed": Case(MANAGED, "managed", "prefix", "EXTERNALLY-MANAGED"),
     "no pip": Case("/opt/c/bin/python: No module named pip\n", "no_pip", "prefix", "no pip"),
