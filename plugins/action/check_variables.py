@@ -93,7 +93,8 @@ class ActionModule(ActionBase):
         """The variables of the role; Ansible mostly has the file in memory, so it is not read again."""
         path = os.path.join(role_path, "meta", "argument_specs.yml")
         specs = self._loader.load_from_file(path, unsafe=True)
-        return specs["argument_specs"]["main"]["options"]
+        options: Mapping[str, Any] = specs["argument_specs"]["main"]["options"]
+        return options
 
     def _first_mistake(
         self, rules: list[Mapping[str, Any]], variables: dict[str, Any]

@@ -251,6 +251,8 @@ import os
 import tempfile
 from typing import Any
 
+from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.llmfleet.conda.plugins.module_utils._channel_probe import (
     probe_new_channels,
 )
@@ -325,7 +327,7 @@ def plan(text: str | None, settings: dict[str, Any], *, merge: bool, absent: boo
     return None if text is None and not condarc.values else condarc.text
 
 
-def write(module: ModuleWithSecrets, path: str, text: str) -> None:
+def write(module: AnsibleModule, path: str, text: str) -> None:
     """Replace the file whole, keeping its permissions.
 
     Raises:
@@ -358,7 +360,7 @@ def write(module: ModuleWithSecrets, path: str, text: str) -> None:
 
 
 def _permissions(
-    module: ModuleWithSecrets, path: str, changed: bool, shown: dict[str, dict[str, Any]]
+    module: AnsibleModule, path: str, changed: bool, shown: dict[str, dict[str, Any]]
 ) -> bool:
     """Whether anything is changed, permissions included; what they were and become goes to ``shown``."""
     if not os.path.exists(path):
@@ -381,7 +383,7 @@ def _probe(params: dict[str, Any], path: str, before: str | None, after: str | N
     return probe_new_channels(*counting)
 
 
-def run(module: ModuleWithSecrets) -> dict[str, Any]:
+def run(module: AnsibleModule) -> dict[str, Any]:
     """Observe, plan, apply and observe again."""
     params = module.params
     path = _path(params)
