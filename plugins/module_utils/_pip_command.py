@@ -82,7 +82,8 @@ class Pip(Installer):
         if again:
             argv += ["--force-reinstall", "--no-deps"]
         if self.can_report:
-            argv += ["--report", report]
+            # pip compiles one file after the other; `compile` does it afterwards, with all processors.
+            argv += ["--report", report, "--no-compile"]
         if dry_run:
             argv += ["--dry-run"]
         if self._sources.cache_dir and self._writes:
@@ -92,6 +93,8 @@ class Pip(Installer):
         found = self._read_report(report) if self.can_report else []
         if not self._keeps_hashes and not any("#" in line for line in lines):
             found = [_without_hashes(one) for one in found]
+        if not dry_run:
+            self.compile({one.name for one in found})
         return found
 
     def uninstall(self, names: Sequence[str]) -> None:

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What has to be compiled after an installation, and what was compiled before a removal.
 
-pip compiles what it installs and removes what it compiled. uv leaves the first to the first import, and of
-the second what lies beside a module without a package.
+pip compiles what it installs, on one processor, and removes what it compiled. uv leaves the first to the
+first import, and of the second what lies beside a module without a package. So both are kept from compiling,
+and all processors do it afterwards: of a large installation it is the longest part.
 """
 
 from __future__ import annotations
@@ -14,6 +15,41 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_marker import normalize_name
+
+COMPILE = """
+import compileall, os, sys
+with open(sys.argv[1], encoding="utf-8") as stream:
+    paths = stream.read().splitlines()
+try:
+    processors = len(os.sched_getaffinity(0))
+except AttributeError:
+    processors = os.cpu_count() or 1
+processes = min(processors, 1 + len(paths) // 64)
+shares = [paths[first::processes] for first in range(processes)]
+children = []
+for share in shares[1:]:
+    try:
+        child = os.fork()
+    except OSError:
+        shares[0] += share
+        continue
+    if child == 0:
+        try:
+            for path in share:
+                compileall.compile_file(path, quiet=2)
+        finally:
+            os._exit(0)
+    children.append(child)
+for path in shares[0]:
+    compileall.compile_file(path, quiet=2)
+for child in children:
+    os.waitpid(child, 0)
+"""
+"""Compiles the modules that a file lists, for the environment's own Python; those that are compiled stay.
+
+A file that does not compile (a template, one for another Python) is left as it is, as by pip. Each process
+has a share that it was given at the start: when the first one is killed, the others still come to their end.
+"""
 
 
 def modules_of(prefix: str, names: Collection[str]) -> list[str]:

@@ -34,6 +34,7 @@ class PipConfiguration:
     trusted_hosts: tuple[str, ...] = ()
     cert: str | None = None
     proxy: str | None = None
+    compiles: bool = True
 
 
 def configuration_files(
@@ -94,6 +95,8 @@ def read_configuration(
         trusted_hosts=tuple(found.get("trusted-host", "").split()),
         cert=found.get("cert"),
         proxy=found.get("proxy"),
+        # `no-compile = no` is how pip is told not to ("Boolean options" of its documentation).
+        compiles=found.get("no-compile", found.get("compile", "yes")).lower() in _TRUE,
     )
 
 

@@ -41,7 +41,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip_scratch import
     scratch_parent,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_verification import verify
-from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import Packages
+from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import PIP, Packages
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
     forget_journal,
@@ -133,8 +133,7 @@ class PipManager:
         if todo.empty:
             if observed.interrupted == OPERATION:
                 # The work was done when that run was cut off: only its traces have to go.
-                self._clear_up(observed)
-                forget_journal(self.request.prefix)
+                self._come_to_an_end(observed)
             return self._unchanged(todo, observed)
         self._refuse_unready(observed)
         self._refuse_interrupted(observed)
@@ -143,8 +142,7 @@ class PipManager:
             after = predicted_lines(predicted, observed)
             if after == observed.lines():
                 if observed.interrupted:
-                    self._clear_up(observed)
-                    forget_journal(self.request.prefix)
+                    self._come_to_an_end(observed)
                 return self._unchanged(todo, observed)
             todo = exactly(todo, observed.packages, predicted)
         details = {"install": [redact(line) for line in todo.install], "remove": list(todo.remove)}
@@ -273,6 +271,8 @@ class PipManager:
                 installer.uninstall(todo.remove)
             reported = self._install_all(installer, todo, observed, dry_run=False)
             seen = observe(self.request)
+            if observed.interrupted:
+                self._compile(installer, seen)
             # The journal that is there now is this run's own, so it says nothing about damage.
             looked_at = self.request.desired.repair or observed.interrupted
             seen = replace(seen, interrupted="", damage=seen.damage if looked_at else {})
@@ -286,6 +286,18 @@ class PipManager:
         remove_leftovers(scratch_parent(self.request.prefix), os.path.basename(self.request.prefix))
         if observed.interrupted:
             remove_renamed(observed.state)
+
+    def _come_to_an_end(self, observed: Observed) -> None:
+        """After a run that was cut off when all was installed: what it may not have compiled, its traces."""
+        self._clear_up(observed)
+        if not observed.unready:
+            with self._installer(observed, scratch_parent(self.request.prefix)) as installer:
+                self._compile(installer, observed)
+        forget_journal(self.request.prefix)
+
+    def _compile(self, installer: Installer, observed: Observed) -> None:
+        there = observed.packages.by_name.values()
+        installer.compile({one.name for one in there if one.owner == PIP})
 
     def _install_all(
         self, installer: Installer, todo: Plan, observed: Observed, *, dry_run: bool

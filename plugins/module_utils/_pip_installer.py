@@ -12,10 +12,11 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import (
     Completed,
+    child_environment,
     run,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._compiled_files import (
@@ -23,6 +24,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._compiled_files imp
     remove_cut_short,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_compiled import (
+    COMPILE,
+    modules_of,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_configuration import (
+    read_configuration,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_errors import explain
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_failures import PipFailure
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_report import Reported
@@ -125,6 +133,17 @@ class Installer(ABC):
         The entries are what a cut-off installation left. The real run removes them first; check
         mode may not, and the installer would count them as installed, or stumble over them.
         """
+
+    def compile(self, names: Collection[str]) -> None:
+        """Compile the modules of distributions by name, with all processors, unless pip.conf forbids it.
+
+        Users who may not write in the environment could never do so. What is compiled already stays.
+        """
+        modules = modules_of(self._prefix, names) if names else []
+        if modules and read_configuration(self._prefix).compiles:
+            listed = self._write("modules.txt", modules)
+            argv = [self._python, "-I", "-c", COMPILE, listed]
+            self._run(argv, child_environment({"TMPDIR": self._temporary()}))
 
     # -- how it is asked --------------------------------------------------------------------------
 

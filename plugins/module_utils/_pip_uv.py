@@ -11,7 +11,7 @@ trusted host, the host's pip configuration is followed, and modules are compiled
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -23,7 +23,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._child_process impo
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_compiled import (
     compiled_goes_too,
-    modules_of,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_configuration import (
     PipConfiguration,
@@ -90,7 +89,7 @@ class Uv(Installer):
         with compiled_goes_too(self._prefix):
             done = self._call(self._argv(argv), asked=list(lines))
         found = parse_changes(done.stderr, wanted)
-        self._compile(found)
+        self.compile({one.name for one in found})
         return found
 
     def _foresee(
@@ -240,14 +239,3 @@ class Uv(Installer):
 
     def _explain(self, done: Completed) -> PipFailure:
         return explain(done.rc, f"{done.stdout}\n{done.stderr}", done.timed_out)
-
-    def _compile(self, found: Iterable[Reported]) -> None:
-        """Compile what was installed, as pip does; users who may not write here could never do so.
-
-        A file that does not compile (a template, one for another Python) is left as it is, as by pip.
-        """
-        modules = modules_of(self._prefix, {one.name for one in found})
-        if modules:
-            listed = self._write("modules.txt", modules)
-            argv = [self._python, "-I", "-m", "compileall", "-q", "-i", listed]
-            self._run(argv, child_environment({"TMPDIR": self._temporary()}))

@@ -40,13 +40,18 @@ def test_what_a_killed_pip_left_is_cleared_away(
     assert list(site.glob("~*")) == []
     assert not journal.exists()
     assert not left.exists()
-    # As it is when the run was killed after its last change.
+    # As it is when the run was killed after the installer's last change, before all was compiled.
     journal.write_text(json.dumps({"operation": "pip"}))
     left.mkdir()
+    compiled = sorted((site / "t_app").rglob("*.pyc"))
+    assert compiled
+    for path in compiled:
+        path.unlink()
     result = run_module("conda_pip", options("t-app==1.0"))
     assert (result["rc"], result["changed"]) == (0, False), result
     assert not journal.exists()
     assert not left.exists()
+    assert sorted((site / "t_app").rglob("*.pyc")) == compiled
 
 
 def test_nothing_is_left_beside_the_prefix(

@@ -139,6 +139,7 @@ def test_install(bench: Callable[..., Bench]) -> None:
         "--no-warn-script-location",
         "--quiet",
         "--report",
+        "--no-compile",
         "--log",
     ):
         assert option in argv
@@ -148,6 +149,29 @@ def test_install(bench: Callable[..., Bench]) -> None:
         "--requirement": "my-app\nlib @ https://h/lib.whl\n",
         "--constraint": "lib<3\n",
     }
+
+
+def test_what_pip_installed_is_compiled_afterwards(
+    bench: Callable[..., Bench], tmp_path: Path
+) -> None:
+    made = bench(report=REPORT)
+    made.pip._prefix = str(tmp_path)
+    info = tmp_path / "lib" / "python3.11" / "site-packages" / "my_app-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "RECORD").write_text("my_app/a.py,,\n")
+    made.pip.install(["my-app"], dry_run=True)
+    assert len(made.script.calls) == 1
+    made.pip.install(["my-app"])
+    compiling = made.script.calls[2]
+    assert compiling[:3] == ["/opt/c/envs/llm/bin/python", "-I", "-c"]
+    assert Path(compiling[-1]).read_text() == f"{info.parent}/my_app/a.py\n"
+
+
+def test_a_pip_that_cannot_say_what_it_installed_compiles_it(bench: Callable[..., Bench]) -> None:
+    made = bench(version="22.1.2")
+    made.pip.install(["a"])
+    (argv,) = made.script.calls
+    assert "--no-compile" not in argv
 
 
 def test_forms_of_install(bench: Callable[..., Bench]) -> None:

@@ -96,6 +96,23 @@ def test_later_files_and_the_section_of_the_command_win(tmp_path: Path) -> None:
     assert not found.no_index
 
 
+@pytest.mark.parametrize(
+    ("line", "compiles"),
+    [
+        ("no-compile = no", False),
+        ("no-compile = yes", True),
+        ("compile = no", False),
+        ("no-index = yes", True),
+    ],
+)
+def test_whether_modules_are_compiled_is_told_in_pips_own_way(
+    line: str, compiles: bool, tmp_path: Path
+) -> None:
+    _put(tmp_path / "env" / "pip.conf", f"[install]\n{line}\n")
+    found = read_configuration(str(tmp_path / "env"), _environment(tmp_path))
+    assert found.compiles is compiles
+
+
 def test_without_files(tmp_path: Path) -> None:
     assert read_configuration(str(tmp_path / "env"), _environment(tmp_path)) == PipConfiguration()
 

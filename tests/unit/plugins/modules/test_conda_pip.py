@@ -82,6 +82,7 @@ class ScriptedPip:
     lies: bool = False
     asked: list[dict[str, Any]] = field(default_factory=list)
     made: list[dict[str, Any]] = field(default_factory=list)
+    compiled: list[set[str]] = field(default_factory=list)
 
     def __call__(self, *arguments: Any, **more: Any) -> ScriptedPip:
         self.made.append({"arguments": arguments, **more})
@@ -108,6 +109,9 @@ class ScriptedPip:
 
     def check(self) -> list[str]:
         return list(self.checks)
+
+    def compile(self, names: set[str]) -> None:
+        self.compiled.append(names)
 
     def overlook(self, site_packages: str, paths: Sequence[str]) -> None:
         self.asked.append({"overlook": [Path(path).name for path in paths]})
@@ -482,6 +486,9 @@ def test_a_journal_of_pip_s_is_dealt_with(world: World, call: Call) -> None:
     assert call("app", pip=pip)["changed"]
     assert not left.exists()
     assert not (world.prefix / JOURNAL).exists()
+    # What that run had installed may not be compiled; what conda owns is conda's.
+    assert [names >= {"app"} for names in pip.compiled] == [True]
+    assert "pip" not in pip.compiled[0]
 
 
 def test_the_journal_is_there_while_pip_works(world: World, call: Call) -> None:
