@@ -54,6 +54,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     observe_prefix,
 )
 
+# What a conda that cannot import one of its modules may look like; some crashes print nothing at all.
+_CRASHES = frozenset({"crash", "unknown"})
 # Seconds to wait before asking a failing channel again; conda has by then made its own three attempts.
 _RETRY_DELAYS = (1.0, 4.0)
 
@@ -263,6 +265,9 @@ class Conda:
                 # Nothing to set aside: conda has thrown its download away itself.
                 again = f"What conda fetched was damaged and was fetched again: {failure.said}"
                 self.warnings += aside or ([] if failure.kind == "compiled" else [again])
+            elif curable and failure.kind in _CRASHES and (aside := self._remove_compiled(prefix)):
+                curable = False
+                self.warnings += aside
             elif failure.retry and delays and time.monotonic() + delays[0] < deadline:
                 time.sleep(delays.pop(0))
             else:

@@ -18,6 +18,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._child_process impo
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._compiled_files import (
     CUT_SHORT,
+    is_short_of_room,
     remove_cut_short,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_output import trim
@@ -110,6 +111,8 @@ class InstallerRun:
                     f"The installer cannot be started: bash: {error.strerror}.", prefix=prefix
                 ) from error
             _put_back(prefix, workspace)
+            if is_short_of_room(prefix):
+                remove_cut_short(prefix)
             if done.rc != 0 or done.timed_out or not conda_starts(prefix):
                 if fresh:
                     _empty_again(prefix, existed)

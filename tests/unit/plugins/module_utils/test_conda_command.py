@@ -479,11 +479,12 @@ def _cut_file(fake: Scripted) -> Path:
     return path
 
 
+@pytest.mark.parametrize("crash", [CUT, {"rc": 1}])
 def test_a_conda_that_stumbles_over_a_compiled_file_is_started_again_without_it(
-    fake: Scripted,
+    fake: Scripted, crash: dict[str, Any]
 ) -> None:
     cut = _cut_file(fake)
-    fake.reply(CUT, {"stdout": GOOD})
+    fake.reply(crash, {"stdout": GOOD})
     conda = fake.conda()
     conda.install("/opt/env", ["six"], [])
     assert not cut.exists()
