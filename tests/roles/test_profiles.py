@@ -128,7 +128,7 @@ def test_the_constraints_name_no_place(name: str) -> None:
 
 @each_profile
 def test_the_role_takes_the_file_of_the_profile(name: str) -> None:
-    assert f"/constraints/{name}.txt'" in profile(name)["constraints"]
+    assert profile(name)["constraints"] == f"constraints/{name}.txt"
 
 
 def test_there_is_no_file_without_a_profile() -> None:
