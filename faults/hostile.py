@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +18,8 @@ from typing import Any
 from faults import hostile_tricks
 from faults.cases import Case, NotSurvived, play_all, survived
 from faults.host import Host
-from faults.hostile_calls import OfOptions, Value
-from faults.hostile_files import OfFiles
+from faults.hostile_calls import OfOptions, Value, option_names
+from faults.hostile_files import KINDS, OfFiles
 from faults.hostile_values import Generator
 from faults.prepared import installed
 from scripts.layout import ROOT
@@ -41,6 +42,7 @@ class Tally:
     ends: Counter[str] = field(default_factory=Counter)
     early: int = 0
     seconds: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class FuzzHost(Host):
@@ -157,7 +159,7 @@ def judged(
 ) -> str:
     """Count a batch; raises NotSurvived with the first values that went wrong."""
     wrong = []
-    with log.open("a", encoding="utf-8") as stream:
+    with tally.lock, log.open("a", encoding="utf-8") as stream:
         for value, verdict in zip(values, verdicts, strict=True):
             tally.tried[value.what] += 1
             tally.ends[verdict["end"]] += 1
@@ -210,9 +212,6 @@ def _related(path: str, place: str) -> bool:
 
 def figures(tally: Tally, specs: Mapping[str, Any], asked: int) -> list[Result]:
     """How many values were tried, on what, and how they ended."""
-    from faults.hostile_calls import option_names
-    from faults.hostile_files import KINDS
-
     names = {f"{module}.{name}" for module in specs for name, _ in option_names(specs[module])}
     tried = sum(tally.tried.values())
     per_option = min(tally.tried[name] for name in names)

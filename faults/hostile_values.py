@@ -26,8 +26,7 @@ ATOMS = (
 )  # fmt: skip
 """What has broken programs before: for shells, option parsers, formats, paths, YAML, numbers, URLs, specs."""
 
-# No infinity: ansible-core itself stops with a traceback where an option of any module is to be a number.
-NUMBERS = (0, -1, 1, 2**31, 2**63, -(2**63), 10**30, 0.1, -0.0, 1e308, float("nan"))
+NUMBERS = (0, -1, 1, 2**31, 2**63, -(2**63), 10**30, 0.1, -0.0, 1e308, float("nan"), float("inf"))
 WILD: tuple[Any, ...] = (
     None,
     True,

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from faults.cases import Case, NotInjected, NotSurvived
-from faults.host import Host
+from faults.host import Host, answer
 from faults.prepared import PREFIX, install, installation_options, settings
 from faults.same_host import must_be_clean, wrong_sums
 from scripts.proof import Lab
@@ -64,10 +64,15 @@ def at_once(host: Host) -> list[Ended]:
             timeout=300,
             check=False,
         )
-        return Ended(name, began, time.monotonic(), done.returncode, done.stdout + done.stderr)
+        return Ended(name, began, time.monotonic(), done.returncode, _words(done))
 
     with ThreadPoolExecutor(len(processes)) as pool:
         return list(pool.map(one, processes))
+
+
+def _words(done: subprocess.CompletedProcess[str]) -> str:
+    """What a person would read of it."""
+    return answer(done.returncode, done.stdout, done.stderr).message
 
 
 def case(lab: Lab) -> Case[None]:
@@ -79,7 +84,7 @@ def case(lab: Lab) -> Case[None]:
         if max(one.began for one in ends) >= min(one.ended for one in ends):
             raise NotInjected("they did not run at the same time")
         modules = [one for one in ends if one.name.endswith("module")]
-        bad = [f"{one.name}: {one.said[-400:]}" for one in modules if one.code]
+        bad = [f"{one.name}: {one.said[:1500]}" for one in modules if one.code]
         if bad:
             raise NotSurvived(" | ".join(bad))
         # A conda that met another conda may have given up; what it says is its own, but it must do now.

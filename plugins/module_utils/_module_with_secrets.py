@@ -26,7 +26,11 @@ class ModuleWithSecrets(AnsibleModule):
 
     def __init__(self, **how: Any) -> None:
         """As AnsibleModule, by keywords only."""
-        AnsibleModule.__init__(self, **how)
+        try:
+            AnsibleModule.__init__(self, **how)
+        except (AttributeError, OverflowError, TypeError, ValueError) as error:
+            # ansible-core 2.19 stops with a traceback at a number where suboptions belong, and at infinity.
+            self.fail_json(msg=f"The options of the task cannot be read: {error}.")
 
     def _load_params(self) -> None:
         AnsibleModule._load_params(self)

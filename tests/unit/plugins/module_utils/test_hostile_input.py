@@ -78,6 +78,17 @@ def test_bytes_that_are_no_text_are_no_reason_to_crash(monkeypatch: pytest.Monke
     module._log_invocation()
 
 
+@pytest.mark.parametrize("options", [{"limits": 3}, {"size": float("inf")}])
+def test_options_at_which_ansible_core_stops(
+    options: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    testing = pytest.importorskip("ansible.module_utils.testing")
+    limits = {"type": "dict", "options": {"disk": {"type": "int", "default": 1}}}
+    with testing.patch_module_args(options), pytest.raises(SystemExit):
+        MaskedModule(argument_spec={"limits": limits, "size": {"type": "int"}})
+    assert json.loads(capsys.readouterr().out)["failed"] is True
+
+
 def test_a_pipe_and_a_device_are_no_files(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
