@@ -88,7 +88,7 @@ class Likeness:
 def all_of(lab: Lab) -> list[Operation]:
     """Every operation, those that others begin with first."""
     base = {"installation": PREFIX, "prefix": ENVIRONMENT}
-    app = ("python=3.11", "tqdm=4.66.5", "lab-upgrade=1.0", "lab-post-link", "lab-entrypoint")
+    app = ("python=3.11", "tqdm=4.66.5", "lab-upgrade=1.0", "lab-post-link", "wheel")
     names = ("ssl", "pip", "tqdm")
     upgraded = (
         "python=3.11",
@@ -98,7 +98,7 @@ def all_of(lab: Lab) -> list[Operation]:
         "six",
         "packaging",
     )
-    # What the task does not name stays: conda has to link lab-entrypoint anew for another Python.
+    # What the task does not name stays: conda has to link wheel anew for another Python.
     other_python = ("python=3.12", "tqdm", "lab-upgrade")
     index = {"index_url": f"{lab.mirror_url}/simple/", "trusted_hosts": [_host_of(lab.mirror_url)]}
     old = {**base, **index, "requirements": ["setuptools==80.9.0", "requests==2.31.0"]}
