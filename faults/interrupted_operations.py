@@ -21,6 +21,7 @@ UV = "/usr/local/bin/uv"
 MOUNTS = ("-v", f"{VENV_BIN / 'uv'}:{UV}:ro")
 
 _STATE = Path(__file__).with_name("host_state.py")
+_PACKAGED = Path(__file__).with_name("packaged_files.py")
 _ROOTS = ("/opt", "/srv", "/root")
 
 # What conda itself says of an environment, and the wishes that it keeps for later solves.
@@ -88,7 +89,7 @@ class Likeness:
 def all_of(lab: Lab) -> list[Operation]:
     """Every operation, those that others begin with first."""
     base = {"installation": PREFIX, "prefix": ENVIRONMENT}
-    app = ("python=3.11", "tqdm=4.66.5", "lab-upgrade=1.0", "lab-post-link", "lab-entrypoint")
+    app = ("python=3.11", "tqdm=4.66.5", "lab-upgrade=1.0", "lab-post-link", "wheel")
     names = ("ssl", "pip", "tqdm")
     upgraded = (
         "python=3.11",
@@ -98,7 +99,7 @@ def all_of(lab: Lab) -> list[Operation]:
         "six",
         "packaging",
     )
-    # What the task does not name stays: conda has to link lab-entrypoint anew for another Python.
+    # What the task does not name stays: conda has to link wheel anew for another Python.
     other_python = ("python=3.12", "tqdm", "lab-upgrade")
     index = {"index_url": f"{lab.mirror_url}/simple/", "trusted_hosts": [_host_of(lab.mirror_url)]}
     old = {**base, **index, "requirements": ["setuptools==80.9.0", "requests==2.31.0"]}
@@ -156,7 +157,17 @@ def undisturbed(host: Host, operation: Operation) -> tuple[moments.Windows, Like
     found = answer(running.returncode, *running.communicate())
     if found.failed or not found.changed:
         raise NotSurvived(f"{operation.name} does not work undisturbed: {found.message}")
+    _as_packaged(host, list(operation.environments))
     return windows, likeness(host, operation)
+
+
+def _as_packaged(host: Host, prefixes: Sequence[str]) -> None:
+    """Raise NotSurvived where a linked file has other bytes than its package lists, or nothing is listed."""
+    if prefixes:
+        script = _PACKAGED.read_text(encoding="utf-8")
+        *wrong, compared = host.container.python(script, *prefixes).splitlines()
+        if wrong or not int(compared):
+            raise NotSurvived(f"{len(wrong)} of {compared} files: {'; '.join(wrong[:5])}")
 
 
 def likeness(host: Host, operation: Operation) -> Likeness:

@@ -54,7 +54,7 @@ KILLS = {
 """How many kills at random moments, by operation and victim: one hundred in all."""
 
 QUICK = {
-    "create": {"module": 1, "conda": 1},
+    "create": {"conda": 1},
     "update": {"module": 1, EVERYTHING: 1},
     "remove environment": {"conda": 1},
 }
