@@ -21,15 +21,15 @@ MODELS = "/srv/models"
 PASSWORD = "mirror-canary-5Wq"
 """In addresses that messages have to name without it."""
 
-_ROOTS = ("/opt", "/srv", "/root", "/tmp", "/var/tmp", "/etc")
+_ROOTS = ("/opt", "/srv", "~", "/tmp", "/var/tmp", "/etc")
 # Caches, which keep what was fetched well; they are judged by content.
-_PASSED_BY = (f"{PREFIX}/pkgs", "/srv/llmfleet", MODELS, "/root/.cache", "/root/.conda")
+_PASSED_BY = (f"{PREFIX}/pkgs", "/srv/llmfleet", MODELS, "~/.cache", "~/.conda")
 _SITE_PACKAGES = f"{APP}/lib/python3.11/site-packages"
 _WHEEL = "six-1.17.0-py2.py3-none-any.whl"
 _CLEAN = (
     f"rm -rf {SECOND} {ENVIRONMENT} {MODELS} {_SITE_PACKAGES}/six* {_SITE_PACKAGES}/__pycache__/six*"
     f" {PREFIX}/pkgs/cache {PREFIX}/pkgs/lab-upgrade* {PREFIX}/pkgs/.llmfleet-quarantine"
-    f" /root/.cache /opt/.*.llmfleet* {PREFIX}/envs/.*.llmfleet* /srv/.*.llmfleet*"
+    f" ~/.cache /opt/.*.llmfleet* {PREFIX}/envs/.*.llmfleet* /srv/.*.llmfleet*"
     f"; mkdir -p {PREFIX}/pkgs/cache"
 )
 

@@ -30,7 +30,17 @@ from scripts.measurements import Result
 from scripts.proof import Lab
 
 CONTROL = Canary("control", "tk-planted-control-0123456789")
-"""Shown on purpose in every place, so that a search that finds nothing means something."""
+"""Shown on purpose, so that a search that finds nothing means something."""
+
+_PLANTED = (
+    "a file",
+    "command lines on the host",
+    "the controller's temporary files",
+    "the host's log",
+    "the log of Ansible",
+    "what ansible-playbook printed",
+)
+"""Where it is shown."""
 
 _OF_CONDA = re.compile(
     rf"{PREFIX}/pkgs/(?:urls\.txt|cache/[0-9a-z]+\.(?:info\.)?json|[^/]+/info/repodata_record\.json)"
@@ -71,7 +81,7 @@ def run(lab: Lab) -> list[Result]:
     needed = sorted(frozenset[str]().union(*(one.needs for one in chosen)))
     cases = [_kept(secrets[name]) for name in needed]
     cases.append(Case("every task succeeds or fails as it is to", _as_meant))
-    cases += [_planted(place) for place in sorted({*found.texts, "a file"})]
+    cases += [_planted(place) for place in _PLANTED]
     if not lab.quick:
         cases.append(_killed(secrets["channel-token"]))
     return [survived("secrets.kept", play_all(cases, [found]), log)]
@@ -106,12 +116,10 @@ def _observe(
                 found.unlike += re.findall(r"(?m)^\[ERROR\]: (.*)$", done.output) or ["no play"]
             events.append((fleet.folder / "recap.jsonl").read_text())
         if not lab.quick:
-            found.texts["what a killed module said"] = (
-                _kill_one(container, server, secrets) + CONTROL.value
-            )
+            found.texts["what a killed module said"] = _kill_one(container, server, secrets)
     found.texts["what ansible-playbook printed"] = "\n".join(printed)
     found.texts["the log of Ansible"] = logfile.read_text()
-    found.texts["the callbacks' events"] = "\n".join(events) + CONTROL.value
+    found.texts["the callbacks' events"] = "\n".join(events)
     seen = notes.read_text(encoding="utf-8")
     for place, word in (("command lines on the host", "argv "), ("the host's log", "syslog ")):
         # A line of the one kind may be followed by lines of text that belong to it.
@@ -120,7 +128,8 @@ def _observe(
             for part in seen.split(f"\n{word}")[1:]
             for part in [part.split("\nargv " if word == "syslog " else "\nsyslog ")[0]]
         )
-    found.texts["the controller's temporary files"] = CONTROL.value + _below(controller)
+    (controller / "planted").write_text(CONTROL.value)
+    found.texts["the controller's temporary files"] = _below(controller)
     found.files = witness.left_on(container, {**secrets, CONTROL.name: CONTROL}, since)
     state = container.run(["cat", f"{PREFIX}/envs/token/conda-meta/state"], check=False).stdout
     found.used = {

@@ -21,7 +21,9 @@ from lab.containers import Container
 # Runs on the host: what lies below some roots, and how.
 _LIST = r"""
 import hashlib, json, os, sys
-roots, passed_by = json.loads(sys.argv[1])
+roots, passed_by = (
+    [os.path.expanduser(path) for path in each] for each in json.loads(sys.argv[1])
+)
 found = {}
 def digest(path):
     with open(path, "rb") as stream:
