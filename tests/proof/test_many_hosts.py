@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from bench import connections
+from bench import connections, many_hosts
 from bench.many_hosts import Cost, growth, memory_growth
+from scripts.proof import Lab
 
 
 def _fleet(cpu: Callable[[int], float], memory: Callable[[int], float]) -> dict[int, list[Cost]]:
@@ -55,3 +59,35 @@ def test_connections_are_known_by_their_title_and_ended() -> None:
 def _title(process: subprocess.Popen[bytes]) -> bytes:
     with open(f"/proc/{process.pid}/cmdline", "rb") as stream:
         return stream.read().partition(b"\0")[0]
+
+
+def test_all_sizes_are_measured_and_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[tuple[int, str, bool]] = []
+
+    def fake(_hosts: object, size: int, play: list[str], env: object = None) -> Cost:
+        runs.append((size, Path(play[0]).name, env is not None))
+        return Cost(size, size + (10.0 if env else 0.0), 3.0 + size, 90 + 2.0 * size, 6 * size, 0)
+
+    monkeypatch.setattr(many_hosts, "LightHosts", lambda _lab: None)
+    monkeypatch.setattr(many_hosts, "measured", fake)
+    (tmp_path / "many_hosts").mkdir()
+    lab = Lab("bench", "image", cast(Any, None), tmp_path, quick=False)
+    found = {one.name: one for one in many_hosts.run(lab)}
+    site, pings = many_hosts.SITE, "pings.json"
+    assert runs == [
+        *((8, site, False), (8, pings, False)),
+        *((32, site, False), (32, pings, False), (32, site, True)),
+        *((128, site, False), (128, pings, False)),
+        (8, site, False),
+    ]
+    assert len(json.loads((tmp_path / "many_hosts" / pings).read_text())[0]["tasks"]) == 6
+    assert all(one.met is not False for one in found.values())
+    assert found["many_hosts.ours.cpu_growth"].value == pytest.approx(1)
+    assert found["many_hosts.ours.memory_growth"].value == pytest.approx(2)
+    assert found["many_hosts.settings.faster"].value == pytest.approx(42 / 32)
+    assert found["many_hosts.ours.8.modules"].samples == [6, 6]
+
+    quick = many_hosts.run(Lab("bench", "image", cast(Any, None), tmp_path, quick=True))
+    assert [one.name for one in quick if one.met] == [
+        f"many_hosts.quick.{name}" for name in ("changed", "modules", "cpu")
+    ]
