@@ -11,6 +11,7 @@ the prefix is being made or removed, because it must be there when the prefix is
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -292,3 +293,7 @@ def forget_journal(prefix: str) -> None:
             os.unlink(path)
         except (FileNotFoundError, NotADirectoryError, PermissionError):
             continue
+        except OSError as error:
+            # On a volume that turned read-only it has to stay: the next run will look at everything.
+            if error.errno != errno.EROFS:
+                raise
