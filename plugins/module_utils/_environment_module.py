@@ -31,7 +31,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_source
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_variables import (
     secret_values,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
+    CondaModuleError,
+    volume_errors,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import (
     check_prefix,
     environment_prefix,
@@ -192,7 +195,8 @@ def run_module(module: AnsibleModule, make_request: Callable[[Mapping[str, Any]]
     try:
         request = make_request(module.params)
         module.no_log_values.update(secret_values(request.notes.variables))
-        outcome = EnvironmentManager(request, module.check_mode).run()
+        with volume_errors():
+            outcome = EnvironmentManager(request, module.check_mode).run()
     except CondaModuleError as error:
         module.fail_json(**error.as_result())
     else:

@@ -10,6 +10,8 @@ Private to this collection: there is no promise that it stays as it is.
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact, redact_value
@@ -90,3 +92,21 @@ class CondaModuleError(Exception):
                 result[key] = redact_value(value)
         result.update(redact_value(self.facts))
         return result
+
+
+@contextmanager
+def volume_errors() -> Iterator[None]:
+    """Tell of a volume that is full or read-only as of any other failure, wherever in the block it shows.
+
+    Raises:
+        CondaModuleError: a file could not be written for such a reason; it is named.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {*_FULL, errno.EROFS}:
+            raise
+        raise CondaModuleError(
+            f"{error.filename or 'A temporary file'} cannot be written: {error.strerror}.",
+            hint=hint_for(error, ""),
+        ) from error

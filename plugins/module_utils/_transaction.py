@@ -12,6 +12,7 @@ when the prefix is not.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -331,3 +332,7 @@ def forget_journal(prefix: str) -> None:
             os.unlink(path)
         except (FileNotFoundError, NotADirectoryError, PermissionError):
             continue
+        except OSError as error:
+            # On a volume that turned read-only it has to stay: the next run will look at everything.
+            if error.errno != errno.EROFS:
+                raise

@@ -261,7 +261,10 @@ plan:
 
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
+    CondaModuleError,
+    volume_errors,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import check_prefix
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation import (
     InstallationManager,
@@ -352,7 +355,8 @@ def main() -> None:
     )
     module.no_log_values.update(secrets_in(module.params))
     try:
-        outcome = InstallationManager(_request(dict(module.params)), module.check_mode).run()
+        with volume_errors():
+            outcome = InstallationManager(_request(dict(module.params)), module.check_mode).run()
     except CondaModuleError as error:
         module.fail_json(**error.as_result())
     else:

@@ -351,7 +351,10 @@ from typing import Any
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import (
     LOCATION_OPTIONS,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
+    CondaModuleError,
+    volume_errors,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
     ModuleWithSecrets,
 )
@@ -434,7 +437,8 @@ def main() -> None:
     module.no_log_values.update(url_secrets(addresses))
     try:
         request = request_from(module.params)
-        outcome = PipManager(request, module.check_mode).run()
+        with volume_errors():
+            outcome = PipManager(request, module.check_mode).run()
     except CondaModuleError as error:
         module.fail_json(**error.as_result())
     else:

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
     CondaModuleError,
     hint_for,
+    volume_errors,
 )
 
 
@@ -85,3 +86,14 @@ def test_what_to_do_goes_by_the_reason(number: int, words: str) -> None:
 def test_a_reason_that_is_only_a_text_counts_too() -> None:
     error = Exception("Could not write: [Errno 30] Read-only file system: '/etc/conda'")
     assert "remount,rw" in hint_for(error, "become somebody else.")
+
+
+def test_a_full_volume_is_a_failure_like_any_other_wherever_it_shows() -> None:
+    said = "/tmp/x cannot be written: No space left"
+    with pytest.raises(CondaModuleError, match=said), volume_errors():
+        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/x")
+
+
+def test_what_is_no_fault_of_a_volume_stays_what_it_is() -> None:
+    with pytest.raises(FileNotFoundError), volume_errors():
+        raise FileNotFoundError(errno.ENOENT, "No such file", "/tmp/x")
