@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.fleet import proportional
+from bench.cost import proportional
 
 
 @dataclass(frozen=True)

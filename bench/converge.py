@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import jobs
-from bench.fleet import Fleet, Run
+from bench.cost import Run
+from bench.fleet import Fleet
 from bench.jobs import PREFIX, Job
 from lab.containers import Container
 from lab.errors import LabError

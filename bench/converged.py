@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import by_hand
-from bench.fleet import Fleet, Run, model_mount
+from bench.cost import Run
+from bench.fleet import Fleet, model_mount
 from lab import docker_engine, paths
 from lab.containers import Container
 from lab.errors import LabError

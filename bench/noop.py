@@ -8,7 +8,8 @@ from pathlib import Path
 
 from bench import by_hand, converged, large_channel, verify_cost
 from bench.converged import converge, host, unchanged
-from bench.fleet import Fleet, Run
+from bench.cost import Run
+from bench.fleet import Fleet
 from scripts.measurements import Result, Target, at_least, at_most, median, ratio
 from scripts.proof import Lab
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -58,6 +59,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
 _CRASHES = frozenset({"crash", "unknown"})
 # Seconds to wait before asking a failing channel again; conda has by then made its own three attempts.
 _RETRY_DELAYS = (1.0, 4.0)
+_MOVED = re.compile(
+    r"\[Errno \d+\] (?:No such file or directory|Directory not empty|File exists)\b"
+)
 
 
 @dataclass(frozen=True)
@@ -268,7 +272,11 @@ class Conda:
             elif curable and failure.kind in _CRASHES and (aside := self._remove_compiled(prefix)):
                 curable = False
                 self.warnings += aside
-            elif failure.retry and delays and time.monotonic() + delays[0] < deadline:
+            elif (
+                (failure.retry or self._met_another_conda(failure))
+                and delays
+                and time.monotonic() + delays[0] < deadline
+            ):
                 time.sleep(delays.pop(0))
             else:
                 break
@@ -306,6 +314,17 @@ class Conda:
         places = dict.fromkeys((self.installation, prefix))
         removed = [path for place in places for path in remove_cut_short(place)]
         return [f"The compiled file {path} was cut short; it was removed." for path in removed]
+
+    def _set_aside(self, failure: Failure, prefix: str) -> list[str]:
+    def _met_another_conda(self, failure: Failure) -> bool:
+        """Whether something came or went in a package cache under conda's hands.
+
+        A person's own conda knows nothing of our lock: two that unpack the same package remove each
+        other's directory first (conda 24.7, ``core.path_actions.ExtractPackageAction``).
+        """
+        return _MOVED.search(failure.whole) is not None and any(
+            f"{cache}/" in failure.whole for cache in self.caches
+        )
 
     def _set_aside(self, failure: Failure, prefix: str) -> list[str]:
         if failure.kind == "compiled":

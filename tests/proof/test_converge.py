@@ -9,7 +9,7 @@ import pytest
 
 from bench import jobs
 from bench.converge import asked
-from bench.fleet import Run
+from bench.cost import Run
 from lab.errors import LabError
 
 RUN = Run(1.0, 0.5, 100.0, "")

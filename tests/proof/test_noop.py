@@ -9,7 +9,7 @@ import pytest
 
 from bench import by_hand
 from bench.converged import unchanged
-from bench.fleet import Run
+from bench.cost import Run
 from bench.noop import in_turn, module_runs, ours_and_pings
 from lab.errors import LabError
 

@@ -14,7 +14,10 @@ import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import run
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import solution_of
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import (
+    Conda,
+    solution_of,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_dialect import dialect_of
 from ansible_collections.llmfleet.conda.plugins.module_utils._download import fetch
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
@@ -85,7 +88,7 @@ def test_options_at_which_ansible_core_stops(
     testing = pytest.importorskip("ansible.module_utils.testing")
     limits = {"type": "dict", "options": {"disk": {"type": "int", "default": 1}}}
     with testing.patch_module_args(options), pytest.raises(SystemExit):
-        MaskedModule(argument_spec={"limits": limits, "size": {"type": "int"}})
+        ModuleWithSecrets(argument_spec={"limits": limits, "size": {"type": "int"}})
     assert json.loads(capsys.readouterr().out)["failed"] is True
 
 
@@ -224,3 +227,24 @@ def test_a_null_character_in_a_record(tmp_path: Path) -> None:
     (info / "RECORD").write_text("x/\0.py,,5\n")
     packages = observe_packages(str(tmp_path), str(tmp_path), [])
     assert damage_of(packages, ["x"]) == {"x": ("x/\0.py",)}
+
+
+@pytest.mark.parametrize(("where", "attempts"), [("pkgs", 2), ("envs", 1)])
+def test_another_conda_that_unpacks_the_same(
+    where: str, attempts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    calls, conda = tmp_path / "calls", tmp_path / "conda"
+    moved = f"[Errno 39] Directory not empty: '{tmp_path}/{where}/six-1.17-0/info'"
+    conda.write_text(
+        f"#!/bin/sh\necho >> {calls}\n[ $(wc -l < {calls}) -gt 1 ] && exit 0\n"
+        f'echo "OSError: {moved}" >&2\nexit 1\n'
+    )
+    conda.chmod(0o755)
+    command = Conda(str(tmp_path), str(conda))
+    if attempts == 1:
+        with pytest.raises(CondaModuleError):
+            command.install(str(tmp_path / "envs" / "x"), ["six"], [])
+    else:
+        command.install(str(tmp_path / "envs" / "x"), ["six"], [])
+    assert len(calls.read_text().splitlines()) == attempts
