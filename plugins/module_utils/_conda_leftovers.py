@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._history import add_requests
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import is_satisfied, parse_specs
@@ -19,6 +20,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
 # conda renames what it unlinks, and removes it when all is linked (conda.core.path_actions.UnlinkPathAction,
 # conda.base.constants.CONDA_TEMP_EXTENSION).
 _SET_ASIDE = ".c~"
+# As Python's tempfile names them.
+_SCRIPT = re.compile(r"\.tmp[a-z0-9_]{8}")
 # Ours, of records that cannot be read: conda would stumble over them.
 UNREADABLE = ".unreadable"
 
@@ -28,6 +31,7 @@ def clear_up(prefix: str) -> None:
     old_history(prefix)
     put_back_records(prefix)
     remove_set_aside(prefix)
+    remove_scripts(prefix)
     write_down_requests(prefix)
 
 
@@ -75,6 +79,15 @@ def remove_set_aside(prefix: str) -> list[str]:
             removed.append(os.path.join("conda-meta", name))
             os.unlink(os.path.join(meta, name))
     return removed
+
+
+def remove_scripts(prefix: str) -> None:
+    """Remove the scripts by which a killed conda was running something (conda.utils.wrap_subprocess_call)."""
+    with os.scandir(prefix) as entries:
+        found = [entry for entry in entries if _SCRIPT.fullmatch(entry.name)]
+    for entry in found:
+        if entry.is_file(follow_symlinks=False):
+            os.unlink(entry.path)
 
 
 def put_back_records(prefix: str) -> None:

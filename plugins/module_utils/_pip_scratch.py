@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 import tempfile
@@ -64,6 +65,7 @@ def remove_renamed(state: PrefixState) -> None:
     site_packages = state.site_packages
     if site_packages is None or not os.path.isdir(site_packages):
         return
+    _remove_orphans(str(site_packages), str(state.path))
     for entry in os.listdir(site_packages):
         path = os.path.join(site_packages, entry)
         if entry.startswith("~") and not os.path.islink(path):
@@ -71,3 +73,43 @@ def remove_renamed(state: PrefixState) -> None:
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 os.unlink(path)
+
+
+def _remove_orphans(site_packages: str, prefix: str) -> None:
+    """Remove the files of distributions whose metadata pip had already set aside when it was killed.
+
+    pip takes the metadata away first. The next version would be installed over the files that are left, and
+    those that it does not have itself would stay and could be imported.
+    """
+    names = os.listdir(site_packages)
+    gone = [name for name in names if name.startswith("~") and name.endswith(".dist-info")]
+    if not gone:
+        return
+    kept = [name for name in names if name.endswith(".dist-info") and name not in gone]
+    claimed = {path for name in kept for path in _recorded(site_packages, name)}
+    root = os.path.realpath(prefix)
+    for path in sorted(
+        {path for name in gone for path in _recorded(site_packages, name)} - claimed
+    ):
+        parent = os.path.realpath(os.path.dirname(path))
+        if os.path.commonpath([root, parent]) != root or not os.path.lexists(path):
+            continue
+        try:
+            os.unlink(path)
+            while parent.startswith(os.path.realpath(site_packages) + os.sep):
+                os.rmdir(parent)
+                parent = os.path.dirname(parent)
+        except OSError:
+            # Not empty, or not this user's: what pip finds in its way it names itself.
+            continue
+
+
+def _recorded(site_packages: str, metadata: str) -> set[str]:
+    """The files that a distribution's RECORD lists; empty without one."""
+    try:
+        path = os.path.join(site_packages, metadata, "RECORD")
+        with open(path, encoding="utf-8", newline="") as stream:
+            rows = [row[0] for row in csv.reader(stream) if row]
+    except (OSError, ValueError, csv.Error):
+        return set()
+    return {os.path.normpath(os.path.join(site_packages, row)) for row in rows}

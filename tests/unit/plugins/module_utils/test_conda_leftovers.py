@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import (
     put_back_records,
+    remove_scripts,
     remove_set_aside,
     write_down_requests,
 )
@@ -120,3 +121,11 @@ def test_what_conda_has_written_down_is_not_written_twice(prefix: Path) -> None:
     journal(prefix, 1, operation="create", asked=["six=2.0"])
     write_down_requests(str(prefix))
     assert (prefix / "conda-meta" / "history").read_text() == before
+
+
+def test_scripts_of_a_killed_conda_go(prefix: Path) -> None:
+    before = sorted(prefix.iterdir())
+    (prefix / ".tmp7kg07evd").write_text("python -m compileall")
+    (prefix / ".tmp").write_text("a user's")
+    remove_scripts(str(prefix))
+    assert sorted(prefix.iterdir()) == sorted([*before, prefix / ".tmp"])

@@ -1,0 +1,36 @@
+"""What a killed pip has left in site-packages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_scratch import remove_renamed
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
+from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix
+
+
+def test_files_whose_metadata_was_set_aside_go_with_it(tmp_path: Path) -> None:
+    """pip was killed between the two: the next version would be installed over them."""
+    env = FakePrefix(tmp_path / "env")
+    env.link("python", "3.11.7", files={"bin/python3.11": b"x"})
+    site = env.path / "lib" / "python3.11" / "site-packages"
+    outside = tmp_path / "outside.py"
+    outside.write_text("not ours")
+    listed = ["tool/__init__.py", "tool/old/py39.py", "shared.py", "../../../../outside.py"]
+    for name in listed[:3]:
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_text(name)
+    (site / "tool" / "mine.py").write_text("a user's")
+    for metadata, names in (("~ool-1.0.dist-info", listed), ("other-1.0.dist-info", ["shared.py"])):
+        (site / metadata).mkdir()
+        (site / metadata / "RECORD").write_text("".join(f"{name},,\n" for name in names))
+    state = observe_prefix(str(env.path))
+    assert str(state.site_packages) == str(site)
+    remove_renamed(state)
+    assert sorted(path.name for path in site.iterdir()) == [
+        "other-1.0.dist-info",
+        "shared.py",
+        "tool",
+    ]
+    assert [path.name for path in (site / "tool").iterdir()] == ["mine.py"]
+    assert outside.read_text() == "not ours"
