@@ -85,6 +85,10 @@ notes:
   - A package that is damaged in the package cache, or an index that is no JSON, is moved to
     C(.llmfleet-quarantine) in that cache and taken anew once, with a warning that says where it is now.
     The three newest of these stay there; C(conda clean) does not touch them.
+  - Addresses with a token or a password do not show in the process list of the host (with a libmamba as
+    O(executable) they do), and conda leaves the secrets out of C(conda-meta). But it writes whole addresses
+    into its package cache (C(urls.txt), C(cache), C(repodata_record.json)), so a cache that not everybody may
+    read suits them.
   - When conda fails, the result holds C(error_kind) (for example V(not_found), V(unsatisfiable), V(network),
     V(denied), V(corrupt), V(disk_full)), C(said) (conda's words), C(hint), C(attempts), C(set_aside),
     C(command) and C(rc).

@@ -302,7 +302,11 @@ class Conda:
 
     def _where(self, failure: Failure, arguments: Sequence[str]) -> str:
         """The addresses that conda was to ask, for a failure in which it says nothing of them."""
-        if failure.kind != "timeout" or "--offline" in arguments or arguments[0] == "remove":
+        if (
+            failure.kind not in ("timeout", "index")
+            or "--offline" in arguments
+            or arguments[0] == "remove"
+        ):
             return ""
         settings = combined(read_condarcs(self.installation))
         given = [one for at, one in enumerate(arguments) if at and arguments[at - 1] == "--channel"]
