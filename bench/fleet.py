@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench import connections
 from bench.cost import Run, timed
 from lab import installer, interpreters, paths
 from lab.containers import Container

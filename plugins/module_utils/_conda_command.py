@@ -319,7 +319,6 @@ class Conda:
         removed = [path for place in places for path in remove_cut_short(place)]
         return [f"The compiled file {path} was cut short; it was removed." for path in removed]
 
-    def _set_aside(self, failure: Failure, prefix: str) -> list[str]:
     def _met_another_conda(self, failure: Failure) -> bool:
         """Whether something came or went in a package cache under conda's hands.
 
