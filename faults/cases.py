@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 import traceback
@@ -12,10 +13,13 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from scripts.console import say, style
+from scripts.console import Ticker, is_live, style
 from scripts.measurements import Result, exactly
 
 Worker = TypeVar("Worker")
+
+_TOLD = 25
+"""Off a terminal, every so many cases get a line: it shows that a long part goes on."""
 
 
 class NotInjected(Exception):
@@ -83,6 +87,8 @@ def play_all(
 
     Returns the endings in the order of the cases.
     """
+    todo = list(cases)
+    done = itertools.count(1)
     free: SimpleQueue[Worker] = SimpleQueue()
     for worker in workers:
         free.put(worker)
@@ -93,12 +99,19 @@ def play_all(
             ending = play(case, worker, again)
         finally:
             free.put(worker)
+        count = next(done)
+        ticker.update(f"{count} of {len(todo)} cases")
+        if not is_live() and count % _TOLD == 0:
+            ticker.line(f"  {count} of {len(todo)} cases")
         if not ending.survived:
-            say(style(f"  NOT SURVIVED: {case.name}: {ending.ended}", "red"))
+            ticker.line(style(f"  NOT SURVIVED: {case.name}: {ending.ended}", "red"))
         return ending
 
-    with ThreadPoolExecutor(max_workers=len(workers)) as pool:
-        return list(pool.map(one, cases))
+    with (
+        Ticker(f"0 of {len(todo)} cases") as ticker,
+        ThreadPoolExecutor(max_workers=len(workers)) as pool,
+    ):
+        return list(pool.map(one, todo))
 
 
 def survived(name: str, endings: Sequence[Ending], log: Path, note: str = "") -> Result:
