@@ -13,7 +13,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from scripts.console import Ticker, is_live, style
+from scripts.console import Ticker, is_live, shorten, style
 from scripts.measurements import Result, exactly
 
 Worker = TypeVar("Worker")
@@ -104,7 +104,7 @@ def play_all(
         if not is_live() and count % _TOLD == 0:
             ticker.line(f"  {count} of {len(todo)} cases")
         if not ending.survived:
-            ticker.line(style(f"  NOT SURVIVED: {case.name}: {ending.ended}", "red"))
+            ticker.line(style(f"  NOT SURVIVED: {case.name}: {shorten(ending.ended, 300)}", "red"))
         return ending
 
     with (
