@@ -37,6 +37,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip_scratch import
     remove_leftovers,
     remove_metadata,
     remove_renamed,
+    remove_unfinished,
     scratch_directory,
     scratch_parent,
 )
@@ -272,6 +273,7 @@ class PipManager:
             reported = self._install_all(installer, todo, observed, dry_run=False)
             seen = observe(self.request)
             if observed.interrupted:
+                remove_unfinished(seen.state)
                 self._compile(installer, seen)
             # The journal that is there now is this run's own, so it says nothing about damage.
             looked_at = self.request.desired.repair or observed.interrupted
@@ -290,6 +292,7 @@ class PipManager:
     def _come_to_an_end(self, observed: Observed) -> None:
         """After a run that was cut off when all was installed: what it may not have compiled, its traces."""
         self._clear_up(observed)
+        remove_unfinished(observed.state)
         if not observed.unready:
             with self._installer(observed, scratch_parent(self.request.prefix)) as installer:
                 self._compile(installer, observed)

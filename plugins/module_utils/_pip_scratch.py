@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
     CondaModuleError,
     hint_for,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PrefixState
+
+_UNFINISHED = re.compile(r"\.tmp[A-Za-z0-9]{6}")
 
 
 @contextmanager
@@ -73,6 +76,27 @@ def remove_renamed(state: PrefixState) -> None:
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 os.unlink(path)
+
+
+def remove_unfinished(state: PrefixState) -> None:
+    """Remove the files that a killed uv had not given their names yet, and the directories left empty.
+
+    uv writes each file as `.tmp` and six letters or digits (the Rust crate tempfile 3). pip and uv take files
+    away one by one, their directories last; an empty one that stays could be imported as a namespace package.
+    To be called after a run that was cut off only.
+    """
+    site_packages = state.site_packages
+    if site_packages is None:
+        return
+    for directory, _names, files in os.walk(str(site_packages), topdown=False):
+        for name in files:
+            if _UNFINISHED.fullmatch(name):
+                with suppress(OSError):
+                    os.unlink(os.path.join(directory, name))
+        if directory != str(site_packages):
+            # Refused where anything is in it.
+            with suppress(OSError):
+                os.rmdir(directory)
 
 
 def _remove_orphans(site_packages: str, prefix: str) -> None:

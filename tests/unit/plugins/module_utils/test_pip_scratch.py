@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_scratch import remove_renamed
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_scratch import (
+    remove_renamed,
+    remove_unfinished,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix
 
@@ -34,3 +37,24 @@ def test_files_whose_metadata_was_set_aside_go_with_it(tmp_path: Path) -> None:
     ]
     assert [path.name for path in (site / "tool").iterdir()] == ["mine.py"]
     assert outside.read_text() == "not ours"
+
+
+def test_unfinished_files_and_directories_left_empty_go(tmp_path: Path) -> None:
+    """uv was killed while it wrote, pip while it took away: an empty directory could still be imported."""
+    env = FakePrefix(tmp_path / "env")
+    env.link("python", "3.11.7", files={"bin/python3.11": b"x"})
+    site = env.path / "lib" / "python3.11" / "site-packages"
+    for name in ("gone/tests/data", "tool"):
+        (site / name).mkdir(parents=True)
+    for name in ("tool/.tmpQgmFyy", "tool/.tmp", "tool/.tmpQgmFyy.py", "tool/__init__.py"):
+        (site / name).write_text("")
+    (tmp_path / "elsewhere").mkdir()
+    (site / "link").symlink_to(tmp_path / "elsewhere")
+    remove_unfinished(observe_prefix(str(env.path)))
+    assert sorted(path.name for path in site.iterdir()) == ["link", "tool"]
+    assert sorted(path.name for path in (site / "tool").iterdir()) == [
+        ".tmp",
+        ".tmpQgmFyy.py",
+        "__init__.py",
+    ]
+    assert (tmp_path / "elsewhere").is_dir()
