@@ -107,6 +107,7 @@ def opened(purpose: str, quick: bool) -> Iterator[Lab]:
 
     Raises LabError: no Docker engine, or a part of the lab cannot be built.
     """
+    purpose += os.environ.get("LLMFLEET_RUN", "")
     build([], lambda line: say(f"  {line}"))
     (image,) = hosts.load([IMAGE_RELEASE], progress=lambda line: say(f"  {line}"))
     containers.remove_all(purpose)
@@ -193,7 +194,7 @@ def main(
             if reason:
                 say(f"{purpose}: cannot run: {reason}")
                 return CANNOT_RUN
-            with opened(purpose + os.environ.get("LLMFLEET_RUN", ""), options.quick) as lab:
+            with opened(purpose, options.quick) as lab:
                 results, failures = run_parts(lab, chosen)
         finally:
             engine.release(lambda line: say(f"  {line}"))
