@@ -152,7 +152,9 @@ def check_caches(worker: Worker) -> None:
     true_bytes.check_archives(host, f"{PREFIX}/pkgs")
     known = {true_bytes.sha256(path) for path in mirror_site.model_files().values()}
     for path, (mode, _uid, _gid, digest) in true_bytes.snapshot(host, [MODELS]).items():
-        part = path.endswith((".lock", ".incomplete")) or "/trees/" in path or "/refs/" in path
+        # huggingface_hub's own notes: locks, what is on its way, which revision is which, "this is a cache".
+        own = (".lock", ".incomplete", "/CACHEDIR.TAG")
+        part = path.endswith(own) or "/trees/" in path or "/refs/" in path
         if mode.startswith("0o10") and not part and digest not in known:
             raise NotSurvived(f"{path} stayed, with other bytes than the model's")
 
