@@ -49,7 +49,8 @@ _NOT_LISTED = '{listed} 2>/dev/null | grep -q \'"name": "{name}"\''
 
 
 def _has(name: str, prefix: str = ENVIRONMENT) -> str:
-    listed = f"{_CONDA} list --json --prefix {prefix}"
+    # conda lists what has no record of its own, but metadata of Python's, as a distribution from pip.
+    listed = f"{_CONDA} list --json --no-pip --prefix {prefix}"
     return _NOT_LISTED.format(listed=listed, name=name)
 
 
@@ -285,7 +286,8 @@ _SETTINGS = [
     Damage(
         "clock_and_settings",
         "the condarc has wrong types",
-        f"printf 'channels: 7\\nsolver: [classic]\\n' >{BASE}/.condarc",
+        "sed -i -e 's/^solver: .*/solver: [classic]/' -e '/^  - lab$/d' -e 's/^channels:$/channels: 7/'"
+        f" {BASE}/.condarc",
         f"{_CONDA} config --show channels",
     ),
 ]

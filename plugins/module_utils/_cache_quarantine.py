@@ -193,7 +193,8 @@ def _set_aside(cache: str, name: str, paths: Sequence[str]) -> list[str]:
             if os.path.lexists(target):
                 # Twice within one second: the second is as good a witness.
                 shutil.rmtree(target) if os.path.isdir(target) else os.unlink(target)
-            os.replace(path, target)
+            # Not os.replace: an overlay file system renames no directory of a lower layer (EXDEV).
+            shutil.move(path, target)
     except OSError:
         # Somebody else's file, or a full disk: conda's own message stays what the user gets.
         return []

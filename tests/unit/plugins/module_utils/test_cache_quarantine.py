@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import hashlib
 import io
 import json
@@ -243,6 +244,23 @@ def test_twice_in_one_second(cache: FakeCache, monkeypatch: pytest.MonkeyPatch) 
         assert set_aside_packages([str(cache.path)], "")
     assert cache.aside() == ["bad-1-0"]
     assert cache.left() == GOOD
+
+
+def test_an_overlay_file_system_renames_no_directory(
+    cache: FakeCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container whose image brought the package cache along (EXDEV, rename(2))."""
+    (cache.add("bad-1-0") / "info" / "index.json").write_text("{")
+
+    def no_directories(source: str, _target: str) -> None:
+        assert Path(source).is_dir()
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "rename", no_directories)
+    (told,) = set_aside_packages([str(cache.path)], "")
+    assert "bad-1-0" in told
+    assert cache.aside() == ["bad-1-0"]
+    assert "bad-1-0" not in cache.left()
 
 
 def test_no_room_to_set_anything_aside(cache: FakeCache, monkeypatch: pytest.MonkeyPatch) -> None:
