@@ -45,13 +45,16 @@ def _import(module: str) -> str:
 
 _CONDA = f"{BASE}/bin/python -I -B -m conda"
 _LISTED = f"{_CONDA} list --json --prefix {ENVIRONMENT}"
-_NOT_LISTED = '{listed} 2>/dev/null | grep -q \'"name": "{name}"\''
+# conda lists what has no record of its own, but metadata of Python's, as if it came from pip.
+_IS_LISTED = (
+    "import json, sys; all = json.load(sys.stdin);"
+    ' sys.exit(not any(one["name"] == sys.argv[1] and one["channel"] != "pypi" for one in all))'
+)
 
 
 def _has(name: str, prefix: str = ENVIRONMENT) -> str:
-    # conda lists what has no record of its own, but metadata of Python's, as a distribution from pip.
-    listed = f"{_CONDA} list --json --no-pip --prefix {prefix}"
-    return _NOT_LISTED.format(listed=listed, name=name)
+    listed = f"{_CONDA} list --json --prefix {prefix} 2>/dev/null"
+    return f"{listed} | python3 -c '{_IS_LISTED}' {name}"
 
 
 def _alone(path: str) -> str:
