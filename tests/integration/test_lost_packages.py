@@ -19,6 +19,15 @@ BEFORE = ("python=3.11", "tqdm=4.66.5", "lab-upgrade=1.0", "wheel")
 AFTER = ("python=3.12", "tqdm", "lab-upgrade")
 
 
+def asked_of(installation: Path, prefix: Path, *packages: str) -> dict[str, Any]:
+    """Options of conda_env."""
+    return {
+        "installation": str(installation),
+        "prefix": str(prefix),
+        "packages": list(packages),
+    }
+
+
 def wishes(prefix: Path) -> list[str]:
     """What was asked for, line by line."""
     lines = (prefix / "conda-meta" / "history").read_text().splitlines()
@@ -61,8 +70,7 @@ def test_another_python_loses_nothing(
     prefix = make_env(*BEFORE)
     before, asked = versions(prefix), wishes(prefix)
     meta = prefix / "conda-meta"
-    options = {"installation": str(conda_installation), "prefix": str(prefix)}
-    options["packages"] = list(AFTER)
+    options = asked_of(conda_installation, prefix, *AFTER)
 
     def moment() -> bool:
         return not any(meta.glob("wheel-*.json")) and (not there or any(meta.glob("python-3.12*")))
@@ -84,8 +92,7 @@ def test_what_the_channel_has_no_more(
 ) -> None:
     prefix = make_env("lab-rebuilt")
     journal = prefix / "conda-meta" / ".llmfleet-journal"
-    options = {"installation": str(conda_installation), "prefix": str(prefix)}
-    options["packages"] = ["lab-rebuilt"]
+    options = asked_of(conda_installation, prefix, "lab-rebuilt")
     held = [["lab-upgrade", "0.1", "lab_0"]]
     journal.write_text(json.dumps({"operation": "change", "held": held}))
     result = converges(run_module, options)
