@@ -35,18 +35,19 @@ def wishes(prefix: Path) -> list[str]:
 
 
 def run_killed(home: Path, options: dict[str, Any], moment: Callable[[], bool]) -> None:
-    """Run conda_env and kill it, with conda, at a moment; it is an error if it ended before."""
+    """Run conda_env and kill its conda at a moment; it is an error if it ended before."""
     process = subprocess.Popen(
         module_command("conda_env", options),
         env=module_environment(home),
-        start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     while process.poll() is None:
-        if moment():
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        if moment() and (found := children.read_text().split()):
+            for pid in map(int, found):
+                os.kill(pid, signal.SIGKILL)
+            process.communicate()
             return
         time.sleep(0.005)
     pytest.fail(f"conda_env ended before the moment came: {process.communicate()[0]!r}")
