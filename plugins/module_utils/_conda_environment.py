@@ -79,7 +79,9 @@ class EnvironmentManager:
             return Outcome(False, todo, before, before, observed.state)
         if self.check_mode:
             after = self._foresee(todo, observed)
-            return Outcome(_differs(todo, before, after), todo, before, after, observed.state)
+            warnings = tuple(self.conda.warnings)
+            changed = _differs(todo, before, after)
+            return Outcome(changed, todo, before, after, observed.state, warnings)
         with locked(
             self.request.prefix,
             operation=_operation(todo),
@@ -150,17 +152,21 @@ class EnvironmentManager:
                 # What was cut off turned out to have left everything as wanted.
                 forget_journal(self.request.prefix)
             return Outcome(False, todo, before, before, observed.state)
-        # Of a lock, nothing goes down as a wish.
-        wishes = () if self.request.lock is not None else todo.specs
         details = {
             "specs": list(todo.specs),
-            "asked": [text for text in wishes if text not in todo.unasked],
+            # Of a lock, nothing goes down as a wish.
+            "asked": [] if self.request.lock is not None else list(todo.asked),
             "remove": list(todo.remove),
+            "held": self._held(todo, observed),
         }
         # What pip was at when it was cut off is still to be mended, unless all of it goes.
         keeps = () if todo.delete or todo.recreate else ("pip",)
         with journalled(
-            self.request.prefix, operation=_operation(todo), details=details, keeps=keeps
+            self.request.prefix,
+            operation=_operation(todo),
+            details=details,
+            keeps=keeps,
+            until_done=bool(observed.lost),
         ):
             self._apply(todo, observed)
         # What was to be linked anew has been.
@@ -170,6 +176,19 @@ class EnvironmentManager:
         changed = _differs(todo, before, after)
         warnings = tuple(self.conda.warnings)
         return Outcome(changed, todo, before, after, seen.state, warnings)
+
+    def _held(self, todo: Plan, observed: Observed) -> list[list[str]]:
+        """For the next run, should this one be cut off: the packages that it is to leave there."""
+        from ansible_collections.llmfleet.conda.plugins.module_utils._lost_packages import (
+            held,
+            still_wanted,
+        )
+
+        request = self.request
+        if todo.create or todo.delete or request.lock is not None:
+            return []
+        lost = still_wanted(observed.lost, request.wanted, request.state, request.prune)
+        return held(observed.state.records, todo.remove, lost)
 
     def _verify(self, todo: Plan, seen: Observed) -> None:
         request = self.request

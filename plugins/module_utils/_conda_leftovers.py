@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._history import add_requests
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import is_satisfied, parse_specs
@@ -20,6 +21,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
 # conda renames what it unlinks, and removes it when all is linked (conda.core.path_actions.UnlinkPathAction,
 # conda.base.constants.CONDA_TEMP_EXTENSION).
 _SET_ASIDE = ".c~"
+# Where it writes the prefix into copies of the files of packages, before it unlinks anything
+# (conda.core.link.UnlinkLinkTransaction, conda.core.path_actions.PrefixReplaceLinkAction).
+_COPIES = ".condatmp"
 # As Python's tempfile names them.
 _SCRIPT = re.compile(r"\.tmp[a-z0-9_]{8}")
 # Ours, of records that cannot be read: conda would stumble over them.
@@ -32,6 +36,7 @@ def clear_up(prefix: str) -> None:
     put_back_records(prefix)
     remove_set_aside(prefix)
     remove_scripts(prefix)
+    remove_copies(prefix)
     write_down_requests(prefix)
 
 
@@ -88,6 +93,12 @@ def remove_scripts(prefix: str) -> None:
     for entry in found:
         if entry.is_file(follow_symlinks=False):
             os.unlink(entry.path)
+
+
+def remove_copies(prefix: str) -> None:
+    """Remove the copies that a killed conda was about to link, or had linked."""
+    # What cannot be removed does no harm; a link is no directory of conda's, and stays.
+    shutil.rmtree(os.path.join(prefix, _COPIES), ignore_errors=True)
 
 
 def put_back_records(prefix: str) -> None:

@@ -41,6 +41,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock impo
 from ansible_collections.llmfleet.conda.plugins.module_utils._frozen_marker import (
     marker_lifted,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._history import add_requests
 from ansible_collections.llmfleet.conda.plugins.module_utils._linked_again import link_again
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import Plan
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
@@ -81,6 +82,7 @@ class Change:
                 self._delete(observed.state)
             return
         with self.forecast.pins_named(observed):
+            todo = self.forecast.settled(todo, observed)
             if todo.create:
                 self._create(todo)
             else:
@@ -195,9 +197,9 @@ class Change:
         prefix = self.request.prefix
         options = conda_options(self.request)
         # Where packages are to be absent, conda has to know their files before it removes them.
-        if todo.unasked and self.request.state == "absent":
+        if todo.specs and self.request.state == "absent":
             with same_history(prefix):
-                self.conda.install(prefix, todo.unasked, options)
+                self.conda.install(prefix, todo.specs, options)
         if todo.remove:
             self.conda.remove(prefix, todo.remove)
         if self.request.state == "absent":
@@ -206,12 +208,23 @@ class Change:
             specs = [_exactly(state, name) for name in todo.reinstall]
             with same_history(prefix):
                 self.conda.install(prefix, specs, [*options, "--force-reinstall"])
+        if todo.restore:
+            self._bring_back(todo)
+            return
         if todo.unasked:
             with same_history(prefix):
                 self.conda.install(prefix, todo.unasked, options)
-        asked = [text for text in todo.specs if text not in todo.unasked]
-        if asked:
-            self.conda.install(prefix, asked, install_options(self.request, todo))
+        if todo.asked:
+            self.conda.install(prefix, todo.asked, install_options(self.request, todo))
+
+    def _bring_back(self, todo: Plan) -> None:
+        """Have conda link what was lost together with what the task asks for: one may hang on the other."""
+        prefix = self.request.prefix
+        if todo.specs:
+            with same_history(prefix):
+                self.conda.install(prefix, todo.specs, install_options(self.request, todo))
+        if todo.asked:
+            add_requests(prefix, todo.asked, ())
 
 
 def _exactly(state: PrefixState, name: str) -> str:

@@ -16,6 +16,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command impo
     Conda,
     Solution,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import (
+    write_down_requests,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_notes import (
     write_pins,
 )
@@ -40,6 +43,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
     Wanted,
     dependents,
     is_satisfied,
+    spec_name,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     FROZEN,
@@ -47,9 +51,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     PackageRecord,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
+from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import old_history
 
 # What conda calls a solution that cannot be; a pin may be the reason.
 _MAY_BE_PINS = ("unsatisfiable", "not_found")
+# What conda, or this file for it, calls a wish that cannot be fulfilled.
+_UNSOLVABLE = (*_MAY_BE_PINS, "pinned")
 
 
 def conda_for(request: Request) -> Conda:
@@ -103,6 +110,8 @@ class Forecast:
         """
         if todo.delete:
             return None
+        if self._conda_is_there():
+            todo = self.settled(todo, observed)
         return [*self.request.notes.lines(), *self._packages(todo, observed)]
 
     def _packages(self, todo: Plan, observed: Observed) -> list[str]:
@@ -114,7 +123,7 @@ class Forecast:
             return sorted(
                 [
                     *replace(observed, note_lines=()).lines(),
-                    *(f"{text} (to be solved)" for text in (*todo.install, *todo.update)),
+                    *(f"{text} (to be solved)" for text in todo.specs),
                 ]
             )
         labels = observed.state.labels()
@@ -137,6 +146,34 @@ class Forecast:
         if todo.create:
             return self.creation(todo.specs, observed).apply_to([])
         return self.change(todo, observed, labels)
+
+    def settled(self, todo: Plan, observed: Observed) -> Plan:
+        """The plan with one way to bring back what was lost: the first that conda can solve.
+
+        Where there is none, the plan does without, and ``conda.warnings`` says so.
+
+        Raises:
+            CondaModuleError: conda failed for another reason than that there is no solution.
+        """
+        if not todo.restore:
+            return todo
+        for way in todo.restore:
+            attempt = replace(todo, restore=(way,))
+            try:
+                self.change(attempt, observed, observed.state.labels())
+            except CondaModuleError as error:
+                if error.facts.get("error_kind") not in _UNSOLVABLE:
+                    raise
+            else:
+                return attempt
+        left = replace(todo, restore=((),))
+        asked = {spec_name(text) for text in left.specs}
+        if lost := [text for text in todo.restore[0] if spec_name(text) not in asked]:
+            self.conda.warnings.append(
+                f"A change of {self.request.prefix} that was cut off has lost packages which conda cannot"
+                f" bring back beside what is wanted now: {', '.join(lost)}. They stay away."
+            )
+        return left
 
     def change(self, todo: Plan, observed: Observed, labels: Sequence[str]) -> list[str]:
         """The package lines that ``labels`` become by what the plan installs.
@@ -208,7 +245,7 @@ class Forecast:
         if observed.state.frozen:
             # The plan lifts the marker; newer versions of conda solve nothing beside it.
             left_out.add(os.path.basename(FROZEN))
-        if not left_out:
+        if not left_out and not observed.lost:
             yield request.prefix
             return
         with _nowhere() as prefix:
@@ -220,6 +257,10 @@ class Forecast:
             )
             if pins is not None:
                 write_pins(prefix, pins)
+            if observed.lost:
+                # What a cut-off run asked for and got counts, though conda has not written it down.
+                old_history(prefix)
+                write_down_requests(prefix)
             yield prefix
 
     @contextmanager

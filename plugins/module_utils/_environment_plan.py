@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -25,6 +24,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
     Wanted,
     plan_absent,
     plan_packages,
+    spec_name,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     PackageRecord,
@@ -74,6 +74,15 @@ def plan(request: Request, observed: Observed) -> Plan:
             result = _with_bad_records(result, state)
         result = _with_pins(result, parsed_pins(request.notes.pinned or ()), state)
         result = _with_again(result, observed.again)
+    if observed.lost and request.lock is None:
+        # Imported where a run was cut off: most tasks do without.
+        from ansible_collections.llmfleet.conda.plugins.module_utils._lost_packages import (
+            still_wanted,
+            with_lost,
+        )
+
+        missing = still_wanted(observed.lost, request.wanted, request.state, request.prune)
+        result = with_lost(result, missing, request.wanted, request.state)
     if result and request.recreate:
         _refuse_protected(request, state)
         reasons = (*result.reasons, f"{request.prefix} is to be made anew when it differs")
@@ -96,7 +105,7 @@ def _with_pins(result: Plan, pins: Sequence[Wanted], state: PrefixState) -> Plan
 
     Their specs are nobody's wish for a package: they do not go down in the history.
     """
-    named = {_name(text) for text in result.install}
+    named = {spec_name(text) for text in result.install}
     broken = [
         (pin.text, record.label)
         for pin, record in violations(pins, state.records)
@@ -124,14 +133,9 @@ def _with_again(result: Plan, names: Iterable[str]) -> Plan:
     )
 
 
-def _name(text: str) -> str:
-    """The package that a spec names."""
-    return re.split(r"[\s=<>!~\[]", text.rpartition("::")[2].strip(), maxsplit=1)[0].lower()
-
-
 def _with_bad_records(result: Plan, state: PrefixState) -> Plan:
     """Add the packages whose records cannot be read: they are set aside and installed again."""
-    asked = {_name(text) for text in result.install}
+    asked = {spec_name(text) for text in result.install}
     again = [text for text in _specs_of(state.bad_records) if text.split("=", 1)[0] not in asked]
     return replace(
         result,

@@ -23,6 +23,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock impo
 from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import damaged_files
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import Wanted, is_satisfied
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+    PackageRecord,
     PrefixState,
     observe_prefix,
 )
@@ -87,6 +88,7 @@ class Observed:
         state: the packages.
         damaged: files that are not as linked, by package name.
         interrupted: what a run was doing that was cut off, None without one.
+        lost: packages that it was to leave there and did not, name, version and build.
         others: names of packages that are not the files of the lock.
         again: names of packages that the task wants linked anew.
         pins: those of the environment, whether the task is about them or not.
@@ -97,6 +99,7 @@ class Observed:
     state: PrefixState
     damaged: dict[str, list[str]] = field(default_factory=dict)
     interrupted: str | None = None
+    lost: tuple[PackageRecord, ...] = ()
     others: frozenset[str] = frozenset()
     again: frozenset[str] = frozenset()
     pins: tuple[Wanted, ...] = ()
@@ -130,6 +133,14 @@ def observe(request: Request) -> Observed:
     interrupted = str(journal.get("operation") or "change") if journal else None
     if not state.is_environment:
         return Observed(state, interrupted=interrupted)
+    lost: tuple[PackageRecord, ...] = ()
+    if journal and "held" in journal:
+        # Imported where a run was cut off: most tasks do without.
+        from ansible_collections.llmfleet.conda.plugins.module_utils._lost_packages import (
+            lost_packages,
+        )
+
+        lost = lost_packages(journal, state)
     # To remove an environment, nothing beside the marker has to be understood.
     gone = request.whole and request.state == "absent"
     wanted = Notes(frozen=request.notes.frozen) if gone else request.notes
@@ -141,6 +152,7 @@ def observe(request: Request) -> Observed:
         state,
         damaged=damaged_files(state) if thorough else {},
         interrupted=interrupted,
+        lost=lost,
         others=frozenset(other_files(request.lock or (), state)),
         again=frozenset(again) if request.force_reinstall else frozenset(),
         pins=() if gone else parsed_pins(read_pins(request.prefix)),

@@ -38,6 +38,8 @@ class Plan:
         install: specs to install.
         unasked: those of them that the task did not name: what a cut-off or damaged environment has lost is
             put back, yet must not go down in its history as somebody's wish.
+        restore: what a cut-off change has lost, in ways of which the first that conda can solve is taken; the
+            specs of each stand instead of others for the same package, and are nobody's wish either.
         update: specs for which a newer package is looked for; only conda can say whether there is one.
         quarantine: unreadable record files in ``conda-meta`` that are set aside before ``install``.
         delete: the whole environment is removed.
@@ -51,6 +53,7 @@ class Plan:
     reinstall: tuple[str, ...] = ()
     install: tuple[str, ...] = ()
     unasked: tuple[str, ...] = ()
+    restore: tuple[tuple[str, ...], ...] = ()
     update: tuple[str, ...] = ()
     quarantine: tuple[str, ...] = ()
     delete: bool = False
@@ -60,18 +63,29 @@ class Plan:
     def __bool__(self) -> bool:
         steps = (self.remove, self.reinstall, self.install, self.update, self.quarantine)
         whole = self.recreate or self.create or self.delete
-        return whole or self.notes or any(steps)
+        return whole or self.notes or any(steps) or bool(self.restore)
 
     @property
     def specs(self) -> tuple[str, ...]:
-        """All specs that conda is given, each once."""
-        return tuple(dict.fromkeys((*self.install, *self.update)))
+        """All specs that conda is given, each once; with the first way to bring back what was lost."""
+        back = self.restore[0] if self.restore else ()
+        named = {spec_name(text) for text in back}
+        others = [text for text in (*self.install, *self.update) if spec_name(text) not in named]
+        return tuple(dict.fromkeys((*others, *back)))
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Those of :attr:`specs` that go down in the history as wishes."""
+        nobodys = {*self.unasked, *(self.restore[0] if self.restore else ())}
+        return tuple(text for text in self.specs if text not in nobodys)
 
     def as_result(self) -> dict[str, object]:
         """The plan as a module returns it."""
         return {
             "create": self.create,
-            "install": list(self.install),
+            "install": [
+                text for text in self.specs if text in self.install or text not in self.update
+            ],
             "update": list(self.update),
             "remove": list(self.remove),
             "reinstall": list(self.reinstall),
@@ -113,9 +127,9 @@ def is_satisfied(wanted: Wanted, records: Mapping[str, PackageRecord]) -> bool:
         return False
 
 
-def _dependency_name(text: str) -> str:
-    """The package that an item of ``depends`` names: ``six >=1.5``, ``six>=1.5`` and ``six[...]`` alike."""
-    return re.split(r"[ =<>!~\[]", text.rpartition("::")[2].strip(), maxsplit=1)[0].lower()
+def spec_name(text: str) -> str:
+    """The package that a spec, or an item of ``depends``, names: ``six >=1.5``, ``six>=1.5``, ``a::six``."""
+    return re.split(r"[\s=<>!~\[]", text.rpartition("::")[2].strip(), maxsplit=1)[0].lower()
 
 
 def missing_dependencies(records: Mapping[str, PackageRecord]) -> list[str]:
@@ -123,7 +137,7 @@ def missing_dependencies(records: Mapping[str, PackageRecord]) -> list[str]:
     missing: dict[str, str] = {}
     for record in records.values():
         for text in record.depends:
-            name = _dependency_name(text)
+            name = spec_name(text)
             # Names with two underscores in front are virtual: facts about the host, not packages.
             if name not in records and not name.startswith("__"):
                 missing[name] = text
@@ -139,7 +153,7 @@ def closure(names: Iterable[str], records: Mapping[str, PackageRecord]) -> set[s
         if name in reached:
             continue
         reached.add(name)
-        depends = [_dependency_name(text) for text in records[name].depends]
+        depends = [spec_name(text) for text in records[name].depends]
         if name == "python":
             depends.extend(_COMES_WITH_PYTHON)
         waiting.extend(depend for depend in depends if depend in records)
@@ -154,7 +168,7 @@ def dependents(names: Iterable[str], records: Mapping[str, PackageRecord]) -> se
             record.name
             for record in records.values()
             if record.name not in reached
-            and any(_dependency_name(text) in reached for text in record.depends)
+            and any(spec_name(text) in reached for text in record.depends)
         }
         if not more:
             return reached
@@ -190,7 +204,7 @@ def plan_packages(
     lost: list[str] = []
     named = {item.spec.name for item in unsatisfied if item.spec}
     for text in missing_dependencies(records):
-        if _dependency_name(text) not in named:
+        if spec_name(text) not in named:
             install.append(text)
             lost.append(text)
             reasons.append(f"the dependency {text} is missing")

@@ -260,6 +260,7 @@ def journalled(
     operation: str,
     details: dict[str, Any] | None = None,
     keeps: Collection[str] = (),
+    until_done: bool = False,
 ) -> Iterator[None]:
     """Keep a journal for the block, which must run under the lock of ``prefix``.
 
@@ -269,6 +270,7 @@ def journalled(
         details: what else it should know.
         keeps: operations of other modules: where such a run was cut off, its journal is put back
             afterwards, for that module to deal with.
+        until_done: the journal stays when the block fails, because it says what the disk does not.
 
     Raises:
         CondaModuleError: the journal cannot be written; nothing was changed then.
@@ -298,7 +300,7 @@ def journalled(
     except Exception as error:
         # The caller has dealt with the failure in an orderly way or reports it; what may be wrong on
         # the disk is what the next observation is for.
-        if not _is_half_done(prefix, operation, error):
+        if not until_done and not _is_half_done(prefix, operation, error):
             _close(prefix, earlier, keeps)
         raise
     _close(prefix, earlier, keeps)

@@ -25,6 +25,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_reques
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import parse_lock
+from ansible_collections.llmfleet.conda.plugins.module_utils._history import requested_names
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import (
     AccessManager,
 )
@@ -51,6 +52,9 @@ if mode == "conflict":
     sys.exit(1)
 command, prefix, rest = argv[0], Path(argv[2]), [
     a for before, a in zip(argv[2:], argv[3:]) if not a.startswith("-") and before != "--channel"]
+if mode.startswith("without ") and set(mode.split()[1:]) & set(rest):
+    print(json.dumps({{"exception_name": "UnsatisfiableError", "message": "that cannot be"}}))
+    sys.exit(1)
 if mode == "die":
     # As when it is killed while it removes: no environment any more, and not gone either.
     (prefix / "conda-meta" / "history").unlink()
@@ -751,6 +755,77 @@ def test_what_a_killed_change_had_set_aside_is_cleared_up(world: World) -> None:
     assert "update specs" not in (meta / "history").read_text()
     assert world.leftovers() == []
     assert not world.run("six=1.0").changed
+
+
+def cut_off(world: World, *lost: str) -> None:
+    """A change was killed when it had unlinked ``lost``: names and versions."""
+    meta = world.prefix / "conda-meta"
+    listed = [name.rsplit("-", 1) for name in lost]
+    for name, version in listed:
+        (meta / f"{name}-{version}-0.json").unlink()
+    held = [[name, version, "0"] for name, version in listed]
+    (meta / ".llmfleet-journal").write_text(json.dumps({"operation": "change", "held": held}))
+
+
+def wishes(world: World) -> set[str]:
+    return requested_names(str(world.prefix))
+
+
+def test_what_a_killed_change_has_lost_comes_back_and_is_no_wish(world: World) -> None:
+    world.run("six=1.0", "sole")
+    cut_off(world, "six-1.0", "sole-1.0")
+    done = world.both("six", "tqdm")
+    assert packages(done) == ["six 1.0", "sole 1.0", "tqdm 1.0"]
+    assert wishes(world) == {"tqdm"}
+    # One command for all: the one may hang on the other.
+    installs = [call for call in world.calls() if call[0] == "install" and "--dry-run" not in call]
+    assert len(installs) == 1
+
+
+@pytest.mark.parametrize(
+    ("impossible", "expected"),
+    [
+        ("six==1.0", ["six 2.0", "sole 1.0", "tqdm 1.0"]),
+        ("six==1.0 six", ["sole 1.0", "tqdm 1.0"]),
+    ],
+)
+def test_what_cannot_come_back_as_it_was(
+    world: World, impossible: str, expected: list[str]
+) -> None:
+    world.run("six=1.0", "sole")
+    cut_off(world, "six-1.0")
+    known = world.tools / "conda"
+    known.write_text(known.read_text().replace('"tqdm": ["six"]', '"tqdm": []'))
+    world.mode(f"without {impossible}")
+    done = world.both("tqdm")
+    assert packages(done) == expected
+    told = [text for text in done.warnings if "six==1.0" in text]
+    assert len(told) == (0 if "six 2.0" in expected else 1)
+
+
+def test_what_was_lost_is_not_forgotten_when_a_run_fails(world: World) -> None:
+    world.run("six=1.0", "sole")
+    cut_off(world, "six-1.0")
+    world.mode("without tqdm")
+    with pytest.raises(CondaModuleError, match="conda install failed"):
+        world.run("tqdm")
+    world.mode("")
+    assert packages(world.both("sole")) == ["six 1.0", "sole 1.0"]
+
+
+def test_what_was_lost_comes_back_where_something_else_is_removed(world: World) -> None:
+    world.run("six=1.0", "sole")
+    cut_off(world, "six-1.0")
+    assert packages(world.both("sole", whole=False, state="absent")) == ["six 1.0"]
+
+
+def test_the_journal_of_a_change_names_what_is_to_stay(world: World) -> None:
+    world.run("six=1.0", "sole")
+    world.mode("die")
+    with pytest.raises(CondaModuleError, match="killed"):
+        world.run("tqdm")
+    journal = json.loads((world.prefix / "conda-meta/.llmfleet-journal").read_text())
+    assert journal["held"] == [["six", "1.0", "0"], ["sole", "1.0", "0"]]
 
 
 @pytest.mark.parametrize("make", [lambda world: None, lambda world: FakePrefix(world.prefix)])

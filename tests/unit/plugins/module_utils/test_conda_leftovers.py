@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import (
+    clear_up,
     put_back_records,
+    remove_copies,
     remove_scripts,
     remove_set_aside,
     write_down_requests,
@@ -129,3 +131,18 @@ def test_scripts_of_a_killed_conda_go(prefix: Path) -> None:
     (prefix / ".tmp").write_text("a user's")
     remove_scripts(str(prefix))
     assert sorted(prefix.iterdir()) == sorted([*before, prefix / ".tmp"])
+
+
+def test_copies_that_a_killed_conda_was_about_to_link(prefix: Path) -> None:
+    (prefix / ".condatmp").mkdir()
+    (prefix / ".condatmp" / "c086a015").write_text("#!/srv/envs/app/bin/python")
+    clear_up(str(prefix))
+    assert not (prefix / ".condatmp").exists()
+
+
+def test_a_link_in_place_of_the_copies_is_not_followed(prefix: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").touch()
+    (prefix / ".condatmp").symlink_to(tmp_path / "mine")
+    remove_copies(str(prefix))
+    assert (tmp_path / "mine" / "file").exists()
