@@ -114,7 +114,7 @@ def put_back_records(prefix: str) -> None:
 def no_record_cut_short(prefix: str) -> Iterator[None]:
     """Remove the records that conda has begun to write in the block, when it fails.
 
-    Where a full disk cuts a record short, conda takes back all that it had linked except that file (conda 24.7,
+    Where a full disk cuts a record short, conda takes back all that it had linked but that file (conda 24.7,
     core.prefix_data.PrefixData.insert and remove), and cannot read the prefix from then on. Records that were
     there before stay as they are. After a conda that was cut off nothing is done: the next run goes on from
     its journal. Must run under the lock of the prefix.
