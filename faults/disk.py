@@ -6,6 +6,8 @@ is wrong, what worked works, and one run with the room back does what was asked.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +25,8 @@ _ENVIRONMENT = f"{PREFIX}/envs/llm"
 _SIZE = 400  # MiB: an installation, an environment and what is on its way to them
 _SPACE = ("No space left", "the disk is full", "The volume is full", "Not enough free space")
 _READ_ONLY = ("read-only", "Read-only")
+# What nobody can take away from a volume that has turned read-only: the locks and the journal of the run.
+_TRACES = re.compile(rf"{_ENVIRONMENT}/conda-meta/\.llmfleet[^/]*")
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Work:
 
     before, after: the states of the volume that it leads from and to.
     need: KiB that it needs at the end, measured undisturbed.
+    trees, packages: by state, what lies on the volume, and what conda and pip list in the environment.
     """
 
     name: str
@@ -40,12 +45,22 @@ class Work:
     after: str
     need: int
     trees: dict[str, Tree]
+    packages: dict[str, list[str]]
+
+
+def _listed(host: Host) -> list[str]:
+    """What the real conda and the environment's own pip say is in it."""
+    rows = host.conda(PREFIX, "list", "--json", "--prefix", _ENVIRONMENT)
+    argv = [f"{_ENVIRONMENT}/bin/python", "-I", "-m", "pip", "list", "--format=json"]
+    rows += json.loads(host.container.run([*argv, "--disable-pip-version-check"]).stdout)
+    return [f"{row['name']} {row['version']} {row.get('build_string', '')}" for row in rows]
 
 
 def _works(lab: Lab, host: Host) -> dict[str, Work]:
     """Do each task once undisturbed, keep the states between them, and measure."""
     volume = Volume(host)
     trees: dict[str, Tree] = {"": {}}
+    packages: dict[str, list[str]] = {}
     used = {"": volume.used()}
 
     def keep(state: str) -> None:
@@ -65,6 +80,7 @@ def _works(lab: Lab, host: Host) -> dict[str, Work]:
     install(host, lab)
     keep("installed")
     host.must("conda_env", environment)
+    packages["environment"] = _listed(host)
     keep("environment")
     host.must("conda_env", more)
     keep("more")
@@ -73,7 +89,8 @@ def _works(lab: Lab, host: Host) -> dict[str, Work]:
     keep("wheels")
 
     def work(name: str, module: str, options: dict[str, Any], before: str, after: str) -> Work:
-        return Work(name, module, options, before, after, used[after] - used[before], trees)
+        need = used[after] - used[before]
+        return Work(name, module, options, before, after, need, trees, packages)
 
     return {
         # The condarc is no part of it: it comes after the installation.
@@ -97,11 +114,16 @@ def _must_say(found: Answer, words: tuple[str, ...]) -> None:
         raise NotSurvived(f"the message does not say where, or what to do: {found.message}")
 
 
-def _must_be_as_before(host: Host, work: Work) -> None:
-    """What the task had found is there and works; what it was at is gone, or for the next run to mend."""
+def _must_be_as_before(host: Host, work: Work, turned: bool) -> None:
+    """What the task had found is there and works, and what the task was at is gone.
+
+    turned: the volume has turned read-only, so that nothing could be taken away any more. Then what is new
+    may be half an installation where there was none; in an environment only what the next run looks for.
+    """
     before, found = work.trees[work.before], look(host, ROOT)
     if not work.before:
-        must_be({}, below(found, PREFIX), "half an installation was left")
+        if not turned:
+            must_be({}, below(found, PREFIX), "half an installation was left")
         return
     host.conda(PREFIX, "--version")
     must_be(
@@ -109,13 +131,15 @@ def _must_be_as_before(host: Host, work: Work) -> None:
         without_caches({path: what for path, what in found.items() if "/envs/" not in path}),
         "the installation is not as before",
     )
+    if work.before == "installed" and not turned:
+        must_be({}, below(found, _ENVIRONMENT), "half an environment was left")
     if work.before == "environment":
-        must_be(
-            below(before, _ENVIRONMENT),
-            below(found, _ENVIRONMENT),
-            "the environment is not as before",
-        )
-        host.container.run([f"{_ENVIRONMENT}/bin/python", "-I", "-m", "pip", "--version"])
+        left = below(found, _ENVIRONMENT)
+        if turned:
+            left = {path: what for path, what in left.items() if not _TRACES.fullmatch(path)}
+        must_be(below(before, _ENVIRONMENT), left, "the environment is not as before")
+        if _listed(host) != work.packages["environment"]:
+            raise NotSurvived("conda list or pip list says something else than before")
 
 
 def _must_converge(host: Host, work: Work) -> None:
@@ -141,7 +165,9 @@ def _must_converge(host: Host, work: Work) -> None:
         raise NotSurvived("the run after that changed something again")
 
 
-def _case(work: Work, name: str, fault: Callable[[Host, Volume, Work], None]) -> Case[Host]:
+def _case(
+    work: Work, name: str, fault: Callable[[Host, Volume, Work], None], *, turned: bool = False
+) -> Case[Host]:
     def run(host: Host) -> str:
         volume = Volume(host)
         volume.writable()
@@ -151,7 +177,7 @@ def _case(work: Work, name: str, fault: Callable[[Host, Volume, Work], None]) ->
         finally:
             volume.writable()
             volume.make_room()
-        _must_be_as_before(host, work)
+        _must_be_as_before(host, work, turned)
         _must_converge(host, work)
         return "as before, then as asked"
 
@@ -212,7 +238,7 @@ def turning_read_only(work: Work, pattern: str) -> Case[Host]:
         volume.must_be_read_only()
         _must_say(found, _READ_ONLY)
 
-    return _case(work, f"read-only from when {pattern} is there", fault)
+    return _case(work, f"read-only from when {pattern} is there", fault, turned=True)
 
 
 def _cases(works: dict[str, Work], quick: bool) -> dict[str, list[Case[Host]]]:

@@ -9,10 +9,14 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
+from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._history import add_requests
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import is_satisfied, parse_specs
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY, observe_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
     old_history,
     pending_journal,
@@ -115,6 +119,46 @@ def put_back_records(prefix: str) -> None:
                 os.unlink(aside)
             else:
                 os.replace(aside, original)
+
+
+@contextmanager
+def no_record_cut_short(prefix: str) -> Iterator[None]:
+    """Remove the records that conda has begun to write in the block, when it fails.
+
+    Where a full disk cuts a record short, conda takes back all that it had linked but that file (conda 24.7,
+    core.prefix_data.PrefixData.insert and remove), and cannot read the prefix from then on. Records that were
+    there before stay as they are. After a conda that was cut off nothing is done: the next run goes on from
+    its journal. Must run under the lock of the prefix.
+    """
+    meta = os.path.join(prefix, "conda-meta")
+    before = _records(meta)
+    try:
+        yield
+    except Exception as error:
+        if not getattr(error, "cut_off", False):
+            for name in _records(meta) - before:
+                if _is_cut_short(os.path.join(meta, name)):
+                    with suppress(OSError):
+                        os.unlink(os.path.join(meta, name))
+        raise
+
+
+def _records(meta: str) -> frozenset[str]:
+    try:
+        return frozenset(name for name in os.listdir(meta) if name.endswith(".json"))
+    except OSError:
+        return frozenset()
+
+
+def _is_cut_short(record: str) -> bool:
+    try:
+        with open(record, encoding="utf-8", opener=only_regular) as stream:
+            _json_document.load(stream)
+    except OSError:
+        return False
+    except ValueError:
+        return True
+    return False
 
 
 def _files(record: str) -> list[str]:

@@ -11,7 +11,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import UNREADABLE
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import (
+    UNREADABLE,
+    no_record_cut_short,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_forecast import (
     Forecast,
     conda_options,
@@ -81,6 +84,12 @@ class Change:
             with marker_lifted(request.prefix, put_back=False):
                 self._delete(observed.state)
             return
+        with no_record_cut_short(request.prefix):
+            self._carry_out(todo, observed)
+        write_notes(request.prefix, request.notes)
+
+    def _carry_out(self, todo: Plan, observed: Observed) -> None:
+        request = self.request
         with self.forecast.pins_named(observed):
             todo = self.forecast.settled(todo, observed)
             if todo.create:
@@ -97,7 +106,6 @@ class Change:
             conda_options(request),
             request.lock,
         )
-        write_notes(request.prefix, request.notes)
 
     def _refuse_pinned(self, todo: Plan, observed: Observed) -> None:
         """Ask conda first where pins are about what is to be installed: it may pass over either."""

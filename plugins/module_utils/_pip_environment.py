@@ -41,6 +41,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip_scratch import
     scratch_directory,
     scratch_parent,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_unfinished import (
+    nothing_half_installed,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_verification import verify
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import PIP, Packages
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
@@ -268,9 +271,10 @@ class PipManager:
         for path in todo.sweep:
             remove_metadata(path)
         with self._installer(observed, scratch_parent(self.request.prefix)) as installer:
-            if todo.remove:
-                installer.uninstall(todo.remove)
-            reported = self._install_all(installer, todo, observed, dry_run=False)
+            with nothing_half_installed(observed.state):
+                if todo.remove:
+                    installer.uninstall(todo.remove)
+                reported = self._install_all(installer, todo, observed, dry_run=False)
             seen = observe(self.request)
             if observed.interrupted:
                 remove_unfinished(seen.state)

@@ -110,10 +110,10 @@ def _remove_orphans(site_packages: str, prefix: str) -> None:
     if not gone:
         return
     kept = [name for name in names if name.endswith(".dist-info") and name not in gone]
-    claimed = {path for name in kept for path in _recorded(site_packages, name)}
+    claimed = {path for name in kept for path in recorded_files(site_packages, name)}
     root = os.path.realpath(prefix)
     for path in sorted(
-        {path for name in gone for path in _recorded(site_packages, name)} - claimed
+        {path for name in gone for path in recorded_files(site_packages, name)} - claimed
     ):
         parent = os.path.realpath(os.path.dirname(path))
         if os.path.commonpath([root, parent]) != root or not os.path.lexists(path):
@@ -128,8 +128,8 @@ def _remove_orphans(site_packages: str, prefix: str) -> None:
             continue
 
 
-def _recorded(site_packages: str, metadata: str) -> set[str]:
-    """The files that a distribution's RECORD lists; empty without one."""
+def recorded_files(site_packages: str, metadata: str) -> set[str]:
+    """The absolute paths that a distribution's RECORD lists; empty without one."""
     try:
         path = os.path.join(site_packages, metadata, "RECORD")
         with open(path, encoding="utf-8", newline="") as stream:

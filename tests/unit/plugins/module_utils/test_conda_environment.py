@@ -59,6 +59,11 @@ if mode == "die":
     # As when it is killed while it removes: no environment any more, and not gone either.
     (prefix / "conda-meta" / "history").unlink()
     os.kill(os.getpid(), 9)
+if mode == "full":
+    # As conda leaves it after it has taken back what it had linked.
+    (prefix / "conda-meta" / "tqdm-1.0-0.json").touch()
+    print(json.dumps({{"exception_name": "NoSpaceLeftError", "message": "No space left on device"}}))
+    sys.exit(1)
 known = {{"six": ["1.0", "2.0"], "tqdm": ["1.0"], "sole": ["1.0"]}}
 needs = {{"tqdm": ["six"]}}
 meta = prefix / "conda-meta"
@@ -592,6 +597,17 @@ def test_a_failing_conda_leaves_an_environment_as_it_was(world: World) -> None:
         world.run("six=2.0")
     assert snapshot(world.prefix) == before
     assert world.leftovers() == []
+
+
+def test_a_record_that_a_full_disk_cut_short_is_no_package(world: World) -> None:
+    world.run("six=1.0")
+    before = snapshot(world.prefix)
+    world.mode("full")
+    with pytest.raises(CondaModuleError, match="conda install failed"):
+        world.run("tqdm")
+    assert snapshot(world.prefix) == before
+    world.mode("")
+    assert world.run("tqdm").changed
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,14 @@ import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import (
     clear_up,
+    no_record_cut_short,
     put_back_records,
     remove_copies,
     remove_scripts,
     remove_set_aside,
     write_down_requests,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._history import parse_history
 
 FILES = ["bin/tool", "lib/old/one.py", "lib/old/two.py"]
@@ -146,3 +148,27 @@ def test_a_link_in_place_of_the_copies_is_not_followed(prefix: Path, tmp_path: P
     (prefix / ".condatmp").symlink_to(tmp_path / "mine")
     remove_copies(str(prefix))
     assert (tmp_path / "mine" / "file").exists()
+
+
+@pytest.mark.parametrize("cut_off", [False, True])
+def test_records_that_a_full_disk_cut_short_go(cut_off: bool, prefix: Path) -> None:
+    """conda takes back the rest, and would stumble over them; a killed one has left a journal instead."""
+    meta = prefix / "conda-meta"
+    (meta / "old-1.0-0.json").write_text("{")
+
+    def link() -> None:
+        with no_record_cut_short(str(prefix)):
+            (meta / "empty-1.0-0.json").touch()
+            (meta / "half-1.0-0.json").write_text('{"name": "half", "fil')
+            record(prefix, "tool-1.0-0.json", [])
+            raise CondaModuleError("the disk is full", cut_off=cut_off)
+
+    with pytest.raises(CondaModuleError):
+        link()
+    begun = {"empty-1.0-0.json", "half-1.0-0.json"} if cut_off else set()
+    assert {path.name for path in meta.iterdir()} == {
+        "history",
+        "old-1.0-0.json",
+        "tool-1.0-0.json",
+        *begun,
+    }

@@ -508,6 +508,19 @@ def test_the_journal_is_there_while_pip_works(world: World, call: Call) -> None:
     assert seen[1] is None
 
 
+def test_a_failed_pip_leaves_no_files_without_metadata(world: World, call: Call) -> None:
+    class Failing(ScriptedPip):
+        def install(self, *arguments: Any, **how: bool) -> list[Reported]:
+            (world.site / "app").mkdir()
+            (world.site / "app" / "__init__.py").touch()
+            return super().install(*arguments, **how)
+
+    before = snapshot(world.prefix)
+    result = call("app", pip=Failing(world, [CondaModuleError("the disk is full")]))
+    assert result["failed"]
+    assert set(snapshot(world.prefix)) == set(before)
+
+
 def test_uv_in_place_of_pip(world: World, call: Call, tmp_path: Path) -> None:
     program = tmp_path / "uv"
     program.write_text("#!/bin/sh\n")
