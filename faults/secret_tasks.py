@@ -45,13 +45,18 @@ class Task:
     fails: bool = False
 
     def as_yaml(self) -> dict[str, Any]:
-        """As an item of a play's tasks, which goes on after a failure that was meant."""
+        """As an item of a play's tasks, which goes on after it: a failure not meant is counted as rescued."""
         wanted = "is failed" if self.fails else "is not failed"
-        return {
+        task = {
             "name": self.name,
             f"llmfleet.conda.{self.module}": self.options,
             "register": "secret_task",
             "failed_when": f"not (secret_task {wanted} or ansible_check_mode)",
+        }
+        return {
+            "name": self.name,
+            "block": [task],
+            "rescue": [{"name": "Go on", "ansible.builtin.meta": "noop"}],
         }
 
 

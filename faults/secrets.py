@@ -112,7 +112,8 @@ def _observe(
         for playbook, arguments in [*(rounds[1:2] if lab.quick else rounds), (control, ())]:
             done = fleet.play(playbook, "-vvv", "--diff", *arguments, env=env, check=False)
             printed.append(done.output)
-            if done.count("failures") or done.count("unreachable") or not done.count("ok"):
+            wrong = sum(done.count(kind) for kind in ("failures", "rescued", "unreachable"))
+            if wrong or not done.count("ok"):
                 found.unlike += re.findall(r"(?m)^\[ERROR\]: (.*)$", done.output) or ["no play"]
             events.append((fleet.folder / "recap.jsonl").read_text())
         if not lab.quick:

@@ -12,12 +12,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import secrets_in
+
+# conda leaves the token of a channel below /conda there, as Anaconda Enterprise Repository wants it
+# (conda 24.7, models.channel); for a multichannel it would move the token before it.
+_BELOW_CONDA = re.compile(r"(?P<base>[a-z]+://[^/]+/conda/t/[^/]+)/(?P<name>.*[^/])/*")
 
 
 def divided(arguments: Sequence[str]) -> tuple[list[str], dict[str, str], list[str]]:
@@ -53,9 +58,9 @@ def hidden(arguments: Sequence[str]) -> Iterator[tuple[list[str], dict[str, str]
         if channels:
             # conda reads a file by this variable when its name ends like that; JSON is YAML.
             variables["CONDARC"] = os.path.join(directory, "channels.yml")
-            several = {name: [address] for name, address in channels.items()}
+            shown, settings = _named(shown, channels)
             with open(variables["CONDARC"], "w", encoding="utf-8") as stream:
-                json.dump({"custom_multichannels": several}, stream)
+                json.dump(settings, stream)
         if specs:
             listed = os.path.join(directory, "specs.txt")
             with open(listed, "w", encoding="utf-8") as stream:
@@ -64,3 +69,25 @@ def hidden(arguments: Sequence[str]) -> Iterator[tuple[list[str], dict[str, str]
         yield shown, variables
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _named(
+    shown: list[str], channels: dict[str, str]
+) -> tuple[list[str], dict[str, dict[str, object]]]:
+    """The arguments, and the settings in which their channels' names stand for the addresses."""
+    shown = list(shown)
+    several: dict[str, object] = {}
+    custom: dict[str, object] = {}
+    for name, address in channels.items():
+        found = _BELOW_CONDA.fullmatch(address)
+        # The last part of a custom channel's address is its name, which nothing else may mean here.
+        if found and not any(
+            one == found["name"] or one.startswith((f"{found['name']}/", f"{found['name']}::"))
+            for one in shown
+        ):
+            custom[found["name"]] = found["base"]
+            shown[shown.index(name)] = found["name"]
+        else:
+            several[name] = [address]
+    settings = {"custom_multichannels": several, "custom_channels": custom}
+    return shown, {key: value for key, value in settings.items() if value}

@@ -23,7 +23,8 @@ _OF_PIP = re.compile(
 # What `uv pip check` prints (uv 0.13); the last forms are about the distribution itself.
 _OF_UV = re.compile(
     r"The package `(?P<name>[^`]+)` (?:requires `(?P<needed>[^`]+)`, but .*"
-    r"|was built for a different platform|requires Python .*|has multiple installed .*)$"
+    r"|was built for a different platform|requires Python .*|has multiple installed .*"
+    r"|is broken or incomplete .*)$"
 )
 
 

@@ -38,3 +38,18 @@ def test_channels_go_by_names_and_specs_through_a_file() -> None:
         assert shown[-3:-1] == ["six", "--file"]
         assert Path(shown[-1]).read_text() == f"{TOKEN}::numpy\n"
     assert not condarc.parent.exists()
+
+
+def test_a_token_below_conda_stays_where_it_is_written() -> None:
+    below, base = "https://host/conda/t/abc-123/lab/", "https://host/conda/t/abc-123"
+    with hidden(["create", "--channel", below, "six"]) as (shown, variables):
+        assert shown == ["create", "--channel", "lab", "six"]
+        assert json.loads(Path(variables["CONDARC"]).read_text()) == {
+            "custom_channels": {"lab": base}
+        }
+    for other in (["--channel", "lab"], ["--channel", "lab/label/rc"], ["lab::six"]):
+        with hidden(["create", "--channel", below, *other]) as (shown, variables):
+            # The name means something else here.
+            assert shown[2] == "channel-with-secret-1"
+            settings = json.loads(Path(variables["CONDARC"]).read_text())
+            assert settings == {"custom_multichannels": {"channel-with-secret-1": [below]}}

@@ -11,6 +11,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip_closure import
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_consistency import (
     inconsistencies,
     new_inconsistencies,
+    was_so_before,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_direct_url import (
     same_source,
@@ -339,6 +340,20 @@ def test_inconsistencies_are_those_of_pip_check() -> None:
     assert new_inconsistencies(packages, after, LINUX) == [
         "new 1.0 has requirement lib>5, but you have lib 1.0."
     ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "as_before"), [(dist("app"), True), (dist("app", "2.0"), False)]
+)
+def test_what_uv_calls_broken_is_old_news_unless_this_task_installed_it(
+    changed: Any, as_before: bool
+) -> None:
+    line = (
+        "The package `app` is broken or incomplete (unable to read `WHEEL` file). Consider recreating "
+        "the virtualenv, or removing the package directory at: /opt/x/app-1.0.dist-info"
+    )
+    assert was_so_before(line, installed(dist("app")), installed(changed), {}) is as_before
+    assert not was_so_before(line, installed(), installed(changed), {})
 
 
 ARCHIVE = {
