@@ -359,3 +359,19 @@ def test_another_conda_that_unpacks_the_same(
     else:
         command.install(str(tmp_path / "envs" / "x"), ["six"], [])
     assert len(calls.read_text().splitlines()) == attempts
+
+
+def test_another_conda_that_has_unpacked_the_same_as_another_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    calls, conda = tmp_path / "calls", tmp_path / "conda"
+    path = f"{tmp_path}/pkgs/six-1.17-0/info/repodata_record.json"
+    conda.write_text(
+        f"#!/bin/sh\necho >> {calls}\n[ $(wc -l < {calls}) -gt 1 ] && exit 0\n"
+        "echo 'NotWritableError: The current user does not have write permissions to a required path.'"
+        f" >&2\necho '  path: {path}' >&2\nexit 1\n"
+    )
+    conda.chmod(0o755)
+    Conda(str(tmp_path), str(conda)).install(str(tmp_path / "envs" / "x"), ["six"], [])
+    assert len(calls.read_text().splitlines()) == 2
