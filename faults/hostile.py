@@ -183,12 +183,14 @@ def unexplained(values: Sequence[Value], outside: Mapping[str, Any]) -> list[str
     A file that was there before must be as it was, whoever names it.
     """
     named = {path for value in values for path in _places(value)}
-    new = set(outside["new"])
+    new, touched = set(outside["new"]), set(outside["touched"])
     found = []
     for path in outside["outside"]:
         wanted = path in new and any(_related(path, one) for one in named)
-        # A new entry, or a lock that came and went, changes the time of the directory it is made in.
-        holds = any(os.path.dirname(one) == path for one in (*new, *named))
+        # Only the time: an entry is new, or came and went, on the way to a place that was named.
+        holds = path in touched and any(
+            f"{one}/".startswith(f"{path.rstrip('/')}/") for one in named
+        )
         if "canary" in path or not (wanted or holds):
             found.append(path)
     return found

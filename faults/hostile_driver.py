@@ -66,12 +66,27 @@ def main() -> None:
             if changed:
                 world.mend(root, changed)
                 whole = scan(str(root))
+    print(json.dumps(_outside(before)))
+
+
+def _outside(before: Seen) -> dict[str, list[str]]:
+    """What changed outside the world, what of it is new, and which directories only got another time.
+
+    What is new is removed then, for the next values are to meet the same host.
+    """
     after = scan("/")
-    print(
-        json.dumps(
-            {"outside": sorted(differing(before, after)), "new": sorted(set(after) - set(before))}
-        )
-    )
+    changed, new = differing(before, after), sorted(after.keys() - before.keys())
+    touched = [
+        path
+        for path in sorted(changed & after.keys() & before.keys())
+        if stat.S_ISDIR(after[path][0]) and after[path][:3] == before[path][:3]
+    ]
+    for path in reversed(new):
+        if os.path.isdir(path) and not os.path.islink(path):
+            os.rmdir(path)
+        else:
+            os.unlink(path)
+    return {"outside": sorted(changed), "new": new, "touched": touched}
 
 
 def _shortly(seconds: float) -> None:

@@ -9,11 +9,13 @@ package that lost files or whose metadata is no JSON, and over an index that is 
 The newest :data:`KEPT` stay, because packages for GPUs take gigabytes; conda does not look in there, and
 ``conda clean`` leaves it alone.
 
-The callers hold the lock of the cache.
+The callers hold the lock of the cache. A person's own conda knows nothing of that lock and may be unpacking
+the same package: what still changes is waited for, and what is whole then stays.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -29,9 +31,17 @@ from ansible_collections.llmfleet.conda.plugins.module_utils import _json_docume
 QUARANTINE = ".llmfleet-quarantine"
 KEPT = 3
 
+# Seconds in which a package does not change that nobody is unpacking, and the longest wait for somebody.
+_STEADY, _LONGEST = 1.0, 20.0
+
 _ARCHIVES = (".conda", ".tar.bz2")
 _SUFFIX = re.compile(r"(?:\.conda|\.tar\.bz2)?(?:\.partial)?$")
 _INDEXES = "cache"
+# conda's complaints that do not hold any more once _is_unpacked_well finds nothing: it tests the same.
+_INCOMPLETE = re.compile(
+    r"specified in the package manifest cannot be found|incorrect size\.\s+reported size:"
+    r"|\[Errno 2\] No such file or directory: '[^']+/info/(?:index|paths|repodata_record)\.json'"
+)
 # What conda reads of an unpacked package before it links it (conda.gateways.disk.read).
 _METADATA = ("index.json", "paths.json", "repodata_record.json", "link.json")
 
@@ -44,7 +54,8 @@ def set_aside_packages(caches: Iterable[str], said: str) -> list[str]:
         said: all that conda said; it names packages by their path in a cache.
 
     Returns:
-        One sentence for each package, with the place where it is now.
+        One sentence for each package, with the place where it is now, or why it stays: another conda was
+        unpacking it when conda complained, and it is whole.
     """
     sentences = []
     for cache in _writable(caches):
@@ -52,6 +63,9 @@ def set_aside_packages(caches: Iterable[str], said: str) -> list[str]:
         if not names:
             names = {name: _has_only_archive(cache, name) for name in _damaged(cache)}
         for name, with_archive in names.items():
+            if not with_archive and _INCOMPLETE.search(said) and _is_whole_by_now(cache, name):
+                sentences.append(_met(cache, name))
+                continue
             sentences += _set_aside(cache, name, _paths(cache, name, with_archive))
     return sentences
 
@@ -66,13 +80,16 @@ def set_aside_linked(caches: Iterable[str], name: str) -> list[str]:
         caches: as above.
         name: the package as ``numpy-1.26.4-py311_0``.
     """
-    return [
-        sentence
-        for cache in _writable(caches)
-        if os.path.isdir(os.path.join(cache, name))
-        and not _is_unpacked_well(os.path.join(cache, name))
-        for sentence in _set_aside(cache, name, _paths(cache, name, with_archive=False))
-    ]
+    sentences = []
+    for cache in _writable(caches):
+        path = os.path.join(cache, name)
+        if not os.path.isdir(path) or _is_unpacked_well(path):
+            continue
+        if _is_whole_by_now(cache, name):
+            sentences.append(_met(cache, name))
+        else:
+            sentences += _set_aside(cache, name, _paths(cache, name, with_archive=False))
+    return sentences
 
 
 def set_aside_indexes(caches: Iterable[str]) -> list[str]:
@@ -173,6 +190,38 @@ def _is_unpacked_well(path: str) -> bool:
     except OSError:
         return False
     return all(found[name] == size for name, size in sizes.items() if size)
+
+
+def _is_whole_by_now(cache: str, name: str) -> bool:
+    """Whether an unpacked package is whole, once nobody is at it any more."""
+    path = os.path.join(cache, name)
+    until = time.monotonic() + _LONGEST
+    seen = _look(path)
+    while time.monotonic() < until:
+        time.sleep(_STEADY)
+        before, seen = seen, _look(path)
+        if seen == before:
+            break
+    return os.path.isfile(os.path.join(path, "info", "index.json")) and _is_unpacked_well(path)
+
+
+def _look(path: str) -> dict[str, tuple[int, int, int]]:
+    """What would not stay the same while somebody unpacks or removes a package."""
+    found = {}
+    for folder, _folders, files in os.walk(path):
+        for name in (".", *files):
+            with contextlib.suppress(OSError):
+                status = os.lstat(os.path.join(folder, name))
+                known = (status.st_ino, status.st_size, status.st_mtime_ns)
+                found[os.path.join(folder, name)] = known
+    return found
+
+
+def _met(cache: str, name: str) -> str:
+    return (
+        f"The package {name} in the package cache {cache} was incomplete while another conda unpacked it;"
+        " it is whole now and was linked again."
+    )
 
 
 def _size(item: Mapping[str, Any]) -> int:

@@ -61,6 +61,8 @@ _CRASHES = frozenset({"crash", "unknown"})
 _RETRY_DELAYS = (1.0, 4.0)
 _MOVED = re.compile(
     r"\[Errno \d+\] (?:No such file or directory|Directory not empty|File exists)\b"
+    # Unpacked by another user's conda since this one looked.
+    r"|write permissions to a required path\.\s+path: \S+/info/repodata_record\.json"
 )
 
 

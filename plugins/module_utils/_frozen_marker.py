@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import FROZEN
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
@@ -17,9 +18,12 @@ def set_marker(prefix: str, content: bytes = b"") -> None:
     """Make the marker of the environment at ``prefix``.
 
     Raises:
-        OSError: it cannot be written.
+        CondaModuleError: it cannot be written.
     """
-    with open(os.path.join(prefix, FROZEN), "wb") as stream:
+    with (
+        _told(prefix, "written"),
+        open(os.path.join(prefix, FROZEN), "wb", opener=only_regular) as stream,
+    ):
         stream.write(content)
 
 
@@ -27,9 +31,9 @@ def remove_marker(prefix: str) -> None:
     """Remove the marker of the environment at ``prefix``, if it has one.
 
     Raises:
-        OSError: it cannot be removed.
+        CondaModuleError: it cannot be removed.
     """
-    with suppress(FileNotFoundError):
+    with _told(prefix, "removed"), suppress(FileNotFoundError):
         os.unlink(os.path.join(prefix, FROZEN))
 
 
@@ -41,13 +45,17 @@ def marker_lifted(prefix: str, *, put_back: bool) -> Iterator[None]:
         prefix: of the environment; without a marker nothing happens.
         put_back: the marker returns, with its content, when the block succeeds; when the block fails it
             returns in any case, as far as the environment is still there.
+
+    Raises:
+        CondaModuleError: it cannot be read, removed or written.
     """
     path = os.path.join(prefix, FROZEN)
-    try:
+    content = None
+    with _told(prefix, "lifted"), suppress(FileNotFoundError, NotADirectoryError):
         with open(path, "rb", opener=only_regular) as stream:
             content = stream.read()
         os.unlink(path)
-    except (FileNotFoundError, NotADirectoryError):
+    if content is None:
         yield
         return
     try:
@@ -58,3 +66,15 @@ def marker_lifted(prefix: str, *, put_back: bool) -> Iterator[None]:
         raise
     if put_back:
         set_marker(prefix, content)
+
+
+@contextmanager
+def _told(prefix: str, what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CondaModuleError(
+            f"The marker {os.path.join(prefix, FROZEN)} cannot be {what}: {error.strerror}.",
+            prefix=prefix,
+            hint="look what is at that path: it has to be a file that this user may change.",
+        ) from error

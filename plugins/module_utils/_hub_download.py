@@ -181,16 +181,20 @@ def _place(wanted: Download) -> str:
 
 def _answer(wanted: Download, stdout: str, stderr: str) -> Downloaded:
     _before, mark, text = stdout.rpartition(_MARK)
-    said: dict[str, Any]
+    said: Any
     try:
         said = (
             _json_document.loads(text) if mark else {"error": "", "message": stderr.strip()[-2000:]}
         )
     except ValueError:
         said = {"error": "", "message": stdout.strip()[-2000:]}
-    if "commit" in said:
-        return Downloaded(said["commit"], said.get("files"))
-    kind = said["error"]
+    if not isinstance(said, dict):
+        said = {}
+    commit, files = said.get("commit"), said.get("files")
+    if isinstance(commit, str) and (files is None or isinstance(files, dict)):
+        return Downloaded(commit, files)
+    kind = str(said.get("error", ""))
+    message = str(said.get("message", stdout.strip()[-2000:]))
     hint = _HINTS.get(
         kind,
         "check the option endpoint, and this host's network, proxy and CA settings; without a network give"
@@ -204,7 +208,7 @@ def _answer(wanted: Download, stdout: str, stderr: str) -> Downloaded:
     raise CondaModuleError(
         f"The model {wanted.model} ({wanted.revision}) cannot be had{_place(wanted)}.",
         prefix=wanted.prefix,
-        said=": ".join(part for part in (kind, said["message"]) if part),
+        said=": ".join(part for part in (kind, message) if part),
         hint=hint,
         kind=kind,
     )

@@ -38,7 +38,10 @@ class PathLists:
         Raises:
             ValueError, TypeError: the record does not hold a list there.
         """
-        return tuple(_loaded(self._files))
+        found = _loaded(self._files)
+        if not isinstance(found, (list, tuple, dict)) or set(map(type, found)) - {str}:
+            raise TypeError("its files are no list of paths")
+        return tuple(found)
 
     @cached_property
     def sizes(self) -> Mapping[str, int]:

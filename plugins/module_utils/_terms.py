@@ -69,7 +69,11 @@ def channel_urls(
         if channel == "defaults":
             found.extend(settings.get("default_channels") or DEFAULT_CHANNELS)
             continue
-        parts = urlsplit(channel)
+        try:
+            parts = urlsplit(channel)
+        except ValueError:
+            # Brackets where there is no address of IPv6.
+            parts = urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.hostname or not parts.path.strip("/"):
             raise CondaModuleError(
                 f"The option {option} needs URLs of channels, or defaults: {channel!r}."

@@ -194,8 +194,6 @@ backend:
 from dataclasses import asdict
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.llmfleet.conda.plugins.module_utils._accelerator_backend import (
     AcceleratorFacts,
     choose_backend,
@@ -205,6 +203,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._accelerator_host i
     observe_accelerator,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_host import read_host
+from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
+    ModuleWithSecrets,
+)
 
 
 def result_of(facts: AcceleratorFacts) -> dict[str, Any]:
@@ -226,7 +227,7 @@ def result_of(facts: AcceleratorFacts) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = ModuleWithSecrets(
         argument_spec={"timeout": {"type": "int", "default": TOOL_TIMEOUT}},
         supports_check_mode=True,
     )

@@ -288,6 +288,11 @@ def _path(params: dict[str, Any]) -> str:
             raise CondaModuleError(f"The option path must be absolute: {params['path']}.")
         return str(params["path"])
     if params["scope"] == "prefix":
+        if params["installation"] is None:
+            # To ansible-core an option that is null is given.
+            raise CondaModuleError(
+                "The option scope is prefix, and the option installation is empty: whose condarc is it?"
+            )
         prefix = check_prefix(params["installation"], "installation")
         return os.path.join(prefix, ".condarc")
     return SYSTEM_CONDARC if params["scope"] == "system" else user_condarc()

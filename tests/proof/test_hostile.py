@@ -76,8 +76,19 @@ def test_verdicts() -> None:
 def test_only_new_paths_that_a_value_named_may_be_outside() -> None:
     value = Value("x", "conda_env", {"prefix": "/opt/new/env"}, {}, False)
     new = ["/opt/new", "/opt/new/env", "/canary"]
-    outside = {"outside": ["/opt", "/etc/passwd", "/etc/new", *new], "new": [*new, "/etc/new"]}
-    assert hostile.unexplained([value], outside) == ["/etc/passwd", "/etc/new", "/canary"]
+    outside = {
+        "outside": ["/opt", "/etc", "/etc/passwd", "/etc/new", *new],
+        "new": [*new, "/etc/new"],
+        "touched": ["/opt", "/etc"],
+    }
+    wrong = ["/etc", "/etc/passwd", "/etc/new", "/canary"]
+    assert hostile.unexplained([value], outside) == wrong
+
+
+def test_a_directory_may_get_another_time_on_the_way_to_a_place_but_no_other_mode() -> None:
+    value = Value("x", "conda_env", {"prefix": "/srv/gone/env"}, {}, False)
+    assert hostile.unexplained([value], {"outside": ["/srv"], "new": [], "touched": ["/srv"]}) == []
+    assert hostile.unexplained([value], {"outside": ["/srv"], "new": [], "touched": []}) == ["/srv"]
 
 
 def test_tricks_have_names_of_their_own() -> None:

@@ -24,6 +24,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._cache_quarantine i
 )
 
 
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else is at these caches."""
+    monkeypatch.setattr(_cache_quarantine, "_STEADY", 0.0)
+
+
 class FakeCache:
     """A package cache with packages of one file each."""
 
@@ -105,12 +111,54 @@ def test_a_whole_cache_stays_as_it_is(cache: FakeCache) -> None:
 def test_a_whole_archive_of_what_conda_names_stays(
     said: str, suffix: str, cache: FakeCache
 ) -> None:
-    cache.add("bad-1-0", suffix)
+    unpacked = cache.add("bad-1-0", suffix)
+    if "index.json" in said:
+        (unpacked / "info" / "index.json").unlink()
     (told,) = set_aside_packages([str(cache.path)], said.format(cache.path))
     assert cache.left() == sorted([*GOOD, f"bad-1-0{suffix}"])
     assert cache.aside() == ["bad-1-0"]
     assert "The package bad-1-0" in told
     assert str(cache.path / QUARANTINE) in told
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "located at {}/bad-1-0\nappears to be corrupted. The path 'share/file'\n"
+        "specified in the package manifest cannot be found.",
+        "located at {}/bad-1-0\nappears to be corrupted. The path 'share/file'\n"
+        "has an incorrect size.\n  reported size: 18 bytes\n  actual size: 3 bytes",
+        "[Errno 2] No such file or directory: '{}/bad-1-0/info/index.json'",
+    ],
+)
+def test_what_another_conda_has_unpacked_meanwhile_stays(said: str, cache: FakeCache) -> None:
+    cache.add("bad-1-0")
+    (told,) = set_aside_packages([str(cache.path)], said.format(cache.path))
+    assert "another conda" in told
+    assert not (cache.path / QUARANTINE).exists()
+
+
+@pytest.mark.parametrize("ends_whole", [True, False])
+def test_what_another_conda_is_unpacking_is_waited_for(
+    ends_whole: bool, cache: FakeCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = cache.add("bad-1-0") / "share" / "file"
+    whole = path.read_bytes()
+    path.write_bytes(b"")
+    naps: list[float] = []
+
+    def unpack_more(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) < 4:
+            path.write_bytes(whole[: len(naps)])
+        elif ends_whole and len(naps) == 4:
+            path.write_bytes(whole)
+
+    monkeypatch.setattr(_cache_quarantine.time, "sleep", unpack_more)
+    (told,) = set_aside_linked([str(cache.path)], "bad-1-0")
+    assert len(naps) == 4 + ends_whole
+    assert ("another conda" in told) == ends_whole
+    assert (cache.path / QUARANTINE).exists() != ends_whole
 
 
 @pytest.mark.parametrize("suffix", [".conda", ".tar.bz2"])

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,16 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command impo
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_dialect import dialect_of
 from ansible_collections.llmfleet.conda.plugins.module_utils._download import fetch
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._frozen_marker import (
+    marker_lifted,
+    remove_marker,
+    set_marker,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import check_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub_download import (
+    Download,
+    _answer,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import (
     AccessManager,
     access_of,
@@ -38,8 +48,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages im
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import MASK, redact
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
-from ansible_collections.llmfleet.conda.plugins.module_utils._terms import current_terms
+from ansible_collections.llmfleet.conda.plugins.module_utils._terms import (
+    channel_urls,
+    current_terms,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import pending_journal
+from ansible_collections.llmfleet.conda.plugins.modules import accelerator_info, conda_config
 
 SECRET = "correct-horse"
 
@@ -90,6 +104,103 @@ def test_options_at_which_ansible_core_stops(
     with testing.patch_module_args(options), pytest.raises(SystemExit):
         ModuleWithSecrets(argument_spec={"limits": limits, "size": {"type": "int"}})
     assert json.loads(capsys.readouterr().out)["failed"] is True
+
+
+_LIMITS = {"type": "dict", "options": {"disk": {"type": "int", "default": 1}}}
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"path": "/a\0b"}, "option path holds a null"),
+        ({"path": "/a\ud800"}, "option path holds bytes"),
+        ({"settings": {"a": [{"b\udcff": 1}]}}, "option settings holds bytes"),
+        ({"size": "1e9999999"}, "option size holds a number"),
+        ({"limits": {"disk": "-1e9999999"}}, "option limits holds a number"),
+        ({"sizes": [1, "1e9999999"]}, "option sizes holds a number"),
+    ],
+)
+def test_options_that_nothing_could_hold(
+    options: dict[str, Any], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    testing = pytest.importorskip("ansible.module_utils.testing")
+    spec = {
+        "path": {"type": "path"},
+        "settings": {"type": "dict"},
+        "size": {"type": "int"},
+        "limits": _LIMITS,
+        "sizes": {"type": "list", "elements": "int"},
+        "token": {"type": "str", "no_log": True},
+    }
+    given = {**options, "token": SECRET}
+    with testing.patch_module_args(given), pytest.raises(SystemExit):
+        ModuleWithSecrets(argument_spec=spec)
+    said = capsys.readouterr().out
+    assert named in json.loads(said)["msg"]
+    assert SECRET not in said
+
+
+def test_options_that_are_usual_are_taken() -> None:
+    testing = pytest.importorskip("ansible.module_utils.testing")
+    given = {"path": "/srv/\u00e9", "size": "1e3", "limits": {"disk": "12"}}
+    with testing.patch_module_args(given):
+        spec = {"path": {"type": "path"}, "size": {"type": "int"}, "limits": _LIMITS}
+        module = ModuleWithSecrets(argument_spec=spec)
+    assert module.params == {"path": "/srv/\u00e9", "size": 1000, "limits": {"disk": 12}}
+
+
+@pytest.mark.parametrize(
+    ("main", "options"),
+    [
+        (accelerator_info.main, {"timeout": float("inf")}),
+        (conda_config.main, {"scope": "prefix", "installation": None, "settings": {}}),
+    ],
+)
+def test_modules_at_which_ansible_core_stops(
+    main: Callable[[], None], options: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    testing = pytest.importorskip("ansible.module_utils.testing")
+    with testing.patch_module_args(options), pytest.raises(SystemExit):
+        main()
+    assert json.loads(capsys.readouterr().out)["failed"] is True
+
+
+def test_a_directory_in_the_place_of_the_marker(tmp_path: Path) -> None:
+    prefix = str(tmp_path)
+    with pytest.raises(CondaModuleError, match="cannot be written"):
+        set_marker(prefix)
+    remove_marker(prefix)
+    (tmp_path / "conda-meta" / "frozen").mkdir(parents=True)
+    for act in (set_marker, remove_marker):
+        with pytest.raises(CondaModuleError, match="conda-meta/frozen"):
+            act(prefix)
+    with (
+        pytest.raises(CondaModuleError, match="cannot be lifted"),
+        marker_lifted(prefix, put_back=True),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("files", [[["a.txt"]], "a.txt", [1]])
+def test_paths_that_are_no_texts(files: Any, tmp_path: Path) -> None:
+    meta = tmp_path / "conda-meta"
+    meta.mkdir()
+    (meta / "history").touch()
+    record = {"name": "odd", "version": "1", "build": "0", "files": files}
+    (meta / "odd-1-0.json").write_text(json.dumps(record))
+    assert "no list of paths" in observe_prefix(str(tmp_path), thorough=True).problems[0]
+
+
+def test_stray_brackets_in_an_address() -> None:
+    with pytest.raises(CondaModuleError, match="reject_tos needs URLs"):
+        channel_urls(["https://127.[31m.0.1/main"], {}, "reject_tos")
+
+
+@pytest.mark.parametrize("said", ["{}", "[]", '"commit"', '{"comm": 1}', '{"commit": 1}'])
+def test_an_answer_of_another_library(said: str) -> None:
+    wanted = Download(prefix="/nowhere", model="a/b", revision="main", cache="/nowhere")
+    with pytest.raises(CondaModuleError, match="cannot be had"):
+        _answer(wanted, f"llmfleet-hub-model:{said}", "")
 
 
 def test_a_pipe_and_a_device_are_no_files(tmp_path: Path) -> None:
@@ -248,3 +359,19 @@ def test_another_conda_that_unpacks_the_same(
     else:
         command.install(str(tmp_path / "envs" / "x"), ["six"], [])
     assert len(calls.read_text().splitlines()) == attempts
+
+
+def test_another_conda_that_has_unpacked_the_same_as_another_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    calls, conda = tmp_path / "calls", tmp_path / "conda"
+    path = f"{tmp_path}/pkgs/six-1.17-0/info/repodata_record.json"
+    conda.write_text(
+        f"#!/bin/sh\necho >> {calls}\n[ $(wc -l < {calls}) -gt 1 ] && exit 0\n"
+        "echo 'NotWritableError: The current user does not have write permissions to a required path.'"
+        f" >&2\necho '  path: {path}' >&2\nexit 1\n"
+    )
+    conda.chmod(0o755)
+    Conda(str(tmp_path), str(conda)).install(str(tmp_path / "envs" / "x"), ["six"], [])
+    assert len(calls.read_text().splitlines()) == 2
