@@ -43,8 +43,9 @@ class ModuleWithSecrets(AnsibleModule):
         AnsibleModule._load_params(self)
         self.no_log_values.update(secrets_in(self.params))
 
-    def _set_internal_properties(self) -> None:
-        AnsibleModule._set_internal_properties(self)
+    def _set_internal_properties(self, *arguments: Any, **how: Any) -> None:
+        # What fail_json needs is there from here on.
+        AnsibleModule._set_internal_properties(self, *arguments, **how)
         for name, value in self.params.items():
             if problem := _unusable(value) or _unreadable(
                 value, self.argument_spec.get(name) or {}
