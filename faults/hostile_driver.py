@@ -195,15 +195,24 @@ def judge(code: int | None, stdout: str, stderr: str) -> dict[str, Any]:
     elif code != (1 if failed else 0):
         problem = f"exit code {code} with {said[-300:]}"
     end = "wrong" if problem else "failed" if failed else "through"
-    # ansible-core's own words for what does not fit an argument spec.
-    early = failed and str(message).startswith(_EARLY)
+    early = failed and (
+        str(message).startswith(_EARLY) or any(words in str(message) for words in _UNUSABLE)
+    )
     return {"end": end, "problem": problem, "early": early, "message": str(message)[:160]}
 
 
+# ansible-core's own words for what does not fit an argument spec.
 _EARLY = (
     "argument ", "Elements value for option", "value of ", "Unsupported parameters", "missing ",
     "parameters are mutually exclusive", "one of the following is required", "failed to set", "dictionary ",
+    "The options of the task cannot be read",
 )  # fmt: skip
+# What all modules refuse before they look at a single option.
+_UNUSABLE = (
+    "holds a null character",
+    "holds bytes or characters that",
+    "holds a number that is too large",
+)
 
 
 def scan(top: str) -> Seen:
