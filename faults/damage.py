@@ -36,7 +36,7 @@ def _tasks(lab: Lab) -> list[Task]:
     """The tasks of one host, in the order of its play."""
     return [
         ("conda_installation", installation_options(lab)),
-        ("conda_config", {"path": f"{BASE}/.condarc", "settings": settings(lab)}),
+        ("conda_config", {"path": f"{BASE}/.condarc", "settings": settings(lab.mirror_url)}),
         (
             "conda_env",
             {"installation": BASE, "name": "llm", "packages": ["python=3.11", "pip", "pillow"]},

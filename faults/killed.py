@@ -128,7 +128,10 @@ def learn(lab: Lab, slots: Sequence[Slot], names: Sequence[str]) -> dict[str, Kn
         if operation.name in begun_with:
             image = f"llmfleet-lab/{lab.purpose}:killed-{operation.name.replace(' ', '-')}"
             if operation.name == "install":
-                host.must("conda_config", {"path": f"{PREFIX}/.condarc", "settings": settings(lab)})
+                host.must(
+                    "conda_config",
+                    {"path": f"{PREFIX}/.condarc", "settings": settings(lab.mirror_url)},
+                )
                 # conda compiles itself when it first runs: once is enough for a hundred cases.
                 host.conda(PREFIX, "create", "--dry-run", "--json", "--prefix", "/tmp/none", "six")
             host.container.keep_as(image)

@@ -10,7 +10,7 @@ from typing import Any
 from faults import mirror_site, true_bytes
 from faults.cases import NotSurvived
 from faults.host import Host
-from faults.prepared import PREFIX
+from faults.prepared import PREFIX, settings
 from lab import docker_engine, installer
 from lab.mirror import Mirror
 
@@ -200,10 +200,7 @@ ALL = (INSTALLER, INDEX, PACKAGE, PIP_INDEX, PIP_WHEEL, UV_INDEX, UV_WHEEL, MODE
 def condarc(worker: Worker) -> dict[str, Any]:
     """Settings of conda for a worker: its own mirror, and patience that fits tests."""
     return {
-        "channels": ["lab"],
-        "channel_alias": f"{worker.mirror.url}/conda",
-        "solver": "classic",
-        "auto_activate_base": False,
+        **settings(worker.mirror.url),
         "remote_max_retries": 1,
         "remote_backoff_factor": 0,
         "remote_connect_timeout_secs": 3.0,

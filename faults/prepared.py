@@ -22,11 +22,11 @@ def installation_options(lab: Lab, prefix: str = PREFIX) -> dict[str, Any]:
     }
 
 
-def settings(lab: Lab) -> dict[str, Any]:
-    """The condarc of a lab host: the lab's channel from the mirror, the one solver that the lab has."""
+def settings(mirror_url: str) -> dict[str, Any]:
+    """The condarc of a lab host: the lab's channel from a mirror, the one solver that the lab has."""
     return {
         "channels": ["lab"],
-        "channel_alias": f"{lab.mirror_url}/conda",
+        "channel_alias": f"{mirror_url}/conda",
         "solver": "classic",
         "auto_activate_base": False,
     }
@@ -35,7 +35,7 @@ def settings(lab: Lab) -> dict[str, Any]:
 def install(host: Host, lab: Lab, prefix: str = PREFIX) -> None:
     """Put Miniconda and its condarc on a host; raises NotSurvived when that fails."""
     host.must("conda_installation", installation_options(lab, prefix))
-    host.must("conda_config", {"path": f"{prefix}/.condarc", "settings": settings(lab)})
+    host.must("conda_config", {"path": f"{prefix}/.condarc", "settings": settings(lab.mirror_url)})
 
 
 def installed(lab: Lab) -> str:

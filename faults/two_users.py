@@ -38,7 +38,11 @@ def shared(lab: Lab, name: str) -> Host:
     access = {"owner": "root", "group": GROUP, "mode": "0755", "group_writable": ["envs", "pkgs"]}
     host.must("conda_installation", {**installation_options(lab), **access})
     places = {"envs_dirs": [f"{PREFIX}/envs"], "pkgs_dirs": [f"{PREFIX}/pkgs"]}
-    config = {"scope": "prefix", "installation": PREFIX, "settings": {**settings(lab), **places}}
+    config = {
+        "scope": "prefix",
+        "installation": PREFIX,
+        "settings": {**settings(lab.mirror_url), **places},
+    }
     host.must("conda_config", config)
     return host
 
