@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal, DecimalException
 from typing import Any, NoReturn
 
@@ -108,3 +108,7 @@ def _unreadable(value: Any, spec: Mapping[str, Any]) -> str:
         if number.is_finite() and number.adjusted() > _DIGITS
         else ""
     )
+
+
+MakeModule = Callable[..., AnsibleModule]
+"""Makes a module of the description of its options, given as AnsibleModule's own keywords."""

@@ -383,51 +383,7 @@ plan:
       elements: str
 """
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import (
-    CONDA_OPTIONS,
-    LOCATION_OPTIONS,
-    request_from,
-    run_module,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
-    ModuleWithSecrets,
-)
-
-
-def main() -> None:
-    """Entry point of the module."""
-    module = ModuleWithSecrets(
-        argument_spec={
-            **LOCATION_OPTIONS,
-            **CONDA_OPTIONS,
-            "packages": {"type": "list", "elements": "str", "default": []},
-            "environment": {"type": "raw"},
-            "environment_file": {"type": "path"},
-            "lock": {"type": "raw"},
-            "lock_file": {"type": "path"},
-            "remote_src": {"type": "bool", "default": False},
-            "pinned": {"type": "list", "elements": "str"},
-            "variables": {"type": "dict"},
-            "state": {
-                "type": "str",
-                "choices": ["present", "absent", "latest"],
-                "default": "present",
-            },
-            "prune": {"type": "bool", "default": False},
-            "recreate": {"type": "bool", "default": False},
-            "frozen": {"type": "bool"},
-            "owner": {"type": "str"},
-            "group": {"type": "str"},
-        },
-        mutually_exclusive=[
-            ("name", "prefix"),
-            ("environment", "environment_file", "lock", "lock_file"),
-        ],
-        required_one_of=[("name", "prefix")],
-        supports_check_mode=True,
-    )
-    run_module(module, lambda params: request_from(params, whole=True))
-
+from ansible_collections.llmfleet.conda.plugins.module_utils._env_module import main
 
 if __name__ == "__main__":
     main()

@@ -21,8 +21,9 @@ CLAIMS = [
     for name in MODULES
     for attribute in sorted(modules()[name]["doc"]["attributes"])
 ]
-# Their work is done on the controller, so their evidence is plays: the examples', and those of tests/roles.
-BY_PLAY = {"check_variables", "verify_report"}
+# They work on the controller, wholly or first, so their evidence is plays: the examples', and those of
+# tests/roles and of tests/integration/roles.
+BY_PLAY = {"check_variables", "look_ahead", "verify_report"}
 
 
 def rows(module: str) -> list[Row]:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.llmfleet.conda.plugins.module_utils import _condarc_module as conda_config
 from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import run
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import (
@@ -54,7 +55,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._terms import (
     current_terms,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import pending_journal
-from ansible_collections.llmfleet.conda.plugins.modules import accelerator_info, conda_config
+from ansible_collections.llmfleet.conda.plugins.modules import accelerator_info
 
 SECRET = "correct-horse"
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.llmfleet.conda.plugins.modules import conda_config
+from ansible_collections.llmfleet.conda.plugins.module_utils import _condarc_module as conda_config
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import snapshot
 
 Run = Callable[..., dict[str, Any]]

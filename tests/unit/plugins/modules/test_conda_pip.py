@@ -14,10 +14,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import _pip_environment
+from ansible_collections.llmfleet.conda.plugins.module_utils import _pip_module as conda_pip
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_report import Reported
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import locked
-from ansible_collections.llmfleet.conda.plugins.modules import conda_pip
 from ansible_collections.llmfleet.conda.tests.unit.plugins.snapshot import changes, snapshot
 from ansible_collections.llmfleet.conda.tests.unit.plugins.wheel_factory import metadata_text
 

@@ -1,0 +1,61 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Works out on the controller what roles will ask of a host; plugins/modules/look_ahead.py documents it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._foreseen_tasks import (
+    ForeseenTasks,
+    NotForeseeable,
+)
+
+_ROLES = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "roles")
+
+
+class ActionModule(ActionBase):
+    """Runs the module with the steps of all roles; without asking the host where they are not foreseeable."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the result that the module's file documents; only an unreachable host is a failure."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        arguments = dict(self._task.args)
+        roles, steps = (arguments.get(name) or [] for name in ("roles", "steps"))
+        if not isinstance(roles, list) or not isinstance(steps, list) or not roles + steps:
+            raise AnsibleActionFail(
+                "look_ahead needs a list of this collection's roles, or of steps."
+            )
+        try:
+            arguments["steps"] = steps + self._steps(roles, arguments, task_vars or {})
+        except (NotForeseeable, AnsibleError) as error:
+            return {**result, "changed": False, "as_asked": False, "reasons": [str(error)]}
+        answer: dict[str, Any] = self._execute_module(
+            module_name="llmfleet.conda.look_ahead", module_args=arguments, task_vars=task_vars
+        )
+        if answer.get("failed") and not answer.get("unreachable"):
+            # What keeps a module from running at all, the first one of a role says as it always did.
+            return {**result, "changed": False, "as_asked": False, "reasons": [answer.get("msg")]}
+        return {**result, **answer}
+
+    def _steps(
+        self, roles: list[str], arguments: Mapping[str, Any], variables: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        tasks = ForeseenTasks(
+            lambda path: self._loader.load_from_file(path, trusted_as_template=True),
+            lambda known: self._templar.copy_with_new_env(available_variables=dict(known)),
+        )
+        tasks_from = str(arguments.get("tasks_from") or "converge")
+        return [
+            step
+            for role in roles
+            for step in tasks.of_role(os.path.join(_ROLES, str(role)), tasks_from, variables)
+        ]

@@ -1,0 +1,112 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the module conda_installation does; plugins/modules/conda_installation.py documents it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
+    CondaModuleError,
+    volume_errors,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._guards import check_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation import (
+    InstallationManager,
+    InstallationOutcome,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import (
+    access_of,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
+    InstallationRequest,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
+    MakeModule,
+    ModuleWithSecrets,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact, secrets_in
+
+ARGUMENT_SPEC = {
+    "prefix": {"type": "path", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "distribution": {
+        "type": "str",
+        "choices": ["miniconda", "miniforge", "anaconda"],
+        "default": "miniconda",
+    },
+    "version": {"type": "str"},
+    "conda_version": {"type": "str"},
+    "installer_url": {"type": "str"},
+    "installer_path": {"type": "path"},
+    "remote_src": {"type": "bool", "default": False},
+    "checksum": {"type": "str"},
+    "owner": {"type": "str"},
+    "group": {"type": "str"},
+    "mode": {"type": "raw"},
+    "group_writable": {
+        "type": "list",
+        "elements": "str",
+        "choices": ["envs", "pkgs"],
+        "default": [],
+    },
+    "mirror": {"type": "str"},
+    "channels": {"type": "list", "elements": "str", "default": []},
+    "repair": {"type": "bool", "default": True},
+    "remove_environments": {"type": "bool", "default": False},
+    "minimum_glibc": {"type": "str"},
+    "timeout": {"type": "int", "default": 3600},
+}
+
+
+def _request(options: dict[str, Any]) -> InstallationRequest:
+    # Where the file lies is the action plugin's business: here it is on this host.
+    del options["remote_src"]
+    access = access_of(
+        *(options.pop(name) for name in ("owner", "group", "mode", "group_writable"))
+    )
+    options["prefix"] = check_prefix(options["prefix"])
+    return InstallationRequest(access=access, **options)
+
+
+def _result(outcome: InstallationOutcome) -> dict[str, object]:
+    installer = outcome.plan.installer
+    prefix = outcome.observed.state.path
+    return {
+        "changed": outcome.changed,
+        "prefix": prefix,
+        "conda_version": outcome.observed.version or "",
+        "python_version": outcome.observed.state.python_version or "",
+        "environments": list(outcome.observed.environments),
+        "plan": {
+            "action": outcome.plan.action,
+            "installer": installer.file_name if installer else "",
+            "reasons": list(outcome.plan.reasons),
+        },
+        "diff": {
+            "before_header": prefix,
+            "after_header": prefix,
+            "before": outcome.before,
+            "after": outcome.after,
+        },
+    }
+
+
+def main(make: MakeModule = ModuleWithSecrets) -> None:
+    """Entry point of the module; ``make`` makes it of the description of its options."""
+    module = make(
+        argument_spec=ARGUMENT_SPEC,
+        mutually_exclusive=[("installer_url", "installer_path")],
+        supports_check_mode=True,
+    )
+    module.no_log_values.update(secrets_in(module.params))
+    try:
+        with volume_errors():
+            outcome = InstallationManager(_request(dict(module.params)), module.check_mode).run()
+    except CondaModuleError as error:
+        module.fail_json(**error.as_result())
+    else:
+        for warning in outcome.warnings:
+            module.warn(redact(warning))
+        module.exit_json(**_result(outcome))

@@ -1,0 +1,121 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Works out what the tasks of a role will ask of a host, before they run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._asked_ahead import MODULES
+
+# Which keywords of a task are understood here; any other one could change what the task means.
+_KEYWORDS = frozenset({"name", "vars", "loop", "loop_control", "register", "when"})
+_INCLUDES = ("ansible.builtin.include_tasks", "ansible.builtin.import_tasks")
+
+# Options with which more is needed than the host: a file on the controller.
+_FROM_CONTROLLER = (
+    "installer_path",
+    "environment_file",
+    "lock_file",
+    "requirements_files",
+    "constraints_files",
+)
+
+# What a task that changes nothing leaves to those behind it that loop over what it made.
+_NOTHING_MADE: Mapping[str, Any] = {"changed": False, "results": []}
+
+
+class NotForeseeable(Exception):
+    """What a task will ask can only be said when its turn comes."""
+
+
+class ForeseenTasks:
+    """The tasks of one role, worked out as Ansible would.
+
+    read: reads a file of tasks, as templates that are trusted.
+    templar: makes a templar (``template``, ``evaluate_conditional``) of variables.
+    """
+
+    def __init__(
+        self, read: Callable[[str], Any], templar: Callable[[Mapping[str, Any]], Any]
+    ) -> None:
+        self._read = read
+        self._templar = templar
+
+    def of_role(
+        self, role_path: str, tasks_from: str, variables: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """The module runs in their order, each as ``module`` and ``options``.
+
+        Raises:
+            NotForeseeable: a task does what is not understood here.
+            AnsibleError: a template cannot be worked out.
+        """
+        own = {
+            **variables,
+            "role_path": role_path,
+            "role_name": os.path.basename(role_path),
+            "ansible_search_path": [role_path],
+        }
+        return list(self._file(os.path.join(role_path, "tasks", f"{tasks_from}.yml"), own))
+
+    def _file(self, path: str, variables: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        for task in self._read(path) or []:
+            yield from self._task(path, task, variables)
+            if "register" in task:
+                variables = {**variables, task["register"]: dict(_NOTHING_MADE)}
+
+    def _task(
+        self, path: str, task: Mapping[str, Any], variables: Mapping[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        conditions = task.get("when", [])
+        # A task that does not run may say what it will.
+        for known in self._rounds(task, {**variables, **task.get("vars", {})}):
+            templar = self._templar(known)
+            each = conditions if isinstance(conditions, list) else [conditions]
+            if not all(templar.evaluate_conditional(one) for one in each):
+                continue
+            action = _action(task)
+            options = templar.template(task[action])
+            if action in _INCLUDES:
+                included = os.path.join(os.path.dirname(path), _included(options))
+                yield from self._file(included, known)
+            else:
+                _must_be_foreseeable(action, options)
+                yield {"module": action, "options": options}
+
+    def _rounds(
+        self, task: Mapping[str, Any], variables: dict[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        if "loop" not in task:
+            yield variables
+            return
+        name = task.get("loop_control", {}).get("loop_var", "item")
+        for item in self._templar(variables).template(task["loop"]):
+            yield {**variables, name: item}
+
+
+def _action(task: Mapping[str, Any]) -> str:
+    actions = [key for key in task if key not in _KEYWORDS]
+    if len(actions) != 1 or actions[0] not in (*MODULES, *_INCLUDES):
+        raise NotForeseeable(f"the task {task.get('name')} has {', '.join(actions)}")
+    return str(actions[0])
+
+
+def _included(arguments: Any) -> str:
+    if isinstance(arguments, Mapping):
+        if set(arguments) != {"file"}:
+            raise NotForeseeable("tasks are included with more than a file")
+        return str(arguments["file"])
+    return str(arguments)
+
+
+def _must_be_foreseeable(action: str, options: Mapping[str, Any]) -> None:
+    if options.get("state") == "latest":
+        raise NotForeseeable(f"{action} is to ask the channels for what is latest")
+    named = [name for name in _FROM_CONTROLLER if options.get(name)]
+    if named:
+        raise NotForeseeable(f"{action} takes {', '.join(named)}, a file")

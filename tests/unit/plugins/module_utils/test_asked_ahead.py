@@ -1,0 +1,116 @@
+"""Modules asked in check mode, in one process: their answers, and that nothing is done or printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.llmfleet.conda.plugins.module_utils import _asked_ahead
+from ansible_collections.llmfleet.conda.plugins.module_utils._asked_ahead import (
+    AskedModule,
+    reason_to_run,
+)
+from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
+
+CONFIG = "llmfleet.conda.conda_config"
+
+
+@pytest.fixture
+def condarc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A condarc, and a home directory of this test's own."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = tmp_path / "condarc"
+    path.write_text("channels:\n  - lab\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"settings": {"channels": ["lab"]}}, ""),
+        ({"settings": {"channels": ["lab"]}, "mode": "0644"}, ""),
+        ({"settings": {"channels": ["other"]}}, "it would change something"),
+        ({"settings": {"solver": "classic"}}, "it would change something"),
+        ({"settings": {"channels": ["lab"]}, "mode": "0600"}, "it would change something"),
+        ({"settings": {"channels": ["lab"]}, "state": "no such state"}, "it would fail"),
+        ({"settings": {"channels": ["lab"]}, "no_such_option": 1}, "it would fail"),
+        ({}, "it would fail"),
+    ],
+)
+def test_what_a_module_says(
+    options: dict[str, Any],
+    reason: str,
+    condarc: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    condarc.chmod(0o644)
+    before = snapshot(tmp_path)
+    assert reason_to_run(CONFIG, {"path": str(condarc), **options}) == reason
+    assert snapshot(tmp_path) == before
+    assert capsys.readouterr() == ("", "")
+
+
+def test_modules_do_not_disturb_each_other(condarc: Path, tmp_path: Path) -> None:
+    environment = FakePrefix(tmp_path / "env")
+    environment.link("python", "3.11.9")
+    site = environment.path / "lib" / "python3.11" / "site-packages"
+    site.mkdir(parents=True)
+    pip = {"prefix": str(environment.path), "requirements": ["nothing-of-this-name"]}
+    assert reason_to_run(CONFIG, {"path": str(condarc), "settings": {"channels": ["a"]}})
+    assert reason_to_run("llmfleet.conda.conda_pip", pip)
+    # Neither the failure nor the change before it is left to this one.
+    assert not reason_to_run(CONFIG, {"path": str(condarc), "settings": {"channels": ["lab"]}})
+
+
+def played(
+    what: Callable[[AskedModule], None], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], str]:
+    def main(make: Callable[..., AskedModule]) -> None:
+        what(make(argument_spec={"path": {"type": "str"}}, supports_check_mode=True))
+
+    monkeypatch.setitem(_asked_ahead._MAINS, CONFIG, lambda: main)
+    return lambda: reason_to_run(CONFIG, {"path": "x"})
+
+
+def _warns(module: AskedModule) -> None:
+    module.warn("something to read")
+    module.exit_json(changed=False)
+
+
+def _breaks(module: AskedModule) -> None:
+    raise OSError("no")
+
+
+def _leaves(module: AskedModule) -> None:
+    """Forgets to answer."""
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        (_warns, "it has something to say"),
+        (_breaks, "it could not be asked: OSError"),
+        (_leaves, "it gave no answer"),
+        (lambda module: module.exit_json(changed=False), ""),
+        (lambda module: module.fail_json("no"), "it would fail"),
+    ],
+)
+def test_whatever_is_not_certain_is_a_reason(
+    what: Callable[[AskedModule], None], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert played(what, monkeypatch)() == reason
+
+
+def test_a_module_is_asked_in_check_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+
+    def note(module: AskedModule) -> None:
+        seen.append(module.check_mode)
+        module.exit_json(changed=False)
+
+    played(note, monkeypatch)()
+    assert seen == [True]

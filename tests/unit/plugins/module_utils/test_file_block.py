@@ -1,0 +1,80 @@
+"""Whether a file has its block: ansible.builtin.blockinfile itself, in check mode, is the oracle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible.modules import blockinfile
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._file_block import block_is_kept
+
+MARKER = "# {mark} llmfleet"
+BLOCK = "first=1\n\nsecond=2\n"
+KEPT = "# BEGIN llmfleet\nfirst=1\n\nsecond=2\n# END llmfleet\n"
+
+# The file's text, what the options have beside path, block and marker, and whether that is certainly kept.
+CASES: dict[str, tuple[str, dict[str, Any], bool]] = {
+    "alone": (KEPT, {}, True),
+    "between other lines": (f"before\n{KEPT}after\n", {}, True),
+    "block without an end of line": (KEPT, {"block": BLOCK.rstrip("\n")}, True),
+    "with its mode": (KEPT, {"mode": "0644"}, True),
+    "other lines have other ends": (f"before\r\n{KEPT}", {}, True),
+    "another line": (KEPT.replace("first=1", "first=2"), {}, False),
+    "a line more": (KEPT.replace("second=2", "second=2\nthird=3"), {}, False),
+    "a line less": (KEPT.replace("second=2\n", ""), {}, False),
+    "no end": (KEPT.replace("# END llmfleet\n", ""), {}, False),
+    "no beginning": (KEPT.replace("# BEGIN llmfleet\n", ""), {}, False),
+    "twice": (KEPT * 2, {}, False),
+    "the wrong way round": ("# END llmfleet\nfirst=1\n\nsecond=2\n# BEGIN llmfleet\n", {}, False),
+    "no end of the last line": (KEPT.rstrip("\n"), {}, False),
+    "other ends of lines": (KEPT.replace("\n", "\r\n"), {}, False),
+    "empty file": ("", {}, False),
+    "another mode": (KEPT, {"mode": "0600"}, False),
+    "a mode in letters": (KEPT, {"mode": "u=rw,g=r,o=r"}, False),
+    "another marker": (KEPT, {"marker": "# {mark} other"}, False),
+    "an option that is not known here": (KEPT, {"backup": True}, False),
+    "to be absent": (KEPT, {"state": "absent"}, False),
+    "no block": (KEPT, {"block": ""}, False),
+}
+
+
+def would_change(options: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> bool:
+    """What blockinfile itself says in check mode."""
+    arguments = {**options, "_ansible_check_mode": True}
+    with patch_module_args(arguments), pytest.raises(SystemExit):
+        blockinfile.main()
+    return bool(json.loads(capsys.readouterr().out)["changed"])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_module_agrees(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text, more, kept = CASES[case]
+    path = tmp_path / "profile.sh"
+    path.write_bytes(text.encode())
+    path.chmod(0o644)
+    options = {"path": str(path), "block": BLOCK, "marker": MARKER, "create": True, **more}
+    assert block_is_kept(options) is kept
+    if kept:
+        assert not would_change(options, capsys)
+
+
+@pytest.mark.parametrize("what", ["nothing", "directory", "link", "link to nothing"])
+def test_what_is_no_file_is_for_the_module(what: str, tmp_path: Path) -> None:
+    path = tmp_path / "profile.sh"
+    if what == "directory":
+        path.mkdir()
+    elif what != "nothing":
+        path.symlink_to(tmp_path / "other")
+        if what == "link":
+            (tmp_path / "other").write_text(KEPT)
+    assert not block_is_kept({"path": str(path), "block": BLOCK, "marker": MARKER})
+
+
+def test_a_home_directory_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".profile").write_text(KEPT)
+    assert block_is_kept({"path": "~/.profile", "block": BLOCK, "marker": MARKER})
