@@ -9,6 +9,7 @@ import functools
 import os
 import selectors
 import subprocess
+import threading
 import time
 from typing import IO
 
@@ -80,11 +81,12 @@ class Pipes:
         """What was read of stderr so far, or its end."""
         return self._tails["stderr"].value()
 
-    def read(self, timeout: float | None) -> bool:
+    def read(self, timeout: float | None, given_up: threading.Event | None = None) -> bool:
         """Read until the process has ended and its output is closed, or was left open for long enough.
 
         Returns:
-            False when ``timeout`` seconds have passed and the process has not ended.
+            False when ``timeout`` seconds have passed and the process has not ended, or when another thread
+            has set ``given_up``, which is noticed within a quarter of a second.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         ended = None
@@ -95,6 +97,8 @@ class Pipes:
             if ended is not None and (not self.open or now > ended + LINGER):
                 return True
             if deadline is not None and now >= deadline:
+                return ended is not None
+            if given_up is not None and given_up.is_set():
                 return ended is not None
             pause = _POLL_SECONDS if deadline is None else min(_POLL_SECONDS, deadline - now)
             if self.open:

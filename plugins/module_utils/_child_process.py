@@ -10,6 +10,7 @@ import errno
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -77,6 +78,7 @@ def run(
     cwd: str | None = None,
     timeout: float | None = None,
     stdin: bytes | None = None,
+    given_up: threading.Event | None = None,
 ) -> Completed:
     """Run ``argv`` to its end and return its output, decoded as UTF-8 with replacement.
 
@@ -89,6 +91,7 @@ def run(
         cwd: working directory, default ``/`` because the caller's may be unreadable after ``become``.
         timeout: seconds; when they have passed, the process group is ended and ``timed_out`` is set.
         stdin: bytes to feed; default is the null device, so nothing can wait for a person.
+        given_up: when another thread sets it, the process group is ended as after the timeout.
 
     Raises:
         OSError: the program cannot be started.
@@ -109,7 +112,7 @@ def run(
         raise OSError(errno.EINVAL, f"an argument cannot be passed on ({error})") from error
     pipes = Pipes(process, stdin)
     try:
-        timed_out = not pipes.read(timeout)
+        timed_out = not pipes.read(timeout, given_up)
         if timed_out:
             _end_group(process)
             pipes.read(_PATIENCE)

@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -240,6 +241,7 @@ def run_steps(
     environment: Mapping[str, str],
     limits: Limits,
     isolated: bool,
+    given_up: threading.Event | None = None,
 ) -> dict[str, Report]:
     """Run the steps in ``python`` and return a report for each that was reached, by name.
 
@@ -252,14 +254,25 @@ def run_steps(
         environment: the whole environment of the process.
         limits: how long it may take.
         isolated: neither the user's site-packages nor ``PYTHON*`` count (Python's ``-I``).
+        given_up: when another thread sets it, the process is ended and none is started; the reports mean
+            nothing then.
     """
     reports: dict[str, Report] = {}
     left = list(steps)
     while left:
+        if given_up is not None and given_up.is_set():
+            return reports
         if limits.left() <= 0:
             reports.update({step.name: _out_of_time(step, limits) for step in left})
             return reports
-        found = _run_once(python, left, environment=environment, limits=limits, isolated=isolated)
+        found = _run_once(
+            python,
+            left,
+            environment=environment,
+            limits=limits,
+            isolated=isolated,
+            given_up=given_up,
+        )
         reports.update(found)
         crashed = next((report for report in found.values() if report.crashed), None)
         if crashed is None:
@@ -284,6 +297,7 @@ def _run_once(
     environment: Mapping[str, str],
     limits: Limits,
     isolated: bool,
+    given_up: threading.Event | None,
 ) -> dict[str, Report]:
     seconds = max(1.0, min(limits.step, limits.left()))
     job = {
@@ -302,6 +316,7 @@ def _run_once(
             env=environment,
             timeout=max(1.0, limits.left()) + _GRACE,
             stdin=json.dumps(job).encode("utf-8"),
+            given_up=given_up,
         )
     except OSError as error:
         first = steps[0].name

@@ -4,10 +4,15 @@
 """Runs the checks of a request, layer by layer, and stops at the first layer that fails.
 
 Drift does not stop it: what differs from the declaration may work, and whether it does is worth knowing.
+
+What the environment's interpreter does takes most of the time. It is started when the host has passed, and
+works while the files are looked at; where one of their layers fails, it is ended and nothing of it counts.
 """
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +33,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import 
     validate,
     verdict,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_ahead import (
+    Ahead,
+    worth_starting,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_drift import (
     DRIFT_CHECKS,
     validate_declared,
@@ -46,6 +55,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_prefix 
 from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_probe import (
     Limits,
     Report,
+    Step,
     clean_environment,
     run_steps,
     scratch_directory,
@@ -58,9 +68,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_steps i
     model_environment,
     steps_for,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import python_of
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_marker import normalize_name
 
 _Value = TypeVar("_Value")
+
+# Before it nothing is started on a host that lacks memory or disk space.
+_FIRST_OF_FILES = "installation"
 
 
 @dataclass(frozen=True)
@@ -119,7 +133,8 @@ class Checker:
         self._host: _Once[HostReadings] = _Once(lambda: read_host(request.prefix))
         self._base: _Once[Observed] = _Once(lambda: observe(request.installation or request.prefix))
         self._environment: _Once[Observed] = _Once(lambda: observe(request.prefix))
-        self._reports: dict[str, Report] = {}
+        self._reports: Mapping[str, Report] = {}
+        self._ahead: Ahead | None = None
         self._limits = Limits.starting_now(request.timeout, request.check_timeout)
 
     def run(self) -> Outcome:
@@ -130,6 +145,15 @@ class Checker:
         """
         started = time.perf_counter()
         self._limits = Limits.starting_now(self._request.timeout, self._request.check_timeout)
+        try:
+            results, failed = self._layers()
+        finally:
+            if self._ahead is not None:
+                self._ahead.end()
+        return Outcome(tuple(results), failed, self._facts(), time.perf_counter() - started)
+
+    def _layers(self) -> tuple[list[Result], str | None]:
+        """The results of all layers, and the first one that failed."""
         results: list[Result] = []
         failed: str | None = None
         for layer in LAYERS:
@@ -139,11 +163,13 @@ class Checker:
                 reason = f"Not run, because layer {failed} failed ({', '.join(culprits)})."
                 results += [_result(check, skipped(reason), 0.0) for check in planned]
                 continue
+            if layer == _FIRST_OF_FILES:
+                self._start_ahead()
             found = self._layer(layer, planned)
             results += found
             if any(result.status == "fail" for result in found):
                 failed = layer
-        return Outcome(tuple(results), failed, self._facts(), time.perf_counter() - started)
+        return results, failed
 
     def _layer(self, layer: str, planned: Sequence[Planned]) -> list[Result]:
         if layer in PROBE_LAYERS:
@@ -191,17 +217,38 @@ class Checker:
                 results.append(_result(check, skipped(reason), 0.0))
         return results
 
+    def _start_ahead(self) -> None:
+        """Let the interpreter begin, if it is to do something and this looks like an environment."""
+        steps = self._steps()
+        python = python_of(self._request.prefix)
+        if not steps or not worth_starting(self._request.prefix, python):
+            return
+        # No further thread is allowed: it will begin when its turn has come.
+        with contextlib.suppress(RuntimeError):
+            self._ahead = Ahead(lambda given_up: self._probe(python, steps, given_up))
+
     def _run_probe(self) -> None:
-        steps = steps_for(
+        if self._ahead is not None:
+            self._reports = self._ahead.reports()
+        else:
+            self._reports = self._probe(self._environment().state.python, self._steps())
+
+    def _steps(self) -> list[Step]:
+        return steps_for(
             [check for check in self._planned if check.layer in PROBE_LAYERS], self._request
         )
+
+    def _probe(
+        self, python: str, steps: Sequence[Step], given_up: threading.Event | None = None
+    ) -> dict[str, Report]:
         with scratch_directory(self._scratch) as scratch:
-            self._reports = run_steps(
-                self._environment().state.python,
+            return run_steps(
+                python,
                 steps,
                 environment=clean_environment(scratch, model_environment(self._request.model)),
                 limits=self._limits,
                 isolated=True,
+                given_up=given_up,
             )
 
     def _as_the_user(self, check: Planned, so_far: Sequence[Result]) -> Result:

@@ -63,6 +63,11 @@ class PackageRecord:
         return f"{self.name} {self.version} {self.build} {self.channel_name}"
 
 
+def python_of(prefix: str) -> str:
+    """Path of a prefix's interpreter, whether it exists or not."""
+    return os.path.join(prefix, "bin", "python")
+
+
 @dataclass(frozen=True)
 class PrefixState:
     """What the disk says about a prefix at one moment.
@@ -96,7 +101,7 @@ class PrefixState:
     @property
     def python(self) -> str:
         """Path of the environment's interpreter, whether it exists or not."""
-        return os.path.join(self.path, "bin", "python")
+        return python_of(self.path)
 
     @property
     def site_packages(self) -> str | None:

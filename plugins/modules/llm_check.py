@@ -24,6 +24,9 @@ description:
   - The module changes nothing on the host, in check mode and outside of it. conda is never
     started. What has to be imported is imported by the environment's own interpreter, which writes
     no bytecode and whose caches go to a temporary directory that is removed.
+  - That interpreter works while the files are looked at. Where a check of the files fails, it is
+    ended, and nothing that it did counts. It is not started on a host that fails, nor in a directory
+    that is no environment.
 notes:
   - 'Layer C(host). C(host.architecture): conda, and torch where it is asked for, have packages for
     this machine. C(host.glibc): the GNU C library is new enough. C(host.disk) and C(host.inodes):
@@ -373,7 +376,8 @@ checks:
       type: str
       sample: numpy 1.26.4 is imported; expected >=1.26.
     seconds:
-      description: Seconds that the check took.
+      description: Seconds that the check took. Some checks run at the same time, so the sum may be more than
+        RV(seconds).
       type: float
       sample: 0.082
     measured:

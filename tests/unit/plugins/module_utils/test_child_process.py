@@ -231,3 +231,45 @@ def test_the_childs_environment() -> None:
     extra = {"CONDA_PKGS_DIRS": "/c", "LANG": "C"}
     assert child_environment(extra, base) == {**expected, **extra}
     assert "CONDA_PREFIX" in base
+
+
+def test_another_thread_can_give_it_up(tmp_path: Path) -> None:
+    """Well before the timeout, with all that it has started."""
+    children = tmp_path / "children"
+    code = (
+        "import os, subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)'])\n"
+        f"open({str(children)!r} + '.new', 'w').write(f'{{os.getpid()}} {{child.pid}}')\n"
+        f"os.rename({str(children)!r} + '.new', {str(children)!r})\n"
+        "time.sleep(1000)\n"
+    )
+    given_up = threading.Event()
+
+    def give_up() -> None:
+        deadline = time.monotonic() + 60
+        while not children.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        given_up.set()
+
+    threading.Thread(target=give_up).start()
+    started = time.monotonic()
+    done = run(python(code), timeout=1000, given_up=given_up)
+    assert done.timed_out
+    assert time.monotonic() - started < 70
+    deadline = time.monotonic() + 10
+    for pid in map(int, children.read_text().split()):
+        # An orphan stays a zombie where nobody waits for it; a zombie has no memory any more.
+        while Path(f"/proc/{pid}/statm").exists() and not _is_dead(pid):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def _is_dead(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def test_what_is_never_given_up_ends_by_itself() -> None:
+    assert run(python("print(1)"), given_up=threading.Event()).stdout == "1\n"

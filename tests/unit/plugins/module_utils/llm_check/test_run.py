@@ -60,7 +60,10 @@ def test_a_sound_environment(calm: Prefix, base: Prefix) -> None:
     assert outcome.facts["conda_version"] == "24.7.1"
     assert outcome.facts["versions"] == {"calm": "1.5"}
     assert outcome.facts["python_version"] in outcome.facts["sys_version"]
-    assert outcome.seconds >= sum(result.seconds for result in outcome.results) * 0.9
+    # The interpreter's checks and those of files run at the same time.
+    imports = sum(result.seconds for result in outcome.results if result.layer == "imports")
+    others = sum(result.seconds for result in outcome.results if result.layer != "imports")
+    assert outcome.seconds >= max(imports, others) * 0.9
     assert (calm.tree(), base.tree()) == before
 
 
