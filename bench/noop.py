@@ -10,6 +10,7 @@ from bench import by_hand, converged, large_channel, verify_cost
 from bench.converged import converge, host, unchanged
 from bench.cost import Run
 from bench.fleet import Fleet
+from bench.payload import packing
 from scripts.measurements import Result, Target, at_least, at_most, median, ratio
 from scripts.proof import Lab
 
@@ -29,6 +30,10 @@ Contenders = Mapping[str, Callable[[], Run]]
 
 _DECIDES = (
     "By hand with conda and pip asked each time: names and versions are checked, as ours does."
+)
+_ABOVE_PINGS = (
+    "What ours takes more is mostly the controller's: working out the tasks of three roles for a host, and"
+    " packing their modules, once a run (noop.packing); many_hosts tells what each host adds."
 )
 _BY_NAME = "By hand with what is missing looked for in lists: only names are checked, not versions."
 
@@ -61,13 +66,21 @@ def small(ours: Fleet, hand: Fleet) -> list[Result]:
         {
             **against_pings(ours),
             "ping": lambda: ours.play(by_hand.pings(ours.folder, 1)),
+            "six_pings": lambda: ours.play(by_hand.pings(ours.folder, MODULE_RUNS)),
             "by_hand": lambda: hand.play(by_hand.DECIDING),
             "by_hand_names": lambda: hand.play(by_hand.BY_NAME),
         },
         ROUNDS,
     )
     return [
-        *ours_and_pings("noop.small", runs),
+        *ours_and_pings("noop.small", runs, why=_ABOVE_PINGS),
+        ratio(
+            "noop.small.of_six_pings",
+            _seconds(runs["ours"]),
+            _seconds(runs["six_pings"]),
+            note=f"Beside a play of {MODULE_RUNS} pings, as many as the parts of a host that are looked at.",
+        ),
+        *packed(ours.folder / "packed"),
         seconds("noop.small.ping", runs["ping"], "A play of one ping: what any play costs."),
         seconds("noop.small.by_hand", runs["by_hand"], _DECIDES),
         seconds("noop.small.by_hand_names", runs["by_hand_names"], _BY_NAME),
@@ -144,9 +157,9 @@ def module_runs(run: Run) -> int:
 
 
 def ours_and_pings(
-    name: str, runs: Mapping[str, list[Run]], times_target: Target | None = _AS_PINGS
+    name: str, runs: Mapping[str, list[Run]], times_target: Target | None = _AS_PINGS, why: str = ""
 ) -> list[Result]:
-    """The figures of ``against_pings``."""
+    """The figures of ``against_pings``. why: where the time goes that ours takes more than pings."""
     counts = [float(module_runs(one)) for one in runs["ours"]]
     pings = module_runs(runs["pings"][0])
     return [
@@ -155,9 +168,20 @@ def ours_and_pings(
         seconds(f"{name}.pings", runs["pings"], f"A play of {pings} pings."),
         ratio(
             f"{name}.of_pings", _seconds(runs["ours"]), _seconds(runs["pings"]), times_target,
-            f"Ours beside a play of {pings} pings, which is as many modules.",
+            f"Ours beside a play of {pings} pings, which is as many modules. {why}".rstrip(),
         ),
     ]  # fmt: skip
+
+
+def packed(folder: Path) -> list[Result]:
+    """What the controller spends on packing the module that asks, once a run, and on packing ping."""
+    results = []
+    for name in ("llmfleet.conda.look_ahead", "ansible.builtin.ping"):
+        each = [packing(name, folder) for _ in range(ROUNDS)]
+        short = name.rpartition(".")[2]
+        note = f"By ansible-core, once a run; {each[0][1]:.0f} kB then go to each host."
+        results.append(median(f"noop.packing.{short}", [one for one, _ in each], "s", note=note))
+    return results
 
 
 def seconds(name: str, runs: list[Run], note: str = "") -> Result:
