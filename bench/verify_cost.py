@@ -73,8 +73,8 @@ def figures(fleet: Fleet) -> list[Result]:
         median("noop.verify", verify, "s", note="The playbook llmfleet.conda.verify, whole."),
         median(
             "noop.verify.imports", imports, "s",
-            note=f"{len(names)} modules, imported by the environment's own Python and nothing else done. Verify itself"
-            " lets the collector of garbage look less often meanwhile, which makes them cheaper.",
+            note=f"{len(names)} modules, imported by the environment's own Python and nothing else done."
+            " Verify itself lets the collector of garbage look less often meanwhile.",
         ),
         median(
             "noop.verify.above_imports", above, "s", at_most(SECONDS),
