@@ -52,6 +52,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
     locked,
     old_history,
     remove_tree,
+    remove_old_locks,
     same_history,
 )
 
@@ -93,6 +94,8 @@ class InstallationManager:
         before = self._describe(observed)
         if not todo and (self.check_mode or observed.interrupted is None):
             return InstallationOutcome(False, todo, before, before, observed)
+            if not self.check_mode:
+                remove_old_locks(request.prefix)
         if self.check_mode:
             if todo.installer and todo.action in ("install", "reinstall"):
                 foresee_installer_file(todo.installer, request.prefix)

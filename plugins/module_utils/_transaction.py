@@ -28,7 +28,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
     CondaModuleError,
     hint_for,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._lock import file_lock
+from ansible_collections.llmfleet.conda.plugins.module_utils._lock import (
+    file_lock,
+    remove_if_free,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
@@ -257,6 +260,16 @@ def locked(
 def journalled(
     prefix: str,
     *,
+def remove_old_locks(prefix: str) -> None:
+    """Remove the lock files of ``prefix`` that nobody holds.
+
+    A run that is killed after its last change leaves nothing else, so the next one, which has nothing to do
+    and takes no lock, would leave them for ever.
+    """
+    for path in (_beside(prefix, ".lock"), os.path.join(prefix, _LOCK_INSIDE)):
+        remove_if_free(path)
+
+
     operation: str,
     details: dict[str, Any] | None = None,
     keeps: Collection[str] = (),

@@ -491,6 +491,16 @@ def test_a_journal_of_pip_s_is_dealt_with(world: World, call: Call) -> None:
     assert "pip" not in pip.compiled[0]
 
 
+def test_a_lock_left_by_a_run_that_had_done_all_goes(world: World, call: Call) -> None:
+    world.put("app", "1.0")
+    lock = world.prefix / "conda-meta" / ".llmfleet.lock"
+    lock.write_text("{}")
+    assert not call("app", dry=True)["changed"]
+    assert lock.exists()
+    assert not call("app")["changed"]
+    assert not lock.exists()
+
+
 def test_the_journal_is_there_while_pip_works(world: World, call: Call) -> None:
     seen: list[Any] = []
 
