@@ -105,6 +105,8 @@ class InstallerRun:
                 remove_tree(prefix)
             elif action == "repair":
                 _keep(prefix, workspace, history=not observed.unfinished)
+            add_to_journal(prefix, installer=INSTALLER_BEGUN)
+            if action == "repair":
                 _forget_damaged(observed)
             existed = os.path.lexists(prefix)
             fresh = action != "repair"
@@ -112,7 +114,6 @@ class InstallerRun:
             argv = ["bash", script, "-b", "-p", prefix, *(["-u"] if existed else [])]
             environment = child_environment({"TMPDIR": workspace})
             environment.pop("CI", None)
-            add_to_journal(prefix, installer=INSTALLER_BEGUN)
             try:
                 done = run(argv, env=environment, timeout=self.timeout, cwd=workspace)
             except OSError as error:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pwd
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -445,6 +446,31 @@ def test_the_run_that_goes_on_may_be_killed_too(
     assert (cut_off.prefix / "conda-meta/history").read_text() == "made by the installer\n"
     assert (cut_off.prefix / ".condarc").read_text() == "channels: [lab]\n"
     assert env.path.is_dir()
+
+
+def test_a_repair_that_is_killed_before_its_installer_starts(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its records are gone by then; it must not be taken for somebody else's files."""
+    place.run()
+    env = FakePrefix(place.prefix / "envs" / "llm")
+    (place.prefix / "bin/python").unlink()
+    (place.prefix / "conda-meta/conda-24.7.1-0.json").write_text("{")
+    forget = _installer_run._forget_damaged
+
+    def killed(*arguments: Any) -> None:
+        forget(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_installer_run, "_forget_damaged", killed)
+        with pytest.raises(KeyboardInterrupt):
+            place.run()
+    assert list((place.prefix / "conda-meta").glob("*.json")) == []
+    shutil.rmtree(env.path)
+    done = place.both()
+    assert done.plan.action == "repair"
+    assert done.observed.version == "24.7.1"
 
 
 def test_no_installer_runs_over_a_base_that_is_in_use(cut_off: Place) -> None:
