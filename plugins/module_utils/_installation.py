@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda, Solution
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import clear_up
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_registry import (
     forget_environments,
 )
@@ -45,13 +47,17 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installer_run impo
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import damaged_files
 from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import package_caches
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+    HISTORY,
+    observe_prefix,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
     INSTALLER_BEGUN,
     forget_journal,
     journalled,
     locked,
     old_history,
+    pending_journal,
     remove_old_locks,
     remove_tree,
     same_history,
@@ -124,6 +130,11 @@ class InstallationManager:
         request = self.request
         clear_workspace(request.prefix)
         old_history(request.prefix)
+        if pending_journal(request.prefix) and os.path.isfile(
+            os.path.join(request.prefix, HISTORY)
+        ):
+            # The installer's conda was killed, or the one that was to bring another conda.
+            clear_up(request.prefix)
         observed = observe_installation(request.prefix, request.repair)
         todo = plan_installation(request, observed, *host_platform())
         before = self._describe(observed)

@@ -398,6 +398,7 @@ def cut_off(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
     (place.prefix / "condarc.d").mkdir()
     for name in ("rc.yml", "mine.yml"):
         (place.prefix / "condarc.d" / name).write_text("")
+    (place.prefix / ".tmp7kg07evd").write_text("python -m compileall")
     brought = {"name": "rc", "version": "1", "build": "0", "files": ["condarc.d/rc.yml"]}
     (place.prefix / "conda-meta/rc-1-0.json").write_text(json.dumps(brought))
     return place
@@ -409,6 +410,7 @@ def test_what_a_cut_off_installer_had_still_to_do_is_done(cut_off: Place) -> Non
     cut_off.write(extra='test ! -e "$prefix/condarc.d/rc.yml"; test ! -e "$prefix/bin/python"')
     done = cut_off.both()
     assert (cut_off.prefix / "condarc.d/mine.yml").exists()
+    assert not (cut_off.prefix / ".tmp7kg07evd").exists()
     assert done.plan.action == "repair"
     assert (cut_off.prefix / ".installer.info").exists()
     assert (cut_off.prefix / "conda-meta/history").read_text() == "made by the installer\n"
