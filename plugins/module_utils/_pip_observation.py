@@ -21,6 +21,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_marker import environment_of
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import (
+    PIP,
     Distribution,
     Packages,
     damage_of,
@@ -102,6 +103,12 @@ def observe(request: Request) -> Observed:
     )
 
 
+def _incomplete(observed: Observed) -> list[str]:
+    """The paths of what a cut-off run had begun to install, or to remove, and conda does not own."""
+    there = observed.packages.by_name.values()
+    return [one.path for one in there if one.owner == PIP and not one.metadata]
+
+
 def plan(request: Request, observed: Observed) -> Plan:
     """Decide what has to be done; nothing is touched.
 
@@ -122,6 +129,9 @@ def plan(request: Request, observed: Observed) -> Plan:
     result = plan_changes(
         desired, observed.packages, observed.environment, observed.damage, request.prefix
     )
+    if observed.interrupted and not result.empty:
+        # uv fails on any of them, also on one that only what is yet to be installed asks for.
+        result = replace(result, sweep=tuple(sorted({*result.sweep, *_incomplete(observed)})))
     if observed.state.frozen and not result.empty:
         raise CondaModuleError(
             f"The environment {request.prefix} is frozen (conda-meta/frozen), and the task would "
