@@ -25,6 +25,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages im
     Distribution,
     Packages,
     damage_of,
+    is_cut_short,
     observe_packages,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
@@ -106,7 +107,7 @@ def observe(request: Request) -> Observed:
 def _incomplete(observed: Observed) -> list[str]:
     """The paths of what a cut-off run had begun to install, or to remove, and conda does not own."""
     there = observed.packages.by_name.values()
-    return [one.path for one in there if one.owner == PIP and not one.metadata]
+    return [one.path for one in there if one.owner == PIP and is_cut_short(one)]
 
 
 def plan(request: Request, observed: Observed) -> Plan:
@@ -130,7 +131,7 @@ def plan(request: Request, observed: Observed) -> Plan:
         desired, observed.packages, observed.environment, observed.damage, request.prefix
     )
     if observed.interrupted and not result.empty:
-        # uv fails on any of them, also on one that only what is yet to be installed asks for.
+        # Also what only something asks for that is yet to be installed: uv fails on it, or takes it as it is.
         result = replace(result, sweep=tuple(sorted({*result.sweep, *_incomplete(observed)})))
     if observed.state.frozen and not result.empty:
         raise CondaModuleError(

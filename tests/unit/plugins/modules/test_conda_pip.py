@@ -491,10 +491,16 @@ def test_a_journal_of_pip_s_is_dealt_with(world: World, call: Call) -> None:
     assert "pip" not in pip.compiled[0]
 
 
-def test_what_a_killed_installer_had_begun_is_not_in_its_way(world: World, call: Call) -> None:
+@pytest.mark.parametrize("lost", ["METADATA", "RECORD"])
+def test_what_a_killed_installer_had_begun_is_not_in_its_way(
+    lost: str, world: World, call: Call
+) -> None:
     """A dependency of what is not there yet: uv cannot read it, and nothing that is there asks for it."""
     begun = world.put("dependency", "1.0")
-    (begun / "METADATA").unlink()
+    if lost == "RECORD":
+        (begun / "RECORD").write_text("")
+    else:
+        (begun / "METADATA").unlink()
     pip = ScriptedPip(world, [Reported("app", "1.0")])
     assert call("app", pip=pip)["changed"]
     assert begun.exists()
