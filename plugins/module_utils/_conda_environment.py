@@ -33,6 +33,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
     forget_journal,
     journalled,
     locked,
+    pending_journal,
+    remove_old_locks,
 )
 
 if TYPE_CHECKING:
@@ -76,6 +78,8 @@ class EnvironmentManager:
         todo = plan(self.request, observed)
         before = observed.lines() if observed.state.is_environment else None
         if not todo and (self.check_mode or observed.interrupted not in _OPERATIONS):
+            if not self.check_mode:
+                remove_old_locks(self.request.prefix)
             return Outcome(False, todo, before, before, observed.state)
         if self.check_mode:
             after = self._foresee(todo, observed)
@@ -122,8 +126,11 @@ class EnvironmentManager:
         )
         from ansible_collections.llmfleet.conda.plugins.module_utils._environment_registry import (
             forget_environments,
+            list_again,
         )
 
+        journal = pending_journal(self.request.prefix) or {}
+        list_again(journal.get("listed"))
         if observed.state.is_environment:
             clear_up(self.request.prefix)
         elif not observed.state.exists:
@@ -158,6 +165,7 @@ class EnvironmentManager:
             "asked": [] if self.request.lock is not None else list(todo.asked),
             "remove": list(todo.remove),
             "held": self._held(todo, observed),
+            "listed": self._listed(todo),
         }
         # What pip was at when it was cut off is still to be mended, unless all of it goes.
         keeps = () if todo.delete or todo.recreate else ("pip",)
@@ -176,6 +184,16 @@ class EnvironmentManager:
         changed = _differs(todo, before, after)
         warnings = tuple(self.conda.warnings)
         return Outcome(changed, todo, before, after, seen.state, warnings)
+
+    def _listed(self, todo: Plan) -> list[str]:
+        """The environments that conda lists, where it will write its list anew."""
+        if not (todo.delete or todo.recreate):
+            return []
+        from ansible_collections.llmfleet.conda.plugins.module_utils._environment_registry import (
+            listed_environments,
+        )
+
+        return listed_environments()
 
     def _held(self, todo: Plan, observed: Observed) -> list[list[str]]:
         """For the next run, should this one be cut off: the packages that it is to leave there."""

@@ -42,6 +42,8 @@ def clear_up(prefix: str) -> None:
     remove_scripts(prefix)
     remove_copies(prefix)
     write_down_requests(prefix)
+    # The last: it tells that conda was killed while it wrote the history.
+    remove_file(prefix, HISTORY + _SET_ASIDE)
 
 
 def write_down_requests(prefix: str) -> None:
@@ -54,7 +56,10 @@ def write_down_requests(prefix: str) -> None:
     if not journal or journal.get("operation") != "change":
         return
     history = os.path.join(prefix, HISTORY)
-    if os.stat(history).st_mtime_ns > os.stat(journal["journal"]).st_mtime_ns:
+    # conda copies the history before it writes (conda.core.path_actions.UpdateHistoryAction), and it writes
+    # the wishes last: while the copy is there, they may be missing. To write them twice does no harm.
+    written = os.stat(history).st_mtime_ns > os.stat(journal["journal"]).st_mtime_ns
+    if written and not os.path.lexists(history + _SET_ASIDE):
         return
     records = observe_prefix(prefix).records
     asked = [item for item in parse_specs(journal.get("asked") or ()) if item.spec]
@@ -80,7 +85,7 @@ def remove_set_aside(prefix: str) -> list[str]:
         if name.endswith((".json", f".json{_SET_ASIDE}")):
             records.append(name)
     for path in sorted({path for name in records for path in _files(os.path.join(meta, name))}):
-        if _remove(prefix, path + _SET_ASIDE):
+        if remove_file(prefix, path + _SET_ASIDE):
             removed.append(path + _SET_ASIDE)
     for name in records:
         # The last: they tell what else there is to remove.
@@ -170,8 +175,8 @@ def _files(record: str) -> list[str]:
     return [path for path in found if isinstance(path, str)] if isinstance(found, list) else []
 
 
-def _remove(prefix: str, path: str) -> bool:
-    """Remove one file of the prefix, if it is there and is really in it."""
+def remove_file(prefix: str, path: str) -> bool:
+    """Remove one file of the prefix, if it is there and is really in it, and the directories left empty."""
     full = os.path.join(prefix, path)
     try:
         if not os.path.lexists(full):

@@ -13,6 +13,10 @@ import os
 import pwd
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 _FILE = "environments.txt"
 
@@ -31,6 +35,66 @@ def forget_environments(prefix: str) -> list[str]:
         for directory in _directories()
         if _forget(directory, os.path.normpath(prefix))
     ]
+
+
+def listed_environments() -> list[str]:
+    """The lines of this user's own list; empty where it cannot be read."""
+    try:
+        with open(
+            os.path.join(_own_directory(), _FILE),
+            encoding="utf-8", errors="surrogateescape", opener=only_regular,
+        ) as stream:  # fmt: skip
+            return [line for line in stream.read().splitlines() if line.strip()]
+    except OSError:
+        return []
+
+
+def list_again(lines: object) -> None:
+    """Put lines that this user's list has lost, of environments that are there, back into it.
+
+    conda empties the list before it writes it anew (conda, ``core.envs_manager._rewrite_environments_txt``).
+
+    Args:
+        lines: what :func:`listed_environments` had found before, out of a journal.
+    """
+    present = listed_environments()
+    lost = [
+        line
+        for line in (lines if isinstance(lines, list) else [])
+        if isinstance(line, str)
+        and line not in present
+        and os.path.isfile(os.path.join(line, HISTORY))
+    ]
+    if lost:
+        # What is not this user's to change stays as it is, as when conda itself registers one.
+        with suppress(OSError):
+            _append("".join(f"{line}\n" for line in lost))
+
+
+def _append(text: str) -> None:
+    flags = os.O_NOFOLLOW | os.O_CLOEXEC
+    parent = os.open(_own_directory(), os.O_RDONLY | os.O_DIRECTORY | flags)
+    try:
+        descriptor = os.open(
+            _FILE,
+            os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | flags,
+            0o644,
+            dir_fd=parent,
+        )
+    finally:
+        os.close(parent)
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode) and status.st_nlink <= 1:
+            size = status.st_size
+            ended = not size or os.pread(descriptor, 1, size - 1) == b"\n"
+            os.write(descriptor, ("" if ended else "\n").encode() + os.fsencode(text))
+    finally:
+        os.close(descriptor)
+
+
+def _own_directory() -> str:
+    return os.path.join(os.path.expanduser("~"), ".conda")
 
 
 def _directories() -> Iterator[str]:

@@ -71,6 +71,33 @@ def add_requests(prefix: str, wanted: Sequence[str], unwanted: Sequence[str]) ->
         stream.write("".join(f"{line}\n" for line in lines))
 
 
+def is_of_installers(prefix: str) -> bool:
+    """Whether every change that the history tells of is an installer's: nobody has used the base since.
+
+    The program of an installer lies in the prefix, but not where conda's does (``_conda``, once
+    ``conda.exe``); the first entry may be by what the installer was made with (constructor 3.16). A
+    history without entries, as an installer leaves that is cut off, is an installer's.
+    """
+    try:
+        with open(
+            os.path.join(prefix, HISTORY), encoding="utf-8", errors="replace", opener=only_regular
+        ) as stream:
+            lines = stream.read().splitlines()
+    except OSError:
+        return False
+    commands = [line.partition(":")[2].split() for line in lines if line.startswith("# cmd:")]
+    entries = sum(line.startswith("==> ") for line in lines)
+    return entries == len(commands) and all(_is_installer(prefix, words) for words in commands)
+
+
+def _is_installer(prefix: str, command: Sequence[str]) -> bool:
+    program = command[0] if command else ""
+    if not os.path.isabs(program):
+        return program.startswith("constructor")
+    parts = os.path.relpath(os.path.realpath(program), os.path.realpath(prefix)).split(os.sep)
+    return parts[0] not in (os.pardir, "bin", "condabin", "lib")
+
+
 def _items(text: str) -> list[str]:
     """The specs of one line: a list of Python, or words between commas as conda before 4.4 wrote them."""
     if text.startswith("["):

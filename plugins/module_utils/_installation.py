@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda, Solution
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import clear_up
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_registry import (
     forget_environments,
 )
@@ -45,12 +47,18 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installer_run impo
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import damaged_files
 from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import package_caches
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+    HISTORY,
+    observe_prefix,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
+    INSTALLER_BEGUN,
     forget_journal,
     journalled,
     locked,
     old_history,
+    pending_journal,
+    remove_old_locks,
     remove_tree,
     same_history,
 )
@@ -92,6 +100,8 @@ class InstallationManager:
             self._refuse_old_host()
         before = self._describe(observed)
         if not todo and (self.check_mode or observed.interrupted is None):
+            if not self.check_mode:
+                remove_old_locks(request.prefix)
             return InstallationOutcome(False, todo, before, before, observed)
         if self.check_mode:
             if todo.installer and todo.action in ("install", "reinstall"):
@@ -120,6 +130,11 @@ class InstallationManager:
         request = self.request
         clear_workspace(request.prefix)
         old_history(request.prefix)
+        if pending_journal(request.prefix) and os.path.isfile(
+            os.path.join(request.prefix, HISTORY)
+        ):
+            # The installer's conda was killed, or the one that was to bring another conda.
+            clear_up(request.prefix)
         observed = observe_installation(request.prefix, request.repair)
         todo = plan_installation(request, observed, *host_platform())
         before = self._describe(observed)
@@ -128,7 +143,9 @@ class InstallationManager:
                 forget_environments(request.prefix)
                 forget_journal(request.prefix)
             return InstallationOutcome(False, todo, before, before, observed)
-        with journalled(request.prefix, operation=_operation(todo)):
+        # Until an installer has ended, its work stays unfinished, whoever goes on with it.
+        details = {"installer": INSTALLER_BEGUN} if observed.unfinished else None
+        with journalled(request.prefix, operation=_operation(todo), details=details):
             self._apply(todo, observed)
         seen = observe_installation(request.prefix, request.repair)
         self._verify(todo, seen)
@@ -144,7 +161,8 @@ class InstallationManager:
             return ""
         if todo.action in ("upgrade", "downgrade"):
             return self._text(self._solved_version(todo) or todo.conda_version, [])
-        installed = observed.version if observed.is_installation else self._expected_version()
+        kept = observed.is_installation and not observed.unfinished
+        installed = observed.version if kept else self._expected_version()
         pin = self.request.conda_spec
         if pin and not (installed and pin.matches(installed)):
             installed = exact_version(pin.text) or pin.text
@@ -186,7 +204,12 @@ class InstallationManager:
         installer_run = InstallerRun(
             request.prefix, todo.installer, request.installer_option, request.timeout
         )
-        installer_run.run(todo.action, observed)
+        try:
+            installer_run.run(todo.action, observed)
+        except CondaModuleError as error:
+            # Not finished either: the journal has to stay.
+            error.cut_off = error.cut_off or observed.unfinished
+            raise
 
     def _conda(
         self, specs: Sequence[str], options: Sequence[str], dry_run: bool = False
@@ -206,6 +229,7 @@ class InstallationManager:
         state = observed.state
         if (
             not observed.is_installation
+            or observed.unfinished
             or observed.missing
             or state.bad_records
             or "python" not in state.records

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._history import is_of_installers
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import (
     Access,
     AccessManager,
@@ -27,6 +28,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     observe_prefix,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
+    INSTALLER_BEGUN,
     pending_journal,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
@@ -92,7 +94,11 @@ class InstallationRequest:
 
 @dataclass(frozen=True)
 class ObservedInstallation:
-    """The base environment, what is wrong with it, and what else lives in the prefix."""
+    """The base environment, what is wrong with it, and what else lives in the prefix.
+
+    ``unfinished``: an installer was cut off and nobody has changed the base since. What is missing then, no
+    record tells: an installer links packages first and does the rest afterwards.
+    """
 
     state: PrefixState
     damaged: dict[str, list[str]] = field(default_factory=dict)
@@ -100,6 +106,7 @@ class ObservedInstallation:
     environments: tuple[str, ...] = ()
     interrupted: str | None = None
     half_made: bool = False
+    unfinished: bool = False
 
     @property
     def is_installation(self) -> bool:
@@ -150,10 +157,14 @@ def observe_installation(prefix: str, repair: bool = True) -> ObservedInstallati
     state = observe_prefix(prefix, thorough=True)
     journal = pending_journal(prefix)
     interrupted = str(journal.get("operation") or "change") if journal else None
+    begun = (journal or {}).get("installer") == INSTALLER_BEGUN
+    unfinished = begun and is_of_installers(prefix)
     if not state.is_environment or "conda" not in state.records:
         traces = any(os.path.lexists(os.path.join(prefix, name)) for name in _TRACES)
-        half = bool(state.bad_records) or (
-            traces and (bool(state.records) or not state.is_environment)
+        half = (
+            begun
+            or bool(state.bad_records)
+            or (traces and (bool(state.records) or not state.is_environment))
         )
         return ObservedInstallation(
             state,
@@ -161,6 +172,7 @@ def observe_installation(prefix: str, repair: bool = True) -> ObservedInstallati
             environments=tuple(_environments(prefix)),
             interrupted=interrupted,
             half_made=half,
+            unfinished=unfinished,
         )
     return ObservedInstallation(
         state,
@@ -168,6 +180,7 @@ def observe_installation(prefix: str, repair: bool = True) -> ObservedInstallati
         missing=tuple(missing_dependencies(state.records)),
         environments=tuple(_environments(prefix)),
         interrupted=interrupted,
+        unfinished=unfinished,
     )
 
 
@@ -204,6 +217,12 @@ def plan_installation(
         installer = _installer(request, system, arch)
         return InstallationPlan(
             "install", installer, reasons=(f"there is nothing at {state.path}",)
+        )
+    if observed.unfinished and request.repair and not ours:
+        return InstallationPlan(
+            "repair",
+            _installer(request, system, arch),
+            reasons=(f"a repair of {state.path} was cut off",),
         )
     if observed.half_made and request.repair and not ours and observed.environments:
         # No installer was cut off here: a base that people work with has lost a record or its history.

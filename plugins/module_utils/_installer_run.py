@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import (
@@ -21,6 +21,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._compiled_files imp
     is_short_of_room,
     remove_cut_short,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import remove_file
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_output import trim
 from ansible_collections.llmfleet.conda.plugins.module_utils._download import fetch
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
@@ -35,7 +36,14 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installer import I
 from ansible_collections.llmfleet.conda.plugins.module_utils._installer_file import (
     check_installer_file,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import remove_tree
+from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import conda_files
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY
+from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
+    INSTALLER_BEGUN,
+    INSTALLER_ENDED,
+    add_to_journal,
+    remove_tree,
+)
 
 # What tools say of a full disk, and what installers say that measure it first (constructor 3.16).
 _NO_ROOM = re.compile(
@@ -47,7 +55,7 @@ _KEPT = "kept"
 # What the installer overwrites on a repair although it is the user's (constructor 3.16, option -u).
 _KEPT_ON_REPAIR = (
     ".condarc",
-    os.path.join("conda-meta", "history"),
+    HISTORY,
     os.path.join("conda-meta", "pinned"),
 )
 
@@ -96,7 +104,9 @@ class InstallerRun:
             if action == "reinstall":
                 remove_tree(prefix)
             elif action == "repair":
-                _keep(prefix, workspace)
+                _keep(prefix, workspace, history=not observed.unfinished)
+            add_to_journal(prefix, installer=INSTALLER_BEGUN)
+            if action == "repair":
                 _forget_damaged(observed)
             existed = os.path.lexists(prefix)
             fresh = action != "repair"
@@ -117,6 +127,9 @@ class InstallerRun:
                 if fresh:
                     _empty_again(prefix, existed)
                 raise self._failed(done.rc, done.stderr + done.stdout, done.timed_out)
+        # Where that does not succeed, the next run calls the installer once more, which does no harm.
+        with suppress(CondaModuleError):
+            add_to_journal(prefix, installer=INSTALLER_ENDED)
 
     def _obtain(self, workspace: str) -> str:
         installer = self.installer
@@ -192,18 +205,33 @@ def clear_workspace(prefix: str) -> None:
 
 
 def _forget_damaged(observed: ObservedInstallation) -> None:
-    """Remove the records of damaged packages: an installer does not link again what is recorded."""
+    """Remove the records of damaged packages: an installer does not link again what is recorded.
+
+    Where an installer was cut off, all packages go with all of their files: what it has linked is not
+    linked again, so it would not go down in the new history, and settings that packages bring would be
+    in force while the others are linked. Nothing else goes.
+    """
     state = observed.state
-    records = [state.records[name].record_path for name in observed.damaged]
+    names = state.records if observed.unfinished else observed.damaged
+    records = [state.records[name].record_path for name in names]
     unreadable = [os.path.join(state.path, "conda-meta", name) for name in state.bad_records]
+    if observed.unfinished:
+        for path in sorted(conda_files(state.records.values())):
+            remove_file(state.path, path)
     for path in (*records, *unreadable):
         os.unlink(path)
 
 
-def _keep(prefix: str, workspace: str) -> None:
-    """Copy what a repair would overwrite; the copies count only when all of them are there."""
+def _keep(prefix: str, workspace: str, history: bool) -> None:
+    """Copy what a repair would overwrite; the copies count only when all of them are there.
+
+    history: False where only an installer that was cut off has written it: it may lack what the next one
+        writes.
+    """
     unfinished = os.path.join(workspace, "keeping")
     for name in _KEPT_ON_REPAIR:
+        if name == HISTORY and not history:
+            continue
         original = os.path.join(prefix, name)
         if os.path.isfile(original):
             copy = os.path.join(unfinished, name)

@@ -109,6 +109,25 @@ def _try_lock(path: str) -> int | None:
     return None
 
 
+def remove_if_free(path: str) -> None:
+    """Remove the lock file at ``path``, if there is one, that nobody holds and that may be removed."""
+    if not os.path.lexists(path):
+        return
+    try:
+        descriptor = _try_lock(path)
+    except OSError:
+        return
+    if descriptor is None:
+        return
+    try:
+        if _is_current(descriptor, path):
+            os.unlink(path)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def file_lock(path: str, *, operation: str, timeout: float) -> Iterator[None]:
     """Hold the lock at ``path`` for the duration of the block.

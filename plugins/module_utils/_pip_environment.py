@@ -51,6 +51,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
     forget_journal,
     journalled,
     locked,
+    remove_old_locks,
 )
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ class PipManager:
         if not observed.interrupted:
             todo = plan(self.request, observed)
             if todo.empty:
+                remove_old_locks(self.request.prefix)
                 return self._unchanged(todo, observed)
             self._refuse_unready(observed)
         with locked(self.request.prefix, operation=OPERATION, timeout=self._seconds_left()):

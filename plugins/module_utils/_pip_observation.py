@@ -21,9 +21,11 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_marker import environment_of
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import (
+    PIP,
     Distribution,
     Packages,
     damage_of,
+    is_cut_short,
     observe_packages,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
@@ -102,6 +104,12 @@ def observe(request: Request) -> Observed:
     )
 
 
+def _incomplete(observed: Observed) -> list[str]:
+    """The paths of what a cut-off run had begun to install, or to remove, and conda does not own."""
+    there = observed.packages.by_name.values()
+    return [one.path for one in there if one.owner == PIP and is_cut_short(one)]
+
+
 def plan(request: Request, observed: Observed) -> Plan:
     """Decide what has to be done; nothing is touched.
 
@@ -122,6 +130,9 @@ def plan(request: Request, observed: Observed) -> Plan:
     result = plan_changes(
         desired, observed.packages, observed.environment, observed.damage, request.prefix
     )
+    if observed.interrupted and not result.empty:
+        # Also what only something asks for that is yet to be installed: uv fails on it, or takes it as it is.
+        result = replace(result, sweep=tuple(sorted({*result.sweep, *_incomplete(observed)})))
     if observed.state.frozen and not result.empty:
         raise CondaModuleError(
             f"The environment {request.prefix} is frozen (conda-meta/frozen), and the task would "

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
     CondaModuleError,
     hint_for,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import conda_files
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PrefixState
 
 _UNFINISHED = re.compile(r"\.tmp[A-Za-z0-9]{6}")
@@ -79,24 +81,38 @@ def remove_renamed(state: PrefixState) -> None:
 
 
 def remove_unfinished(state: PrefixState) -> None:
-    """Remove the files that a killed uv had not given their names yet, and the directories left empty.
+    """Remove what a killed pip or uv has begun to write or to take away, and the directories left empty.
 
     uv writes each file as `.tmp` and six letters or digits (the Rust crate tempfile 3). pip and uv take files
-    away one by one, their directories last; an empty one that stays could be imported as a namespace package.
-    To be called after a run that was cut off only.
+    away one by one, what was compiled of them later, their directories last; one that stays could be
+    imported as a namespace package. To be called after a run that was cut off only.
     """
     site_packages = state.site_packages
     if site_packages is None:
         return
+    claimed = conda_files(state.records.values())
     for directory, _names, files in os.walk(str(site_packages), topdown=False):
         for name in files:
-            if _UNFINISHED.fullmatch(name):
+            path = os.path.join(directory, name)
+            if _UNFINISHED.fullmatch(name) or (
+                _has_lost_its_source(path) and os.path.relpath(path, state.path) not in claimed
+            ):
                 with suppress(OSError):
-                    os.unlink(os.path.join(directory, name))
+                    os.unlink(path)
         if directory != str(site_packages):
             # Refused where anything is in it.
             with suppress(OSError):
                 os.rmdir(directory)
+
+
+def _has_lost_its_source(path: str) -> bool:
+    """Whether a file is a compiled one that Python takes no notice of any more (PEP 3147)."""
+    if os.path.basename(os.path.dirname(path)) != "__pycache__" or not path.endswith(".pyc"):
+        return False
+    try:
+        return not os.path.lexists(importlib.util.source_from_cache(path))
+    except ValueError:
+        return False
 
 
 def _remove_orphans(site_packages: str, prefix: str) -> None:

@@ -210,6 +210,14 @@ def _read_direct_url(path: str) -> Mapping[str, Any] | None:
     return data if isinstance(data, dict) else {}
 
 
+def is_cut_short(one: Distribution) -> bool:
+    """Whether its METADATA is missing, or its RECORD is empty, as it is while uv writes it."""
+    try:
+        return not one.metadata or os.path.getsize(os.path.join(one.path, "RECORD")) == 0
+    except OSError:
+        return False
+
+
 def damage_of(packages: Packages, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """What is wrong with the files of those of `names` that pip owns; the sound are left out.
 
@@ -236,7 +244,7 @@ def _damage_of_one(one: Distribution) -> list[str]:
     if not one.metadata:
         return [f"{os.path.basename(one.path)}/METADATA"]
     record = _read_text(os.path.join(one.path, "RECORD"))
-    if record is None:
+    if not record:
         return [f"{os.path.basename(one.path)}/RECORD"]
     root = os.path.dirname(one.path)
     found = []

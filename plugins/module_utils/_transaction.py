@@ -28,7 +28,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
     CondaModuleError,
     hint_for,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._lock import file_lock
+from ansible_collections.llmfleet.conda.plugins.module_utils._lock import (
+    file_lock,
+    remove_if_free,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
@@ -37,8 +40,12 @@ _LOCK_INSIDE = os.path.join("conda-meta", ".llmfleet.lock")
 _JOURNAL_INSIDE = os.path.join("conda-meta", ".llmfleet-journal")
 _HISTORY_COPY = os.path.join("conda-meta", ".llmfleet-history")
 _CACHE_LOCK = ".llmfleet.lock"
-# Operations on a prefix as a whole: their journal lies beside it.
+# What a journal says under "installer" while one is at work.
+INSTALLER_BEGUN, INSTALLER_ENDED = "begun", "ended"
+# Operations on a prefix as a whole.
 _WHOLE = frozenset({"create", "remove"})
+# Those whose journal lies beside it: what was half installed is removed before it is installed anew.
+_BESIDE = _WHOLE | {"install"}
 
 
 def _beside(prefix: str, suffix: str) -> str:
@@ -253,6 +260,16 @@ def locked(
         raise
 
 
+def remove_old_locks(prefix: str) -> None:
+    """Remove the lock files of ``prefix`` that nobody holds.
+
+    A run that is killed after its last change leaves nothing else, so the next one, which has nothing to do
+    and takes no lock, would leave them for ever.
+    """
+    for path in (_beside(prefix, ".lock"), os.path.join(prefix, _LOCK_INSIDE)):
+        remove_if_free(path)
+
+
 @contextmanager
 def journalled(
     prefix: str,
@@ -277,7 +294,7 @@ def journalled(
     """
     earlier = pending_journal(prefix)
     inside = os.path.isdir(os.path.join(prefix, "conda-meta"))
-    if operation in _WHOLE and os.access(os.path.dirname(prefix), os.W_OK | os.X_OK):
+    if operation in _BESIDE and os.access(os.path.dirname(prefix), os.W_OK | os.X_OK):
         inside = False
     path = os.path.join(prefix, _JOURNAL_INSIDE) if inside else _beside(prefix, "-journal")
     content = {
@@ -290,11 +307,7 @@ def journalled(
     try:
         _write_journal(path, content)
     except OSError as error:
-        raise CondaModuleError(
-            f"The journal {path} cannot be written: {error.strerror}. Nothing was changed.",
-            prefix=prefix,
-            hint=hint_for(error, "run the task as a user who may write there (become)."),
-        ) from error
+        raise _unwritten(path, prefix, error, " Nothing was changed.") from error
     try:
         yield
     except Exception as error:
@@ -304,6 +317,30 @@ def journalled(
             _close(prefix, earlier, keeps)
         raise
     _close(prefix, earlier, keeps)
+
+
+def _unwritten(path: str, prefix: str, error: OSError, more: str = "") -> CondaModuleError:
+    return CondaModuleError(
+        f"The journal {path} cannot be written: {error.strerror}.{more}",
+        prefix=prefix,
+        hint=hint_for(error, "run the task as a user who may write there (become)."),
+    )
+
+
+def add_to_journal(prefix: str, **details: str) -> None:
+    """Write down in the journal of ``prefix``, if there is one, how far its operation has come.
+
+    Raises:
+        CondaModuleError: it cannot be written; it says then what it said before.
+    """
+    journal = pending_journal(prefix)
+    if journal is None:
+        return
+    path = journal.pop("journal")
+    try:
+        _write_journal(path, {**journal, **details})
+    except OSError as error:
+        raise _unwritten(path, prefix, error) from error
 
 
 def _is_half_done(prefix: str, operation: str, error: Exception) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._history import requested_names
 from lab import installer as lab_installer
 from tests.integration.four_steps import Steps
 from tests.integration.lab_conda import run_conda
@@ -63,6 +65,33 @@ def test_an_installer_on_the_host(prefix: Path, run_module: Any, tmp_path: Path)
     assert result["changed"], result
     assert result["conda_version"] == "24.7.1"
     assert {path.name for path in tmp_path.iterdir()} == {"base", current["filename"]}
+    assert not run_module("conda_installation", options)["changed"]
+
+
+def test_what_a_cut_off_installer_had_still_to_do_is_done(
+    prefix: Path, run_module: Any, installer_options: Options, home: Path
+) -> None:
+    """The module was killed while the installer had linked all packages and not tidied up."""
+    options = installer_options(prefix)
+    assert run_module("conda_installation", options)["changed"]
+    assert run_module("conda_env", {"installation": str(prefix), "name": "kept"})["changed"]
+    kept = contents(prefix / "envs" / "kept")
+    told = run_conda(prefix, home, "list", "--json")
+    wishes = requested_names(str(prefix))
+    assert wishes
+    (prefix / "LICENSE.txt").unlink()
+    (prefix / ".lab-installer").mkdir()
+    (prefix / "conda-meta" / "history").write_text("")
+    journal = prefix.parent / ".base.llmfleet-journal"
+    journal.write_text(json.dumps({"operation": "install", "installer": "begun"}))
+
+    assert run_module("conda_installation", options)["changed"]
+    assert (prefix / "LICENSE.txt").is_file()
+    assert not (prefix / ".lab-installer").exists()
+    assert run_conda(prefix, home, "list", "--json") == told
+    assert requested_names(str(prefix)) == wishes
+    assert contents(prefix / "envs" / "kept") == kept
+    assert [path.name for path in prefix.parent.iterdir()] == ["base"]
     assert not run_module("conda_installation", options)["changed"]
 
 

@@ -741,6 +741,30 @@ def test_a_removal_whose_conda_was_killed_is_finished_by_the_next_run(world: Wor
     assert listed.read_text() == "/other\n"
 
 
+def test_a_list_that_a_killed_removal_has_emptied_is_filled_again(world: World) -> None:
+    other = FakePrefix(world.path / "other").path
+    world.run("six")
+    listed = world.path / "home" / ".conda" / "environments.txt"
+    listed.parent.mkdir(parents=True)
+    listed.write_text(f"{other}\n{world.prefix}\n")
+    world.mode("die")
+    with pytest.raises(CondaModuleError, match="killed"):
+        world.run(state="absent")
+    listed.write_text("")
+    world.mode("")
+    assert world.run(state="absent").changed
+    assert listed.read_text() == f"{other}\n"
+
+
+def test_a_lock_left_by_a_run_that_had_done_all_goes(world: World) -> None:
+    world.run("six")
+    (world.prefix / "conda-meta" / ".llmfleet.lock").write_text("{}")
+    assert not world.run("six", check=True).changed
+    assert (world.prefix / "conda-meta" / ".llmfleet.lock").exists()
+    assert not world.run("six").changed
+    assert world.leftovers() == []
+
+
 def test_an_environment_that_is_gone_but_not_forgotten_is_forgotten(world: World) -> None:
     """conda was killed between the last file and its list of environments."""
     listed = world.path / "home" / ".conda" / "environments.txt"

@@ -172,3 +172,15 @@ def test_records_that_a_full_disk_cut_short_go(cut_off: bool, prefix: Path) -> N
         "tool-1.0-0.json",
         *begun,
     }
+
+
+def test_the_copy_of_a_history_that_conda_was_writing_goes(prefix: Path) -> None:
+    """conda writes the wishes last, and removes the copy then: they may be missing though it has written."""
+    history = prefix / "conda-meta" / "history"
+    history.with_name("history.c~").write_text("")
+    history.write_text("==> 2026-01-02 03:04:05 <==\n-lab::six-1.0-0\n")
+    link_six(prefix)
+    journal(prefix, -1, asked=["six=2.0"])
+    clear_up(str(prefix))
+    assert parse_history(history.read_text()) == {"six"}
+    assert sorted(prefix.glob("conda-meta/history*")) == [history]

@@ -11,7 +11,10 @@ import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_registry import (
     forget_environments,
+    list_again,
+    listed_environments,
 )
+from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix
 
 
 @pytest.fixture
@@ -83,3 +86,24 @@ def test_an_ordinary_user_touches_only_the_own_list(
         listing(home).write_text(f"{tmp_path}/base\n/kept\n")
     assert forget_environments(f"{tmp_path}/base") == [str(listing(homes[0]))]
     assert listing(homes[1]).read_text() == f"{tmp_path}/base\n/kept\n"
+
+
+def test_what_a_list_has_lost_comes_back(homes: tuple[Path, Path], tmp_path: Path) -> None:
+    """conda empties the list before it writes it anew, and may be killed between the two."""
+    there = [FakePrefix(tmp_path / name).path for name in ("base", "app")]
+    before = [str(there[0]), f"{tmp_path}/gone", str(there[1])]
+    listing(homes[0]).write_text("".join(f"{line}\n" for line in before))
+    assert listed_environments() == before
+    listing(homes[0]).write_text("/new")
+    list_again(before)
+    assert listing(homes[0]).read_text() == f"/new\n{there[0]}\n{there[1]}\n"
+    list_again(before)
+    assert listing(homes[0]).read_text() == f"/new\n{there[0]}\n{there[1]}\n"
+    assert not listing(homes[1]).exists()
+
+
+@pytest.mark.parametrize("lines", [None, "text", [7, None], []])
+def test_a_journal_may_hold_anything(homes: tuple[Path, Path], lines: object) -> None:
+    list_again(lines)
+    assert not listing(homes[0]).exists()
+    assert listed_environments() == []

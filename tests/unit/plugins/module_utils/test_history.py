@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._history import (
+    is_of_installers,
     parse_history,
     requested_names,
 )
@@ -33,3 +34,34 @@ def test_parse_history(text: str, names: set[str]) -> None:
 
 def test_no_history_asks_for_nothing(tmp_path: Path) -> None:
     assert requested_names(str(tmp_path)) == set()
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("{prefix}/_conda install --offline --file {prefix}/pkgs/env.txt -yp {prefix}", True),
+        ("{prefix}/conda.exe install --offline --file {prefix}/pkgs/env.txt -yp {prefix}", True),
+        ("{prefix}/bin/conda install six", False),
+        ("{prefix}/condabin/conda install six", False),
+        ("{prefix}/lib/python3.11/site-packages/conda/__main__.py update conda", False),
+        ("/usr/bin/conda install -p {prefix} six", False),
+        ("{prefix}-2/_conda install six", False),
+        ("conda install six", False),
+        ("", False),
+    ],
+)
+def test_whether_a_base_has_been_used_since(tmp_path: Path, command: str, expected: bool) -> None:
+    prefix = tmp_path / "base"
+    history = prefix / "conda-meta" / "history"
+    assert not is_of_installers(str(prefix))
+    history.parent.mkdir(parents=True)
+    history.touch()
+    assert is_of_installers(str(prefix))
+    history.write_text("==> 2026-01-01 00:00:00 <==\n# cmd: constructor .\n+lab::x-1-0\n")
+    assert is_of_installers(str(prefix))
+    with history.open("a") as stream:
+        stream.write(f"==> 2026-01-01 00:00:00 <==\n# cmd: {command.format(prefix=prefix)}\n")
+    assert is_of_installers(str(prefix)) is expected
+    with history.open("a") as stream:
+        stream.write("==> 2026-01-01 00:00:00 <==\n")
+    assert not is_of_installers(str(prefix))

@@ -6,12 +6,14 @@ import hashlib
 import json
 import os
 import pwd
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.llmfleet.conda.plugins.module_utils import _installer_run
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._glibc import host_glibc
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation import (
@@ -374,3 +376,141 @@ def test_a_base_that_lost_a_record_keeps_its_environments(place: Place, lost: st
     assert done.plan.action == "repair"
     assert found.exists()
     assert snapshot(place.prefix / "envs") == before
+
+
+@pytest.fixture
+def cut_off(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """The module was killed when its installer had linked all packages and had more to do."""
+    child = _installer_run.run
+
+    def killed(*arguments: Any, **options: Any) -> Any:
+        child(*arguments, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_installer_run, "run", killed)
+    with pytest.raises(KeyboardInterrupt):
+        place.run()
+    monkeypatch.setattr(_installer_run, "run", child)
+    (place.prefix / ".installer.info").unlink()
+    (place.prefix / "conda-meta/history").write_text("")
+    (place.prefix / "pkgs/mine.conda").write_text("fetched meanwhile")
+    (place.prefix / ".condarc").write_text("channels: [lab]\n")
+    (place.prefix / "condarc.d").mkdir()
+    for name in ("rc.yml", "mine.yml"):
+        (place.prefix / "condarc.d" / name).write_text("")
+    (place.prefix / ".tmp7kg07evd").write_text("python -m compileall")
+    brought = {"name": "rc", "version": "1", "build": "0", "files": ["condarc.d/rc.yml"]}
+    (place.prefix / "conda-meta/rc-1-0.json").write_text(json.dumps(brought))
+    return place
+
+
+def test_what_a_cut_off_installer_had_still_to_do_is_done(cut_off: Place) -> None:
+    """No record tells of it: all packages are there and whole."""
+    env = FakePrefix(cut_off.prefix / "envs" / "llm")
+    cut_off.write(extra='test ! -e "$prefix/condarc.d/rc.yml"; test ! -e "$prefix/bin/python"')
+    done = cut_off.both()
+    assert (cut_off.prefix / "condarc.d/mine.yml").exists()
+    assert not (cut_off.prefix / ".tmp7kg07evd").exists()
+    assert done.plan.action == "repair"
+    assert (cut_off.prefix / ".installer.info").exists()
+    assert (cut_off.prefix / "conda-meta/history").read_text() == "made by the installer\n"
+    assert (cut_off.prefix / ".condarc").read_text() == "channels: [lab]\n"
+    assert (cut_off.prefix / "pkgs/mine.conda").exists()
+    assert env.path.is_dir()
+
+
+def test_it_stays_to_be_done_when_the_next_run_fails(cut_off: Place) -> None:
+    cut_off.write(extra="exit 1")
+    with pytest.raises(CondaModuleError, match=r"failed \(exit status 1\)"):
+        cut_off.run()
+    cut_off.write()
+    cut_off.both()
+    assert (cut_off.prefix / ".installer.info").exists()
+
+
+def test_the_run_that_goes_on_may_be_killed_too(
+    cut_off: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then there may be no record of anything, and a history with nothing in it."""
+    env = FakePrefix(cut_off.prefix / "envs" / "llm")
+
+    def killed(*_arguments: Any, **_options: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_installer_run, "run", killed)
+        with pytest.raises(KeyboardInterrupt):
+            cut_off.run()
+    assert list((cut_off.prefix / "conda-meta").glob("*.json")) == []
+    done = cut_off.both()
+    assert done.plan.action == "repair"
+    assert done.observed.version == "24.7.1"
+    assert (cut_off.prefix / "conda-meta/history").read_text() == "made by the installer\n"
+    assert (cut_off.prefix / ".condarc").read_text() == "channels: [lab]\n"
+    assert env.path.is_dir()
+
+
+def test_a_repair_that_is_killed_before_its_installer_starts(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its records are gone by then; it must not be taken for somebody else's files."""
+    place.run()
+    env = FakePrefix(place.prefix / "envs" / "llm")
+    (place.prefix / "bin/python").unlink()
+    (place.prefix / "conda-meta/conda-24.7.1-0.json").write_text("{")
+    forget = _installer_run._forget_damaged
+
+    def killed(*arguments: Any) -> None:
+        forget(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_installer_run, "_forget_damaged", killed)
+        with pytest.raises(KeyboardInterrupt):
+            place.run()
+    assert list((place.prefix / "conda-meta").glob("*.json")) == []
+    shutil.rmtree(env.path)
+    done = place.both()
+    assert done.plan.action == "repair"
+    assert done.observed.version == "24.7.1"
+
+
+def test_no_installer_runs_over_a_base_that_is_in_use(cut_off: Place) -> None:
+    """It would bring back the versions of its own."""
+    history = cut_off.prefix / "conda-meta/history"
+    history.write_text(
+        "==> 2026-01-02 03:04:05 <==\n"
+        f"# cmd: {cut_off.prefix}/bin/conda install six\n# update specs: ['six']\n"
+    )
+    done = cut_off.both()
+    assert done.plan.action == "repair"
+    assert not (cut_off.prefix / ".installer.info").exists()
+    assert "six" in history.read_text()
+
+
+def test_an_installer_that_had_ended_is_not_called_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install = InstallationManager._install
+
+    def killed(*arguments: Any) -> None:
+        install(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(InstallationManager, "_install", killed)
+    with pytest.raises(KeyboardInterrupt):
+        place.run()
+    monkeypatch.setattr(InstallationManager, "_install", install)
+    (place.prefix / ".installer.info").unlink()
+    assert place.both().plan.action == "repair"
+    assert not (place.prefix / ".installer.info").exists()
+
+
+def test_a_lock_left_by_a_run_that_had_done_all_goes(place: Place) -> None:
+    place.run()
+    left = place.prefix.parent / ".mc.llmfleet.lock"
+    left.write_text("")
+    assert not place.run(check=True).changed
+    assert left.exists()
+    assert not place.run().changed
+    assert not left.exists()

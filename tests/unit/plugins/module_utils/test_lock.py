@@ -17,6 +17,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import Cond
 from ansible_collections.llmfleet.conda.plugins.module_utils._lock import (
     file_lock,
     held_descriptors,
+    remove_if_free,
 )
 
 HOLDER = """
@@ -251,3 +252,20 @@ def test_a_clock_that_is_set_does_not_change_the_wait(
     ):
         pytest.fail("two processes hold one lock")
     assert 0.4 < time.monotonic() - began < 10
+
+
+def test_only_a_file_that_nobody_holds_is_removed(tmp_path: Path, start: Start) -> None:
+    path = tmp_path / "lock"
+    holder = hold(start, path)
+    remove_if_free(str(path))
+    assert path.exists()
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    assert path.exists()
+    remove_if_free(str(path))
+    assert list(tmp_path.iterdir()) == []
+    remove_if_free(str(path))
+    path.symlink_to(tmp_path / "elsewhere")
+    remove_if_free(str(path))
+    assert path.is_symlink()
+    assert not (tmp_path / "elsewhere").exists()

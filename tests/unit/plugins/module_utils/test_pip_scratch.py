@@ -58,3 +58,27 @@ def test_unfinished_files_and_directories_left_empty_go(tmp_path: Path) -> None:
         "__init__.py",
     ]
     assert (tmp_path / "elsewhere").is_dir()
+
+
+def test_compiled_files_whose_modules_were_taken_away_go(tmp_path: Path) -> None:
+    """No list names them, and they would keep the directories of what is gone."""
+    env = FakePrefix(tmp_path / "env")
+    of_conda = "lib/python3.11/site-packages/conda/__pycache__/odd.cpython-311.pyc"
+    env.link("python", "3.11.7", files={"bin/python3.11": b"x", of_conda: b"x"})
+    site = env.path / "lib" / "python3.11" / "site-packages"
+    names = [
+        "gone/tests/__pycache__/test_a.cpython-311.pyc",
+        "gone/__pycache__/__init__.cpython-311.opt-1.pyc",
+        "tool/__init__.py",
+        "tool/__pycache__/__init__.cpython-311.pyc",
+        "tool/__pycache__/old.cpython-311.pyc",
+        "tool/__pycache__/a.b.cpython-311.pyc",
+        "tool/alone.pyc",
+    ]
+    for name in names:
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_text("")
+    remove_unfinished(observe_prefix(str(env.path)))
+    assert not (site / "gone").exists()
+    left = {str(path.relative_to(site)) for path in site.rglob("*") if path.is_file()}
+    assert left == {*names[2:4], *names[5:], of_conda.removeprefix("lib/python3.11/site-packages/")}

@@ -18,11 +18,13 @@ import pytest
 from ansible_collections.llmfleet.conda.plugins.module_utils import _transaction
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
+    add_to_journal,
     journalled,
     make_parents,
     old_history,
     pending_journal,
     remove_empty,
+    remove_old_locks,
     same_history,
     transaction,
 )
@@ -398,3 +400,42 @@ def test_the_history_that_a_killed_repair_changed_is_put_back(tmp_path: Path) ->
     assert [path.name for path in env.meta.iterdir() if path.name.startswith(".")] == []
     old_history(str(env.path))
     assert history.read_text() == before
+
+
+def test_the_journal_tells_how_far_an_operation_has_come(tmp_path: Path) -> None:
+    prefix = str(tmp_path / "env")
+    add_to_journal(prefix, installer="begun")
+    assert list(tmp_path.iterdir()) == []
+    with journalled(prefix, operation="install", details={"specs": ["six"]}):
+        add_to_journal(prefix, installer="begun")
+        journal = pending_journal(prefix)
+        assert journal is not None
+        assert (journal["operation"], journal["specs"]) == ("install", ["six"])
+        assert journal["installer"] == "begun"
+        assert "journal" not in json.loads(Path(journal["journal"]).read_text())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_journal_of_an_installation_outlives_what_was_half_installed(tmp_path: Path) -> None:
+    env = FakePrefix(tmp_path / "env")
+
+    def install() -> None:
+        with journalled(str(env.path), operation="install"):
+            shutil.rmtree(env.path)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        install()
+    journal = pending_journal(str(env.path))
+    assert journal is not None
+    assert journal["operation"] == "install"
+
+
+def test_locks_that_nobody_holds_go(tmp_path: Path) -> None:
+    env = FakePrefix(tmp_path / "env")
+    before = snapshot(tmp_path)
+    locks = [tmp_path / ".env.llmfleet.lock", env.meta / ".llmfleet.lock"]
+    for path in locks:
+        path.write_text("{}")
+    remove_old_locks(str(env.path))
+    assert snapshot(tmp_path) == before

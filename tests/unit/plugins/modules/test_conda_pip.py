@@ -491,6 +491,38 @@ def test_a_journal_of_pip_s_is_dealt_with(world: World, call: Call) -> None:
     assert "pip" not in pip.compiled[0]
 
 
+@pytest.mark.parametrize("lost", ["METADATA", "RECORD"])
+def test_what_a_killed_installer_had_begun_is_not_in_its_way(
+    lost: str, world: World, call: Call
+) -> None:
+    """A dependency of what is not there yet: uv cannot read it, and nothing that is there asks for it."""
+    begun = world.put("dependency", "1.0")
+    if lost == "RECORD":
+        (begun / "RECORD").write_text("")
+    else:
+        (begun / "METADATA").unlink()
+    pip = ScriptedPip(world, [Reported("app", "1.0")])
+    assert call("app", pip=pip)["changed"]
+    assert begun.exists()
+    world.drop("app")
+    (world.prefix / JOURNAL).write_text(json.dumps({"operation": "pip"}))
+    pip = ScriptedPip(world, [Reported("app", "1.0")])
+    assert call("app", pip=pip, dry=True)["changed"]
+    assert begun.exists()
+    assert call("app", pip=pip)["changed"]
+    assert not begun.exists()
+
+
+def test_a_lock_left_by_a_run_that_had_done_all_goes(world: World, call: Call) -> None:
+    world.put("app", "1.0")
+    lock = world.prefix / "conda-meta" / ".llmfleet.lock"
+    lock.write_text("{}")
+    assert not call("app", dry=True)["changed"]
+    assert lock.exists()
+    assert not call("app")["changed"]
+    assert not lock.exists()
+
+
 def test_the_journal_is_there_while_pip_works(world: World, call: Call) -> None:
     seen: list[Any] = []
 
