@@ -11,9 +11,6 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._channel_probe import (
-    probe_new_channels,
-)
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import (
     Condarc,
     CondarcError,
@@ -143,6 +140,11 @@ def _probe(params: dict[str, Any], path: str, before: str | None, after: str | N
     """The addresses of new channels, all of which answered; none where nothing is to be written."""
     if not params["probe"] or before == after:
         return []
+    # Only here: what it needs of the network is slow to import.
+    from ansible_collections.llmfleet.conda.plugins.module_utils._channel_probe import (
+        probe_new_channels,
+    )
+
     counting = [settings_with(params["installation"], path, text or "") for text in (before, after)]
     return probe_new_channels(*counting)
 

@@ -13,8 +13,6 @@ import socket
 import time
 from urllib.error import HTTPError, URLError
 
-from ansible.module_utils.urls import open_url
-
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
     CondaModuleError,
     hint_for,
@@ -120,6 +118,9 @@ def _transfer(url: str, path: str, timeout: float, deadline: float) -> None:
         HTTPError: the server refused.
         OSError: the file cannot be written.
     """
+    # Only here: it is slow to import, and a host that is as asked needs no network.
+    from ansible.module_utils.urls import open_url
+
     start = os.path.getsize(path) if os.path.exists(path) else 0
     headers = {"Range": f"bytes={start}-"} if start else {}
     timeout = min(timeout, max(0.1, deadline - time.monotonic()))

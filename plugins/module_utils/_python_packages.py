@@ -248,18 +248,56 @@ def _damage_of_one(one: Distribution) -> list[str]:
         return [f"{os.path.basename(one.path)}/RECORD"]
     root = os.path.dirname(one.path)
     found = []
-    for path, digest, size in _record_rows(record):
-        if path.endswith(".pyc"):
-            continue
-        full = os.path.join(root, path)
-        try:
-            actual = os.stat(full).st_size
-        except (OSError, ValueError):
-            found.append(path)
-            continue
-        if size.isdigit() and actual != int(size) and not _has_digest(full, digest):
-            found.append(path)
+    with _Sizes(root) as sizes:
+        for path, digest, size in _record_rows(record):
+            if path.endswith(".pyc"):
+                continue
+            actual = sizes.of(path)
+            if actual is None or (
+                size.isdigit()
+                and actual != int(size)
+                and not _has_digest(os.path.join(root, path), digest)
+            ):
+                found.append(path)
     return found
+
+
+class _Sizes:
+    """Sizes of files below a root; RECORD is sorted, so most files lie where the one before them does.
+
+    Looking names up in an open directory costs a third of walking each path from the root, and torch has more
+    than ten thousand.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._directory: str | None = None
+        self._opened = -1
+
+    def __enter__(self) -> _Sizes:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._close()
+
+    def of(self, path: str) -> int | None:
+        """Bytes of the file, links followed; None when it is missing or has a name that no file can have."""
+        directory, _slash, name = path.rpartition("/")
+        try:
+            if directory != self._directory:
+                self._close()
+                self._opened = os.open(
+                    os.path.join(self._root, directory), os.O_RDONLY | os.O_DIRECTORY
+                )
+                self._directory = directory
+            return os.stat(name or ".", dir_fd=self._opened).st_size
+        except (OSError, ValueError):
+            return None
+
+    def _close(self) -> None:
+        if self._directory is not None:
+            os.close(self._opened)
+            self._directory = None
 
 
 def _record_rows(text: str) -> list[tuple[str, str, str]]:

@@ -24,8 +24,6 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
-from ansible.module_utils.urls import open_url
-
 from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._channel_address import (
     BUILT_IN_CHANNELS,
@@ -308,6 +306,9 @@ def current_terms(channel: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         CondaModuleError: it cannot be asked, or has no terms.
     """
+    # Only here: it is slow to import, and a host that is as asked needs no network.
+    from ansible.module_utils.urls import open_url
+
     url = f"{channel}/terms.json"
     verify = settings.get("ssl_verify")
     proxies = settings.get("proxy_servers")
