@@ -12,7 +12,7 @@ from lab.containers import Container
 from lab.errors import LabError
 from scripts.measurements import Result, at_most, median
 
-ROUNDS = 3
+ROUNDS = 5
 SECONDS = 2.0
 """The cost above the imports, at most."""
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from ansible_collections.llmfleet.conda.plugins.plugin_utils._foreseen_tasks imp
     NotForeseeable,
 )
 
+_INSTALLATION = "llmfleet.conda.conda_installation"
 _ROLES = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "roles")
 
 
@@ -38,6 +40,10 @@ class ActionModule(ActionBase):
             arguments["steps"] = steps + self._steps(roles, arguments, task_vars or {})
         except (NotForeseeable, AnsibleError) as error:
             return {**result, "changed": False, "as_asked": False, "reasons": [str(error)]}
+        missing = self._missing(arguments["steps"])
+        if missing:
+            reason = f"there is no conda installation at {missing}"
+            return {**result, "changed": False, "as_asked": False, "reasons": [reason]}
         answer: dict[str, Any] = self._execute_module(
             module_name="llmfleet.conda.look_ahead", module_args=arguments, task_vars=task_vars
         )
@@ -45,6 +51,23 @@ class ActionModule(ActionBase):
             # What keeps a module from running at all, the first one of a role says as it always did.
             return {**result, "changed": False, "as_asked": False, "reasons": [answer.get("msg")]}
         return {**result, **answer}
+
+    def _missing(self, steps: list[dict[str, Any]]) -> str:
+        """The first prefix where an installation is wanted and nothing is, empty without one.
+
+        A bare host says so in one command of its shell, which costs a tenth of a module run.
+        """
+        for step in steps:
+            options = step["options"]
+            if step["module"] != _INSTALLATION or options.get("state", "present") != "present":
+                continue
+            prefix = str(options.get("prefix") or "")
+            if not prefix.startswith("/"):
+                continue
+            test = f"test -e {shlex.quote(os.path.join(prefix, 'conda-meta', 'history'))}"
+            if self._low_level_execute_command(test)["rc"] == 1:  # type: ignore[no-untyped-call]
+                return prefix
+        return ""
 
     def _steps(
         self, roles: list[str], arguments: Mapping[str, Any], variables: Mapping[str, Any]

@@ -24,6 +24,11 @@ CHANGING = (
 )
 
 
+def names_of(run: Run) -> list[str]:
+    """The modules that ran on the host."""
+    return [name.rpartition(".")[2] for name in run.modules]
+
+
 def entries(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in root.rglob("*"))
 
@@ -48,6 +53,11 @@ def test_check_mode_on_a_bare_host_passes_and_writes_nothing(
     assert predicted.code == 0, predicted.text
     assert predicted.conda_starts == 0
     assert not fleet_host.report_path.exists()
+
+
+def test_a_bare_host_is_not_asked_what_is_missing(predicted: Run, converged: Run) -> None:
+    for run in (predicted, converged):
+        assert names_of(run)[0] == "conda_installation"
 
 
 def test_check_mode_predicts_the_changes(predicted: Run, converged: Run) -> None:
@@ -83,11 +93,6 @@ def test_a_second_run_changes_nothing_and_starts_no_conda(
     assert again.code == 0, again.text
     assert again.changed == 0
     assert again.conda_starts == 0
-
-
-def names_of(run: Run) -> list[str]:
-    """The modules that ran on the host."""
-    return [name.rpartition(".")[2] for name in run.modules]
 
 
 @pytest.mark.parametrize(
