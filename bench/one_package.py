@@ -17,7 +17,7 @@ from scripts.measurements import Result, at_most, median, ratio
 from scripts.proof import Lab
 
 RECORDS = 250
-ROUNDS = 5
+ROUNDS = 3
 ENVIRONMENT = f"{PREFIX}/envs/large"
 PACKAGE = "tqdm"
 

@@ -14,7 +14,7 @@ from lab.errors import LabError
 from scripts.measurements import Result, at_least, median, ratio
 from scripts.proof import Lab
 
-ROUNDS = 3
+ROUNDS = 2
 ENVIRONMENT = f"{prepared.PREFIX}/envs/llm"
 REQUIREMENTS = ["numpy", "scikit-learn", "transformers==5.23.0"]
 """As many files as a tutorial's job has, without torch, whose unpacking outweighs all else."""
