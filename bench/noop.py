@@ -165,12 +165,16 @@ def ours_and_pings(
     return [
         Result(f"{name}.module_runs", max(counts), "runs", at_most(MODULE_RUNS), counts),
         seconds(f"{name}.ours", runs["ours"]),
-        seconds(f"{name}.pings", runs["pings"], f"A play of {pings} pings."),
+        seconds(f"{name}.pings", runs["pings"], f"A play of {_pings(pings)}."),
         ratio(
             f"{name}.of_pings", _seconds(runs["ours"]), _seconds(runs["pings"]), times_target,
-            f"Ours beside a play of {pings} pings, which is as many modules. {why}".rstrip(),
+            f"Ours beside a play of {_pings(pings)}, which is as many modules. {why}".rstrip(),
         ),
     ]  # fmt: skip
+
+
+def _pings(count: int) -> str:
+    return "one ping" if count == 1 else f"{count} pings"
 
 
 def packed(folder: Path) -> list[Result]:

@@ -13,6 +13,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secret
     ModuleWithSecrets,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import secrets_in
+from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import has_locks
 
 
 class Answered(BaseException):
@@ -117,4 +118,7 @@ def reason_to_run(name: str, options: Mapping[str, Any]) -> str:
         return "it would fail"
     if result.get("changed"):
         return "it would change something"
+    if result.get("prefix") and has_locks(str(result["prefix"])):
+        # Of a run that is at work, or was killed after its last change: the module sees to it.
+        return "there is a lock"
     return "it has something to say" if any(one.warned for one in asked) else ""

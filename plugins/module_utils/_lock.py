@@ -117,8 +117,12 @@ def remove_if_free(path: str) -> None:
         descriptor = _try_lock(path)
     except OSError:
         return
-    if descriptor is None:
-        return
+    if descriptor is not None:
+        _remove_and_close(descriptor, path)
+
+
+def _remove_and_close(descriptor: int, path: str) -> None:
+    """Give up a lock that is held, and its file, if that is still the one."""
     try:
         if _is_current(descriptor, path):
             os.unlink(path)
@@ -170,11 +174,5 @@ def file_lock(path: str, *, operation: str, timeout: float) -> Iterator[None]:
             pass
         yield
     finally:
-        try:
-            if _is_current(descriptor, path):
-                os.unlink(path)
-        except OSError:
-            pass
-        finally:
-            _held.discard(descriptor)
-            os.close(descriptor)
+        _held.discard(descriptor)
+        _remove_and_close(descriptor, path)

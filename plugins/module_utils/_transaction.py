@@ -266,8 +266,17 @@ def remove_old_locks(prefix: str) -> None:
     A run that is killed after its last change leaves nothing else, so the next one, which has nothing to do
     and takes no lock, would leave them for ever.
     """
-    for path in (_beside(prefix, ".lock"), os.path.join(prefix, _LOCK_INSIDE)):
+    for path in _locks(prefix):
         remove_if_free(path)
+
+
+def has_locks(prefix: str) -> bool:
+    """Whether a lock file of ``prefix`` is there, held or left behind."""
+    return any(os.path.lexists(path) for path in _locks(prefix))
+
+
+def _locks(prefix: str) -> tuple[str, str]:
+    return _beside(prefix, ".lock"), os.path.join(prefix, _LOCK_INSIDE)
 
 
 @contextmanager

@@ -105,6 +105,18 @@ def test_whatever_is_not_certain_is_a_reason(
     assert played(what, monkeypatch)() == reason
 
 
+@pytest.mark.parametrize("lock", [".env.llmfleet.lock", "env/conda-meta/.llmfleet.lock"])
+def test_a_lock_that_was_left_is_for_the_module(
+    lock: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "env" / "conda-meta").mkdir(parents=True)
+    result = {"changed": False, "prefix": str(tmp_path / "env")}
+    ask = played(lambda module: module.exit_json(**result), monkeypatch)
+    assert ask() == ""
+    (tmp_path / lock).touch()
+    assert ask() == "there is a lock"
+
+
 def test_a_module_is_asked_in_check_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bool] = []
 
