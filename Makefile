@@ -27,7 +27,7 @@ demo: venv ## build the lab, run playbooks/site.yml twice on this machine inside
 test: venv ## every test: linters, unit, lab, integration, other Pythons and ansible-cores, Molecule
 	@$(RUN_TESTS)
 
-test-full: venv ## `make test` and the scenario with TensorFlow, the training libraries and the web frameworks
+test-full: venv ## `make test`, all of `make newest`, and the scenario with TensorFlow, training and web libraries
 	@$(RUN_TESTS) --full
 
 lint: venv ## linters and text rules only
@@ -49,7 +49,7 @@ integration: venv ## integration tests with real conda only, on the oldest Pytho
 	@$(RUN_TESTS) integration -- $(ARGS)
 
 newest: venv ## the modules' integration tests on the newest Python of managed hosts only
-	@$(RUN_TESTS) newest -- $(ARGS)
+	@$(RUN_TESTS) --full newest -- $(ARGS)
 
 controllers: venv ## the site playbook run by the other supported releases of ansible-core only
 	@$(RUN_TESTS) controllers -- $(ARGS)

@@ -1,10 +1,10 @@
 """Runs the tests: `python -m scripts.run_tests [STEP...] [--full] [--scenario NAME] [-- PYTEST ARGUMENTS]`.
 
 Steps: lint, unit, units, lab, integration, newest, controllers, proof, molecule; all of them when none is
-named. With --full, molecule runs the scenarios that it otherwise leaves out, too. Everything that a
-tool says is in build/logs. The last lines say what could not be run and why, then a table, then
-`N passed, N failed, N skipped`. The exit code is 0 only if nothing failed and every step that could
-run executed at least one test.
+named. With --full, molecule runs the scenarios and newest the tests that they otherwise leave out, too.
+Everything that a tool says is in build/logs. The last lines say what could not be run and why, then a
+table, then `N passed, N failed, N skipped`. The exit code is 0 only if nothing failed and every step
+that could run executed at least one test.
 """
 
 from __future__ import annotations
@@ -127,7 +127,11 @@ def parse(arguments: Sequence[str]) -> tuple[list[str], steps.Options]:
     parser.add_argument("step", nargs="*", help=f"any of: {', '.join(steps.STEPS)} (default: all)")
     parser.add_argument("--scenario", action="append", default=[], help="a Molecule scenario")
     long = ", ".join(steps.FULL_SCENARIOS)
-    parser.add_argument("--full", action="store_true", help=f"the scenarios {long} as well")
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help=f"the scenarios {long} and all tests on the newest Python as well",
+    )
     options = parser.parse_args(words)
     unknown = sorted(set(options.step) - set(steps.STEPS))
     if unknown:

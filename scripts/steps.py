@@ -39,6 +39,26 @@ NOT_OF_THE_PYTHON = (
     "tests/integration/conda_pip/test_same_outcome.py",
 )
 
+# What a run that is not full has on the second Python: the main job of each module, its check mode, and
+# child processes and downloads, which lean most on Python's own library. The unit tests have run there too.
+MAIN_JOBS = (
+    "tests/integration/test_check_mode_contract.py",
+    "tests/integration/test_conda_config.py",
+    "tests/integration/test_conda_env.py",
+    "tests/integration/test_conda_info.py",
+    "tests/integration/test_conda_installation.py",
+    "tests/integration/test_conda_package.py",
+    "tests/integration/conda_pip/test_conda_pip.py",
+    "tests/integration/test_download.py",
+    "tests/integration/test_hub_model.py",
+    "tests/integration/test_killed_conda.py",
+    "tests/integration/test_llm_check.py",
+    "tests/integration/test_scripted_conda.py",
+)
+
+# The site playbook, and what it works out on the controller about a converged host.
+SITE_TESTS = ("tests/integration/roles/test_site.py", "tests/integration/roles/test_site_cost.py")
+
 
 class CannotRun(Exception):
     """A step cannot run on this machine; the text says why and what would help."""
@@ -242,7 +262,11 @@ def integration(options: Options) -> Tally:
 def newest(options: Options) -> Tally:
     """the integration tests of the modules again, on the newest target Python."""
     env = {"LLMFLEET_TARGET_PYTHON": str(pythons.targets()[-1].executable)}
-    paths = ["tests/integration", *(f"--ignore={path}" for path in NOT_OF_THE_PYTHON)]
+    if options.full:
+        paths = ["tests/integration", *(f"--ignore={path}" for path in NOT_OF_THE_PYTHON)]
+    else:
+        paths = list(MAIN_JOBS)
+        say(style("  the main job of each module; all of them: make newest", "yellow"))
     return _with_lab("newest", paths, options, env=env)
 
 
@@ -258,9 +282,7 @@ def controllers(options: Options) -> Tally:
         with Ticker(f"environment with ansible-core {release}"):
             own = pythons.controller(release, python)
         env = {"LLMFLEET_CONTROLLER_PYTHON": str(own)}
-        found = _with_lab(
-            f"controller-{release}", ["tests/integration/roles/test_site.py"], options, env=env
-        )
+        found = _with_lab(f"controller-{release}", SITE_TESTS, options, env=env)
         say(f"  ansible-core {release}: {found.passed} passed, {found.failed} failed")
         tally.add(found)
     return tally

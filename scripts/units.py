@@ -7,6 +7,7 @@ controller's Pythons. All output is in build/logs/units-X.Y.log.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -19,6 +20,8 @@ from scripts.results import Tally, pytest_tally
 
 COPY = BUILD / "units" / "ansible_collections" / "llmfleet" / "conda"
 SECONDS = 900
+# Half of the time that the tests take they wait, for child processes and timeouts.
+WORKERS = max(3, os.cpu_count() or 1)
 
 
 def on_python(version: str) -> Tally:
@@ -30,7 +33,7 @@ def on_python(version: str) -> Tally:
         code = run(
             [
                 *(VENV_BIN / "ansible-test", "units", "--color", "no", "-v", "--venv"),
-                *("--requirements", "--python", version, "--num-workers", "2"),
+                *("--requirements", "--python", version, "--num-workers", str(WORKERS)),
             ],
             log=log,
             cwd=COPY,
