@@ -191,7 +191,7 @@ def unexplained(values: Sequence[Value], outside: Mapping[str, Any]) -> list[str
         holds = path in touched and any(
             f"{one}/".startswith(f"{path.rstrip('/')}/") for one in named
         )
-        if "canary" in path or not (wanted or holds):
+        if path.startswith("/canary") or not (wanted or holds):
             found.append(path)
     return found
 
@@ -224,7 +224,7 @@ def figures(tally: Tally, specs: Mapping[str, Any], asked: int) -> list[Result]:
         Result("hostile.values", clean, "values", exactly(asked), note="ended with a result or a message"),
         Result("hostile.options", sum(tally.tried[name] > 0 for name in names),
                "options", exactly(len(names)),
-               note=f"of nine modules; at least {per_option} values each"),
+               note=f"of {len(specs)} modules; at least {per_option} values each"),
         Result("hostile.files", sum(tally.tried[name] > 0 for name in KINDS), "kinds", exactly(len(KINDS)),
                note=f"of files and outputs that are read; at least {per_kind} contents each"),
         Result("hostile.past_arguments", share * (tried - tally.early), "%", at_least(60),

@@ -6,7 +6,7 @@ import ast
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,6 +99,19 @@ def calls(module: str, root: str) -> list[Options]:
     return [{k: v for k, v in call.items() if v is not None} for call in found]
 
 
+# The modules that look_ahead can ask, of this collection.
+_ASKED_AHEAD = ("conda_installation", "conda_config", "conda_env", "conda_pip")
+
+
+def asked_ahead(known: Mapping[str, Sequence[Options]]) -> list[Options]:
+    """Calls of look_ahead that ask the modules what their own calls say."""
+    return [
+        {"steps": [{"module": f"llmfleet.conda.{module}", "options": call}]}
+        for module in _ASKED_AHEAD
+        for call in known.get(module, ())
+    ]
+
+
 def option_names(specs: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every option and, dotted, every suboption with its argument spec."""
     for name, spec in specs.items():
@@ -129,6 +142,8 @@ class OfOptions:
     def __init__(self, specs: Mapping[str, Any], root: str, made: Generator) -> None:
         self._made = made
         self._calls = {module: calls(module, root) for module in specs}
+        if "look_ahead" in specs:
+            self._calls["look_ahead"] += asked_ahead(self._calls)
         self._turns = itertools.cycle(
             [(module, *one) for module in specs for one in option_names(specs[module])]
         )
@@ -151,6 +166,8 @@ class OfOptions:
     def _start(self, call: Options, name: str, spec: Mapping[str, Any]) -> Any:
         found: Any = call
         for part in name.split("."):
+            if isinstance(found, list) and found:
+                found = found[0]
             found = found.get(part) if isinstance(found, dict) else None
         if found is not None:
             return found

@@ -30,7 +30,7 @@ from faults import hostile_world as world
 _PLUGINS = "ansible_collections.llmfleet.conda.plugins"
 MODULES = (
     "conda_env", "conda_package", "conda_pip", "conda_config", "conda_info", "conda_installation",
-    "hub_model", "llm_check", "accelerator_info",
+    "hub_model", "llm_check", "accelerator_info", "look_ahead",
 )  # fmt: skip
 _ELSEWHERE = ("/proc", "/sys", "/dev", "/srv/fuzz", "/srv/llmfleet")
 _SLEEP = time.sleep

@@ -184,9 +184,11 @@ class Generator:
 
 
 def merged(options: Mapping[str, Any], dotted: str, value: Any) -> dict[str, Any]:
-    """The options with one set; ``option.suboption`` reaches into a mapping."""
+    """The options with one set; ``option.suboption`` reaches into a mapping, or a list's first one."""
     name, _, below = dotted.partition(".")
     if not below:
         return {**options, name: value}
     inner = options.get(name)
+    if isinstance(inner, list) and inner and isinstance(inner[0], dict):
+        return {**options, name: [merged(inner[0], below, value), *inner[1:]]}
     return {**options, name: merged(inner if isinstance(inner, dict) else {}, below, value)}

@@ -155,7 +155,7 @@ def classify(
     return Failure(
         kind,
         KINDS[kind].headline,
-        trim(_ADVERTISEMENT.sub("", said)),
+        trim(_ADVERTISEMENT.sub("", said).rstrip()),
         KINDS[kind].hint,
         may_pass(kind, text),
         text,
@@ -163,4 +163,4 @@ def classify(
 
 
 # What conda says after the list of missing packages helps nobody on a fleet.
-_ADVERTISEMENT = re.compile(r"\s*To search for alternate channels.*", re.DOTALL)
+_ADVERTISEMENT = re.compile(r"To search for alternate channels.*", re.DOTALL)

@@ -18,6 +18,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import (
     user_condarc,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings import settings_with
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_shapes import misshapen
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
     CondaModuleError,
     hint_for,
@@ -149,9 +150,20 @@ def _probe(params: dict[str, Any], path: str, before: str | None, after: str | N
     return probe_new_channels(*counting)
 
 
+def _refuse_misshapen(settings: dict[str, Any]) -> None:
+    for key, words in misshapen(settings).items():
+        raise CondaModuleError(
+            f"The option settings has {key} as {type(settings[key]).__name__}, and it has to be {words}."
+            " Nothing was changed.",
+            hint="correct the setting: conda would not start with it.",
+        )
+
+
 def run(module: AnsibleModule) -> dict[str, Any]:
     """Observe, plan, apply and observe again."""
     params = module.params
+    if params["state"] != "absent":
+        _refuse_misshapen(params["settings"] or {})
     path = _path(params)
     before = observe(path)
     try:

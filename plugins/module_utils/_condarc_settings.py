@@ -18,6 +18,7 @@ from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._channel_address import DEFAULT_ALIAS
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import Condarc, CondarcError
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_shapes import misshapen
 from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import condarc_files
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import MASK, redact_value
@@ -42,10 +43,16 @@ def read_condarcs(installation: str | None) -> list[CondarcFile]:
 
 
 def combined(files: Iterable[CondarcFile]) -> dict[str, Any]:
-    """One value for each key: lists and mappings of all files together, else the most important file's."""
+    """One value for each key: lists and mappings of all files together, else the most important file's.
+
+    What has a shape that conda refuses is left out, so that the others need not expect it.
+    """
     found: dict[str, Any] = {}
     for file in files:
+        unusable = misshapen(file.settings)
         for key, value in file.settings.items():
+            if key in unusable:
+                continue
             present = found.get(key)
             if isinstance(present, list) and isinstance(value, list):
                 found[key] = [*value, *(item for item in present if item not in value)]

@@ -389,7 +389,7 @@ def _is_whole(event: dict[str, Any]) -> bool:
 
 
 _TIMEOUT_MARK = re.compile(r"^Timeout \(", re.MULTILINE)
-_FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
+_FRAME = re.compile(r'^[ \t]*File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
 _NOISE = re.compile(
     r"^\s*(File \"|Thread 0x|Current thread|Extension modules:|<no Python frame>|$)"
 )

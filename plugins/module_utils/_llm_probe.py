@@ -34,16 +34,20 @@ BOOTSTRAP = (
     "space['main'](job['request'], space)"
 )
 
-_MISSING_LIBRARY = re.compile(
-    r"(?P<file>[^\s:'\"]+\.(?:so|dylib)[^\s:'\"]*): cannot open shared object"
-)
+_CANNOT_OPEN = ": cannot open shared object"
+_BEFORE_A_FILE = re.compile(r"[\s:'\"]")
+_LIBRARY = re.compile(r".\.(?:so|dylib)")
 _SITE_PACKAGE = re.compile(r"(?:site|dist)-packages[/\\](?P<package>[^/\\.\"]+)")
 
 
 def missing_file(text: str) -> str | None:
     """The shared library that the dynamic loader's message in ``text`` says it could not open."""
-    found = _MISSING_LIBRARY.search(text)
-    return found.group("file") if found else None
+    # Not by one pattern: of a line of some 100,000 characters it would try every part.
+    for before in text.split(_CANNOT_OPEN)[:-1]:
+        word = _BEFORE_A_FILE.split(before)[-1]
+        if _LIBRARY.search(word):
+            return word
+    return None
 
 
 def package_in(text: str) -> str | None:

@@ -67,6 +67,9 @@ def pending_journal(prefix: str) -> dict[str, Any] | None:
         except (NotADirectoryError, PermissionError):
             continue
         except (OSError, ValueError):
+            if os.path.isdir(path):
+                # Nobody's journal: this collection writes none, and could remove none.
+                continue
             data = {}
         if not isinstance(data, dict):
             data = {}
@@ -378,7 +381,8 @@ def forget_journal(prefix: str) -> None:
     for path in (os.path.join(prefix, _JOURNAL_INSIDE), _beside(prefix, "-journal")):
         try:
             os.unlink(path)
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
+        except (FileNotFoundError, NotADirectoryError, PermissionError, IsADirectoryError):
+            # Also a directory of that name: it is nobody's journal.
             continue
         except OSError as error:
             # On a volume that turned read-only it has to stay: the next run will look at everything.

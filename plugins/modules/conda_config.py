@@ -44,6 +44,7 @@ options:
     description:
       - The settings by key, for example C(channels) or C(channel_alias).
       - A key whose value is null is removed.
+      - Lists and mappings of channels and of proxies must be such. conda would refuse to start otherwise.
       - With O(state=absent), the values do not matter.
       - At least one of O(settings), O(accept_tos) and O(reject_tos) must be given.
     type: dict

@@ -16,7 +16,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import _condarc_module as conda_config
 from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
-from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import run
+from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import Completed, run
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import (
     Conda,
     solution_of,
@@ -38,7 +38,11 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation_acces
     AccessManager,
     access_of,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_probe import _events
+from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_probe import (
+    Limits,
+    _events,
+    explain_death,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._lock import file_lock
 from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
     ModuleWithSecrets,
@@ -54,7 +58,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._terms import (
     channel_urls,
     current_terms,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import pending_journal
+from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
+    journalled,
+    pending_journal,
+)
 from ansible_collections.llmfleet.conda.plugins.modules import accelerator_info
 
 SECRET = "correct-horse"
@@ -272,6 +279,26 @@ def test_a_link_that_another_user_has_planted(tmp_path: Path) -> None:
     with pytest.raises(CondaModuleError, match="another user made"):
         check_prefix(str(place / "link" / "env"))
     assert check_prefix(str(own / "link" / "env")) == str(own / "link" / "env")
+
+
+@pytest.mark.parametrize("text", ["x" * 300_000, "a.so" * 75_000, "\n" * 300_000, " " * 300_000])
+def test_a_very_long_complaint_of_an_interpreter_takes_no_time(text: str) -> None:
+    completed = Completed(2, "", text)
+    started = time.monotonic()
+    said, _measured = explain_death(completed, Limits(60, 30, started + 60))
+    assert time.monotonic() - started < 2
+    assert said.startswith("The interpreter ended with exit status 2")
+
+
+def test_a_directory_in_the_place_of_the_journal_stays(tmp_path: Path) -> None:
+    prefix = tmp_path / "env"
+    (prefix / "conda-meta").mkdir(parents=True)
+    beside = tmp_path / ".env.llmfleet-journal"
+    beside.mkdir()
+    with journalled(str(prefix), operation="update"):
+        assert pending_journal(str(prefix)) is not None
+    assert beside.is_dir()
+    assert pending_journal(str(prefix)) is None
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "{", ""])

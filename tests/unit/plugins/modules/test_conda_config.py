@@ -236,6 +236,11 @@ def test_bytes_that_are_no_text(run: Run, tmp_path: Path) -> None:
         ({"scope": "prefix", "settings": {}}, "installation"),
         ({"path": "relative", "settings": {}}, "The option path must be absolute"),
         ({"path": "/x"}, "settings"),
+        (
+            {"path": "/x", "settings": {"channels": "lab"}},
+            "channels as str, and it has to be a list",
+        ),
+        ({"path": "/x", "settings": {"custom_channels": 5}}, "custom_channels as int"),
         ({"scope": "prefix", "installation": "/usr", "settings": {"a": 1}}, "option installation"),
         (
             {"scope": "prefix", "installation": "/nonexistent/x", "settings": {"a": 1}},
