@@ -9,9 +9,10 @@ from pathlib import Path
 from lab.errors import LabError
 from scripts.layout import VENV_BIN, tool_environment
 
-# With ansible-core's own function (2.19), in a process of its own: what is packed once is kept.
+# With ansible-core's own function (2.19), in a process of its own, since what is packed once is kept; for
+# modules of this collection as its action plugins do it.
 _PACK = """
-import json, sys, tempfile, time
+import contextlib, json, sys, tempfile, time
 from ansible import constants
 from ansible.executor.module_common import modify_module
 from ansible.parsing.dataloader import DataLoader
@@ -21,12 +22,17 @@ from ansible.template import Templar
 init_plugin_loader()
 constants.DEFAULT_LOCAL_TMP = tempfile.mkdtemp(dir=sys.argv[2])
 found = module_loader.find_plugin_with_context(sys.argv[1])
+context = contextlib.nullcontext()
+if found.resolved_fqcn.startswith("llmfleet."):
+    from ansible_collections.llmfleet.conda.plugins.plugin_utils._collector import collector_paused
+    context = collector_paused()
 started = time.perf_counter()
-built = modify_module(
-    module_name=found.resolved_fqcn, module_path=found.plugin_resolved_path, module_args={},
-    templar=Templar(loader=DataLoader()), module_compression="ZIP_DEFLATED",
-    task_vars={"ansible_python_interpreter": "/usr/bin/python3"},
-)
+with context:
+    built = modify_module(
+        module_name=found.resolved_fqcn, module_path=found.plugin_resolved_path, module_args={},
+        templar=Templar(loader=DataLoader()), module_compression="ZIP_DEFLATED",
+        task_vars={"ansible_python_interpreter": "/usr/bin/python3"},
+    )
 print(json.dumps({"seconds": time.perf_counter() - started, "bytes": len(built.b_module_data)}))
 """
 

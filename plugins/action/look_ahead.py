@@ -13,6 +13,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._collector import collector_paused
 from ansible_collections.llmfleet.conda.plugins.plugin_utils._foreseen_tasks import (
     ForeseenTasks,
     NotForeseeable,
@@ -44,9 +45,10 @@ class ActionModule(ActionBase):
         if missing:
             reason = f"there is no conda installation at {missing}"
             return {**result, "changed": False, "as_asked": False, "reasons": [reason]}
-        answer: dict[str, Any] = self._execute_module(
-            module_name="llmfleet.conda.look_ahead", module_args=arguments, task_vars=task_vars
-        )
+        with collector_paused():
+            answer: dict[str, Any] = self._execute_module(
+                module_name="llmfleet.conda.look_ahead", module_args=arguments, task_vars=task_vars
+            )
         if answer.get("failed") and not answer.get("unreachable"):
             # What keeps a module from running at all, the first one of a role says as it always did.
             return {**result, "changed": False, "as_asked": False, "reasons": [answer.get("msg")]}

@@ -17,6 +17,8 @@ from ansible.errors import AnsibleError, AnsibleFileNotFound
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._collector import collector_paused
+
 
 class ControllerFileAction(ActionBase):
     """Puts the text of a file on the controller in the place of its name, then runs the module.
@@ -48,9 +50,10 @@ class ControllerFileAction(ActionBase):
             return {**result, "failed": True, "msg": f"The option remote_src: {error}"}
         except AnsibleError as error:
             return {**result, "failed": True, "msg": str(error)}
-        result |= self._execute_module(
-            module_args=arguments, task_vars=task_vars, wrap_async=self._task.async_val
-        )
+        with collector_paused():
+            result |= self._execute_module(
+                module_args=arguments, task_vars=task_vars, wrap_async=self._task.async_val
+            )
         for text_option, said in names.items():
             # The module knows the text only; the person knows the file.
             if isinstance(result.get("msg"), str):

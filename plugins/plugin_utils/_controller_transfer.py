@@ -19,6 +19,8 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._collector import collector_paused
+
 Source = TypeVar("Source")
 
 
@@ -93,9 +95,10 @@ class ControllerTransferAction(ActionBase, Generic[Source]):
     def _module(
         self, arguments: Mapping[str, Any], task_vars: dict[str, Any] | None, wrap_async: int = 0
     ) -> dict[str, Any]:
-        answer: dict[str, Any] = self._execute_module(
-            module_args=dict(arguments), task_vars=task_vars, wrap_async=wrap_async
-        )
+        with collector_paused():
+            answer: dict[str, Any] = self._execute_module(
+                module_args=dict(arguments), task_vars=task_vars, wrap_async=wrap_async
+            )
         return answer
 
     @contextmanager

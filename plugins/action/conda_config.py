@@ -1,0 +1,12 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sends the module to the host; plugins/modules/conda_config.py documents it."""
+
+from __future__ import annotations
+
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._collector import QuicklyPacked
+
+
+class ActionModule(QuicklyPacked):
+    """As any other module, but packed with the collector of garbage at rest."""
