@@ -6,6 +6,7 @@ eight. Every run begins with hosts that have nothing, and all contenders must le
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections import Counter
@@ -27,12 +28,17 @@ BY_HAND = ROOT / "bench" / "playbooks" / "by_hand.yml"
 
 FLEETS = (
     (1, jobs.TUTORIAL, 2),
-    (1, jobs.LIGHT, 2),
-    (2, jobs.LIGHT, 2),
+    (1, jobs.LIGHT, 3),
+    (2, jobs.LIGHT, 1),
     (4, jobs.LIGHT, 1),
     (8, jobs.LIGHT, 1),
 )
 """Hosts, what they are to have, and how often each contender gets them there."""
+
+_FIXED = (
+    "What ours takes more does not grow with the job: tasks are worked out and modules packed on the"
+    " controller, conda is started once to prove that it works, and pip checks what it left."
+)
 
 
 @dataclass(frozen=True)
@@ -54,12 +60,13 @@ def run(lab: Lab) -> list[Result]:
         return []
     fleet = Fleet(lab, lab.work / "converge")
     results = []
+    turns = itertools.count()
     for hosts, job, rounds in FLEETS:
-        results += _measured(lab, fleet, hosts, job, rounds)
+        results += _measured(lab, fleet, hosts, job, [next(turns) for _ in range(rounds)])
     return results
 
 
-def _measured(lab: Lab, fleet: Fleet, hosts: int, job: Job, rounds: int) -> list[Result]:
+def _measured(lab: Lab, fleet: Fleet, hosts: int, job: Job, turns: Sequence[int]) -> list[Result]:
     contenders: dict[str, Callable[[], Run]] = {
         "ours": lambda: _ours(fleet, job),
         "by_hand": lambda: _by_hand(lab, fleet, job),
@@ -68,14 +75,19 @@ def _measured(lab: Lab, fleet: Fleet, hosts: int, job: Job, rounds: int) -> list
         contenders["plain"] = lambda: fleet.ssh("host-0", jobs.script(job, lab))
     found: dict[str, list[Converge]] = {name: [] for name in contenders}
     states: dict[str, Any] = {}
-    for number in range(rounds):
-        for name, contender in contenders.items():
-            once, state = _first(lab, fleet, hosts, job, contender)
+    for turn in turns:
+        for name in in_turn(list(contenders), turn):
+            once, state = _first(lab, fleet, hosts, job, contenders[name])
             found[name].append(once)
             states[name] = state
-            lab.say(f"{job.name} on {hosts}, round {number + 1}, {name}: {once.run.seconds:.1f} s")
+            lab.say(f"{job.name} on {hosts}, {name}: {once.run.seconds:.1f} s")
         _same(states)
     return _results(f"converge.{job.name}.{hosts}", hosts, found)
+
+
+def in_turn(names: list[str], turn: int) -> list[str]:
+    """The order of a turn, the other way round in each second: who is first finds the disk at rest."""
+    return names[::-1] if turn % 2 else names
 
 
 def _first(
@@ -180,13 +192,13 @@ def _results(name: str, hosts: int, found: dict[str, list[Converge]]) -> list[Re
     seconds = {who: [one.run.seconds for one in runs] for who, runs in found.items()}
     twice = [len(one.twice) for one in found["ours"]]
     results += [
-        ratio(f"{name}.ours_to_by_hand", seconds["ours"], seconds["by_hand"], at_most(1.0)),
+        ratio(f"{name}.ours_to_by_hand", seconds["ours"], seconds["by_hand"], at_most(1.0), _FIXED),
         Result(
             f"{name}.ours.taken_twice", sum(twice), "files", exactly(0), [float(n) for n in twice]
         ),
     ]
     if "plain" in seconds:
         results.append(
-            ratio(f"{name}.ours_to_plain", seconds["ours"], seconds["plain"], at_most(1.05))
+            ratio(f"{name}.ours_to_plain", seconds["ours"], seconds["plain"], at_most(1.05), _FIXED)
         )
     return results

@@ -32,7 +32,7 @@ ANSIBLE_DEFAULTS: Mapping[str, str] = {
 }
 """What ansible-core does without an ansible.cfg."""
 
-HOSTS_OWN_SECONDS = 2
+HOSTS_OWN_SECONDS = 4
 """How long each host works for itself where the settings are compared: a download, an installer."""
 
 GROWTH = 1.25

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench import jobs
-from bench.converge import asked
+from bench.converge import asked, in_turn
 from bench.cost import Run
 from lab.errors import LabError
 
@@ -64,3 +64,9 @@ def test_what_a_person_types_is_quoted_for_the_shell() -> None:
     typed = jobs.commands(job, "http://10.0.0.1:80", "Miniconda3.sh")
     assert shlex.split(typed[-2])[-1] == "numpy>=2"
     assert shlex.split(typed[-1])[-1] == "torch<3"
+
+
+def test_nobody_is_first_in_every_turn() -> None:
+    names = ["ours", "by_hand", "plain"]
+    assert [in_turn(names, turn)[0] for turn in range(3)] == ["ours", "plain", "ours"]
+    assert all(sorted(in_turn(names, turn)) == sorted(names) for turn in range(3))
