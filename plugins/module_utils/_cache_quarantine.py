@@ -183,7 +183,7 @@ def _is_unpacked_well(path: str) -> bool:
         except FileNotFoundError:
             # Old packages have fewer of them.
             continue
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
             return False
     try:
         found = {name: os.lstat(os.path.join(path, name)).st_size for name in sizes}

@@ -138,7 +138,7 @@ def _listed(path: str, choice: Choice) -> dict[str, int] | None:
         if listed["format_version"] != TREE_FORMAT:
             return None
         sizes = {str(name): int(entry["size"]) for name, entry in listed["files"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         # Whoever downloads passes over a list that cannot be read, too, and makes it anew.
         return None
     if any(name.startswith("/") or ".." in name.split("/") for name in sizes):

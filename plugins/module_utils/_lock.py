@@ -77,7 +77,7 @@ def _holder(path: str) -> str:
         if not _is_alive(int(held["pid"])):
             who = f"what {who}, which was killed, has left running"
         return f"{who} ({held['operation']}, since {held['since']})"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return "another process"
 
 

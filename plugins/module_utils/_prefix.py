@@ -188,7 +188,7 @@ def _read_records(meta: str, thorough: bool) -> tuple[dict[str, PackageRecord], 
         except OSError as error:
             problems[entry] = f"{path}: {error.strerror}"
             continue
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             problems[entry] = f"{path} is not a package record ({type(error).__name__}: {error})"
             continue
         if record.name in records:

@@ -124,6 +124,7 @@ def test_frozen_and_history_are_seen(tmp_path: Path) -> None:
         b"\x00" * 4096,
         b"\xff\xfe{}",
         b'{"name": "six", "version": "1", "build_number": "x"}',
+        b'{"name": "six", "version": "1", "build_number": 1e309}',
         b'{"name": "six", "version": "1", "paths_data": {"paths": [{"size_in_bytes": 3}]}}',
         b'{"name": "six", "version": "1", "paths_data": {"paths": 7}}',
         b'{"name": "six", "version": "1", "files": 7}',
