@@ -75,12 +75,12 @@ def _measured(lab: Lab, fleet: Fleet, hosts: int, job: Job, turns: Sequence[int]
         contenders["plain"] = lambda: fleet.ssh("host-0", jobs.script(job, lab))
     found: dict[str, list[Converge]] = {name: [] for name in contenders}
     states: dict[str, Any] = {}
-    for turn in turns:
+    for number, turn in enumerate(turns, 1):
         for name in in_turn(list(contenders), turn):
             once, state = _first(lab, fleet, hosts, job, contenders[name])
             found[name].append(once)
             states[name] = state
-            lab.say(f"{job.name} on {hosts}, {name}: {once.run.seconds:.1f} s")
+            lab.say(f"{job.name} on {hosts}, round {number}, {name}: {once.run.seconds:.1f} s")
         _same(states)
     return _results(f"converge.{job.name}.{hosts}", hosts, found)
 

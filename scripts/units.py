@@ -20,7 +20,7 @@ from scripts.results import Tally, pytest_tally
 
 COPY = BUILD / "units" / "ansible_collections" / "llmfleet" / "conda"
 SECONDS = 900
-# Half of the time that the tests take they wait, for child processes and timeouts.
+# Some tests wait most of their time, for child processes and timeouts; another one can run meanwhile.
 WORKERS = max(3, os.cpu_count() or 1)
 
 

@@ -18,8 +18,8 @@ def collector_paused() -> Iterator[None]:
     """Collect no garbage meanwhile.
 
     To pack a module Ansible (2.19, ``executor.module_common``) parses each file that it imports, and the
-    trees that this makes set off the collector again and again: that is half of the time. An action runs in
-    a process that ends with its task, so nothing piles up.
+    trees that this makes set off the collector again and again: that is a third of the time or more. An
+    action runs in a process that ends with its task, so nothing piles up.
     """
     enabled = gc.isenabled()
     gc.disable()

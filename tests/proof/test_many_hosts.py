@@ -66,7 +66,7 @@ def test_all_sizes_are_measured_and_judged(tmp_path: Path, monkeypatch: pytest.M
 
     def fake(_hosts: object, size: int, play: list[str], env: object = None) -> Cost:
         runs.append((size, Path(play[0]).name, env is not None))
-        return Cost(size, size + (10.0 if env else 0.0), 3.0 + size, 90 + 2.0 * size, 6 * size, 0)
+        return Cost(size, size * (3.0 if env else 1.0), 3.0 + size, 90 + 2.0 * size, 6 * size, 0)
 
     monkeypatch.setattr(many_hosts, "LightHosts", lambda _lab: None)
     monkeypatch.setattr(many_hosts, "measured", fake)
@@ -82,12 +82,11 @@ def test_all_sizes_are_measured_and_judged(tmp_path: Path, monkeypatch: pytest.M
         (8, site, False),
     ]
     assert len(json.loads((tmp_path / "many_hosts" / pings).read_text())[0]["tasks"]) == 6
-    missed = [name for name, one in found.items() if one.met is False]
-    assert missed == ["many_hosts.settings.faster_where_hosts_work"]
+    assert all(one.met is not False for one in found.values())
     assert found["many_hosts.ours.cpu_growth"].value == pytest.approx(1)
     assert found["many_hosts.ours.memory_growth"].value == pytest.approx(2)
-    assert found["many_hosts.settings.faster_in_a_no_op"].value == pytest.approx(42 / 32)
-    assert found["many_hosts.settings.faster_where_hosts_work"].value == pytest.approx(42 / 32)
+    assert found["many_hosts.settings.faster_in_a_no_op"].value == pytest.approx(3)
+    assert found["many_hosts.settings.faster_where_hosts_work"].value == pytest.approx(3)
     assert found["many_hosts.ours.8.modules"].samples == [6, 6]
 
     quick = many_hosts.run(Lab("bench", "image", cast(Any, None), tmp_path, quick=True))
