@@ -13,7 +13,7 @@ RUN_TESTS := $(BIN)/python -m scripts.run_tests
 SCENARIO ?= default
 ARGS ?=
 
-.PHONY: help venv demo test test-full lint sanity unit units lab-tests integration newest controllers proof proof-page bench faults molecule lab build-collection catalogue constraints changelog clean
+.PHONY: help venv demo check test test-full lint sanity docs-lint importer unit units lab-tests integration newest controllers proof proof-page bench faults molecule lab build-collection catalogue constraints changelog clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,26 +24,35 @@ venv: ## make or refresh build/venv from requirements/*.txt (PYTHON=... chooses 
 demo: venv ## build the lab, run playbooks/site.yml twice on this machine inside build/demo, show the result
 	@$(BIN)/python -m scripts.demo
 
-test: venv ## every test: linters, unit, lab, integration, other Pythons and ansible-cores, Molecule
+check: venv ## in two minutes: linters without ansible-test sanity, unit tests on this Python; no lab, no Docker
+	@$(RUN_TESTS) --check
+
+test: venv ## what every change must pass, in 25 minutes: linters, units, integration, Molecule, two lanes side by side
 	@$(RUN_TESTS)
 
-test-full: venv ## `make test`, all of `make newest`, and the scenario with TensorFlow, training and web libraries
-	@$(RUN_TESTS) --full
+test-full: venv ## everything, in parts one after the other (PART=code, modules, hosts or proof runs one)
+	@$(RUN_TESTS) --full $(if $(PART),--part $(PART))
 
-lint: venv ## linters and text rules only
-	@$(RUN_TESTS) lint
+lint: venv ## linters, documentation, ansible-test sanity and text rules
+	@$(RUN_TESTS) lint sanity
 
 sanity: venv ## ansible-test sanity only (ARGS="--test pylint" goes to ansible-test)
 	@$(BIN)/python -m scripts.sanity $(ARGS)
 
-unit: venv ## unit tests only (ARGS="-k name" goes to pytest)
+docs-lint: venv ## the pages that antsibull-docs makes of modules and roles only
+	@$(BIN)/python -m scripts.docs_lint
+
+importer: venv ## Galaxy's importer on the built artifact only
+	@$(BIN)/python -m scripts.galaxy_importer
+
+unit: venv ## unit tests only, on this Python (ARGS="-k name" goes to pytest)
 	@$(RUN_TESTS) unit -- $(ARGS)
 
 units: venv ## `ansible-test units` only, on every Python from 3.9 to 3.13 (ARGS="3.9" chooses)
 	@$(BIN)/python -m scripts.units $(ARGS)
 
 lab-tests: venv ## the lab's own tests only
-	@$(RUN_TESTS) lab -- $(ARGS)
+	@$(RUN_TESTS) --full lab -- $(ARGS)
 
 integration: venv ## integration tests with real conda only, on the oldest Python of managed hosts
 	@$(RUN_TESTS) integration -- $(ARGS)
@@ -52,7 +61,7 @@ newest: venv ## the modules' integration tests on the newest Python of managed h
 	@$(RUN_TESTS) --full newest -- $(ARGS)
 
 controllers: venv ## the site playbook run by the other supported releases of ansible-core only
-	@$(RUN_TESTS) controllers -- $(ARGS)
+	@$(RUN_TESTS) --full controllers -- $(ARGS)
 
 bench: venv ## measure: ours beside a ping, a playbook written by hand, and conda alone (ARGS="noop" chooses a part)
 	@$(BIN)/python -m bench $(ARGS)
@@ -60,7 +69,7 @@ bench: venv ## measure: ours beside a ping, a playbook written by hand, and cond
 faults: venv ## do on purpose what happens to fleets, and see it survived (ARGS="killed" chooses a part)
 	@$(BIN)/python -m faults $(ARGS)
 
-proof: venv ## the few cases of `make bench` and `make faults` that `make test` has
+proof: venv ## the few cases of `make bench` and `make faults` that `make test-full` has
 	@$(RUN_TESTS) proof
 
 proof-page: venv ## write docs/proof.md from the last whole runs of `make bench` and `make faults`

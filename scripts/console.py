@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from typing import ParamSpec, TypeVar
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
@@ -14,14 +19,51 @@ _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", 
 QUIET_SECONDS = 30.0
 
 
-def is_live() -> bool:
-    """Whether the output is a terminal that understands rewriting a line."""
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# Whose lines these are, where several steps run side by side; empty where one runs alone.
+_LABEL: ContextVar[str] = ContextVar("label", default="")
+_PRINTING = threading.Lock()
+
+
+@contextmanager
+def label(text: str) -> Iterator[None]:
+    """Every line that this thread says begins with ``text``: other threads say lines meanwhile."""
+    before = _LABEL.set(text)
+    try:
+        yield
+    finally:
+        _LABEL.reset(before)
+
+
+def labelled(function: Callable[P, R]) -> Callable[P, R]:
+    """The function for other threads, where its lines begin as this thread's do.
+
+    Each call has a copy of its own, since a context can be entered by one thread at a time.
+    """
+    context = copy_context()
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        return context.copy().run(function, *args, **kwargs)
+
+    return call
+
+
+def is_terminal() -> bool:
+    """Whether the output is a terminal that knows colours."""
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def is_live() -> bool:
+    """Whether a line may be rewritten: on a terminal, while nobody else says lines."""
+    return is_terminal() and not _LABEL.get()
 
 
 def style(text: str, *names: str) -> str:
     """The text in a colour or weight where the output is a terminal and NO_COLOR is not set."""
-    if not is_live() or os.environ.get("NO_COLOR"):
+    if not is_terminal() or os.environ.get("NO_COLOR"):
         return text
     codes = ";".join(_STYLES[name] for name in names)
     return f"\033[{codes}m{text}\033[0m"
@@ -53,13 +95,18 @@ def shorten(text: str, limit: int) -> str:
 
 
 def say(text: str = "") -> None:
-    """Prints a line at once."""
-    print(text, flush=True)
+    """Prints a line at once, or several, each with the label of this thread."""
+    mark = _LABEL.get()
+    if mark:
+        text = "\n".join(f"{mark:12}{line}" for line in text.splitlines())
+    with _PRINTING:
+        print(text, flush=True)
 
 
 def heading(text: str) -> None:
     """Starts a new part of the output."""
-    say()
+    if not _LABEL.get():
+        say()
     say(style(text, "bold"))
 
 
@@ -76,7 +123,7 @@ class Ticker:
         self._said = time.monotonic()
         self._lock = threading.Lock()
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = threading.Thread(target=labelled(self._run), daemon=True)
 
     def __enter__(self) -> Ticker:
         self._thread.start()

@@ -35,6 +35,11 @@ def open_mirror(host: str, port_file: Path = _PORT_FILE) -> Mirror:
     return mirror
 
 
+def report(name: str) -> Path:
+    """Where the report of a scenario's hosts lies; scenarios that run at the same time have one each."""
+    return BUILD / "molecule" / f"{name}.json"
+
+
 @contextmanager
 def serving(
     scenarios: Iterable[str], progress: Callable[[str], None] = say
@@ -67,5 +72,5 @@ def serving(
             # No package can bring the C library along, and the interpreters were made on this machine.
             "LAB_MINIMUM_GLIBC": interpreters.glibc(),
             "LAB_MODELS_DIR": str(paths.models_dir()),
-            "LAB_REPORT": str(BUILD / "molecule" / "report.json"),
+            "LAB_REPORT": str(report("report")),
         }

@@ -15,6 +15,11 @@ from pathlib import Path
 MARKER = "LLMFLEET_DRIVER_RUN"
 
 _running: set[subprocess.Popen[str]] = set()
+_ended = threading.Event()
+
+
+class Ended(BaseException):
+    """`end_all` was called: a thread that runs one child after the other starts no more of them."""
 
 
 class Interrupted(BaseException):
@@ -72,7 +77,8 @@ def end_group(process: subprocess.Popen[str], grace: float = 10.0) -> None:
 
 
 def end_all() -> None:
-    """Ends every child that still runs."""
+    """Ends every child that still runs; threads that wait for one, or would start another, get `Ended`."""
+    _ended.set()
     for process in list(_running):
         end_group(process)
 
@@ -90,7 +96,10 @@ def run(
     """Runs a command with its output in `log`, each line also given to `on_line`.
 
     Returns the exit code; 124 when it ran past `timeout` seconds (its whole group is ended then).
+    Raises Ended once `end_all` was called.
     """
+    if _ended.is_set():
+        raise Ended
     log.parent.mkdir(parents=True, exist_ok=True)
     words = [str(word) for word in argv]
     late = threading.Event()
@@ -126,6 +135,8 @@ def run(
                 if on_line:
                     on_line(line.rstrip("\n"))
             code = process.wait()
+            if _ended.is_set():
+                raise Ended
             if late.is_set():
                 sink.write(f"-- ended after {timeout:.0f} s, the time limit\n")
                 return 124

@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 
 from scripts import ansible_test, pythons
 from scripts.console import Ticker, duration, heading, say
@@ -52,9 +53,15 @@ def on_python(version: str) -> Tally:
     return tally
 
 
-def units(versions: tuple[str, ...] = pythons.TARGETS) -> Tally:
-    """The unit tests on each of the Pythons that is here; the others are counted as skipped."""
+def units(versions: Sequence[str] = pythons.TARGETS, examples: int | None = None) -> Tally:
+    """The unit tests on each of the Pythons that is here; the others are counted as skipped.
+
+    examples: that each property-based test tries; as many as tests/unit/conftest.py says without a number.
+    """
     ansible_test.copy_collection(ROOT, COPY, also=("tests/unit/",))
+    if examples is not None:
+        # ansible-test hands on no variable of ours.
+        (COPY / "tests" / "unit" / "examples.txt").write_text(f"{examples}\n")
     ansible_test.prepare_home(ansible_test.HOME)
     here = {pythons.minor(one) for one in pythons.targets()}
     tally = Tally()

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.llmfleet.conda.tests.unit.plugins import property_profile
 from lab import installer
 from lab.build import build
 from tests.differential.oracle import Oracle
 
 HERE = Path(__file__).parent
+
+property_profile.load()
 
 
 @pytest.fixture(scope="session")

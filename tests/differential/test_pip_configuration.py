@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pip._internal.commands import create_command
 from pip._internal.models.index import PyPI
@@ -100,7 +100,6 @@ def _of_pip() -> PipConfiguration:
     )
 
 
-@settings(max_examples=300, deadline=None)
 @given(files=FILES)
 def test_what_pip_would_use_is_passed_on(files: dict[str, dict[str, dict[str, str]]]) -> None:
     with _host(files) as prefix:

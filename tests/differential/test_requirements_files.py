@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pip._internal.exceptions import InstallationError
 from pip._internal.network.session import PipSession
@@ -90,7 +90,6 @@ def body(draw: st.DrawFn, lines: st.SearchStrategy[str], includes: list[str]) ->
     return draw(st.sampled_from(["\n", "\r\n"])).join(written) + end
 
 
-@settings(max_examples=600, deadline=None)
 @given(
     top=body(REQUIREMENT, ["sub/one.txt", "'sub/two words.txt'"]),
     one=body(REQUIREMENT, ["two\\ words.txt", "../three.txt"]),

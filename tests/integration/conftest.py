@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,8 @@ from tests.integration.examples import Examples, play  # noqa: E402
 from tests.integration.four_steps import Steps  # noqa: E402
 from tests.integration.hub_server import Hub, tiny  # noqa: E402
 from tests.integration.lab_conda import run_conda  # noqa: E402
-from tests.integration.target import (  # noqa: E402
-    TARGET_PYTHON,
-    module_command,
-    module_environment,
-)
+from tests.integration.served import ModuleServer  # noqa: E402
+from tests.integration.target import TARGET_PYTHON, module_environment  # noqa: E402
 
 RunModule = Callable[..., dict[str, Any]]
 
@@ -56,7 +53,26 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def run_module(home: Path) -> RunModule:
+def module_servers(home: Path) -> Iterator[Callable[[str], ModuleServer]]:
+    """The server of modules for an interpreter."""
+    servers: dict[str, ModuleServer] = {}
+    # A short path, which pytest's directories are not.
+    with tempfile.TemporaryDirectory(prefix="llmfleet-") as directory:
+
+        def server(python: str) -> ModuleServer:
+            if python not in servers:
+                place = Path(directory) / str(len(servers))
+                place.mkdir()
+                servers[python] = ModuleServer(python, place, home)
+            return servers[python]
+
+        yield server
+        for one in servers.values():
+            one.close()
+
+
+@pytest.fixture(scope="session")
+def run_module(home: Path, module_servers: Callable[[str], ModuleServer]) -> RunModule:
     """Run a module in a process of its own; returns its JSON result with ``rc`` added.
 
     Args:
@@ -81,14 +97,8 @@ def run_module(home: Path) -> RunModule:
     ) -> dict[str, Any]:
         arguments = {key: value for key, value in options.items() if value is not None}
         arguments.update({"_ansible_check_mode": check, "_ansible_diff": True})
-        done = subprocess.run(
-            module_command(name, arguments, user=user, python=python),
-            env={**module_environment(home), **(environment or {})},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-        )
+        variables = {**module_environment(home), **(environment or {})}
+        done = module_servers(python).run(name, arguments, variables, user=user)
         try:
             result: dict[str, Any] = json.loads(done.stdout)
         except ValueError:
@@ -99,7 +109,7 @@ def run_module(home: Path) -> RunModule:
             events = [warning["event"] for warning in result["warnings"]]
             result["warnings"] = [event["msg"] for event in events]
         assert "Traceback" not in done.stderr, done.stderr
-        return {**result, "rc": done.returncode}
+        return {**result, "rc": done.rc}
 
     return run
 
@@ -133,7 +143,12 @@ def conda_installation(
     prefix = tmp_path_factory.mktemp("conda") / "base"
     result = run_module("conda_installation", install_options(mirror, prefix))
     assert result["changed"], result
-    settings = {"channel_alias": f"{mirror.url}/conda", "channels": ["lab"]}
+    settings = {
+        "channel_alias": f"{mirror.url}/conda",
+        "channels": ["lab"],
+        # conda tries again at once where it would wait up to 30 seconds for a mirror to come back.
+        "remote_backoff_factor": 0,
+    }
     result = run_module(
         "conda_config",
         {"scope": "prefix", "installation": str(prefix), "settings": settings},

@@ -8,15 +8,17 @@ import re
 import shutil
 import stat
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from ansible_collections.llmfleet.conda.tests.unit.plugins.wheel_factory import make_wheel
 from lab import counter, paths
 from lab import installer as lab_installer
 from tests.integration import published
-from tests.integration.contract_table import CHANGES, FAILS, GIVEN, SAME, Damage, Row
+from tests.integration.contract_table import CHANGES, FAILS, GIVEN, SAME, SMOKE, Damage, Row
 from tests.integration.snapshot import Snapshot, changes, snapshot
 
 RunModule = Callable[..., dict[str, Any]]
@@ -56,6 +58,18 @@ def make_wheels(house: Path) -> Path:
     make_wheel(house, "t-more", "1.0", requires=extra, extras=["lib"])
     make_wheel(house, "six", "1.17.0")
     return house
+
+
+def parameters(rows: Iterable[Row]) -> list[Any]:
+    """The rows as parameters of a test; those that also run on the newest Python bear the mark ``smoke``."""
+    return [
+        pytest.param(
+            row,
+            id=f"{row.module}: {row.name}",
+            marks=[pytest.mark.smoke] if (row.module, row.name) in SMOKE else [],
+        )
+        for row in rows
+    ]
 
 
 class Contract:

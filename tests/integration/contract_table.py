@@ -566,3 +566,36 @@ TABLE: tuple[Row, ...] = (
     *HUB_MODEL,
     *READING,
 )
+
+# For a second Python: what leans on it most, that is each module's work, its nothing to do, and its repair.
+SMOKE: frozenset[tuple[str, str]] = frozenset(
+    (module, name)
+    for module, names in {
+        "conda_env": (
+            "an environment with packages",
+            "an environment.yml on the host and one package more",
+            "another lock than before, on the host",
+            "all is there",
+            "latest",
+            "a record is cut off",
+            "variables",
+            "absent",
+            "an impossible change",
+        ),
+        "conda_package": ("install", "all is there", "absent"),
+        "conda_pip": (
+            "install with what it needs",
+            "conda's own satisfies",
+            "with a hash",
+            "absent",
+            "from indexes, by name",
+        ),
+        "conda_config": ("make the file", "as it is", "merge a list", "accept terms"),
+        "conda_installation": ("from an address", "all is there", "absent"),
+        "hub_model": ("from a directory", "all is there", "from the hub"),
+        "conda_info": ("everything", "damage"),
+        "accelerator_info": ("this host",),
+        "llm_check": ("an environment", "not as wanted"),
+    }.items()
+    for name in names
+)

@@ -33,8 +33,8 @@ def module_environment(home: Path) -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "PYTHONPATH": f"{ROOT / 'build' / 'collections'}{os.pathsep}{_only_ansible()}",
-        # Compiled files of the modules themselves would show up as changes of the checkout.
-        "PYTHONDONTWRITEBYTECODE": "1",
+        # Compiled once for all runs, and never beside the modules: that would be a change of the checkout.
+        "PYTHONPYCACHEPREFIX": str(ROOT / "build" / "bytecode"),
     }
 
 

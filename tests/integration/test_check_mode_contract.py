@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.integration.contract import Contract
+from tests.integration.contract import Contract, parameters
 from tests.integration.contract_table import CONDA_ENV, READING, Row
 from tests.integration.snapshot import changes, snapshot
 
 
-@pytest.mark.parametrize("row", [*CONDA_ENV, *READING], ids=lambda row: f"{row.module}: {row.name}")
+@pytest.mark.parametrize("row", parameters([*CONDA_ENV, *READING]))
 def test_check_mode_says_what_the_run_does(row: Row, contract: Contract) -> None:
     contract.show(row)
 

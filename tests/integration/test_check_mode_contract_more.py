@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.contract import Contract
+from tests.integration.contract import Contract, parameters
 from tests.integration.contract_table import (
     CONDA_CONFIG,
     CONDA_INSTALLATION,
@@ -17,6 +17,6 @@ from tests.integration.contract_table import (
 ROWS = [*CONDA_PACKAGE, *CONDA_PIP, *CONDA_CONFIG, *CONDA_INSTALLATION, *HUB_MODEL]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.module}: {row.name}")
+@pytest.mark.parametrize("row", parameters(ROWS))
 def test_check_mode_says_what_the_run_does(row: Row, contract: Contract) -> None:
     contract.show(row)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -213,13 +212,12 @@ def test_sums_are_those_of_the_standard(tmp_path: Path) -> None:
 
 
 def test_a_drip_ends_when_all_the_time_has_passed(server: Mirror, tmp_path: Path) -> None:
-    server.fault(NAME, "drip", bytes_per_second=2000)
-    began = time.monotonic()
+    # Slow enough to outlast the limit of the test itself.
+    server.fault(NAME, "drip", bytes_per_second=10)
     with pytest.raises(
         CondaModuleError, match=r"not there after 1\.5 seconds \(option timeout\)"
     ) as error:
         get(server, tmp_path / "i.sh", within=1.5)
-    assert time.monotonic() - began < 8
     assert server.url in str(error.value)
     assert sent(server)[0] == 1
 
@@ -227,8 +225,6 @@ def test_a_drip_ends_when_all_the_time_has_passed(server: Mirror, tmp_path: Path
 def test_a_server_that_says_nothing_ends_when_all_the_time_has_passed(
     server: Mirror, tmp_path: Path
 ) -> None:
-    server.fault(NAME, "latency", seconds=30)
-    began = time.monotonic()
+    server.fault(NAME, "latency", seconds=1000)
     with pytest.raises(CondaModuleError, match=r"not there after 1 seconds"):
         get(server, tmp_path / "i.sh", within=1.0)
-    assert time.monotonic() - began < 8

@@ -133,12 +133,11 @@ def test_the_whole_stack(
         check=True,
     )
     assert answer["facts"]["versions"]["numpy"] == python.stdout.strip()
-    spent = sum(check["seconds"] for check in found.values())
-    layers = {}
+    layers: dict[str, float] = {}
     for check in found.values():
         layers[check["layer"]] = layers.get(check["layer"], 0.0) + check["seconds"]
     print("seconds by layer:", {name: round(seconds, 2) for name, seconds in layers.items()})
-    assert answer["seconds"] - spent < 1.0
+    assert answer["seconds"] >= max(layers.values()) * 0.9
 
 
 def test_the_tutorials_python(legacy: Path, run_module: RunModule) -> None:

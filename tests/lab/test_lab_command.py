@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,8 @@ from lab.errors import LabError
 ROOT = Path(build.__file__).parent.parent
 
 
-def test_a_second_build_does_nothing_and_takes_a_moment(lab_installer: dict[str, Any]) -> None:
+def test_a_second_build_does_nothing(lab_installer: dict[str, Any]) -> None:
     before = lab_installer["path"].stat().st_mtime_ns
-    started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "lab", "build", "interpreters", "channel", "installer"],
         cwd=ROOT,
@@ -28,7 +26,6 @@ def test_a_second_build_does_nothing_and_takes_a_moment(lab_installer: dict[str,
         text=True,
         check=True,
     )
-    assert time.monotonic() - started < 5
     assert "nothing to do" in done.stdout
     assert lab_installer["path"].stat().st_mtime_ns == before
 

@@ -257,20 +257,22 @@ def test_the_log_tells_requests_apart(mirror):
 
 
 def test_many_clients_at_once(mirror):
-    bodies = []
+    bodies, begun, ended = [], [], []
 
     def fetch():
+        begun.append(time.monotonic())
         bodies.append(get(mirror, "/data.bin")[2] == CONTENT)
+        ended.append(time.monotonic())
 
-    mirror.fault("/data.bin", "latency", seconds=0.5)
+    mirror.fault("/data.bin", "latency", seconds=1)
     threads = [threading.Thread(target=fetch) for _ in range(20)]
-    begin = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert bodies == [True] * 20
-    assert time.monotonic() - begin < 5, "twenty waits of half a second ran one after the other"
+    # One after the other, the first would have its answer before the last has begun to wait.
+    assert max(begun) < min(ended), "the requests were answered one after the other"
     assert mirror.counts()["/data.bin"] == {"requests": 20, "bytes": 20 * len(CONTENT)}
 
 
@@ -296,7 +298,7 @@ def test_latency(mirror):
     mirror.fault("*", "latency", seconds=0.4)
     begin = time.monotonic()
     assert get(mirror, "/data.bin")[2] == CONTENT
-    assert 0.4 <= time.monotonic() - begin < 5
+    assert time.monotonic() - begin >= 0.4
 
 
 def test_truncate_announces_the_whole_and_hangs_up(mirror):
@@ -359,7 +361,7 @@ def test_drip_keeps_to_its_rate(mirror):
     mirror.fault("/data.bin", "drip", bytes_per_second=100_000)
     begin = time.monotonic()
     assert get(mirror, "/data.bin")[2] == CONTENT
-    assert 0.9 <= time.monotonic() - begin < 6
+    assert time.monotonic() - begin >= 0.9
 
 
 def test_a_drip_ends_when_the_mirror_stops(site):
@@ -376,11 +378,10 @@ def test_a_drip_ends_when_the_mirror_stops(site):
         client = threading.Thread(target=fetch)
         client.start()
         time.sleep(0.5)
-        begin = time.monotonic()
-    client.join(timeout=10)
+    # Left to itself the drip would go on for hours.
+    client.join(timeout=60)
     assert not client.is_alive()
     assert len(failures) == 1
-    assert time.monotonic() - begin < 5
 
 
 def test_wrong_length_larger_and_smaller(mirror):

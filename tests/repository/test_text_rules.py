@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -134,3 +135,50 @@ def test_scripts_are_executable() -> None:
     scripts = [*ROOT.glob("scripts/*.sh"), ROOT / ".ci" / "run"]
     assert scripts
     assert [path.name for path in scripts if not path.stat().st_mode & 0o100] == []
+
+
+# A clock that goes on while the machine does something else.
+WALL_CLOCKS = {"monotonic", "perf_counter", "time"}
+
+
+def wall_clock_limits(source: str) -> list[int]:
+    """Lines with an assertion that something took less than so many seconds by the clock on the wall."""
+
+    def is_span(node: ast.expr) -> bool:
+        calls = (found.func for found in ast.walk(node) if isinstance(found, ast.Call))
+        names = {call.attr for call in calls if isinstance(call, ast.Attribute)}
+        minus = any(isinstance(found, ast.Sub) for found in ast.walk(node))
+        return minus and bool(names & WALL_CLOCKS)
+
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Assert):
+            continue
+        for compared in (part for part in ast.walk(node.test) if isinstance(part, ast.Compare)):
+            sides = [compared.left, *compared.comparators]
+            for left, operator, right in zip(sides, compared.ops, sides[1:], strict=False):
+                less = isinstance(operator, ast.Lt | ast.LtE) and is_span(left)
+                more = isinstance(operator, ast.Gt | ast.GtE) and is_span(right)
+                if less or more:
+                    found.append(node.lineno)
+    return found
+
+
+def test_the_rule_about_clocks_sees_what_it_forbids() -> None:
+    assert wall_clock_limits("assert time.monotonic() - began < 5") == [1]
+    assert wall_clock_limits("assert 0.4 < time.time() - began <= 5, 'late'") == [1]
+    assert wall_clock_limits("assert 5 > time.perf_counter() - began") == [1]
+    assert wall_clock_limits("assert time.monotonic() - began > 0.4") == []
+    assert wall_clock_limits("assert time.process_time() - began < 5") == []
+    assert wall_clock_limits("assert time.monotonic() < deadline") == []
+
+
+def test_no_test_fails_because_the_machine_is_busy(repository: dict[str, str]) -> None:
+    """Tests count starts, requests and CPU seconds; what takes how long belongs in the bench."""
+    found = {
+        name: lines
+        for name, text in repository.items()
+        if name.startswith(("tests/", "molecule/")) and name.endswith(".py")
+        if (lines := wall_clock_limits(text))
+    }
+    assert found == {}

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from scripts import run_tests, steps
+from scripts import proof_step, run_tests, steps
 from scripts.measurements import Result, at_most, write
+from scripts.proof import CANNOT_RUN
+from scripts.step import Options
 
 GOOD = [Result("x.kept", 1, "s", at_most(2)), Result("x.told", 1, "s")]
 BAD = [Result("x.lost", 3, "s", at_most(2))]
@@ -39,15 +41,15 @@ def _play(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **said: tuple[int, list[Result], str]
 ) -> _Drivers:
     drivers = _Drivers(tmp_path, said)
-    monkeypatch.setattr(steps, "BUILD", tmp_path)
-    monkeypatch.setattr(steps, "LOGS", tmp_path / "logs")
-    monkeypatch.setattr(steps, "run", drivers.run)
+    monkeypatch.setattr(proof_step, "BUILD", tmp_path)
+    monkeypatch.setattr(proof_step, "LOGS", tmp_path / "logs")
+    monkeypatch.setattr(proof_step, "run", drivers.run)
     return drivers
 
 
 def test_targets_of_both_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drivers = _play(tmp_path, monkeypatch, bench=(0, GOOD, ""), faults=(1, BAD, ""))
-    tally = steps.proof(steps.Options())
+    tally = proof_step.proof(Options())
     assert (tally.passed, tally.failed) == (1, 1)
     assert tally.notes[0].startswith("x.lost: 3 s, target: at most 2")
     assert drivers.started == [["-m", "bench", "--quick"], ["-m", "faults", "--quick"]]
@@ -55,18 +57,18 @@ def test_targets_of_both_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_run_that_wrote_nothing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _play(tmp_path, monkeypatch, bench=(1, [], ""), faults=(0, GOOD, ""))
-    assert steps.proof(steps.Options()).failed == 1
+    assert proof_step.proof(Options()).failed == 1
 
 
 def test_without_an_engine_the_step_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reason = "bench: cannot run: no Docker engine"
-    _play(tmp_path, monkeypatch, bench=(steps.CANNOT_RUN, [], f"first\n{reason}"))
-    done = run_tests.run_step("proof", steps.proof, steps.Options())
+    _play(tmp_path, monkeypatch, bench=(CANNOT_RUN, [], f"first\n{reason}"))
+    done = run_tests.run_step("proof", proof_step.proof, Options())
     assert done.blocked == [reason]
 
 
 def test_it_has_a_line_in_the_help() -> None:
-    assert "proof" in run_tests.parse([])[0]
+    assert steps.PARTS["proof"] == (("proof",),)
     assert "faults" in steps.describe("proof")

@@ -6,12 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from scripts import run_tests, steps
 from scripts.results import Tally
+from scripts.step import CannotRun, Options
+from scripts.suites import NothingNew
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,10 +45,10 @@ def test_failures_are_named_and_decide_the_exit_code(capsys: pytest.CaptureFixtu
 
 
 def test_blocked_step_is_said_loudly(capsys: pytest.CaptureFixture[str]) -> None:
-    def blocked(_options: steps.Options) -> Tally:
-        raise steps.CannotRun("no Docker engine: only root can install one")
+    def blocked(_options: Options) -> Tally:
+        raise CannotRun("no Docker engine: only root can install one")
 
-    done = run_tests.run_step("molecule", blocked, steps.Options())
+    done = run_tests.run_step("molecule", blocked, Options())
     code = run_tests.report([outcome("unit", Tally(passed=3)), done])
     text = capsys.readouterr().out
     assert code == 0
@@ -55,7 +58,7 @@ def test_blocked_step_is_said_loudly(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_step_that_executes_nothing_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    done = run_tests.run_step("unit", lambda _options: Tally(skipped=5), steps.Options())
+    done = run_tests.run_step("unit", lambda _options: Tally(skipped=5), Options())
     assert run_tests.report([done]) == 1
     assert "unit: executed no test" in capsys.readouterr().out
 
@@ -66,14 +69,17 @@ def test_step_that_crashes_fails_and_lets_the_others_speak(
     def crash(_options: steps.Options) -> Tally:
         raise KeyError("nothing of that name")
 
-    done = run_tests.run_step("lab", crash, steps.Options())
+    done = run_tests.run_step("lab", crash, Options())
     assert run_tests.report([outcome("unit", Tally(passed=1)), done]) == 1
     text = capsys.readouterr().out
     assert "the test driver itself failed: KeyError('nothing of that name')" in text
     assert text.splitlines()[-1] == "1 passed, 1 failed, 0 skipped"
 
 
-def test_interruption_ends_the_run_and_what_it_started(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lanes", [(), (("units",),)], ids=["one lane", "two lanes"])
+def test_interruption_ends_the_run_and_what_it_started(
+    tmp_path: Path, lanes: tuple[tuple[str, ...], ...]
+) -> None:
     program = (
         "from scripts import run_tests, steps, processes\n"
         "from pathlib import Path\n"
@@ -81,14 +87,19 @@ def test_interruption_ends_the_run_and_what_it_started(tmp_path: Path) -> None:
         "    'a step'\n"
         "    print('begun', flush=True)\n"
         "    processes.run(['sleep', '61.7'], log=Path('sleep.log'))\n"
-        "steps.STEPS['unit'] = step\n"
-        "raise SystemExit(run_tests.main(['unit']))\n"
+        "def never(options):\n"
+        "    'a step that is not reached'\n"
+        "    processes.run(['sleep', '62.7'], log=Path('never.log'))\n"
+        "steps.STEPS.update(unit=step, units=never)\n"
+        "steps.CHECK = (('unit', 'units'),) + lanes\n"
+        "raise SystemExit(run_tests.main(['--check']))\n"
     )
+    program = f"lanes = {lanes!r}\n" + program
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     argv = [sys.executable, "-c", program]
     with subprocess.Popen(argv, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
-        while run.stdout.readline() != "begun\n":
+        while not run.stdout.readline().endswith("begun\n"):
             assert run.poll() is None
         while not (tmp_path / "sleep.log").exists():
             assert run.poll() is None
@@ -107,11 +118,62 @@ def test_nothing_passed_is_no_success(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_steps_keep_their_order_and_take_pytest_arguments() -> None:
-    chosen, options = run_tests.parse(["unit", "lint", "--", "-k", "name"])
-    assert chosen == ["lint", "unit"]
+    plans, options = run_tests.parse(["unit", "lint", "--", "-k", "name"])
+    assert plans == [(("lint", "unit"),)]
     assert options.pytest_arguments == ["-k", "name"]
-    assert run_tests.parse([])[0] == list(steps.STEPS)
     assert run_tests.parse(["molecule", "--scenario", "a"])[1].scenarios == ["a"]
+
+
+def test_each_command_has_its_plan() -> None:
+    assert run_tests.parse([])[0] == [steps.TEST]
+    assert run_tests.parse(["--check"])[0] == [steps.CHECK]
+    plans, options = run_tests.parse(["--full"])
+    assert plans == list(steps.PARTS.values())
+    assert options.full
+    assert run_tests.parse(["--full", "--part", "code"])[0] == [steps.PARTS["code"]]
+
+
+def test_a_part_needs_the_full_run(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run_tests.parse(["--part", "code"])
+    assert "--part goes with --full" in capsys.readouterr().err
+
+
+def test_the_full_run_has_every_step_and_no_step_twice() -> None:
+    named = [name for plan in steps.PARTS.values() for lane in plan for name in lane]
+    # The scripts' own tests are part of the step unit.
+    assert sorted([*named, "scripts"]) == sorted(steps.STEPS)
+
+
+def test_lanes_run_side_by_side_and_each_line_says_whose_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meeting = threading.Barrier(2, timeout=30)
+
+    def step(_options: Options) -> Tally:
+        meeting.wait()
+        return Tally(passed=1)
+
+    monkeypatch.setattr(steps, "STEPS", {"one": step, "two": step})
+    monkeypatch.setattr(steps, "describe", lambda name: f"about {name}")
+    outcomes = run_tests.run_plan((("two",), ("one",)), Options())
+    assert [outcome.name for outcome in outcomes] == ["one", "two"]
+    lines = capsys.readouterr().out.splitlines()
+    assert "one         one: about one" in lines
+    assert {line.split()[0] for line in lines} == {"one", "two"}
+
+
+def test_a_step_whose_outcome_is_known_is_told_and_is_no_failure(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def known(_options: Options) -> Tally:
+        tally = Tally(skipped=1)
+        tally.reasons["passed before"] += 1
+        raise NothingNew(tally)
+
+    done = run_tests.run_step("lab", known, Options())
+    assert run_tests.report([outcome("unit", Tally(passed=1)), done]) == 0
+    assert "lab          passed before" in capsys.readouterr().out
 
 
 def test_unknown_step_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

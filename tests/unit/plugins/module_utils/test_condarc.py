@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import (
@@ -285,7 +285,6 @@ def test_awkward_strings_survive(text: str) -> None:
     assert same(Condarc(condarc.text).values, {"first": 1, **wanted})
 
 
-@settings(max_examples=600, deadline=None, derandomize=True, database=None)
 @given(st.dictionaries(names, values, max_size=4))
 def test_made_up_settings_make_the_round_trip(wanted: dict[str, Any]) -> None:
     condarc = Condarc("# kept\n")
@@ -342,7 +341,6 @@ plain_lines = st.lists(
 )
 
 
-@settings(max_examples=3000, deadline=None, derandomize=True, database=None)
 @given(plain_lines)
 def test_made_up_files_are_read_as_yaml_or_refused(lines: list[str]) -> None:
     text = "".join(f"{line}\n" for line in lines)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import Condarc, CondarcError
@@ -126,7 +126,6 @@ ITEMS = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
 @given(st.lists(ITEMS, max_size=5), st.booleans(), st.integers(0, 4))
 def test_what_pyyaml_writes_is_read(items: list[Any], flow: bool, indent: int) -> None:
     text = yaml.safe_dump(
@@ -138,7 +137,6 @@ def test_what_pyyaml_writes_is_read(items: list[Any], flow: bool, indent: int) -
     assert Condarc(text, nested=True).values == yaml.safe_load(text)
 
 
-@settings(max_examples=500, deadline=None, derandomize=True, database=None)
 @given(st.text(st.sampled_from("ab:-# \n[]{}'\",1"), max_size=30))
 def test_what_is_read_is_what_pyyaml_reads(text: str) -> None:
     text = f"dependencies:\n{text}"

@@ -284,9 +284,10 @@ def test_a_link_that_another_user_has_planted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["x" * 300_000, "a.so" * 75_000, "\n" * 300_000, " " * 300_000])
 def test_a_very_long_complaint_of_an_interpreter_takes_no_time(text: str) -> None:
     completed = Completed(2, "", text)
-    started = time.monotonic()
-    said, _measured = explain_death(completed, Limits(60, 30, started + 60))
-    assert time.monotonic() - started < 2
+    began = time.process_time()
+    said, _measured = explain_death(completed, Limits(60, 30, time.monotonic() + 60))
+    # CPU seconds: an expression that tries every length again takes minutes.
+    assert time.process_time() - began < 5
     assert said.startswith("The interpreter ended with exit status 2")
 
 

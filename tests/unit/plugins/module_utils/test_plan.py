@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
@@ -214,7 +214,6 @@ def reachable(start: Iterable[str], graph: dict[str, list[str]]) -> set[str]:
         found = more
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
 @given(graphs(), st.lists(st.sampled_from(NAMES), max_size=4))
 def test_pruning_leaves_exactly_what_is_reachable(
     graph: dict[str, list[str]], wanted: list[str]

@@ -6,7 +6,7 @@ import os
 import platform
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from packaging import markers as oracle
 from packaging.utils import canonicalize_name
@@ -123,7 +123,6 @@ def marker_texts(draw: st.DrawFn, depth: int = 2) -> str:
     return f"({joined})" if draw(st.booleans()) else joined
 
 
-@settings(max_examples=800, deadline=None)
 @given(marker_texts(), st.sampled_from(["", "x", "linux"]))
 def test_generated_markers(text: str, extra: str) -> None:
     ours = Marker(text)
@@ -135,7 +134,6 @@ def test_generated_markers(text: str, extra: str) -> None:
     assert ours.evaluate(LINUX, extra) == expected
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.text(alphabet="aB1-_.", min_size=1, max_size=10))
 def test_normal_names(name: str) -> None:
     assert normalize_name(name) == canonicalize_name(name)

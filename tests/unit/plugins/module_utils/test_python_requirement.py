@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from packaging import requirements as oracle
 from packaging.specifiers import SpecifierSet as OracleSet
@@ -110,7 +110,6 @@ markers = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
 @given(names, extras, specifiers, markers, st.booleans())
 def test_generated_requirements(
     name: str, extra: str, specifier: str, marker: str, parentheses: bool

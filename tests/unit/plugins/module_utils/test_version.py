@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
@@ -214,7 +214,6 @@ def test_parsing_is_remembered() -> None:
 numbers = st.lists(st.integers(0, 40), min_size=1, max_size=5)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
 @given(numbers, numbers)
 def test_plain_numbers_are_compared_like_numbers(left: list[int], right: list[int]) -> None:
     size = max(len(left), len(right))

@@ -139,7 +139,6 @@ def test_a_damaged_file_ends_the_interpreter(
     assert named(outcome, "imports.calm").status == "skip"
     assert "layer environment failed" in named(outcome, "imports.calm").detail
     assert outcome.facts["sys_version"] == ""
-    assert outcome.seconds < PATIENCE / 2
     assert not is_running(int(told.read_text()))
     assert not list(scratch.iterdir())
 

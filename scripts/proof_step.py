@@ -1,0 +1,31 @@
+"""The step that runs the quick cases of ``make bench`` and ``make faults``."""
+
+from __future__ import annotations
+
+from scripts.console import Ticker
+from scripts.layout import BUILD, LOGS, PYTHON, ROOT, tool_environment
+from scripts.processes import run
+from scripts.proof import CANNOT_RUN
+from scripts.results import Tally, measured
+from scripts.step import SUITE_SECONDS, CannotRun, Options
+
+
+def proof(options: Options) -> Tally:
+    """a few of the measurements and of the faults: `make bench` and `make faults` have them all."""
+    tally = Tally()
+    for package in ("bench", "faults"):
+        log = LOGS / f"{package}-quick.log"
+        found = BUILD / f"{package}-quick.json"
+        with Ticker(f"{package}: starting") as ticker:
+            code = run(
+                [PYTHON, "-m", package, "--quick"],
+                log=log,
+                cwd=ROOT,
+                env=tool_environment(),
+                timeout=SUITE_SECONDS,
+                on_line=lambda line: ticker.line(f"  {line}"),
+            )
+        if code == CANNOT_RUN:
+            raise CannotRun(log.read_text(encoding="utf-8").strip().splitlines()[-1])
+        tally.add(measured(found, code, log))
+    return tally
