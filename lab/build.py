@@ -27,13 +27,14 @@ _MODULES = {
     "model": "lab.model",
     "images": "lab.hosts",
     "host-debian11": "lab.host_debian11",
+    "earlier-release": "lab.earlier_release",
 }
 
 PARTS: tuple[str, ...] = tuple(_MODULES)
 """Names of the parts, each after those it needs."""
 
-OPTIONAL_PARTS: tuple[str, ...] = ("full-wheelhouse", "images", "host-debian11")
-"""Parts that are large or need a Docker engine and are therefore built only when named."""
+OPTIONAL_PARTS: tuple[str, ...] = ("full-wheelhouse", "images", "host-debian11", "earlier-release")
+"""Parts that are built only when named: large, or in need of a Docker engine or git's history."""
 
 
 class Part(Protocol):

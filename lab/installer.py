@@ -185,8 +185,10 @@ def _archive(stage: Path, payload: Path) -> None:
         LabError: tar or gzip is missing or fails.
     """
     tar, gzip = require_tool("tar", "tar"), require_tool("gzip", "gzip")
-    # In the order of names, without this machine's times and users: the same bytes every time.
-    same = ("--sort=name", "--mtime=@1700000000", "--owner=0", "--group=0", "--numeric-owner")
+    # In the order of names, without this machine's times and users: the same bytes every time. Files
+    # of packages are older than the given time and keep their own, which tell versions apart.
+    times = (f"--mtime=@{packages.NEWEST_TIME}", "--clamp-mtime")
+    same = ("--sort=name", *times, "--owner=0", "--group=0", "--numeric-owner")
     command: list[str | Path] = [
         *(tar, "--create", "--format=gnu", "--file", payload),
         *("--use-compress-program", f"{gzip} -n", *same),

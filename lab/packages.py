@@ -31,8 +31,13 @@ Long on purpose, as real ones are: a tool that forgets to replace it is found ou
 SUBDIR = "linux-64"
 """The one platform of the lab's binary packages."""
 
-_MTIME = 1_700_000_000
-"""Time stamp of every packed file, so that the same inputs give the same bytes."""
+NEWEST_TIME = 1_700_000_000
+"""Time stamp of what has none of its own, so that the same inputs give the same bytes.
+
+No packed file is newer."""
+
+_TIMES = 100_000_000
+"""Seconds before ``NEWEST_TIME``, three years, from which a package's files get their time."""
 
 _COMPRESSION_LEVEL = 9
 """zstd level: 19 makes packages a tenth smaller and takes ten times as long."""
@@ -91,15 +96,16 @@ def pack(files: Path, description: Description, target: Path) -> Path:
     """
     members = sorted(p for p in files.rglob("*") if p.is_symlink() or not p.is_dir())
     entries = [_path_entry(member, files) for member in members]
+    mtime = _package_time(description, entries)
     package = target / f"{description.stem}.conda"
     with zipfile.ZipFile(package, "x", zipfile.ZIP_STORED) as container:
         container.writestr(_zip_info("metadata.json"), b'{"conda_pkg_format_version": 2}')
         with _component(container, f"pkg-{description.stem}.tar.zst") as archive:
             for member, entry in zip(members, entries, strict=True):
-                _add_file(archive, member, entry["_path"])
+                _add_file(archive, member, entry["_path"], mtime)
         with _component(container, f"info-{description.stem}.tar.zst") as archive:
             for name, content in _info_files(description, entries):
-                member_info = _tar_info(f"info/{name}", 0o644)
+                member_info = _tar_info(f"info/{name}", 0o644, mtime)
                 member_info.size = len(content)
                 archive.addfile(member_info, BytesIO(content))
     return package
@@ -121,7 +127,7 @@ def _component(container: zipfile.ZipFile, name: str) -> Iterator[tarfile.TarFil
 
 def _zip_info(name: str) -> zipfile.ZipInfo:
     """Describe a member with a fixed time, so that the same inputs give the same bytes."""
-    year, month, day, hour, minute, second, *_ = time.gmtime(_MTIME)
+    year, month, day, hour, minute, second, *_ = time.gmtime(NEWEST_TIME)
     return zipfile.ZipInfo(name, date_time=(year, month, day, hour, minute, second))
 
 
@@ -173,7 +179,7 @@ def _info_files(
         "arch": None if description.noarch else "x86_64",
         "platform": None if description.noarch else "linux",
         "license": description.license,
-        "timestamp": _MTIME * 1000,
+        "timestamp": NEWEST_TIME * 1000,
     }
     if description.noarch:
         index["noarch"] = description.noarch
@@ -193,23 +199,34 @@ def _json(value: object) -> bytes:
     return json.dumps(value, indent=2, sort_keys=True).encode()
 
 
-def _tar_info(name: str, mode: int) -> tarfile.TarInfo:
+def _package_time(description: Description, entries: Iterable[dict[str, Any]]) -> int:
+    """Return the time stamp of the package's files: whole seconds that its content decides.
+
+    Python takes bytecode for current when its source has the recorded size and modification time
+    in seconds (``importlib``, "Cached bytecode invalidation").  With one time for all packages, an
+    upgrade to a module of the same size would run the old bytecode.
+    """
+    content = json.dumps([description.stem, list(entries)], sort_keys=True).encode()
+    return NEWEST_TIME - 1 - int.from_bytes(hashlib.sha256(content).digest()[:8], "big") % _TIMES
+
+
+def _tar_info(name: str, mode: int, mtime: int) -> tarfile.TarInfo:
     info = tarfile.TarInfo(name)
     info.mode = mode
-    info.mtime = _MTIME
+    info.mtime = mtime
     return info
 
 
-def _add_file(archive: tarfile.TarFile, member: Path, name: str) -> None:
+def _add_file(archive: tarfile.TarFile, member: Path, name: str, mtime: int) -> None:
     """Add one staged file or link under its name in the prefix."""
     if member.is_symlink():
-        info = _tar_info(name, 0o777)
+        info = _tar_info(name, 0o777, mtime)
         info.type = tarfile.SYMTYPE
         info.linkname = str(member.readlink())
         archive.addfile(info)
         return
     executable = member.stat().st_mode & stat.S_IXUSR
-    info = _tar_info(name, 0o755 if executable else 0o644)
+    info = _tar_info(name, 0o755 if executable else 0o644, mtime)
     info.size = member.stat().st_size
     with member.open("rb") as content:
         archive.addfile(info, content)

@@ -74,6 +74,11 @@ def downloads_dir() -> Path:
     return cache_dir() / "downloads"
 
 
+def releases_dir() -> Path:
+    """Return the folder of the collection's earlier releases, one subfolder per version."""
+    return cache_dir() / "releases"
+
+
 NAMES = {
     "cache": cache_dir,
     "site": site_dir,
@@ -86,5 +91,6 @@ NAMES = {
     "images": images_dir,
     "packages": packages_dir,
     "downloads": downloads_dir,
+    "releases": releases_dir,
 }
 """What ``python -m lab path NAME`` knows, beside ``installer``."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import channel, conda_source, counter
+from lab import channel, conda_source, counter, packages
 from tests.lab.installed_base import Base, clean_environment
 
 InShell = Callable[..., subprocess.CompletedProcess[str]]
@@ -121,6 +121,31 @@ def test_a_package_is_upgraded_in_place(base: Base) -> None:
     assert (prefix / "share" / "lab-upgrade.txt").read_text() == "lab-upgrade 1.0 build 0\n"
     assert base.json("update", "--prefix", str(prefix), "lab-upgrade")["success"]
     assert (prefix / "share" / "lab-upgrade.txt").read_text() == "lab-upgrade 2.0 build 0\n"
+
+
+def test_an_upgraded_module_of_the_same_size_is_the_one_that_runs(
+    base: Base, environment: Path, tmp_path: Path
+) -> None:
+    site = f"lib/python{channel.base_interpreter().minor}/site-packages"
+    (tmp_path / "noarch").mkdir()
+    for version in ("1.0", "2.0"):
+        module = tmp_path / version / site / "lab_same_size.py"
+        module.parent.mkdir(parents=True)
+        module.write_text(f"print({version!r})\n")
+        description = packages.Description(
+            name="lab-same-size", version=version, build="lab_0", noarch="generic"
+        )
+        package = packages.pack(tmp_path / version, description, tmp_path / "noarch")
+        linked = base.run("install", "--prefix", str(environment), "--yes", "--quiet", str(package))
+        assert linked.returncode == 0, linked.stderr
+        said = subprocess.run(
+            [environment / "bin" / "python", "-c", "import lab_same_size"],
+            env=clean_environment(base.home),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert said.stdout == f"{version}\n"
 
 
 def test_conda_run_starts_the_environments_python(base: Base, environment: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conda_package_streaming.extract import extract
 
 from lab import counter, paths
 from tests.lab.installed_base import clean_environment
@@ -194,6 +195,18 @@ def test_an_installation_leaves_a_base_and_nothing_in_the_home(
     assert [p.name for p in installation.home.iterdir()] == [".conda"]
     # The installer's own conda is no start of the user's.
     assert counter.starts(prefix) == []
+
+
+def test_a_base_has_the_times_of_the_channels_files(
+    installation: Installation, lab_channel: Path, tmp_path: Path
+) -> None:
+    """Python tells versions of a module apart by them, when conda updates the base."""
+    (record,) = installation.prefix.glob("conda-meta/requests-*.json")
+    listed = json.loads(record.read_text())
+    extract(next(lab_channel.glob(f"*/{listed['fn']}")), tmp_path)
+    (packed,) = tmp_path.glob("site-packages/requests/sessions.py")
+    (linked,) = installation.prefix.glob("lib/*/site-packages/requests/sessions.py")
+    assert linked.stat().st_mtime == packed.stat().st_mtime
 
 
 def test_an_update_keeps_environments_and_loses_the_history(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +79,43 @@ def test_the_same_files_give_the_same_bytes_at_any_time(
     monkeypatch.setattr("time.time", lambda: 1_900_000_000.0)
     second, _ = _pack(tmp_path / "two")
     assert first.read_bytes() == second.read_bytes()
+
+
+def _module_package(folder: Path, version: str) -> Path:
+    """Pack a version of a module that is as long as any other version of it."""
+    stage = folder / version
+    (stage / "lib").mkdir(parents=True)
+    (stage / "lib" / "thing.py").write_text(f"VERSION = {version!r}\n")
+    description = packages.Description(name="thing", version=version, build="lab_0")
+    return packages.pack(stage, description, folder)
+
+
+def _imported(prefix: Path) -> str:
+    """What a new Python imports from the prefix; it leaves its bytecode there."""
+    code = f"import sys; sys.path.insert(0, {str(prefix / 'lib')!r}); import thing; print(thing.VERSION)"
+    said = subprocess.run(
+        [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True
+    )
+    return said.stdout.strip()
+
+
+def test_bytecode_of_another_version_of_the_same_size_is_not_run(tmp_path: Path) -> None:
+    prefix = tmp_path / "prefix"
+    sizes = set()
+    for version in ("1.0", "2.0", "1.0"):
+        package = tmp_path / f"thing-{version}-lab_0.conda"
+        if not package.exists():
+            _module_package(tmp_path, version)
+        extract(package, prefix)
+        sizes.add((prefix / "lib" / "thing.py").stat().st_size)
+        assert _imported(prefix) == version
+        assert list(prefix.glob("lib/__pycache__/thing.*.pyc"))
+    assert len(sizes) == 1
+
+
+def test_files_of_a_package_share_one_time_in_the_past(tmp_path: Path) -> None:
+    _, unpacked = _pack(tmp_path)
+    files = [path for path in unpacked.rglob("*") if path.is_file() and not path.is_symlink()]
+    (packed,) = {path.stat().st_mtime for path in files}
+    assert packed == int(packed)
+    assert packed < packages.NEWEST_TIME < time.time()

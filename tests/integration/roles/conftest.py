@@ -51,6 +51,7 @@ class FleetHost:
     root: Path
     mirror_url: str
     extra: Mapping[str, Any] = field(default_factory=dict)
+    group_vars: Path = ROOT / "inventories" / "lab" / "group_vars"
 
     @property
     def prefix(self) -> Path:
@@ -77,8 +78,14 @@ class FleetHost:
         """The fleet's report."""
         return self.root.parent / "reports" / "report.json"
 
-    def play(self, playbook: str, *words: str) -> Run:
-        """Runs a playbook of the collection; no warning of ansible's is borne."""
+    def play(self, playbook: str, *words: str, collections: Path | None = None) -> Run:
+        """Runs a playbook of the collection; no warning of ansible's is borne.
+
+        Args:
+            playbook: its full name.
+            words: more options of ansible-playbook.
+            collections: where the collection lies, if it is not the checkout's.
+        """
         work = self.root.parent
         runs = work / "module-runs"
         starts = len(counter.starts(self.prefix))
@@ -94,6 +101,8 @@ class FleetHost:
             "HOME": str(work / "home"),
             **counting(runs),
         }
+        if collections is not None:
+            environment["ANSIBLE_COLLECTIONS_PATH"] = str(collections)
         output = work / "runs" / str(len(list((work / "runs").glob("*"))))
         summary = run_playbook.run(
             [playbook, "-i", self._inventory(), "--diff", *words],
@@ -116,7 +125,7 @@ class FleetHost:
         directory.mkdir(exist_ok=True)
         link = directory / "group_vars"
         if not link.is_symlink():
-            link.symlink_to(ROOT / "inventories" / "lab" / "group_vars")
+            link.symlink_to(self.group_vars)
         made = installer.current()
         variables = {
             "ansible_connection": "local",
