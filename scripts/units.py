@@ -37,7 +37,7 @@ def on_python(version: str) -> Tally:
             ],
             log=log,
             cwd=COPY,
-            env=ansible_test.environment(),
+            env=ansible_test.environment(ansible_test.UNITS_HOME),
             timeout=SECONDS,
         )
     tally = Tally()
@@ -55,7 +55,7 @@ def on_python(version: str) -> Tally:
 def units(versions: tuple[str, ...] = pythons.TARGETS) -> Tally:
     """The unit tests on each of the Pythons that is here; the others are counted as skipped."""
     ansible_test.copy_collection(ROOT, COPY, also=("tests/unit/",))
-    ansible_test.prepare_home(ansible_test.HOME)
+    ansible_test.prepare_home(ansible_test.UNITS_HOME, ansible_test.UNITS_CONSTRAINTS)
     here = {pythons.minor(one) for one in pythons.targets()}
     tally = Tally()
     for version in versions:
