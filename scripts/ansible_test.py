@@ -3,8 +3,8 @@
 ansible-test wants a git tree at ansible_collections/llmfleet/conda, keeps its environments in the home
 directory, and hides pip's configuration, so the copy and the home lie below build/.
 
-For the sanity tests it pins all that it installs. For the unit tests it installs pytest and others without
-a version, so the pip.conf of their home names a constraints file.
+ansible-test pins everything that it installs for the sanity tests, and nothing that it installs for the
+unit tests (pytest, mock, ...). The unit tests' home therefore has a pip.conf with a constraints file.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from lab import interpreters
 from lab.errors import LabError
 from scripts.layout import BUILD, PYTHON, ROOT, VENV_BIN, tool_environment
 
-# Each shared by all runs of its kind: what ansible-test installs for one it finds again in the next.
-# Two, because the constraints of the unit tests contradict the versions that ansible-test pins for sanity.
+# Shared by all runs of their kind: ansible-test keeps its environments there. The sanity tests have their
+# own, because ansible-test pins other versions for them than the unit tests' constraints do.
 HOME = BUILD / "sanity" / "home"
 UNITS_HOME = BUILD / "units" / "home"
 UNITS_CONSTRAINTS = ROOT / "requirements" / "constraints" / "units.txt"
@@ -72,7 +72,7 @@ def copy_collection(root: Path, target: Path, also: Sequence[str] = ()) -> list[
 
 
 def pip_configuration(listed: str, constraints: Path | None = None) -> str:
-    """A pip.conf that says what `pip config list` says, and names one more constraints file.
+    """A pip.conf with the settings of `pip config list`, and `constraints` beside the user's own.
 
     ansible-test hides PIP_* variables from pip, and another home has no configuration of pip.
     """
@@ -85,8 +85,8 @@ def pip_configuration(listed: str, constraints: Path | None = None) -> str:
         if section and key != "config-file":
             sections[section][key] = str(ast.literal_eval(value)).replace("\n", "\n  ")
     if constraints:
-        # As an address: pip splits the value at blanks, which a path may have. And in every section that
-        # names constraints, because the section of a command hides what is in [global].
+        # A URL, because pip splits the value at blanks and a path may contain some. It goes into each
+        # section that names constraints: for pip, [install] overrides [global].
         address = constraints.resolve().as_uri()
         own = [values for values in sections.values() if "constraint" in values]
         for values in [*own, sections["global"]]:
@@ -100,7 +100,7 @@ def pip_configuration(listed: str, constraints: Path | None = None) -> str:
 
 
 def prepare_home(home: Path, constraints: Path | None = None) -> None:
-    """A home directory whose pip works as the user's does, its cache included, under these constraints."""
+    """Create a home directory with the user's pip configuration and cache, and with `constraints`."""
     asked: list[str | Path] = [PYTHON, "-m", "pip", "--disable-pip-version-check"]
 
     def pip(*words: str) -> str:
@@ -124,9 +124,9 @@ def prepare_home(home: Path, constraints: Path | None = None) -> None:
 
 
 def data(name: str) -> Path:
-    """A file of requirements or constraints that ansible-test brings itself.
+    """A requirements or constraints file of ansible-test's own.
 
-    Raises FileNotFoundError when this ansible-test has none of that name.
+    Raises FileNotFoundError when this release of ansible-test has no such file.
     """
     path = _package() / "_data" / "requirements" / name
     if not path.is_file():

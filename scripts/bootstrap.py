@@ -1,7 +1,8 @@
 """Makes and refreshes build/venv from requirements/*.txt (standard library only).
 
-requirements/constraints/venv.txt names the version of everything that they lead to. A stamp file in the environment holds the hash of the requirements, of the
-constraints and of the interpreter's version; when it matches, nothing is done (well under a second). Two runs at once wait for each other.
+requirements/constraints/venv.txt pins their dependencies. A stamp file in the environment
+holds the hash of both and of the interpreter's version; when it matches, nothing is done (well under a
+second). Two runs at once wait for each other.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def requirement_files() -> list[Path]:
 
 
 def constraints_file() -> Path:
-    """The versions of all that they lead to, as `make pins` writes them."""
+    """The versions of their dependencies; `make pins` writes this file."""
     return ROOT / "requirements" / "constraints" / "venv.txt"
 
 

@@ -1,14 +1,14 @@
-"""Writes requirements/constraints: the exact version of everything that the tests install.
+"""Write requirements/constraints: the exact version of every distribution that the tests install.
 
-The files in ``requirements`` and ``tests/unit/requirements.txt`` name the direct requirements. For each
-environment that is made of them, ``make pins`` resolves all that they lead to and writes one constraints
-file. A version that only some Pythons or systems take has an environment marker. Nothing is installed.
+The files in ``requirements`` and ``tests/unit/requirements.txt`` pin direct requirements. For each
+environment, ``make pins`` resolves their dependencies and writes one constraints file. Versions that only
+some Pythons or systems need carry an environment marker. Nothing is installed.
 
-Only versions with wheels are taken: pip builds a source distribution with build requirements of its
-choice, which no constraint reaches. The indexes are those of pip's configuration, which uv does not read.
+Only versions with wheels are accepted: pip would build a source distribution with unpinned build
+requirements. uv does not read pip's configuration, so this script passes pip's indexes on to it.
 
-Run it after changing a direct requirement, and to raise what they lead to. ``make pins ARGS="units"``
-writes that file only.
+Run it after changing a direct requirement, or to upgrade dependencies. ``make pins ARGS="units"`` writes
+one file.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ CONSTRAINTS = ROOT / "requirements" / "constraints"
 
 @dataclass(frozen=True)
 class Environment:
-    """An environment that the tests make.
+    """An environment that the tests create.
 
     Attributes:
-        name: the constraints file's, without its suffix.
+        name: the name of its constraints file, without the suffix.
         purpose: what uses it, for the first line of the file.
-        requirements: the files whose requirements it is made of.
-        constraints: files that restrict them.
-        python: the oldest Python that it is made with (``major.minor``).
+        requirements: the requirements files that are installed into it.
+        constraints: other constraints files that apply to it.
+        python: the oldest Python that it is created with (``major.minor``).
         newest: the newest one.
     """
 
@@ -70,7 +70,7 @@ class Environment:
 
 
 def environments() -> list[Environment]:
-    """All of them, in the order in which their files are written."""
+    """All environments, in the order in which their files are written."""
     newest = pythons.NEWEST_CONTROLLER
     oldest = ".".join(map(str, pythons.OLDEST_PYTHON))
     return [
@@ -107,10 +107,10 @@ def environments() -> list[Environment]:
 
 
 def shared_indexes(settings: Mapping[str, str]) -> dict[str, str]:
-    """pip's settings without extra indexes on this machine's disk.
+    """pip's settings without extra indexes on a local disk.
 
-    Such an index may hold a release for one Python only. uv takes a release from one index, unlike pip,
-    and would not see the other wheels.
+    Such an index may hold a release's wheel for one Python only. pip merges the files of all indexes; uv
+    takes each release from the first index that has it, and would miss the other wheels.
     """
     extra = settings.get("extra-index-url", "").split()
     shared = [address for address in extra if not address.startswith("file:")]
@@ -121,8 +121,7 @@ def resolve(resolver: Resolver, environment: Environment) -> str:
     """The pins of an environment, one a line.
 
     Raises:
-        ResolveError: the requirements do not fit together on one of the Pythons, or a version that they
-            lead to has no wheel.
+        ResolveError: one of the Pythons has no solution, or only one without a wheel.
     """
     files = [str(path) for path in environment.requirements]
     held = [word for path in environment.constraints for word in ("--constraints", str(path))]
@@ -131,7 +130,7 @@ def resolve(resolver: Resolver, environment: Environment) -> str:
         made = Path(directory, "constraints.txt")
         made.write_text(pins, encoding="utf-8")
         for python in environment.pythons:
-            # uv answers with pins of this Python alone, and fails where one of them has no wheel for it.
+            # Fails if one of the pins has no wheel for this Python.
             own = resolver.compile(*files, "--constraints", str(made), "--python-version", python)
             unknown = names(own) - names(pins)
             if unknown:
@@ -154,7 +153,7 @@ def render(environment: Environment, pins: str) -> str:
 
 
 def write(resolver: Resolver, chosen: Sequence[Environment]) -> Mapping[str, str]:
-    """Writes the files of these environments; returns why one was not written, by name."""
+    """Write the files of these environments; return the reasons of those not written, by name."""
     CONSTRAINTS.mkdir(exist_ok=True)
     problems = {}
     for environment in chosen:
@@ -169,7 +168,10 @@ def write(resolver: Resolver, chosen: Sequence[Environment]) -> Mapping[str, str
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Writes the files into the checkout; 1 when an environment could not be resolved, whose file then stays."""
+    """Write the files into the checkout.
+
+    Returns 1 when an environment could not be resolved; its file stays as it was.
+    """
     parser = argparse.ArgumentParser(prog="make pins", description=__doc__)
     known = {environment.name: environment for environment in environments()}
     parser.add_argument("environments", nargs="*", metavar="NAME", help=", ".join(known))

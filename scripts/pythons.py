@@ -1,8 +1,8 @@
 """The Pythons that the collection is tested on: those of managed hosts, and those of controllers.
 
 The tools' own environment has the oldest supported ansible-core. The other releases have environments of
-their own below build/controllers, made of requirements/controllers/X.Y.txt and nothing else; a file in
-requirements/constraints names the version of everything that it leads to.
+their own below build/controllers: requirements/controllers/X.Y.txt and its dependencies, whose
+versions are in requirements/constraints.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def requirements(release: str) -> Path:
 
 
 def constraints(release: str) -> Path:
-    """The file with the versions of all that the release leads to; `make pins` writes it."""
+    """The versions of the release's dependencies; `make pins` writes this file."""
     return _REQUIREMENTS / "constraints" / f"controller-{release}.txt"
 
 
