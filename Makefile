@@ -13,7 +13,7 @@ RUN_TESTS := $(BIN)/python -m scripts.run_tests
 SCENARIO ?= default
 ARGS ?=
 
-.PHONY: help venv demo check test test-full lint sanity docs-lint importer unit units lab-tests integration newest controllers proof proof-page bench faults molecule lab build-collection catalogue constraints changelog clean
+.PHONY: help venv demo check test test-full lint sanity docs-lint importer unit units lab-tests integration newest controllers proof proof-page bench faults molecule lab build-collection catalogue constraints pins changelog clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ catalogue: venv ## write the modules' installer catalogue from data/installers.j
 
 constraints: venv ## resolve the profiles of the LLM stack anew (ARGS="train app" chooses)
 	@$(BIN)/python -m scripts.make_constraints $(ARGS)
+
+pins: venv ## resolve what the tests install anew: requirements/constraints (ARGS="units" chooses)
+	@$(BIN)/python -m scripts.make_pins $(ARGS)
 
 changelog: venv ## write CHANGELOG.md from changelogs/fragments
 	@$(BIN)/python -m scripts.make_changelog

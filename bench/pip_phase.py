@@ -10,13 +10,17 @@ from urllib.parse import urlsplit
 
 from faults import prepared
 from faults.host import Host
+from lab import wheelhouse
 from lab.errors import LabError
+from lab.wheel_downloads import read_pins
 from scripts.measurements import Result, at_least, median, ratio
 from scripts.proof import Lab
 
 ROUNDS = 2
 ENVIRONMENT = f"{prepared.PREFIX}/envs/llm"
-REQUIREMENTS = ["numpy", "scikit-learn", "transformers==5.23.0"]
+_VERSIONS = dict(read_pins(wheelhouse.constraints_file()))
+UV = f"uv=={_VERSIONS['uv']}"
+REQUIREMENTS = [f"{name}=={_VERSIONS[name]}" for name in ("numpy", "scikit-learn", "transformers")]
 """As many files as a tutorial's job has, without torch, whose unpacking outweighs all else."""
 
 
@@ -77,7 +81,7 @@ def _image(lab: Lab) -> str:
         host.container.run(
             [python, "-m", "conda", "create", "-q", "-y", "-p", ENVIRONMENT, "python=3.11", "pip"]
         )
-        host.container.run([python, "-m", "pip", "install", "-q", *_source(lab), "uv"])
+        host.container.run([python, "-m", "pip", "install", "-q", *_source(lab), UV])
         host.container.keep_as(image)
     finally:
         host.container.remove()

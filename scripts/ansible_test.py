@@ -2,6 +2,9 @@
 
 ansible-test wants a git tree at ansible_collections/llmfleet/conda, keeps its environments in the home
 directory, and hides pip's configuration, so the copy and the home lie below build/.
+
+ansible-test pins everything that it installs for the sanity tests, and nothing that it installs for the
+unit tests (pytest, mock, ...). The unit tests' home therefore has a pip.conf with a constraints file.
 """
 
 from __future__ import annotations
@@ -20,10 +23,13 @@ import yaml
 
 from lab import interpreters
 from lab.errors import LabError
-from scripts.layout import BUILD, PYTHON, VENV_BIN, tool_environment
+from scripts.layout import BUILD, PYTHON, ROOT, VENV_BIN, tool_environment
 
-# Shared by all runs: what ansible-test installs for one it finds again in the next.
+# Shared by all runs of their kind: ansible-test keeps its environments there. The sanity tests have their
+# own, because ansible-test pins other versions for them than the unit tests' constraints do.
 HOME = BUILD / "sanity" / "home"
+UNITS_HOME = BUILD / "units" / "home"
+UNITS_CONSTRAINTS = ROOT / "requirements" / "constraints" / "units.txt"
 
 # ansible-test would download a get-pip from a host of its own; this stands in for it, under the name
 # that it looks for, and is run by the Python of an environment that has no pip yet.
@@ -65,8 +71,8 @@ def copy_collection(root: Path, target: Path, also: Sequence[str] = ()) -> list[
     return names
 
 
-def pip_configuration(listed: str) -> str:
-    """A pip.conf that says what `pip config list` says.
+def pip_configuration(listed: str, constraints: Path | None = None) -> str:
+    """A pip.conf with the settings of `pip config list`, and `constraints` beside the user's own.
 
     ansible-test hides PIP_* variables from pip, and another home has no configuration of pip.
     """
@@ -78,14 +84,23 @@ def pip_configuration(listed: str) -> str:
         section = "global" if section == ":env:" else section
         if section and key != "config-file":
             sections[section][key] = str(ast.literal_eval(value)).replace("\n", "\n  ")
+    if constraints:
+        # A URL, because pip splits the value at blanks and a path may contain some. It goes into each
+        # section that names constraints: for pip, [install] overrides [global].
+        address = constraints.resolve().as_uri()
+        own = [values for values in sections.values() if "constraint" in values]
+        for values in [*own, sections["global"]]:
+            listed_files = values.get("constraint", "").split()
+            if address not in listed_files:
+                values["constraint"] = "\n  ".join([*listed_files, address])
     return "".join(
         f"[{section}]\n" + "".join(f"{key} = {value}\n" for key, value in values.items())
         for section, values in sections.items()
     )
 
 
-def prepare_home(home: Path) -> None:
-    """A home directory whose pip works as the user's does, its cache included."""
+def prepare_home(home: Path, constraints: Path | None = None) -> None:
+    """Create a home directory with the user's pip configuration and cache, and with `constraints`."""
     asked: list[str | Path] = [PYTHON, "-m", "pip", "--disable-pip-version-check"]
 
     def pip(*words: str) -> str:
@@ -93,7 +108,7 @@ def prepare_home(home: Path) -> None:
             [*asked, *words], check=True, capture_output=True, text=True
         ).stdout.strip()
 
-    text = pip_configuration(pip("config", "list"))
+    text = pip_configuration(pip("config", "list"), constraints)
     config = home / ".config" / "pip" / "pip.conf"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.touch(mode=0o600)
@@ -108,22 +123,37 @@ def prepare_home(home: Path) -> None:
         (scripts / f"get_pip_{version.replace('.', '_')}.py").write_text(GET_PIP)
 
 
+def data(name: str) -> Path:
+    """A requirements or constraints file of ansible-test's own.
+
+    Raises FileNotFoundError when this release of ansible-test has no such file.
+    """
+    path = _package() / "_data" / "requirements" / name
+    if not path.is_file():
+        raise FileNotFoundError(f"ansible-test has no {path}")
+    return path
+
+
+def _package() -> Path:
+    (folder,) = importlib.import_module("ansible_test").__path__
+    return Path(folder)
+
+
 def _pip_versions() -> set[str]:
     """The versions of pip that this ansible-test bootstraps.
 
     Raises LookupError when its source no longer says so where it did in ansible-core 2.19.
     """
-    (package,) = importlib.import_module("ansible_test").__path__
-    source = Path(package) / "_internal" / "python_requirements.py"
+    source = _package() / "_internal" / "python_requirements.py"
     found = set(re.findall(r"pip='([\d.]+)'", source.read_text(encoding="utf-8")))
     if not found:
         raise LookupError(f"{source} names no version of pip")
     return found
 
 
-def environment() -> dict[str, str]:
+def environment(home: Path = HOME) -> dict[str, str]:
     """The tools' environment with the other home, and this machine's interpreters on the path."""
-    env = tool_environment({"HOME": str(HOME)})
+    env = tool_environment({"HOME": str(home)})
     for name in ("ANSIBLE_CONFIG", "ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_HOME"):
         del env[name]
     try:

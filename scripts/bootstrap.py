@@ -1,7 +1,8 @@
 """Makes and refreshes build/venv from requirements/*.txt (standard library only).
 
-A stamp file in the environment holds the hash of the requirements and of the interpreter's version;
-when it matches, nothing is done (well under a second). Two runs at once wait for each other.
+requirements/constraints/venv.txt pins their dependencies. A stamp file in the environment
+holds the hash of both and of the interpreter's version; when it matches, nothing is done (well under a
+second). Two runs at once wait for each other.
 """
 
 from __future__ import annotations
@@ -29,10 +30,15 @@ def requirement_files() -> list[Path]:
     return sorted((ROOT / "requirements").glob("*.txt"))
 
 
+def constraints_file() -> Path:
+    """The versions of their dependencies; `make pins` writes this file."""
+    return ROOT / "requirements" / "constraints" / "venv.txt"
+
+
 def wanted_stamp() -> str:
     """The hash that a current environment carries."""
     digest = hashlib.sha256(f"{sys.version_info[:3]}\n".encode())
-    for path in requirement_files():
+    for path in [*requirement_files(), constraints_file()]:
         digest.update(f"{path.name}\n".encode() + path.read_bytes())
     return digest.hexdigest()
 
@@ -113,6 +119,7 @@ def build() -> None:
         )
     files = requirement_files()
     arguments = [word for path in files for word in ("-r", str(path))]
+    arguments += ["-c", str(constraints_file())]
     pip: list[str | Path] = [VENV_PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input"]
     run_logged([*pip, "install", *arguments], "installing the pinned requirements")
     run_logged([*pip, "check"], "checking the installed packages")

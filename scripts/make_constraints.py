@@ -143,6 +143,29 @@ class Resolver:
         own = {name: value for name, value in inherited if not name.startswith("UV_")}
         self._environment = {**own, **variables}
 
+    def compile(self, *words: str) -> str:
+        """What ``uv pip compile`` prints for these arguments: pins, one a line, wheels only.
+
+        Raises:
+            ResolveError: there is no solution.
+        """
+        argv = [
+            *(str(VENV_BIN / "uv"), "pip", "compile", "--quiet", *words),
+            *("--python", str(PYTHON), "--only-binary", ":all:"),
+            *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),
+        ]
+        done = subprocess.run(
+            argv,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT,
+        )
+        if done.returncode:
+            raise ResolveError(done.stderr.strip())
+        return done.stdout
+
     def resolve(
         self, lines: Iterable[str], python: str, platform: str, pins: Pins | None = None
     ) -> dict[str, str]:
@@ -159,24 +182,12 @@ class Resolver:
             wanted, held = Path(directory, "requirements.in"), Path(directory, "constraints.txt")
             wanted.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
             held.write_text(render_pins(pins or {}), encoding="utf-8")
-            argv = [
-                *(str(VENV_BIN / "uv"), "pip", "compile", "--quiet", str(wanted)),
-                *("--constraints", str(held), "--python", str(PYTHON)),
+            printed = self.compile(
+                *(str(wanted), "--constraints", str(held)),
                 *("--python-version", python, "--python-platform", platform),
-                *("--only-binary", ":all:", "--no-header", "--no-annotate"),
-            ]
-            done = subprocess.run(
-                argv,
-                env=self._environment,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=TIMEOUT,
             )
-        if done.returncode:
-            raise ResolveError(done.stderr.strip())
         found: dict[str, str] = {}
-        for line in done.stdout.splitlines():
+        for line in printed.splitlines():
             name, _, version = line.partition("==")
             if not version or "+" in version:
                 raise ResolveError(f"{line}: not a version that a public index has")

@@ -1,7 +1,8 @@
 """The Pythons that the collection is tested on: those of managed hosts, and those of controllers.
 
 The tools' own environment has the oldest supported ansible-core. The other releases have environments of
-their own below build/controllers, with what requirements/controllers/X.Y.txt pins and nothing else.
+their own below build/controllers: requirements/controllers/X.Y.txt and its dependencies, whose
+versions are in requirements/constraints.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ TARGETS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 
 # ansible-core 2.20 and 2.21 need Python 3.12 or newer on the controller (their Requires-Python).
 OLDEST_PYTHON = (3, 12)
+
+# The newest Python of a controller for which `make pins` looks for wheels.
+NEWEST_CONTROLLER = "3.14"
+
+_REQUIREMENTS = ROOT / "requirements"
 
 
 def minor(one: interpreters.Interpreter) -> str:
@@ -40,7 +46,17 @@ def targets() -> list[interpreters.Interpreter]:
 
 def releases() -> list[str]:
     """The releases (``major.minor``) that are pinned."""
-    return sorted(path.stem for path in (ROOT / "requirements" / "controllers").glob("*.txt"))
+    return sorted(path.stem for path in (_REQUIREMENTS / "controllers").glob("*.txt"))
+
+
+def requirements(release: str) -> Path:
+    """The file that pins the release."""
+    return _REQUIREMENTS / "controllers" / f"{release}.txt"
+
+
+def constraints(release: str) -> Path:
+    """The versions of the release's dependencies; `make pins` writes this file."""
+    return _REQUIREMENTS / "constraints" / f"controller-{release}.txt"
 
 
 def for_controllers() -> Path | None:
@@ -58,16 +74,18 @@ def controller(release: str, python: Path) -> Path:
 
     Raises subprocess.CalledProcessError when it cannot be made; build/logs/controller-X.Y.log has the reason.
     """
-    pins = ROOT / "requirements" / "controllers" / f"{release}.txt"
+    pins, closure = requirements(release), constraints(release)
     folder = BUILD / "controllers" / release
-    wanted = hashlib.sha256(f"{python}\n".encode() + pins.read_bytes()).hexdigest()
+    content = pins.read_bytes() + closure.read_bytes()
+    wanted = hashlib.sha256(f"{python}\n".encode() + content).hexdigest()
     stamp = folder / ".requirements.sha256"
     own = folder / "bin" / "python"
+    pip: list[str | Path] = [own, "-m", "pip", "--disable-pip-version-check"]
     if not stamp.is_file() or stamp.read_text().strip() != wanted:
         with (LOGS / f"controller-{release}.log").open("w") as log:
             commands: tuple[list[str | Path], ...] = (
                 [python, "-m", "venv", "--clear", folder],
-                [own, "-m", "pip", "--disable-pip-version-check", "install", "-r", pins],
+                [*pip, "install", "-r", pins, "-c", closure],
             )
             for argv in commands:
                 subprocess.run(argv, check=True, stdout=log, stderr=subprocess.STDOUT)

@@ -38,7 +38,7 @@ def on_python(version: str) -> Tally:
             ],
             log=log,
             cwd=COPY,
-            env=ansible_test.environment(),
+            env=ansible_test.environment(ansible_test.UNITS_HOME),
             timeout=SECONDS,
         )
     tally = Tally()
@@ -62,7 +62,7 @@ def units(versions: Sequence[str] = pythons.TARGETS, examples: int | None = None
     if examples is not None:
         # ansible-test hands on no variable of ours.
         (COPY / "tests" / "unit" / "examples.txt").write_text(f"{examples}\n")
-    ansible_test.prepare_home(ansible_test.HOME)
+    ansible_test.prepare_home(ansible_test.UNITS_HOME, ansible_test.UNITS_CONSTRAINTS)
     here = {pythons.minor(one) for one in pythons.targets()}
     tally = Tally()
     for version in versions:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lab import counter, paths
+from lab import counter, paths, wheelhouse
 from tests.integration.snapshot import changes, snapshot
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -42,7 +42,10 @@ def environments(
     # Without compiled files, as uv installs: the checks must not leave any behind.
     pip = [str(made["llm"] / "bin" / "python"), "-I", "-m", "pip", "--isolated"]
     subprocess.run(
-        [*pip, "install", "--quiet", "--no-compile", *wheels, "torch", "transformers"],
+        [
+            *(*pip, "install", "--quiet", "--no-compile", *wheels),
+            *("--constraint", str(wheelhouse.constraints_file()), "torch", "transformers"),
+        ],
         env={"PATH": os.environ["PATH"], "HOME": str(home), "PIP_CONFIG_FILE": os.devnull},
         check=True,
         timeout=600,

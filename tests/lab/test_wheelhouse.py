@@ -203,7 +203,7 @@ def test_pip_installs_from_the_mirror(site, tmp_path, source):
         }[source]
         command = [
             sys.executable, "-m", "pip", "--isolated", "install", "--quiet", "--no-cache-dir",
-            "--target", tmp_path / "there", *where, "six<1.17", "tqdm==4.66.5",
+            "--target", tmp_path / "there", *where, "six==1.16.0", "tqdm==4.66.5",
         ]  # fmt: skip
         environment = {
             "PATH": "/usr/bin:/bin",
@@ -225,7 +225,7 @@ def test_pip_refuses_a_wheel_that_was_tampered_with(site, tmp_path):
         mirror.fault("/wheels/six-*", "tamper")
         command = [
             sys.executable, "-m", "pip", "--isolated", "install", "--quiet", "--no-cache-dir",
-            "--target", tmp_path / "there", "--index-url", f"{mirror.url}/simple/", "six",
+            "--target", tmp_path / "there", "--index-url", f"{mirror.url}/simple/", "six==1.17.0",
         ]  # fmt: skip
         environment = {
             "PATH": "/usr/bin:/bin",

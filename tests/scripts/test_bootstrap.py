@@ -46,12 +46,17 @@ def test_no_python_at_all_is_a_clear_error(tmp_path: Path) -> None:
 
 def test_stamp_follows_the_requirements(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
-    (tmp_path / "requirements").mkdir()
+    constraints = tmp_path / "requirements" / "constraints" / "venv.txt"
+    constraints.parent.mkdir(parents=True)
+    constraints.write_text("one==1\n")
     (tmp_path / "requirements" / "a.txt").write_text("one==1\n")
     first = bootstrap.wanted_stamp()
     assert bootstrap.wanted_stamp() == first
     (tmp_path / "requirements" / "a.txt").write_text("one==2\n")
-    assert bootstrap.wanted_stamp() != first
+    second = bootstrap.wanted_stamp()
+    assert second != first
+    constraints.write_text("one==2\n")
+    assert bootstrap.wanted_stamp() not in (first, second)
 
 
 def test_collection_link_is_idempotent_and_drops_stale_links() -> None:
