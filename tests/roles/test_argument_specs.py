@@ -86,7 +86,7 @@ def test_specs_describe_a_default_that_is_a_template_in_words(role: str) -> None
         name: unsaid(value, words_about_default(options(role)[name]))
         for name, value in templates.items()
     }
-    assert missing == dict.fromkeys(templates, set())
+    assert missing == {name: set() for name in templates}
 
 
 @pytest.mark.parametrize("role", NAMES)
