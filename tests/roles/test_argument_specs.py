@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import jinja2.nodes
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -35,10 +36,69 @@ def test_specs_and_defaults_name_the_same_variables(role: str) -> None:
     assert sorted(options(role)) == sorted(defaults(role))
 
 
+def is_template(value: Any) -> bool:
+    return isinstance(value, str) and "{{" in value
+
+
 @pytest.mark.parametrize("role", NAMES)
 def test_specs_and_defaults_agree_on_values(role: str) -> None:
-    documented = {name: option["default"] for name, option in options(role).items()}
-    assert documented == defaults(role)
+    """A template stays out of the spec: no documentation tool accepts one as default of a bool or a list."""
+    documented = {
+        name: option["default"] for name, option in options(role).items() if "default" in option
+    }
+    fixed = {name: value for name, value in defaults(role).items() if not is_template(value)}
+    assert documented == fixed
+
+
+def words_about_default(option: dict[str, Any]) -> str:
+    """The paragraph of an option's description that says what the default is."""
+    found = [line for line in option["description"] if line.startswith("By default ")]
+    assert len(found) == 1
+    return found[0]
+
+
+def unsaid(template: str, words: str) -> set[str]:
+    """The variables of inventories and the values that a template has and the words about it lack."""
+    tree = jinja2.Environment().parse(template)
+    names = {node.name for node in tree.find_all(jinja2.nodes.Name) if "__" not in node.name}
+    values = {
+        node.value for node in tree.find_all(jinja2.nodes.Const) if isinstance(node.value, str)
+    }
+    said = set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", words))
+    return (names - said) | {value for value in values if f"V({value})" not in words}
+
+
+def test_words_about_a_default_must_name_its_variables_and_values() -> None:
+    template = "{{ install_llm_stack_environment | default('llm') }}"
+    words = "By default O(install_llm_stack_environment), else V(llm)."
+    assert unsaid(template, words) == set()
+    assert unsaid(template, words.replace("V(llm)", "V(base)")) == {"llm"}
+    assert unsaid(template, words.replace("O(install", "O(verify")) == {
+        "install_llm_stack_environment"
+    }
+    assert unsaid("{{ verify__declared_packages }}", "By default none.") == set()
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_specs_describe_a_default_that_is_a_template_in_words(role: str) -> None:
+    templates = {name: value for name, value in defaults(role).items() if is_template(value)}
+    missing = {
+        name: unsaid(value, words_about_default(options(role)[name]))
+        for name, value in templates.items()
+    }
+    assert missing == {name: set() for name in templates}
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_no_other_default_is_said_twice(role: str) -> None:
+    """Words beside a value would be a second place to keep right."""
+    doubled = [
+        name
+        for name, option in options(role).items()
+        if "default" in option
+        and any(line.startswith("By default ") for line in option["description"])
+    ]
+    assert doubled == []
 
 
 @pytest.mark.parametrize("role", NAMES)
@@ -46,12 +106,21 @@ def test_defaults_pass_their_own_spec(role: str) -> None:
     values = {
         # a template's value is not known here, only its type
         name: {"bool": True}.get(options(role)[name]["type"], "text")
-        if isinstance(value, str) and value.startswith("{{")
+        if is_template(value)
         else value
         for name, value in defaults(role).items()
     }
     result = ArgumentSpecValidator(options(role)).validate(values)
     assert result.error_messages == []
+
+
+@pytest.mark.parametrize("role", NAMES)
+@pytest.mark.parametrize("entry", ["main", "preflight"])
+def test_entry_points_are_described(role: str, entry: str) -> None:
+    """Without a description, documentation sites show an error page in place of the role."""
+    spec = load(ROLES / role / "meta/argument_specs.yml")["argument_specs"][entry]
+    assert spec["short_description"]
+    assert spec["description"]
 
 
 @pytest.mark.parametrize("role", NAMES)
