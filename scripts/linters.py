@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from scripts import sanity
+from scripts.docs_lint import docs_lint
 from scripts.console import Ticker, duration, labelled, say, style
 from scripts.layout import LOGS, ROOT, VENV_BIN, shown, tool_environment
 from scripts.processes import run
@@ -35,6 +36,17 @@ def linters() -> dict[str, list[str]]:
     }
 
 
+def _told(name: str, tally: Tally, started: float) -> Tally:
+    verdict = style("FAILED", "bold", "red") if tally.failed else style("passed", "green")
+    say(f"  {name:20} {verdict}  {duration(time.monotonic() - started)}")
+    return tally
+
+
+def _documentation() -> Tally:
+    started = time.monotonic()
+    return _told("antsibull-docs", docs_lint(), started)
+
+
 def _linter(name: str, argv: list[str]) -> Tally:
     log = LOGS / f"lint-{name.replace(' ', '-')}.log"
     started = time.monotonic()
@@ -46,14 +58,14 @@ def _linter(name: str, argv: list[str]) -> Tally:
             env=tool_environment(),
             timeout=LINTER_SECONDS,
         )
-    verdict = style("passed", "green") if code == 0 else style("FAILED", "bold", "red")
-    say(f"  {name:20} {verdict}  {duration(time.monotonic() - started)}")
     tally = Tally()
     if code == 0:
         tally.passed += 1
     else:
-        show_failure(log)
         tally.fail(f"{name} (exit code {code}); see {shown(log)}")
+    _told(name, tally, started)
+    if code != 0:
+        show_failure(log)
     return tally
 
 
@@ -61,8 +73,10 @@ def lint(options: Options) -> Tally:
     """linters, the pages of the documentation, and what must hold for every file of the repository."""
     tally = Tally()
     with ThreadPoolExecutor(2) as pool:
+        pages = pool.submit(labelled(_documentation))
         for found in pool.map(labelled(_linter), *zip(*linters().items(), strict=True)):
             tally.add(found)
+        tally.add(pages.result())
     tally.add(run_pytest("repository", ["tests/repository"], options))
     return tally
 

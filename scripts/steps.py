@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 
 from scripts import engine
 from scripts.console import say
-from scripts.galaxy_importer import galaxy_importer
 from scripts.linters import lint, run_sanity
 from scripts.molecule_step import molecule
 from scripts.proof_step import proof
@@ -25,6 +24,8 @@ Plan = tuple[tuple[str, ...], ...]
 
 def importer(options: Options) -> Tally:
     """Galaxy's importer on the built artifact."""
+    from scripts.galaxy_importer import galaxy_importer
+
     return galaxy_importer()
 
 
