@@ -35,6 +35,8 @@ _VERSION = re.compile(
 _WILDCARD = re.compile(
     r"v?(?:(?P<epoch>[0-9]+)!)?(?P<release>[0-9]+(?:\.[0-9]+)*)\.\*", re.IGNORECASE | re.ASCII
 )
+# What cannot follow `===`: the end of a requirement's versions.
+_AFTER_ARBITRARY = re.compile(r"[\s;)]")
 _SPECIFIER = re.compile(r"(?P<operator>~=|===|==|!=|<=|>=|<|>)\s*(?P<version>.*)", re.DOTALL)
 
 
@@ -172,6 +174,19 @@ class _Prefix(NamedTuple):
 class Specifier:
     """One clause such as `>=1.2`, `==1.*`, `~=2.1` or `===anything`.
 
+    `===` compares texts, ASCII letters in either case ("Arbitrary equality" in the version specifiers
+    specification, as clarified in November 2025). It takes what packaging 26.4 takes: at least one
+    character, and no whitespace, semicolon or closing parenthesis. The grammar of the dependency
+    specifiers specification asks for one character as well.
+
+    packaging 26.3 and older also parse a bare `===`, which no version matches: pip 26.3, which vendors
+    packaging 26.3, ends with "Could not find a version that satisfies the requirement NAME===". Refusing it
+    here fails before anything runs, with every pip.
+
+    uv 0.13.9 takes only versions by PEP 440 after `===` and compares them as `==` does, so that
+    `===1.0.0` installs 1.0. The texts differ, so this class says that 1.0 is not what was asked for, as
+    pip does.
+
     Raises:
         InvalidSpecifier: the text is not a clause, or its operator does not take such a version
             (`>=1.*`, `<1+local`, `~=1`).
@@ -188,7 +203,7 @@ class Specifier:
         self._prefix: _Prefix | None = None
         self._version: Version | None = None
         if self.operator == "===":
-            if not self.version or re.search(r"[\s;)]", self.version):
+            if not self.version or _AFTER_ARBITRARY.search(self.version):
                 raise InvalidSpecifier(f"{text!r}: === needs one word after it")
             return
         wildcard = _WILDCARD.fullmatch(self.version)

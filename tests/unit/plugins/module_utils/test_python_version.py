@@ -201,11 +201,107 @@ def test_what_is_no_specifier(text: str) -> None:
         Specifier(text)
 
 
-def test_three_equal_signs_need_something_to_be_equal_to() -> None:
-    # packaging takes the empty text here, which no version can have.
-    assert not oracle_specifiers.Specifier("===").contains("1.0")
+@pytest.mark.parametrize("text", ["===", "=== ", "===\t"])
+def test_bare_arbitrary_equality_is_refused(text: str) -> None:
     with pytest.raises(InvalidSpecifier, match="needs one word"):
-        Specifier("===")
+        Specifier(text)
+    with pytest.raises(InvalidSpecifier, match="needs one word"):
+        SpecifierSet(f"{text},>=1.0")
+    # packaging 26.4 refuses it too. Up to 26.3 it is a clause that no version matches.
+    try:
+        theirs = oracle_specifiers.Specifier(text)
+    except oracle_specifiers.InvalidSpecifier:
+        return
+    assert not any(theirs.contains(version, prereleases=True) for version in ASCENDING)
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("===1.0", "1.0"),
+        ("=== 1.0", "1.0"),
+        ("===\t1.0", "1.0"),
+        ("===1.0-foo", "1.0-foo"),
+        ("===1.0+ABC", "1.0+ABC"),
+        ("===V1.0", "V1.0"),
+        ("===1.*", "1.*"),
+        ("====1.0", "=1.0"),
+        ("===>=1", ">=1"),
+        ("===(1.0", "(1.0"),
+        ("===\xe9", "\xe9"),
+    ],
+)
+def test_arbitrary_equality_takes_any_word(text: str, version: str) -> None:
+    assert Specifier(text).version == version == oracle_specifiers.Specifier(text).version
+    assert [clause.version for clause in SpecifierSet(text).clauses] == [version]
+
+
+@pytest.mark.parametrize(
+    "text", ["=== a b", "===1.0 foo", "===1.0\tfoo", "===1.0\xa0x", "===1.0;x", "===1.0)"]
+)
+def test_arbitrary_equality_takes_one_word_only(text: str) -> None:
+    with pytest.raises(oracle_specifiers.InvalidSpecifier):
+        oracle_specifiers.Specifier(text)
+    with pytest.raises(InvalidSpecifier, match="needs one word"):
+        Specifier(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "clauses"),
+    [
+        ("===1.0,", ["===1.0"]),
+        ("===1.0,>=0", ["===1.0", ">=0"]),
+        ("===,", None),
+        ("===,1.0", None),
+        ("===a,b", None),
+    ],
+)
+def test_a_comma_ends_arbitrary_equality(text: str, clauses: list[str] | None) -> None:
+    if clauses is None:
+        with pytest.raises(InvalidSpecifier):
+            SpecifierSet(text)
+        return
+    assert [str(clause) for clause in SpecifierSet(text).clauses] == clauses
+    assert sorted(map(str, oracle_specifiers.SpecifierSet(text))) == clauses
+
+
+@pytest.mark.parametrize(
+    ("text", "version", "expected"),
+    [
+        ("===1.0", "1.0", True),
+        ("===1.0", "1.0.0", False),
+        ("===1", "1.0", False),
+        ("===01.0", "1.0", False),
+        ("===1.0", "1.0+local", False),
+        ("===1.0+ABC", "1.0+abc", True),
+        ("===1.0RC1", "1.0rc1", True),
+        ("===1.0-1", "1.0.post1", False),
+        ("===V1.0", "1.0", False),
+        ("===1.*", "1.0", False),
+    ],
+)
+def test_arbitrary_equality_compares_texts(text: str, version: str, expected: bool) -> None:
+    assert Specifier(text).contains(version) is expected
+    assert SpecifierSet(text).contains(Version(version)) is expected
+    theirs = oracle_specifiers.SpecifierSet(text)
+    assert theirs.contains(oracle_versions.Version(version), prereleases=True) is expected
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.text(alphabet="019.!+-_*=<>~()[];,'\"@aV \t\xa0\x1c\xe9", max_size=8))
+def test_arbitrary_equality_is_a_clause_for_both_or_for_neither(text: str) -> None:
+    try:
+        theirs = oracle_specifiers.Specifier(f"==={text}")
+    except oracle_specifiers.InvalidSpecifier:
+        expected = None
+    else:
+        # Empty: see test_bare_arbitrary_equality_is_refused.
+        expected = theirs.version or None
+    try:
+        ours = Specifier(f"==={text}").version
+    except InvalidSpecifier:
+        ours = None
+    assert ours == expected
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
