@@ -44,7 +44,7 @@ def unpack(archive: Path, tree: Path) -> Path:
         manifest = tar.extractfile("MANIFEST.json")
         assert manifest is not None
         info = json.load(manifest)["collection_info"]
-        target = tree / "ansible_collections" / info["namespace"] / info["name"]
+        target: Path = tree / "ansible_collections" / info["namespace"] / info["name"]
         shutil.rmtree(tree / "ansible_collections", ignore_errors=True)
         target.mkdir(parents=True)
         tar.extractall(target, filter="data")

@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 
 from scripts import engine
 from scripts.console import say
+from scripts.galaxy_importer import galaxy_importer
 from scripts.linters import lint, run_sanity
 from scripts.molecule_step import molecule
 from scripts.proof_step import proof
 from scripts.results import Tally
 from scripts.step import Options
-from scripts.suites import controllers, integration, lab, newest, unit, units
+from scripts.suites import controllers, integration, lab, newest, roles, unit, units
 from scripts.suites import scripts as scripts_step
 
 Step = Callable[[Options], Tally]
@@ -24,8 +25,6 @@ Plan = tuple[tuple[str, ...], ...]
 
 def importer(options: Options) -> Tally:
     """Galaxy's importer on the built artifact."""
-    from scripts.galaxy_importer import galaxy_importer
-
     return galaxy_importer()
 
 
@@ -35,6 +34,7 @@ STEPS: dict[str, Step] = {
     "importer": importer,
     "unit": unit,
     "scripts": scripts_step,
+    "roles": roles,
     "units": units,
     "lab": lab,
     "integration": integration,
@@ -48,13 +48,13 @@ STEPS: dict[str, Step] = {
 CHECK: Plan = (("lint",), ("unit",))
 
 TEST: Plan = (
-    ("lint", "sanity", "units", "scripts", "integration"),
+    ("lint", "sanity", "units", "scripts", "roles", "integration"),
     ("molecule", "controllers", "newest", "lab"),
 )
 
 # Everything. Each part can run alone and takes at most 40 minutes. Nothing runs beside the measurements.
 PARTS: Mapping[str, Plan] = {
-    "code": (("lint", "sanity", "importer"), ("unit", "units")),
+    "code": (("lint", "sanity", "importer"), ("unit", "roles", "units")),
     "modules": (("integration",), ("newest",)),
     "hosts": (("molecule",), ("lab", "controllers")),
     "proof": (("proof",),),

@@ -93,19 +93,23 @@ def run_pytest(
     return tally
 
 
-def unit(options: Options) -> Tally:
-    """pure functions, argument checks, role variables, on one Python: no conda, no network."""
-    paths = ["tests/unit", *_NOT_OF_THE_COLLECTION]
-    return run_pytest("unit", paths, options, workers=WORKERS)
-
-
 # What ansible-test does not run: it knows the collection's own code only.
-_NOT_OF_THE_COLLECTION = ("tests/scripts", "tests/roles", "tests/proof")
+_TOOLS = ("tests/scripts", "tests/proof")
+
+
+def unit(options: Options) -> Tally:
+    """pure functions, argument checks and the scripts, on one Python: no conda, no network."""
+    return run_pytest("unit", ["tests/unit", *_TOOLS], options, workers=WORKERS)
 
 
 def scripts(options: Options) -> Tally:
-    """the scripts behind the Makefile, role variables and playbooks: no conda, no network."""
-    return run_pytest("scripts", _NOT_OF_THE_COLLECTION, options, workers=WORKERS)
+    """the scripts behind the Makefile, bench and faults: no conda, no network."""
+    return run_pytest("scripts", _TOOLS, options, workers=WORKERS)
+
+
+def roles(options: Options) -> Tally:
+    """roles and playbooks by ansible-playbook on this machine: variables, refusals, waves; no conda."""
+    return run_pytest("roles", ["tests/roles"], options, workers=WORKERS)
 
 
 def units(options: Options) -> Tally:

@@ -179,4 +179,4 @@ def test_a_step_whose_outcome_is_known_is_told_and_is_no_failure(
 def test_unknown_step_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run_tests.parse(["unitz"])
-    assert "unknown step unitz; known: lint, unit" in capsys.readouterr().err
+    assert "unknown step unitz; known: lint, sanity" in capsys.readouterr().err

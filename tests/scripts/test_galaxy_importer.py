@@ -1,0 +1,158 @@
+"""How scripts/galaxy_importer.py reads the log and the result of galaxy-importer 0.4.44."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from scripts import galaxy_importer
+
+PASSED = """\
+$ python -m galaxy_importer.main llmfleet-conda-0.1.0.tar.gz
+Importing with galaxy-importer 0.4.44
+Getting doc strings via ansible-doc
+Finding content inside collection
+Loading module conda_env
+Linting module conda_env via flake8...
+Loading module_utils _plan
+Linting module_utils _plan via flake8...
+Loading playbook site.yml
+Loading role verify
+Linting collection via ansible-lint 26.10.1...
+...ansible-lint run complete
+Collection loading complete
+Importer processing completed successfully
+"""
+
+
+def with_line(line: str, after: str) -> str:
+    assert f"{after}\n" in PASSED
+    return PASSED.replace(f"{after}\n", f"{after}\n{line}\n")
+
+
+def test_contents_metadata_and_ansible_lint_count_one_each() -> None:
+    tally = galaxy_importer.read_log(PASSED, 0)
+    assert (tally.passed, tally.failed) == (6, 0)
+    assert tally.details == []
+
+
+@pytest.mark.parametrize(
+    ("line", "after", "about"),
+    [
+        (
+            "WARNING: plugins/modules/conda_env.py:5:1: F401 'os' imported but unused",
+            "Linting module conda_env via flake8...",
+            "module conda_env",
+        ),
+        (
+            "WARNING: No role description found in role metadata",
+            "Loading role verify",
+            "role verify",
+        ),
+        (
+            "WARNING: roles/verify/tasks/main.yml:9: name[missing]: All tasks should be named.",
+            "Linting collection via ansible-lint 26.10.1...",
+            "ansible-lint",
+        ),
+        (
+            "ERROR: Timeout on call to ansible-lint",
+            "Linting collection via ansible-lint 26.10.1...",
+            "ansible-lint",
+        ),
+        (
+            'ERROR: Error running ansible-doc: cmd="ansible-doc" returncode="1"',
+            "Getting doc strings via ansible-doc",
+            "the collection's metadata",
+        ),
+    ],
+)
+def test_warning_or_error_fails_what_it_is_about(line: str, after: str, about: str) -> None:
+    tally = galaxy_importer.read_log(with_line(line, after), 0)
+    assert (tally.passed, tally.failed) == (5, 1)
+    assert tally.notes == [f"{line.partition(': ')[2]} (at {about})"]
+
+
+def test_each_line_is_a_failure_of_its_own() -> None:
+    line = "WARNING: plugins/modules/conda_env.py:5:1: F401 'os' imported but unused"
+    after = "Linting module conda_env via flake8..."
+    tally = galaxy_importer.read_log(with_line(f"{line}\n{line}", after), 0)
+    assert (tally.passed, tally.failed) == (5, 2)
+
+
+@pytest.mark.parametrize(
+    "rule", ["W503 line break before binary operator", "E203 whitespace before ':'"]
+)
+def test_layout_that_the_formatter_writes_is_counted_and_shown(rule: str) -> None:
+    line = f"WARNING: plugins/module_utils/_plan.py:9:1: {rule}"
+    tally = galaxy_importer.read_log(with_line(line, "Linting module_utils _plan via flake8..."), 0)
+    assert (tally.passed, tally.failed) == (6, 0)
+    assert tally.details == ["flake8: 1 lines about E203 and W503"]
+
+
+@pytest.mark.parametrize(
+    ("removed", "named"),
+    [
+        ("Getting doc strings via ansible-doc\n", "ansible-doc"),
+        ("...ansible-lint run complete\n", "ansible-lint"),
+        ("Importer processing completed successfully\n", "the import"),
+    ],
+)
+def test_part_that_did_not_run_fails(removed: str, named: str) -> None:
+    assert removed in PASSED
+    tally = galaxy_importer.read_log(PASSED.replace(removed, ""), 0)
+    assert (tally.passed, tally.failed) == (0, 1)
+    assert f"to the end: {named};" in tally.notes[0]
+
+
+def test_missing_flake8_fails() -> None:
+    lines = [line for line in PASSED.splitlines() if "flake8" not in line]
+    assert galaxy_importer.read_log("\n".join(lines), 0).failed == 1
+
+
+@pytest.mark.parametrize(("text", "code"), [(PASSED, 1), (PASSED, 124), ("", 0), ("", 1)])
+def test_import_that_ends_badly_or_says_nothing_fails(text: str, code: int) -> None:
+    assert galaxy_importer.read_log(text, code).failed == 1
+
+
+def test_refused_import_fails_with_the_reason() -> None:
+    text = (
+        "Importing with galaxy-importer 0.4.44\n"
+        "ERROR: The import failed for the following reason: At least one tag required\n"
+    )
+    tally = galaxy_importer.read_log(text, 1)
+    assert tally.passed == 0
+    assert "At least one tag required" in tally.notes[0]
+
+
+def result(**documentation: Any) -> dict[str, Any]:
+    kinds = {"conda_env": "module", "urls": "filter", "verify": "role", "site.yml": "playbook"}
+    docs = {"conda_env": {"doc": {"description": ["x"]}}, "urls": {"doc": {"description": ["x"]}}}
+    docs |= documentation
+    return {
+        "contents": [{"name": name, "content_type": kind} for name, kind in kinds.items()],
+        "docs_blob": {
+            "contents": [
+                {"content_name": name, "content_type": kind, "doc_strings": docs.get(name)}
+                for name, kind in kinds.items()
+            ]
+        },
+    }
+
+
+def test_result_with_all_documentation_passes() -> None:
+    tally = galaxy_importer.read_result(result())
+    assert (tally.passed, tally.failed) == (1, 0)
+
+
+@pytest.mark.parametrize("found", [None, {}, {"doc": None}, {"doc": {"description": []}}])
+def test_module_without_documentation_fails(found: Any) -> None:
+    tally = galaxy_importer.read_result(result(conda_env=found))
+    assert (tally.passed, tally.failed) == (0, 1)
+    assert "module conda_env" in tally.notes[0]
+
+
+def test_result_without_roles_fails() -> None:
+    found = result()
+    found["contents"] = [one for one in found["contents"] if one["content_type"] != "role"]
+    assert galaxy_importer.read_result(found).notes == ["Galaxy would list no role"]
