@@ -6,8 +6,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from scripts import sanity
-from scripts.docs_lint import docs_lint
 from scripts.console import Ticker, duration, labelled, say, style
+from scripts.docs_lint import docs_lint
 from scripts.layout import LOGS, ROOT, VENV_BIN, shown, tool_environment
 from scripts.processes import run
 from scripts.results import Tally
