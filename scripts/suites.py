@@ -15,7 +15,7 @@ from scripts.processes import run
 from scripts.results import Tally, pytest_tally
 from scripts.step import LAB_SECONDS, SUITE_SECONDS, CannotRun, Options
 
-# Examples that each property-based test tries: few where they run on every change.
+# Examples that each property-based test tries, as tests/unit/plugins/property_profile.py has them.
 QUICK_EXAMPLES, FULL_EXAMPLES = 20, 200
 
 # Most tests wait for a child process at times, so a third worker finds work on two cores.
@@ -187,7 +187,9 @@ class NothingNew(Exception):
 def integration(options: Options) -> Tally:
     """modules and roles against real conda, on the oldest target Python; our rules against conda's."""
     env = {"LLMFLEET_TARGET_PYTHON": str(pythons.targets()[0].executable)}
-    return _with_lab("integration", ["tests/integration", "tests/differential"], options, env=env)
+    paths = ["tests/integration", "tests/differential"]
+    which = () if options.full else ("-m", "not full")
+    return _with_lab("integration", paths, options, env=env, arguments=which)
 
 
 def newest(options: Options) -> Tally:

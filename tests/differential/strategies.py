@@ -7,11 +7,16 @@ from typing import Any, TypeVar
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.llmfleet.conda.tests.unit.plugins import property_profile
+
+# Of the made-up cases, as many as of the examples of other property-based tests; the tables are asked whole.
+SHARE = property_profile.examples() / property_profile.FULL
+
 T = TypeVar("T")
 
 
 def examples(strategy: st.SearchStrategy[T], count: int) -> list[T]:
-    """About ``count`` different examples, the same on every run.
+    """About ``count`` different examples in ``make test-full``, fewer elsewhere, the same on every run.
 
     They are gathered first and asked about together, because an oracle answers thousands of questions in the
     time of a few round trips. A difference can so be repeated, and a green run means the same everywhere.
@@ -19,7 +24,7 @@ def examples(strategy: st.SearchStrategy[T], count: int) -> list[T]:
     found: list[T] = []
 
     @settings(
-        max_examples=count,
+        max_examples=max(20, round(count * SHARE)),
         phases=[Phase.generate],
         deadline=None,
         derandomize=True,

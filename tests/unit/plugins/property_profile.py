@@ -13,7 +13,7 @@ from typing import Any
 
 from hypothesis import settings
 
-QUICK = 20
+QUICK, FULL = 20, 200
 
 
 def examples() -> int:
