@@ -14,9 +14,7 @@ Importing with galaxy-importer 0.4.44
 Getting doc strings via ansible-doc
 Finding content inside collection
 Loading module conda_env
-Linting module conda_env via flake8...
 Loading module_utils _plan
-Linting module_utils _plan via flake8...
 Loading playbook site.yml
 Loading role verify
 Linting collection via ansible-lint 26.10.1...
@@ -34,15 +32,14 @@ def with_line(line: str, after: str) -> str:
 def test_contents_metadata_and_ansible_lint_count_one_each() -> None:
     tally = galaxy_importer.read_log(PASSED, 0)
     assert (tally.passed, tally.failed) == (6, 0)
-    assert tally.details == []
 
 
 @pytest.mark.parametrize(
     ("line", "after", "about"),
     [
         (
-            "WARNING: plugins/modules/conda_env.py:5:1: F401 'os' imported but unused",
-            "Linting module conda_env via flake8...",
+            "WARNING: Could not parse the documentation of this module",
+            "Loading module conda_env",
             "module conda_env",
         ),
         (
@@ -74,20 +71,10 @@ def test_warning_or_error_fails_what_it_is_about(line: str, after: str, about: s
 
 
 def test_each_line_is_a_failure_of_its_own() -> None:
-    line = "WARNING: plugins/modules/conda_env.py:5:1: F401 'os' imported but unused"
-    after = "Linting module conda_env via flake8..."
+    line = "WARNING: Could not parse the documentation of this module"
+    after = "Loading module conda_env"
     tally = galaxy_importer.read_log(with_line(f"{line}\n{line}", after), 0)
     assert (tally.passed, tally.failed) == (5, 2)
-
-
-@pytest.mark.parametrize(
-    "rule", ["W503 line break before binary operator", "E203 whitespace before ':'"]
-)
-def test_layout_that_the_formatter_writes_is_counted_and_shown(rule: str) -> None:
-    line = f"WARNING: plugins/module_utils/_plan.py:9:1: {rule}"
-    tally = galaxy_importer.read_log(with_line(line, "Linting module_utils _plan via flake8..."), 0)
-    assert (tally.passed, tally.failed) == (6, 0)
-    assert tally.details == ["flake8: 1 lines about E203 and W503"]
 
 
 @pytest.mark.parametrize(
@@ -103,11 +90,6 @@ def test_part_that_did_not_run_fails(removed: str, named: str) -> None:
     tally = galaxy_importer.read_log(PASSED.replace(removed, ""), 0)
     assert (tally.passed, tally.failed) == (0, 1)
     assert f"to the end: {named};" in tally.notes[0]
-
-
-def test_missing_flake8_fails() -> None:
-    lines = [line for line in PASSED.splitlines() if "flake8" not in line]
-    assert galaxy_importer.read_log("\n".join(lines), 0).failed == 1
 
 
 @pytest.mark.parametrize(("text", "code"), [(PASSED, 1), (PASSED, 124), ("", 0), ("", 1)])
