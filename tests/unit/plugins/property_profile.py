@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 QUICK, FULL = 20, 200
 
@@ -28,6 +28,8 @@ def load() -> None:
     """Make it the default of all property-based tests of this run."""
     few = examples() <= QUICK
     # hypothesis refuses a database where examples are the same each time.
-    same: dict[str, Any] = {"derandomize": True, "database": None} if few else {}
-    settings.register_profile("llmfleet", max_examples=examples(), deadline=None, **same)
+    more: dict[str, Any] = {"derandomize": True, "database": None} if few else {}
+    # On a loaded machine the first example of a strategy can take seconds.
+    more["suppress_health_check"] = [HealthCheck.too_slow]
+    settings.register_profile("llmfleet", max_examples=examples(), deadline=None, **more)
     settings.load_profile("llmfleet")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import Condarc
@@ -103,8 +103,6 @@ _MAPPINGS = st.dictionaries(_WORD, st.one_of(_SCALARS, st.lists(_WORD, max_size=
 _LISTS = st.lists(_SCALARS, max_size=5)
 
 
-# A loaded machine can take seconds for the first examples.
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(before=st.one_of(_LISTS, _MAPPINGS), after=st.one_of(_LISTS, _MAPPINGS), dump=st.booleans())
 def test_whatever_is_set_is_what_is_read(before: Any, after: Any, dump: bool) -> None:
     text = yaml.safe_dump({"key": before}, default_flow_style=False, indent=4 if dump else 2)
