@@ -17,6 +17,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import obse
 from lab import many_packages
 from tests.integration.lab_conda import run_conda
 
+# Only in make test-full: making the large environment takes long.
+pytestmark = pytest.mark.full
+
 RECORDS = 250
 ROUNDS = 5
 

@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+# Only in make test-full: the contract of check mode has the same calls, without Ansible around them.
+pytestmark = pytest.mark.full
+
 
 @pytest.mark.parametrize(
     "module", ["conda_env", "conda_package", "conda_config", "conda_installation"]

@@ -8,6 +8,9 @@ import pytest
 
 from tests.repository.documentation import modules
 
+# Only in make test-full: the contract of check mode has the same calls, without Ansible around them.
+pytestmark = pytest.mark.full
+
 ELSEWHERE = {"conda_env", "conda_package", "conda_config", "conda_installation"}
 
 

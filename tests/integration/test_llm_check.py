@@ -92,6 +92,7 @@ def failed(answer: dict[str, Any]) -> list[str]:
     return [name for name, check in results(answer).items() if check["status"] == "fail"]
 
 
+@pytest.mark.full
 def test_the_whole_stack(
     llm: Path, conda_installation: Path, home: Path, run_module: RunModule
 ) -> None:
@@ -258,6 +259,7 @@ def test_every_layer_can_fail(
         assert "expected POSITIVE" in found["workload.sentiment"]["detail"]
 
 
+@pytest.mark.full
 def test_a_model_id_from_the_hosts_cache(llm: Path, run_module: RunModule, tmp_path: Path) -> None:
     repository = tmp_path / "hub" / "models--lab--tiny-sentiment"
     shutil.copytree(MODEL, repository / "snapshots" / "0123456789abcdef")
@@ -321,6 +323,7 @@ def test_a_half_made_environment(
     assert failed(answer) == ["environment.exists"]
 
 
+@pytest.mark.full
 def test_through_ansible(llm: Path, conda_installation: Path, tmp_path: Path) -> None:
     """In check mode, as Ansible ships it: from a zip file, to a Python without the collection."""
     playbook = tmp_path / "play.yml"

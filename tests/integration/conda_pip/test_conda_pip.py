@@ -37,6 +37,7 @@ def test_install_with_what_it_needs(prefix: Path, four_steps: Steps, options: An
 
 
 @pytest.mark.parametrize("python", ["3.8", "3.13"])
+@pytest.mark.full
 def test_other_pythons(
     python: str, make_env: Callable[..., Path], thrice: Thrice, options: Any, run_module: RunModule
 ) -> None:

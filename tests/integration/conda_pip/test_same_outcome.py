@@ -23,6 +23,9 @@ from tests.integration.conda_pip.environment import (
 )
 from tests.integration.snapshot import changes, snapshot
 
+# Only in make test-full: pip and uv each have their own tests in make test.
+pytestmark = pytest.mark.full
+
 RunModule = Callable[..., dict[str, Any]]
 
 

@@ -14,6 +14,9 @@ import pytest
 from lab.mirror import Mirror
 from tests.integration.roles.conftest import FleetHost, Run
 
+# Only in make test-full: the scenarios default, multiuser and airgap run this role in make test.
+pytestmark = pytest.mark.full
+
 REPODATA = "/conda/lab/noarch/repodata.json"
 USER_FILES = (".profile", ".zprofile", ".config/fish/conf.d/llmfleet-conda.fish")
 

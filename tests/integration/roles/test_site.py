@@ -11,6 +11,9 @@ import pytest
 
 from tests.integration.roles.conftest import FleetHost, Run
 
+# In make test-full. In make test, the other releases of ansible-core run a part of it, Molecule the rest.
+pytestmark = pytest.mark.full
+
 SITE = "llmfleet.conda.site"
 CHANGING = (
     "Install the distribution",

@@ -10,6 +10,9 @@ import pytest
 
 from tests.integration.roles.conftest import FleetHost, Run
 
+# Only in make test-full: Molecule's table shows the module runs of a converged host in make test.
+pytestmark = pytest.mark.full
+
 SITE = "llmfleet.conda.site"
 
 
