@@ -30,7 +30,7 @@ check: venv ## in two minutes: linters without ansible-test sanity, unit tests o
 test: venv ## what every change must pass, in 25 minutes: linters, units, integration, Molecule, two lanes side by side
 	@$(RUN_TESTS)
 
-test-full: venv ## everything, in parts one after the other (PART=code, modules, hosts or proof runs one)
+test-full: venv ## everything, in parts one after the other (PART=code, oldest, newest, hosts or proof runs one)
 	@$(RUN_TESTS) --full $(if $(PART),--part $(PART))
 
 lint: venv ## linters, documentation, ansible-test sanity and text rules

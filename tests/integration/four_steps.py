@@ -40,10 +40,13 @@ class Steps:
             how: further arguments of ``run_module``.
         """
         results, written, starts = [], [], []
+        # Nothing else happens between the steps: what one leaves is what the next one finds.
+        after = snapshot(*self.roots)
         for check in (True, False, True, False):
-            before, started = snapshot(*self.roots), len(counter.starts(self.installation))
+            before, started = after, len(counter.starts(self.installation))
             results.append(self.run_module(name, options, check=check, **how))
-            written.append(changes(before, snapshot(*self.roots)))
+            after = snapshot(*self.roots)
+            written.append(changes(before, after))
             starts.append(len(counter.starts(self.installation)) - started)
         shown = {key: [result.get(key) for result in results] for key in ("msg", "plan", "diff")}
         assert [result["rc"] for result in results] == [0, 0, 0, 0], shown

@@ -14,6 +14,9 @@ from tests.integration.four_steps import Steps
 from tests.integration.lab_conda import run_conda
 from tests.integration.other_condas import BROKEN, NEWER, OLDER, make_channel
 
+# Only in make test-full: each test makes an installation of its own.
+pytestmark = pytest.mark.full
+
 Options = Callable[..., dict[str, Any]]
 
 

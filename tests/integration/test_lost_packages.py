@@ -15,6 +15,9 @@ import pytest
 
 from tests.integration.target import module_command, module_environment
 
+# Only in make test-full: each test changes the Python of an environment.
+pytestmark = pytest.mark.full
+
 BEFORE = ("python=3.11", "tqdm=4.66.5", "lab-upgrade=1.0", "wheel")
 AFTER = ("python=3.12", "tqdm", "lab-upgrade")
 

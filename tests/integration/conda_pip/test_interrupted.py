@@ -18,6 +18,9 @@ from tests.integration.conda_pip.environment import installed, pip, site_package
 from tests.integration.snapshot import changes, snapshot
 from tests.integration.target import module_command, module_environment
 
+# Only in make test-full: many moments, each with a repair behind it.
+pytestmark = pytest.mark.full
+
 ROOT = Path(__file__).resolve().parents[3]
 RunModule = Callable[..., dict[str, Any]]
 JOURNAL = Path("conda-meta", ".llmfleet-journal")

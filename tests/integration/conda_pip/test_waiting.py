@@ -18,6 +18,9 @@ import pytest
 from tests.integration.conda_pip.environment import installed
 from tests.integration.snapshot import changes, snapshot
 
+# Only in make test-full: these tests wait.
+pytestmark = pytest.mark.full
+
 ROOT = Path(__file__).resolve().parents[3]
 RunModule = Callable[..., dict[str, Any]]
 JOURNAL = Path("conda-meta", ".llmfleet-journal")
