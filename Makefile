@@ -54,8 +54,8 @@ units: venv ## `ansible-test units` only, on every Python from 3.9 to 3.13 (ARGS
 lab-tests: venv ## the lab's own tests only
 	@$(RUN_TESTS) --full lab -- $(ARGS)
 
-integration: venv ## integration tests with real conda only, on the oldest Python of managed hosts
-	@$(RUN_TESTS) integration -- $(ARGS)
+integration: venv ## all integration tests with real conda only, on the oldest Python of managed hosts
+	@$(RUN_TESTS) --full integration -- $(ARGS)
 
 newest: venv ## the modules' integration tests on the newest Python of managed hosts only
 	@$(RUN_TESTS) --full newest -- $(ARGS)

@@ -155,6 +155,7 @@ def test_with_remote_src_the_file_is_the_host_s(
     assert "/nowhere/env.yml: No such file" in result["msg"]
 
 
+@pytest.mark.full
 def test_through_the_role(controller: Controller, versions: Versions, conda: Any) -> None:
     (controller.directory / "files").mkdir()
     (controller.directory / "files" / "environment.yml").write_text(ENVIRONMENT)

@@ -335,6 +335,7 @@ def test_a_download_damaged_once_is_fetched_again_and_told(
         (PATTERN, {"kind": "reset"}, 3, "network"),
     ],
 )
+@pytest.mark.full
 def test_only_faults_that_may_pass_are_tried_again(
     pattern: str,
     fault: dict[str, Any],

@@ -228,6 +228,7 @@ def test_a_removal_needs_no_file(controller: Controller) -> None:
     assert len(run.modules) == 1
 
 
+@pytest.mark.full
 def test_the_role_passes_its_options_through(mirror: Mirror, tmp_path: Path) -> None:
     for name in ("host", "home"):
         (tmp_path / name).mkdir()

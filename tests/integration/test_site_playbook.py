@@ -16,6 +16,9 @@ from lab.mirror import Mirror
 from tests.integration.roles.conftest import FleetHost
 from tests.integration.snapshot import changes, snapshot
 
+# Only in make test-full: tests/roles has the refusals of variables, Molecule the site playbook.
+pytestmark = pytest.mark.full
+
 SITE = "llmfleet.conda.site"
 
 
