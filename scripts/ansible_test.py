@@ -16,18 +16,18 @@ import re
 import shutil
 import subprocess
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
 
-from lab import interpreters
+from lab import cache, interpreters, paths
 from lab.errors import LabError
 from scripts.layout import BUILD, PYTHON, ROOT, VENV_BIN, tool_environment
 
-# Shared by all runs of their kind: ansible-test keeps its environments there. The sanity tests have their
-# own, because ansible-test pins other versions for them than the unit tests' constraints do.
-HOME = BUILD / "sanity" / "home"
+# The unit tests have a home of their own, because ansible-test pins other versions for the sanity tests than
+# the unit tests' constraints do.
 UNITS_HOME = BUILD / "units" / "home"
 UNITS_CONSTRAINTS = ROOT / "requirements" / "constraints" / "units.txt"
 
@@ -99,6 +99,25 @@ def pip_configuration(listed: str, constraints: Path | None = None) -> str:
     )
 
 
+@contextmanager
+def sanity_home() -> Iterator[Path]:
+    """The home directory of the sanity tests, in the lab's cache: ansible-test keeps its environments there.
+
+    It names them after what is in them, so checkouts can share them, one at a time. A run that is killed
+    may leave half an environment, so the next run begins with an empty home.
+    """
+    home = paths.cache_dir() / "ansible-test"
+    in_use = home / "in-use"
+    with cache.lock("ansible-test"):
+        if in_use.exists():
+            shutil.rmtree(home)
+        home.mkdir(parents=True, exist_ok=True)
+        in_use.touch()
+        prepare_home(home)
+        yield home
+        in_use.unlink()
+
+
 def prepare_home(home: Path, constraints: Path | None = None) -> None:
     """Create a home directory with the user's pip configuration and cache, and with `constraints`."""
     asked: list[str | Path] = [PYTHON, "-m", "pip", "--disable-pip-version-check"]
@@ -113,10 +132,10 @@ def prepare_home(home: Path, constraints: Path | None = None) -> None:
     config.parent.mkdir(parents=True, exist_ok=True)
     config.touch(mode=0o600)
     config.write_text(text)
-    cache = home / ".cache"
-    cache.mkdir(exist_ok=True)
-    if not (cache / "pip").is_symlink():
-        (cache / "pip").symlink_to(pip("cache", "dir"))
+    pip_cache = home / ".cache" / "pip"
+    pip_cache.parent.mkdir(exist_ok=True)
+    if not pip_cache.is_symlink():
+        pip_cache.symlink_to(pip("cache", "dir"))
     scripts = home / ".ansible" / "test" / "cache"
     scripts.mkdir(parents=True, exist_ok=True)
     for version in _pip_versions():
@@ -151,7 +170,7 @@ def _pip_versions() -> set[str]:
     return found
 
 
-def environment(home: Path = HOME) -> dict[str, str]:
+def environment(home: Path) -> dict[str, str]:
     """The tools' environment with the other home, and this machine's interpreters on the path."""
     env = tool_environment({"HOME": str(home)})
     for name in ("ANSIBLE_CONFIG", "ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_HOME"):

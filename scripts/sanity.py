@@ -56,8 +56,7 @@ def read_results(text: str, code: int) -> Tally:
 def sanity(arguments: list[str]) -> Tally:
     """Runs the tests, saying what each finds; the whole output is in build/logs/sanity.log."""
     ansible_test.copy_collection(ROOT, COPY)
-    ansible_test.prepare_home(ansible_test.HOME)
-    with Ticker("ansible-test sanity") as ticker:
+    with Ticker("ansible-test sanity") as ticker, ansible_test.sanity_home() as home:
 
         def on_line(line: str) -> None:
             if _RUNNING.match(line):
@@ -77,7 +76,7 @@ def sanity(arguments: list[str]) -> Tally:
             argv,
             log=LOG,
             cwd=COPY,
-            env=ansible_test.environment(),
+            env=ansible_test.environment(home),
             timeout=SECONDS,
             on_line=on_line,
         )

@@ -188,7 +188,8 @@ def integration(options: Options) -> Tally:
     """modules and roles against real conda, on the oldest target Python; our rules against conda's."""
     env = {"LLMFLEET_TARGET_PYTHON": str(pythons.targets()[0].executable)}
     paths = ["tests/integration", "tests/differential"]
-    which = () if options.full else ("-m", "not full")
+    # The rows with the mark smoke run in the step newest.
+    which = () if options.full else ("-m", "not full and not smoke")
     return _with_lab("integration", paths, options, env=env, arguments=which)
 
 
@@ -199,7 +200,7 @@ def newest(options: Options) -> Tally:
         paths = ["tests/integration", *(f"--ignore={path}" for path in NOT_OF_THE_PYTHON)]
         return _with_lab("newest", paths, options, env=env)
     say(style("  each module's main job; all of their tests: make newest", "yellow"))
-    return _with_lab("newest", SMOKE_TESTS, options, env=env, workers=2, arguments=("-m", "smoke"))
+    return _with_lab("newest", SMOKE_TESTS, options, env=env, workers=1, arguments=("-m", "smoke"))
 
 
 def controllers(options: Options) -> Tally:

@@ -120,3 +120,18 @@ def test_ansible_test_brings_the_requirements_that_it_installs() -> None:
 
 def test_ansible_test_says_which_pip_it_wants() -> None:
     assert ansible_test._pip_versions()
+
+
+def test_the_home_of_sanity_outlives_a_run_and_not_a_killed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMFLEET_LAB_CACHE", str(tmp_path))
+    with ansible_test.sanity_home() as home:
+        (home / "environment").touch()
+        assert (home / ".config" / "pip" / "pip.conf").exists()
+    with ansible_test.sanity_home() as home:
+        assert (home / "environment").exists()
+    with pytest.raises(KeyboardInterrupt), ansible_test.sanity_home():
+        raise KeyboardInterrupt
+    with ansible_test.sanity_home() as home:
+        assert not (home / "environment").exists()
