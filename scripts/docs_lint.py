@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from scripts import artifact
-from scripts.console import Ticker, heading, say
+from scripts.console import Ticker, heading
 from scripts.layout import BUILD, LOGS, ROOT, VENV_BIN, shown, tool_environment
 from scripts.processes import run
-from scripts.results import Tally
+from scripts.results import Tally, tell
 
 FOLDER = BUILD / "docs-lint"
 LOG = LOGS / "docs-lint.log"
@@ -158,11 +158,7 @@ def docs_lint(root: Path = ROOT) -> Tally:
 def main() -> int:
     """Checks the documentation and counts; 0 only if some page was seen and none failed."""
     heading("docs: antsibull-docs on the built artifact")
-    tally = docs_lint()
-    for note in tally.notes:
-        say(f"  FAILED: {note}")
-    say(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")
-    return 0 if tally.passed and not tally.failed else 1
+    return tell(docs_lint())
 
 
 if __name__ == "__main__":

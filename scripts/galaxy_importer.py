@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from scripts import artifact
-from scripts.console import Ticker, heading, say
+from scripts.console import Ticker, heading
 from scripts.layout import BUILD, LOGS, PYTHON, ROOT, shown, tool_environment
 from scripts.processes import run
-from scripts.results import Tally
+from scripts.results import Tally, tell
 
 PINS = ROOT / "requirements" / "tools" / "galaxy-importer.txt"
 FOLDER = BUILD / "galaxy-importer"
@@ -185,11 +185,7 @@ def galaxy_importer(root: Path = ROOT) -> Tally:
 def main() -> int:
     """Imports the artifact and counts; 0 only if something passed and nothing failed."""
     heading("galaxy: galaxy-importer on the built artifact")
-    tally = galaxy_importer()
-    for note in tally.notes:
-        say(f"  FAILED: {note}")
-    say(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")
-    return 0 if tally.passed and not tally.failed else 1
+    return tell(galaxy_importer())
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from scripts.console import say
+
 
 @dataclass
 class Tally:
@@ -41,6 +43,16 @@ class Tally:
         """Counts one failure that no JUnit file knows."""
         self.failed += 1
         self.notes.append(note)
+
+
+def tell(tally: Tally) -> int:
+    """Prints what was skipped, what failed and the counts; returns the exit code: 0 if something passed."""
+    for reason in sorted(tally.reasons):
+        say(f"  NOT RUN: {reason}")
+    for note in tally.notes:
+        say(f"  FAILED: {note}")
+    say(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")
+    return 0 if tally.passed and not tally.failed else 1
 
 
 def _skip_reason(element: ElementTree.Element) -> str:

@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 from scripts import ansible_test
-from scripts.console import Ticker, heading, say
+from scripts.console import Ticker, heading
 from scripts.layout import BUILD, LOGS, ROOT, VENV_BIN, shown
 from scripts.processes import run
-from scripts.results import Tally
+from scripts.results import Tally, tell
 
 COPY = BUILD / "sanity" / "ansible_collections" / "llmfleet" / "conda"
 LOG = LOGS / "sanity.log"
@@ -86,13 +86,7 @@ def sanity(arguments: list[str]) -> Tally:
 def main(arguments: list[str]) -> int:
     """Runs the tests and counts them; 0 only if some ran and none failed."""
     heading("sanity: ansible-core's own rules for collections")
-    tally = sanity(arguments)
-    for reason in sorted(tally.reasons):
-        say(f"  NOT RUN: {reason}")
-    for note in tally.notes:
-        say(f"  FAILED: {note}")
-    say(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")
-    return 0 if tally.passed and not tally.failed else 1
+    return tell(sanity(arguments))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from scripts import ansible_test, pythons
 from scripts.console import Ticker, duration, heading, say
 from scripts.layout import BUILD, LOGS, ROOT, VENV_BIN, shown
 from scripts.processes import run
-from scripts.results import Tally, pytest_tally
+from scripts.results import Tally, pytest_tally, tell
 
 COPY = BUILD / "units" / "ansible_collections" / "llmfleet" / "conda"
 SECONDS = 900
@@ -81,13 +81,7 @@ def units(versions: Sequence[str] = pythons.TARGETS, examples: int | None = None
 def main(arguments: list[str]) -> int:
     """Runs and counts; 0 only if some test ran and none failed."""
     heading("units: ansible-test units")
-    tally = units(tuple(arguments) or pythons.TARGETS)
-    for reason in sorted(tally.reasons):
-        say(f"  NOT RUN: {reason}")
-    for note in tally.notes:
-        say(f"  FAILED: {note}")
-    say(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")
-    return 0 if tally.passed and not tally.failed else 1
+    return tell(units(tuple(arguments) or pythons.TARGETS))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import ast
 import json
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import Distribution, distributions
@@ -21,8 +20,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from scripts import bootstrap, make_pins
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.repository.files import ROOT, tracked_files
 
 # -r and -c name another file of the repository.
 _INCLUDE = re.compile(r"(?:-r|--requirement|-c|--constraint)[ =]\S+$")
@@ -39,19 +37,6 @@ _TAKES_A_VALUE = re.compile(
     r"|target|root|trusted-host|platform|python-version|implementation|abi|cache-dir|log|cert|proxy"
     r"|timeout|retries|upgrade-strategy|no-binary|only-binary|progress-bar|report|index-strategy))$"
 )
-
-
-def tracked() -> list[str]:
-    """Every file that git holds or would add."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    names = [name for name in listed.stdout.split("\0") if name]
-    return [name for name in names if (ROOT / name).is_file()]
 
 
 def is_pinned(text: str) -> bool:
@@ -94,7 +79,7 @@ def requirements_files() -> dict[str, str]:
     """The requirements and constraints files of the repository: name and text."""
     texts = {
         name: (ROOT / name).read_text(encoding="utf-8")
-        for name in tracked()
+        for name in tracked_files()
         if name.endswith((".txt", ".in", ".pip"))
     }
     return {name: text for name, text in texts.items() if is_requirements_file(name, text)}
@@ -184,7 +169,7 @@ def in_python(text: str) -> list[str]:
 def commands_without_a_version() -> list[str]:
     """Each installation in the repository's own scripts that leaves a version open."""
     found = []
-    for name in tracked():
+    for name in tracked_files():
         # This file has bad examples. Recordings of other people's commands are data.
         if not _COMMANDS.match(name) or ROOT / name == Path(__file__) or "/data/" in name:
             continue

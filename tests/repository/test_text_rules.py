@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.repository.files import ROOT, tracked_files
 
 # Written in pieces, so that this file does not break its own rule.
 REGISTRIES = [
@@ -35,26 +33,13 @@ MACHINE_PATHS = re.compile(
 )
 
 
-def tracked_files() -> list[Path]:
-    """Every file that git holds or would add."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    paths = [ROOT / name for name in listed.stdout.split("\0") if name]
-    return [path for path in paths if path.is_file()]
-
-
 def texts() -> dict[str, str]:
     """The text files among them by name; binary ones are left out."""
     found = {}
-    for path in tracked_files():
-        raw = path.read_bytes()
+    for name in tracked_files():
+        raw = (ROOT / name).read_bytes()
         if b"\0" not in raw:
-            found[str(path.relative_to(ROOT))] = raw.decode("utf-8")
+            found[name] = raw.decode("utf-8")
     return found
 
 
