@@ -21,6 +21,9 @@ from scripts.suites import LabFailed, build_lab
 # every check of verify. The longest come first, since two run at a time.
 TEST_SCENARIOS = ("default", "verify", "repair", "multiuser", "airgap")
 
+# What `make test` leaves out of a scenario: hosts that only repeat what another host shows.
+TEST_LIMITS: Mapping[str, str] = {"default": "llmfleet-debian13"}
+
 # The parts of the lab that a scenario needs beside the usual ones.
 MORE_PARTS: Mapping[str, tuple[str, ...]] = {"full": ("full-wheelhouse",)}
 
@@ -93,6 +96,8 @@ def _scenario(name: str, options: Options, variables: Mapping[str, str]) -> tupl
     log = LOGS / f"molecule-{name}.log"
     env = tool_environment(variables)
     env["LAB_REPORT"] = str(molecule_lab.report(name))
+    if name in TEST_LIMITS and not options.full and not options.scenarios:
+        env["LAB_LIMIT"] = TEST_LIMITS[name]
     pytest = [f"--junitxml={xml}", *options.pytest_arguments]
     env["PYTEST_ADDOPTS"] = " ".join(pytest)
     runs = ModuleRuns(BUILD / "molecule" / f"{name}-module-runs.jsonl")

@@ -109,7 +109,8 @@ def scripts(options: Options) -> Tally:
 
 def roles(options: Options) -> Tally:
     """roles and playbooks by ansible-playbook on this machine: variables, refusals, waves; no conda."""
-    return run_pytest("roles", ["tests/roles"], options, workers=WORKERS)
+    which = () if options.full else ("-m", "not full")
+    return run_pytest("roles", ["tests/roles"], options, workers=WORKERS, arguments=which)
 
 
 def units(options: Options) -> Tally:

@@ -87,6 +87,7 @@ def test_a_frozen_environment_is_removed_on_purpose(
 
 
 @pytest.mark.parametrize("locked", [True, False])
+@pytest.mark.full
 def test_a_mirror_that_is_down_does_not_cost_the_environment(
     locked: bool,
     make_env: MakeEnv,

@@ -366,6 +366,7 @@ def test_killed_while_an_environment_was_made(
         "conda-meta/lab-upgrade-2.0-*.json",
     ],
 )
+@pytest.mark.full
 def test_killed_while_an_environment_was_changed(
     moment: str,
     make_env: MakeEnv,
@@ -392,6 +393,7 @@ def test_killed_while_an_environment_was_changed(
         "base/conda-meta/requests-*.json",
     ],
 )
+@pytest.mark.full
 def test_killed_while_conda_was_installed(
     moment: str,
     tmp_path: Path,
@@ -433,6 +435,7 @@ def test_killed_while_an_environment_was_removed(
     assert [path.name for path in tmp_path.iterdir()] == ([] if state == "absent" else ["env"])
 
 
+@pytest.mark.full
 def test_killed_while_an_installation_was_removed(
     tmp_path: Path, killed: Any, run_module: Any, installer_options: Any
 ) -> None:

@@ -25,7 +25,8 @@ MEMBER = 65534
 STRANGER = 54321
 """A user who is not in that group."""
 
-pytestmark = pytest.mark.root
+# Only in make test-full: the scenario multiuser has shared installations in make test.
+pytestmark = [pytest.mark.root, pytest.mark.full]
 
 
 @pytest.fixture

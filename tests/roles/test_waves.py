@@ -10,6 +10,9 @@ import pytest
 
 from tests.roles.conftest import Played
 
+# Only in make test-full: many runs of a playbook on several hosts.
+pytestmark = pytest.mark.full
+
 # Two waves of two hosts; the first one has one host whose variables are refused.
 WRONG = {"verify_environment": "no such name"}
 

@@ -15,6 +15,9 @@ from tests.integration.conda_pip.environment import from_index, installed, site_
 from tests.integration.four_steps import Steps
 from tests.integration.snapshot import changes, snapshot
 
+# Only in make test-full: indexes that fail, slowly. The contract of check mode has an index that works.
+pytestmark = pytest.mark.full
+
 RunModule = Callable[..., dict[str, Any]]
 
 
