@@ -82,6 +82,8 @@ GIVEN: dict[str, Given] = {
     "empty": Given((_made(),)),
     "small": Given((_made("lab-upgrade=1.0", "lab-needs-glibc"),)),
     "newest": Given((_made("lab-upgrade=2.0", "lab-rebuilt"),)),
+    # The newest, and an older one in the package cache.
+    "upgraded": Given((_made("lab-upgrade=1.0"), _made("lab-upgrade=2.0", "lab-rebuilt"))),
     "rebuilt": Given((_made("lab-rebuilt=1.0=lab_0"),)),
     "more": Given((_made("lab-conflict-a", "lab-needs-glibc", "lab-post-link"),)),
     "frozen": Given((_made("lab-upgrade=1.0", frozen=True),)),
@@ -297,7 +299,7 @@ CONDA_PACKAGE = (
     package("all is there", "lab-upgrade>=1", expect=SAME),
     package("an older version", "lab-upgrade<2", given="newest"),
     package("a build that is named", "lab-rebuilt=1.0=lab_0", given="newest"),
-    package("from a channel, the cache alone", "lab-upgrade=1.0", given="newest", offline=True),
+    package("from a channel, the cache alone", "lab-upgrade=1.0", given="upgraded", offline=True),
     package("by its channel", "lab-post-link", channels=["{channel}"], timeout=600),
     package("with another conda", "lab-rebuilt", executable="{base}/bin/conda"),
     package("latest", "lab-upgrade", state="latest", asks=True),
