@@ -109,8 +109,10 @@ def serve(path: str) -> None:
     """Answer one connection after the other, each in a process of its own, until the parent has gone."""
     parent = os.getppid()
     with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(path)
+        listening.bind(f"{path}.new")
         listening.listen(16)
+        # A socket that is there, but does not listen yet, refuses connections.
+        os.rename(f"{path}.new", path)
         while os.getppid() == parent:
             _reap()
             if not select.select([listening], [], [], 1.0)[0]:
