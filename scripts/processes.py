@@ -125,6 +125,9 @@ def run(
 
         timer = threading.Timer(timeout, give_up) if timeout else None
         try:
+            if _ended.is_set():
+                # Set while the child started, so `end_all` may not have seen it; ended below.
+                raise Ended
             if timer:
                 timer.daemon = True
                 timer.start()
