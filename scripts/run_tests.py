@@ -87,10 +87,17 @@ def run_plan(plan: steps.Plan, options: Options) -> list[Outcome]:
     ]
     for lane in lanes:
         lane.start()
-    for lane in lanes:
-        # With a time, so that a signal is heard meanwhile.
-        while lane.is_alive():
-            lane.join(0.5)
+    try:
+        for lane in lanes:
+            # With a time, so that a signal is heard meanwhile.
+            while lane.is_alive():
+                lane.join(0.5)
+    except processes.Interrupted:
+        # A lane may be starting a child: it ends that one itself.
+        processes.end_all()
+        for lane in lanes:
+            lane.join(15)
+        raise
     order = list(steps.STEPS)
     return sorted(outcomes, key=lambda outcome: order.index(outcome.name))
 
