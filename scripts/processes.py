@@ -176,6 +176,8 @@ def left_behind() -> dict[int, str]:
 
 def end_left_behind(grace: float = 5.0) -> dict[int, str]:
     """Waits `grace` seconds for stragglers, then kills and returns those that stayed."""
+    # A child that was just starting when a signal came is known by its variables once it runs its program.
+    time.sleep(0.5)
     deadline = time.monotonic() + grace
     while (found := left_behind()) and time.monotonic() < deadline:
         time.sleep(0.2)
