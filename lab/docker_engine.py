@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from lab import cache
 from lab.errors import LabError
 
 DEBIAN_PACKAGE = "docker.io"
@@ -112,6 +113,13 @@ def start(progress: Progress = print) -> bool:
             "no Docker engine answers and only root can start one: start it "
             "(systemctl start docker), or add yourself to the group 'docker' if it runs"
         )
+    # Two that start one at the same time lock each other out of the engine's own files, and both fail.
+    with cache.lock("docker-engine"):
+        return False if is_running() else _start(progress)
+
+
+def _start(progress: Progress) -> bool:
+    """Start an engine; returns what :func:`start` does, and must run under its lock."""
     if shutil.which("dockerd") is None or shutil.which("docker") is None:
         install(progress)
     if _start_service(progress):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,22 @@ def test_a_running_engine_is_used(machine, monkeypatch):
     monkeypatch.setattr(docker_engine.os, "geteuid", lambda: 1000)
     assert docker_engine.start(print) is False
     assert machine.commands == []
+
+
+def test_two_at_once_start_one_engine(machine, monkeypatch):
+    started = []
+
+    def begin(flags, progress):
+        started.append(flags)
+        # long enough for the other one to find that no engine answers yet
+        time.sleep(0.3)
+        machine.running = True
+
+    monkeypatch.setattr(docker_engine, "_start_daemon", begin)
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(docker_engine.start, [lambda line: None] * 2))
+    assert sorted(outcomes) == [False, True]
+    assert started == [()]
 
 
 def test_only_root_starts_one(machine, monkeypatch):
