@@ -13,8 +13,13 @@ from pathlib import Path
 
 from lab import cache, packages
 
-LOG = ".lab-conda-starts"
-"""Name of the file, in the base prefix: time, process and arguments of each start."""
+NAME = ".lab-conda-starts"
+
+LOG = f"conda-meta/{NAME}"
+"""The file, in the base prefix: time, process and arguments of each start.
+
+It lies with the records, because everything else that no package brings is people's.
+"""
 
 _PLUGIN = Path(__file__).parent / "data" / "conda_counter.py"
 

@@ -15,7 +15,9 @@ def _note_start() -> None:
         )
     )
     try:
-        with open(os.path.join(sys.prefix, ".lab-conda-starts"), "a", encoding="utf-8") as log:
+        with open(
+            os.path.join(sys.prefix, "conda-meta", ".lab-conda-starts"), "a", encoding="utf-8"
+        ) as log:
             log.write(line + "\n")
     except OSError:
         # Another user's conda: counting must never break a command.

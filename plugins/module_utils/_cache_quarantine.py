@@ -27,6 +27,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
+from ansible_collections.llmfleet.conda.plugins.module_utils._tree import remove_made
 
 QUARANTINE = ".llmfleet-quarantine"
 KEPT = 3
@@ -241,7 +242,7 @@ def _set_aside(cache: str, name: str, paths: Sequence[str]) -> list[str]:
             target = os.path.join(place, os.path.basename(path))
             if os.path.lexists(target):
                 # Twice within one second: the second is as good a witness.
-                shutil.rmtree(target) if os.path.isdir(target) else os.unlink(target)
+                remove_made(target)
             # Not os.replace: an overlay file system renames no directory of a lower layer (EXDEV).
             shutil.move(path, target)
     except OSError:
@@ -258,4 +259,4 @@ def _forget_old(home: str, keep: str) -> None:
     for name in entries[KEPT:]:
         path = os.path.join(home, name)
         if path != keep:
-            shutil.rmtree(path, ignore_errors=True)
+            remove_made(path)

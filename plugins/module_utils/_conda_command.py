@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,9 +51,11 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache impo
     package_caches,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+    MADE,
     canonical_channel,
     observe_prefix,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._tree import remove_made
 
 # What a conda that cannot import one of its modules may look like; some crashes print nothing at all.
 _CRASHES = frozenset({"crash", "unknown"})
@@ -139,6 +141,11 @@ class Conda:
         self._dialect = dialect_of(executable)
 
     @property
+    def creates_in_directories(self) -> bool:
+        """Whether ``create`` takes a directory that holds a file already."""
+        return self._dialect.creates_in_directories
+
+    @property
     def caches(self) -> list[str]:
         """The package caches that it takes packages from or puts them into."""
         return [*package_caches(self.installation), *self._dialect.caches()]
@@ -199,10 +206,6 @@ class Conda:
     def remove(self, prefix: str, names: Sequence[str], dry_run: bool = False) -> Solution:
         """``conda remove`` of packages, and of what depends on them."""
         return self._change("remove", prefix, names, [], dry_run)
-
-    def remove_environment(self, prefix: str) -> None:
-        """``conda remove --all``: unlinks every package, runs their scripts, forgets the environment."""
-        self._change("remove", prefix, [], ["--all"], dry_run=False)
 
     def _change(
         self, command: str, prefix: str, specs: Sequence[str], options: Sequence[str], dry_run: bool
@@ -284,7 +287,7 @@ class Conda:
                 break
             if fresh:
                 # conda create does not go on with what it has left half made.
-                shutil.rmtree(prefix, ignore_errors=True)
+                _clear(prefix, self.caches)
         verb = " ".join(itertools.takewhile(lambda word: not word.startswith("-"), arguments))
         tried = f" (tried {attempt} times)" if attempt > 1 else ""
         meant = self.stand_ins.get(prefix, prefix)
@@ -355,9 +358,19 @@ class Conda:
             ) from error
 
 
+def _clear(prefix: str, caches: Sequence[str]) -> None:
+    from ansible_collections.llmfleet.conda.plugins.module_utils._prefix_removal import (
+        remove_half_made,
+    )
+
+    with suppress(CondaModuleError):
+        kept = os.path.lexists(os.path.join(prefix, MADE))
+        remove_half_made(prefix, caches=caches, keep_token=kept)
+
+
 def _is_absent_or_empty(directory: str) -> bool:
     try:
-        return not os.listdir(directory)
+        return not set(os.listdir(directory)) - {MADE}
     except OSError:
         return not os.path.lexists(directory)
 
@@ -412,8 +425,8 @@ def _private_cache(caches: Sequence[str], offline: bool, with_index: bool = True
                 shutil.copytree(known, os.path.join(directory, "cache"))
             except (OSError, shutil.Error):
                 # Unreadable to this user, or being rewritten right now: conda downloads it afresh.
-                shutil.rmtree(os.path.join(directory, "cache"), ignore_errors=True)
+                remove_made(os.path.join(directory, "cache"))
         # conda splits the variable at commas (conda.common.configuration.SequenceParameter).
         yield ",".join([directory, *caches]) if offline else directory
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        remove_made(directory)

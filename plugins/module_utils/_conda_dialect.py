@@ -28,6 +28,10 @@ COMMON = ("--yes", "--quiet", "--json")
 class CondaDialect:
     """conda itself, and mamba 1, which hands its command line to conda's parser."""
 
+    #: ``conda create`` asks before it takes a directory that is no environment, and goes on with ``--yes``
+    #: (tried with conda 24.7.1).
+    creates_in_directories = True
+
     def commands(
         self,
         command: str,
@@ -67,6 +71,9 @@ class CondaDialect:
 class LibmambaDialect(CondaDialect):
     """micromamba, and mamba from version 2."""
 
+    #: It refuses ("Non-conda folder exists at prefix").
+    creates_in_directories = False
+
     def commands(
         self,
         command: str,
@@ -75,15 +82,10 @@ class LibmambaDialect(CondaDialect):
         options: Sequence[str],
         installed: Collection[str],
     ) -> list[list[str]]:
-        """As above. Two things have other names there.
+        """As above, but ``install`` never changes what fulfils the spec already.
 
-        ``remove --all`` leaves an empty environment, ``env remove`` takes it away. ``install`` never changes
-        what fulfils the spec already and has no ``--update-specs``; ``update`` does, yet leaves out what is
-        not installed.
+        It has no ``--update-specs``; ``update`` changes it, yet leaves out what is not installed.
         """
-        if command == "remove" and "--all" in options:
-            rest = [option for option in options if option != "--all"]
-            return [["env", "remove", "--prefix", prefix, *COMMON, *rest]]
         if "--update-specs" not in options:
             return super().commands(command, prefix, specs, options, installed)
         rest = [option for option in options if option != "--update-specs"]

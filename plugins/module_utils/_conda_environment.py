@@ -39,6 +39,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
 
 if TYPE_CHECKING:
     from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda
+    from ansible_collections.llmfleet.conda.plugins.module_utils._prefix_removal import Contents
 
 # What the journal calls the changes that this file makes; pip's belong to conda_pip.
 _OPERATIONS = ("create", "change", "remove")
@@ -82,6 +83,7 @@ class EnvironmentManager:
                 remove_old_locks(self.request.prefix)
             return Outcome(False, todo, before, before, observed.state)
         if self.check_mode:
+            self._foretell(todo, self._examined(todo))
             after = self._foresee(todo, observed)
             warnings = tuple(self.conda.warnings)
             changed = _differs(todo, before, after)
@@ -113,12 +115,44 @@ class EnvironmentManager:
 
         return Forecast(self.request, self.conda).lines(todo, observed)
 
-    def _apply(self, todo: Plan, observed: Observed) -> None:
+    def _apply(self, todo: Plan, observed: Observed, contents: Contents | None) -> None:
         from ansible_collections.llmfleet.conda.plugins.module_utils._environment_apply import (
             Change,
         )
 
-        Change(self.request, self.conda).apply(todo, observed)
+        Change(self.request, self.conda).apply(todo, observed, contents)
+
+    def _examined(self, todo: Plan) -> Contents | None:
+        """All that is at the prefix, where it would be removed or give its place to another environment.
+
+        Raises:
+            CondaModuleError: a volume is mounted in it, or it holds other environments.
+        """
+        if not (todo.delete or todo.recreate):
+            return None
+        from ansible_collections.llmfleet.conda.plugins.module_utils._environment_removal import (
+            examine_environment,
+        )
+
+        return examine_environment(self.request, self.conda)
+
+    def _foretell(self, todo: Plan, contents: Contents | None) -> None:
+        if contents is None or not todo.delete:
+            return
+        from ansible_collections.llmfleet.conda.plugins.module_utils._environment_removal import (
+            foretell,
+        )
+
+        self.conda.warnings += foretell(self.request, contents)
+
+    def _recover(self) -> bool:
+        """Go on where a run was cut off that had moved the environment aside; whether one was."""
+        from ansible_collections.llmfleet.conda.plugins.module_utils._set_aside import Aside
+
+        aside = Aside(self.request.prefix, caches=self.conda.caches)
+        recovered = aside.recover()
+        self.conda.warnings += aside.warnings
+        return recovered
 
     def _clear_up(self, observed: Observed) -> None:
         from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import (
@@ -148,6 +182,7 @@ class EnvironmentManager:
 
     def _run_locked(self) -> Outcome:
         # Observed and planned anew: another run may have done the work while this one waited for the lock.
+        recovered = self._recover()
         observed = observe(self.request)
         if observed.interrupted in _OPERATIONS:
             self._clear_up(observed)
@@ -155,10 +190,12 @@ class EnvironmentManager:
         todo = plan(self.request, observed)
         before = observed.lines() if observed.state.is_environment else None
         if not todo:
-            if observed.interrupted in _OPERATIONS:
+            if recovered or observed.interrupted in _OPERATIONS:
                 # What was cut off turned out to have left everything as wanted.
                 forget_journal(self.request.prefix)
-            return Outcome(False, todo, before, before, observed.state)
+            warnings = tuple(self.conda.warnings)
+            return Outcome(recovered, todo, before, before, observed.state, warnings)
+        contents = self._examined(todo)
         details = {
             "specs": list(todo.specs),
             # Of a lock, nothing goes down as a wish.
@@ -176,7 +213,7 @@ class EnvironmentManager:
             keeps=keeps,
             until_done=bool(observed.lost),
         ):
-            self._apply(todo, observed)
+            self._apply(todo, observed, contents)
         # What was to be linked anew has been.
         seen = replace(observe(self.request), again=frozenset())
         self._verify(todo, seen)
@@ -212,7 +249,7 @@ class EnvironmentManager:
         request = self.request
         missing: list[str] = []
         if request.state == "absent" and request.whole:
-            if seen.state.exists:
+            if not (seen.state.empty or seen.state.cleared):
                 missing = [f"{request.prefix} is still there"]
         elif request.state == "absent":
             missing = [

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -21,6 +20,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
     old_history,
     pending_journal,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._tree import remove_made
 
 # conda renames what it unlinks, and removes it when all is linked (conda.core.path_actions.UnlinkPathAction,
 # conda.base.constants.CONDA_TEMP_EXTENSION).
@@ -107,7 +107,9 @@ def remove_scripts(prefix: str) -> None:
 def remove_copies(prefix: str) -> None:
     """Remove the copies that a killed conda was about to link, or had linked."""
     # What cannot be removed does no harm; a link is no directory of conda's, and stays.
-    shutil.rmtree(os.path.join(prefix, _COPIES), ignore_errors=True)
+    path = os.path.join(prefix, _COPIES)
+    if not os.path.islink(path):
+        remove_made(path)
 
 
 def put_back_records(prefix: str) -> None:

@@ -38,6 +38,7 @@ def main(make: MakeModule = ModuleWithSecrets) -> None:
             },
             "prune": {"type": "bool", "default": False},
             "recreate": {"type": "bool", "default": False},
+            "remove_foreign": {"type": "bool", "default": False},
             "frozen": {"type": "bool"},
             "owner": {"type": "str"},
             "group": {"type": "str"},

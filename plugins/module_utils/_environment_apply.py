@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._claim import claim
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import (
     UNREADABLE,
@@ -29,8 +29,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_notes 
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_pins import (
     read_pins,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_registry import (
-    forget_environments,
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_removal import (
+    remove_environment,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_request import (
     Observed,
@@ -51,8 +51,17 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     PrefixState,
     observe_prefix,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix_removal import (
+    Contents,
+    remove_half_made,
+    undo,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._set_aside import (
+    Aside,
+    refuse_without_room,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
-    remove_tree,
+    add_to_journal,
     same_history,
 )
 
@@ -65,8 +74,13 @@ class Change:
         self.conda = conda
         self.forecast = Forecast(request, conda)
 
-    def apply(self, todo: Plan, observed: Observed) -> None:
+    def apply(self, todo: Plan, observed: Observed, contents: Contents | None) -> None:
         """Do what the plan says.
+
+        Args:
+            todo: the plan.
+            observed: the environment.
+            contents: all that is at its prefix, where the plan removes or replaces it.
 
         Raises:
             CondaModuleError: conda failed or would fail; what was there is there, as far as conda let it.
@@ -74,19 +88,34 @@ class Change:
         request = self.request
         if todo.create and request.notes.pinned and request.lock is None and todo.install:
             self.forecast.creation(todo.install, observed)
-        if todo.recreate:
-            if observed.state.is_environment:
-                # What cannot be solved or fetched must not cost the environment that is there.
-                self.forecast.fetch(observed)
-            with marker_lifted(request.prefix, put_back=False):
-                self._delete(observed.state)
-        if todo.delete:
-            with marker_lifted(request.prefix, put_back=False):
-                self._delete(observed.state)
+        if todo.delete and contents is not None:
+            remove_environment(request, contents, self.conda)
             return
-        with no_record_cut_short(request.prefix):
-            self._carry_out(todo, observed)
-        write_notes(request.prefix, request.notes)
+        with self._room_for(todo, observed, contents):
+            with no_record_cut_short(request.prefix):
+                self._carry_out(todo, observed)
+            write_notes(request.prefix, request.notes)
+
+    @contextmanager
+    def _room_for(
+        self, todo: Plan, observed: Observed, contents: Contents | None
+    ) -> Iterator[None]:
+        """Have nothing at the prefix where an environment is made anew; people's files come back then."""
+        request, state = self.request, observed.state
+        if not todo.recreate or contents is None:
+            yield
+            return
+        if state.is_environment:
+            # What cannot be solved or fetched must not cost the environment that is there.
+            self.forecast.fetch(observed)
+            refuse_without_room(request.prefix, contents.found.size, self.conda.caches)
+        elif not state.cleared and not remove_half_made(request.prefix, caches=self.conda.caches):
+            yield
+            return
+        aside = Aside(request.prefix, caches=() if state.is_environment else self.conda.caches)
+        with aside.moved():
+            yield
+        self.conda.warnings += aside.warnings
 
     def _carry_out(self, todo: Plan, observed: Observed) -> None:
         request = self.request
@@ -125,6 +154,9 @@ class Change:
                 prefix=request.prefix,
                 hint="run the task again.",
             )
+        if self.conda.creates_in_directories:
+            # The next run must know what this one has made, should it be cut off.
+            add_to_journal(request.prefix, directory=claim(request.prefix))
         try:
             if request.lock:
                 self._link(request.lock, "create")
@@ -134,7 +166,9 @@ class Change:
                 self.conda.create(request.prefix, todo.specs, conda_options(request))
         except CondaModuleError:
             # Only what this call made is removed: the prefix was absent or empty when it began.
-            shutil.rmtree(request.prefix, ignore_errors=True)
+            undo(request.prefix, caches=self.conda.caches)
+            with suppress(OSError):
+                os.rmdir(request.prefix)
             raise
 
     def _create_pinned(self, specs: Sequence[str], pins: tuple[str, ...]) -> None:
@@ -168,15 +202,6 @@ class Change:
         ]
         if asked:
             self._link(asked, "install")
-
-    def _delete(self, state: PrefixState) -> None:
-        if state.is_environment:
-            self.conda.remove_environment(self.request.prefix)
-        # conda leaves what no package owns (pip's files, notes of its own); the task wants all of it gone.
-        if os.path.lexists(self.request.prefix):
-            remove_tree(self.request.prefix)
-        # conda forgets an environment last: one that was killed, now or in an earlier run, has not.
-        forget_environments(self.request.prefix)
 
     def _change(self, todo: Plan, state: PrefixState) -> None:
         prefix = self.request.prefix

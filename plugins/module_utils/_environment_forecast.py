@@ -52,6 +52,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import old_history
+from ansible_collections.llmfleet.conda.plugins.module_utils._tree import remove_made
 
 # What conda calls a solution that cannot be; a pin may be the reason.
 _MAY_BE_PINS = ("unsatisfiable", "not_found")
@@ -344,7 +345,7 @@ def _nowhere() -> Iterator[str]:
     try:
         yield os.path.join(directory, "env")
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        remove_made(directory)
 
 
 def _make_empty(prefix: str, pins: tuple[str, ...]) -> None:

@@ -128,6 +128,7 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
         lock=lock,
         recreate=params.get("recreate", False),
         force_reinstall=params.get("force_reinstall", False),
+        remove_foreign=params.get("remove_foreign", False),
         notes=notes,
         pip_requirements=declared.pip_requirements,
     )

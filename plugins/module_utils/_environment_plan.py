@@ -30,9 +30,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     PackageRecord,
     PrefixState,
 )
-
-# After these, what is left of a prefix without a history is ours to clear away.
-_HALF = ("create", "remove")
+from ansible_collections.llmfleet.conda.plugins.module_utils._tree import listed
 
 
 def plan(request: Request, observed: Observed) -> Plan:
@@ -163,10 +161,14 @@ def _lost(bad_records: Sequence[str]) -> list[PackageRecord]:
 def _plan_without_environment(request: Request, observed: Observed) -> Plan:
     state = observed.state
     if request.state == "absent":
-        if state.exists and request.whole and observed.interrupted in _HALF:
+        if not request.whole or not state.exists or (state.cleared and not request.remove_foreign):
+            return Plan()
+        if observed.half:
             return Plan(delete=True, reasons=(_left_half(request, observed),))
-        if state.exists and request.whole and not state.empty:
-            raise _foreign(request.prefix, "will not be removed")
+        if state.cleared:
+            return Plan(delete=True, reasons=(f"files are left at {request.prefix}",))
+        if not state.empty:
+            raise _foreign(state, "will not be removed")
         return Plan()
     if not request.whole:
         raise CondaModuleError(
@@ -178,14 +180,11 @@ def _plan_without_environment(request: Request, observed: Observed) -> Plan:
     specs = request.asked
     reason = f"there is no environment at {request.prefix}"
     if not state.empty:
-        if observed.interrupted not in _HALF:
-            raise _foreign(request.prefix, "will not be used")
-        return Plan(
-            recreate=True,
-            create=True,
-            install=specs,
-            reasons=(_left_half(request, observed),),
-        )
+        if observed.half:
+            reason = _left_half(request, observed)
+        elif not state.cleared:
+            raise _foreign(state, "will not be used")
+        return Plan(recreate=True, create=True, install=specs, reasons=(reason,))
     return Plan(create=True, install=specs, reasons=(reason,))
 
 
@@ -194,11 +193,12 @@ def _left_half(request: Request, observed: Observed) -> str:
     return f"{request.prefix} was left half {done}"
 
 
-def _foreign(prefix: str, consequence: str) -> CondaModuleError:
+def _foreign(state: PrefixState, consequence: str) -> CondaModuleError:
+    holds = f" It holds {listed(state.entries)}." if state.entries else ""
     return CondaModuleError(
-        f"{prefix} exists and is no conda environment (it has no conda-meta/history), so it {consequence}."
-        " Nothing was changed.",
-        prefix=prefix,
+        f"{state.path} exists and is no conda environment (it has no conda-meta/history), so it"
+        f" {consequence}.{holds} Nothing was changed.",
+        prefix=state.path,
         hint="choose another prefix, or move those files away yourself.",
     )
 

@@ -31,6 +31,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
     pending_journal,
 )
 
+# After these, what is left of a prefix without a history is ours to clear away.
+_HALF = ("create", "remove")
+
 
 @dataclass(frozen=True)
 class Request:
@@ -50,6 +53,7 @@ class Request:
         lock: the packages that the environment holds exactly, instead of ``wanted``; None without a lock.
         recreate: where something differs, the environment is removed and made anew.
         force_reinstall: packages that fulfil ``wanted`` are linked anew, sound or not.
+        remove_foreign: with the environment, files go that neither conda nor pip put there.
         notes: what is to stand beside the packages in ``conda-meta``.
         pip_requirements: the pip section of an environment file, only handed back to the task.
     """
@@ -69,6 +73,7 @@ class Request:
     lock: Sequence[LockedPackage] | None = None
     recreate: bool = False
     force_reinstall: bool = False
+    remove_foreign: bool = False
     notes: Notes = field(default_factory=Notes)
     pip_requirements: Sequence[str] = ()
 
@@ -88,6 +93,7 @@ class Observed:
         state: the packages.
         damaged: files that are not as linked, by package name.
         interrupted: what a run was doing that was cut off, None without one.
+        half: that run was making or removing the very directory that is there now.
         lost: packages that it was to leave there and did not, name, version and build.
         others: names of packages that are not the files of the lock.
         again: names of packages that the task wants linked anew.
@@ -99,6 +105,7 @@ class Observed:
     state: PrefixState
     damaged: dict[str, list[str]] = field(default_factory=dict)
     interrupted: str | None = None
+    half: bool = False
     lost: tuple[PackageRecord, ...] = ()
     others: frozenset[str] = frozenset()
     again: frozenset[str] = frozenset()
@@ -132,7 +139,8 @@ def observe(request: Request) -> Observed:
     state = observe_prefix(request.prefix, thorough=thorough)
     interrupted = str(journal.get("operation") or "change") if journal else None
     if not state.is_environment:
-        return Observed(state, interrupted=interrupted)
+        half = interrupted in _HALF and "unproved" not in (journal or {})
+        return Observed(state, interrupted=interrupted, half=half)
     lost: tuple[PackageRecord, ...] = ()
     if journal and "held" in journal:
         # Imported where a run was cut off: most tasks do without.

@@ -13,12 +13,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import secrets_in
+from ansible_collections.llmfleet.conda.plugins.module_utils._tree import remove_made
 
 # conda leaves the token of a channel below /conda there, as Anaconda Enterprise Repository wants it
 # (conda 24.7, models.channel); for a multichannel it would move the token before it.
@@ -68,7 +68,7 @@ def hidden(arguments: Sequence[str]) -> Iterator[tuple[list[str], dict[str, str]
             shown += ["--file", listed]
         yield shown, variables
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        remove_made(directory)
 
 
 def _named(

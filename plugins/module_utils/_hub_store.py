@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,8 +24,15 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._hub_cache import (
     tree_text,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
+from ansible_collections.llmfleet.conda.plugins.module_utils._tree import (
+    listed,
+    remove_made,
+    survey,
+)
 
 _CHUNK = 1 << 20
+# What huggingface_hub keeps of a model.
+_OWN = ("blobs", "refs", "snapshots", "trees", ".no_exist")
 
 
 @dataclass(frozen=True)
@@ -193,7 +199,8 @@ def remove(cached: CachedModel) -> None:
     """Remove all that the cache has of a model.
 
     Raises:
-        CondaModuleError: it cannot be removed, or is no directory of the cache's own.
+        CondaModuleError: it cannot be removed, is no directory of the cache's own, or holds files that are
+            not the hub's.
     """
     if os.path.islink(cached.directory) or not os.path.isdir(cached.directory):
         raise CondaModuleError(
@@ -201,7 +208,16 @@ def remove(cached: CachedModel) -> None:
             asked=cached.model,
             hint="look at what it is, and remove it by hand.",
         )
+    found = survey(cached.directory)
+    others = [path for path in found.files if path.split("/", 1)[0] not in _OWN] + found.mounts
+    if others:
+        raise CondaModuleError(
+            f"{cached.directory} holds what the hub did not put there: {listed(others)}."
+            " Nothing was changed.",
+            asked=cached.model,
+            hint="move that away, then run the task again.",
+        )
     with writing(cached):
-        shutil.rmtree(cached.directory)
+        remove_made(cached.directory, quiet=False)
         locks = os.path.join(cached.cache, ".locks", os.path.basename(cached.directory))
-        shutil.rmtree(locks, ignore_errors=True)
+        remove_made(locks)

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._claim import claim
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda, Solution
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import clear_up
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_registry import (
@@ -32,6 +34,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan 
     host_platform,
     observe_installation,
     plan_installation,
+    refuse_environments,
     wanted_conda,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._installer import (
@@ -51,15 +54,24 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     HISTORY,
     observe_prefix,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix_removal import (
+    Contents,
+    examine,
+    refuse_mounts,
+    remain,
+    remove_half_made,
+    remove_prefix,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._set_aside import Aside
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
     INSTALLER_BEGUN,
+    add_to_journal,
     forget_journal,
     journalled,
     locked,
     old_history,
     pending_journal,
     remove_old_locks,
-    remove_tree,
     same_history,
 )
 
@@ -104,9 +116,11 @@ class InstallationManager:
                 remove_old_locks(request.prefix)
             return InstallationOutcome(False, todo, before, before, observed)
         if self.check_mode:
+            self._examined(todo)
             if todo.installer and todo.action in ("install", "reinstall"):
                 foresee_installer_file(todo.installer, request.prefix)
-            return InstallationOutcome(True, todo, before, self._predict(todo, observed), observed)
+            after = self._predict(todo, observed)
+            return InstallationOutcome(True, todo, before, after, observed, tuple(self.warnings))
         operation = _operation(todo)
         with locked(
             request.prefix,
@@ -128,6 +142,9 @@ class InstallationManager:
     def _run_locked(self) -> InstallationOutcome:
         # Observed and planned anew: another run may have done the work while this one waited for the lock.
         request = self.request
+        aside = Aside(request.prefix, installation=True)
+        recovered = aside.recover()
+        self.warnings += aside.warnings
         clear_workspace(request.prefix)
         old_history(request.prefix)
         if pending_journal(request.prefix) and os.path.isfile(
@@ -141,12 +158,16 @@ class InstallationManager:
         if not todo:
             if observed.interrupted == "remove":
                 forget_environments(request.prefix)
+            if recovered or observed.interrupted == "remove":
                 forget_journal(request.prefix)
-            return InstallationOutcome(False, todo, before, before, observed)
+            return InstallationOutcome(
+                recovered, todo, before, before, observed, tuple(self.warnings)
+            )
+        contents = self._examined(todo)
         # Until an installer has ended, its work stays unfinished, whoever goes on with it.
         details = {"installer": INSTALLER_BEGUN} if observed.unfinished else None
         with journalled(request.prefix, operation=_operation(todo), details=details):
-            self._apply(todo, observed)
+            self._apply(todo, observed, contents)
         seen = observe_installation(request.prefix, request.repair)
         self._verify(todo, seen)
         if todo.action in ("upgrade", "downgrade"):
@@ -178,14 +199,36 @@ class InstallationManager:
 
     # -- apply --------------------------------------------------------------------------------------
 
-    def _apply(self, todo: InstallationPlan, observed: ObservedInstallation) -> None:
+    def _examined(self, todo: InstallationPlan) -> Contents | None:
+        """What would be removed, where something would.
+
+        Raises:
+            CondaModuleError: a volume is mounted in it, or it holds environments that nobody named.
+        """
+        request = self.request
+        if todo.action != "remove":
+            return None
+        contents = examine(
+            request.prefix, installation=True, caches=[os.path.join(request.prefix, "pkgs")]
+        )
+        refuse_environments(request, contents.nested)
+        refuse_mounts(contents)
+        if contents.foreign and not request.remove_foreign:
+            self.warnings.append(remain(request.prefix, contents.foreign))
+        return contents
+
+    def _apply(
+        self, todo: InstallationPlan, observed: ObservedInstallation, contents: Contents | None
+    ) -> None:
         prefix = self.request.prefix
-        if todo.action == "remove":
-            remove_tree(prefix)
+        if contents is not None:
+            add_to_journal(prefix, directory=claim(prefix))
+            remove_prefix(contents, remove_foreign=self.request.remove_foreign)
             forget_environments(prefix)
             return
         if todo.action in ("install", "reinstall", "repair"):
-            self._install(todo, observed)
+            with self._room_for(todo, observed):
+                self._install(todo, observed)
             version = observe_installation(prefix, repair=False)
             wanted = wanted_conda(self.request, version) if self.request.conda_version else None
         else:
@@ -194,6 +237,22 @@ class InstallationManager:
             self._conda([_conda_spec(wanted)], [])
         if self.access.wanted:
             self.access.apply()
+
+    @contextmanager
+    def _room_for(self, todo: InstallationPlan, observed: ObservedInstallation) -> Iterator[None]:
+        """Have nothing at the prefix where an installer starts anew; people's files come back afterwards."""
+        prefix = self.request.prefix
+        if todo.action != "reinstall":
+            yield
+            return
+        caches = [os.path.join(prefix, "pkgs")]
+        if observed.state.cleared or remove_half_made(prefix, installation=True, caches=caches):
+            aside = Aside(prefix, installation=True)
+            with aside.moved():
+                yield
+            self.warnings += aside.warnings
+        else:
+            yield
 
     def _install(self, todo: InstallationPlan, observed: ObservedInstallation) -> None:
         if todo.action == "repair" and self._repair_with_conda(observed):
@@ -254,7 +313,7 @@ class InstallationManager:
     def _verify(self, todo: InstallationPlan, seen: ObservedInstallation) -> None:
         wrong: list[str] = []
         if todo.action == "remove":
-            if seen.state.exists:
+            if not (seen.state.empty or seen.state.cleared):
                 wrong.append("it is still there")
         elif not seen.is_installation:
             wrong.append("no conda is there")
@@ -288,7 +347,7 @@ class InstallationManager:
 
     def _describe(self, observed: ObservedInstallation) -> str:
         if not observed.is_installation:
-            return "" if observed.state.empty else "half made\n"
+            return "" if observed.state.empty or observed.state.cleared else "half made\n"
         return self._text(observed.version, observed.faults(), self._access_faults())
 
     def _access_faults(self) -> list[str]:

@@ -55,6 +55,7 @@ ARGUMENT_SPEC = {
     "channels": {"type": "list", "elements": "str", "default": []},
     "repair": {"type": "bool", "default": True},
     "remove_environments": {"type": "bool", "default": False},
+    "remove_foreign": {"type": "bool", "default": False},
     "minimum_glibc": {"type": "str"},
     "timeout": {"type": "int", "default": 3600},
 }

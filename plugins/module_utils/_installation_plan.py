@@ -31,6 +31,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
     INSTALLER_BEGUN,
     pending_journal,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._tree import listed
 from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
     InvalidSpecError,
     UnsupportedSpecError,
@@ -40,8 +41,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
 
 _NAMED_VERSION = re.compile(r"[0-9][0-9A-Za-z.!_+]*")
 
-# What an installer that was cut off leaves before there is a history (constructor 3.16).
-_TRACES = ("_conda", "_conda.exe", ".installer.info", ".nonadmin", "pkgs")
+# The program of an installer, which lies there from its first second on (constructor 3.16). A directory
+# ``pkgs`` proves nothing.
+_PROGRAMS = ("_conda", "_conda.exe")
+# What only an installer, or conda's own package, puts into a prefix that has packages.
+_OF_BASES = (".installer.info", os.path.join("condabin", "conda"))
+# The file name of conda's own record.
+_CONDA_RECORD = re.compile(r"conda-\d[^-]*-[^-]+\.json")
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ class InstallationRequest:
     channels: Sequence[str] = ()
     repair: bool = True
     remove_environments: bool = False
+    remove_foreign: bool = False
     minimum_glibc: str | None = None
     timeout: float = 3600
     access: Access = field(default_factory=Access)
@@ -96,6 +103,8 @@ class InstallationRequest:
 class ObservedInstallation:
     """The base environment, what is wrong with it, and what else lives in the prefix.
 
+    ``proved``: the run that was cut off was about the very directory that is there now.
+    ``half_made``: what is there shows that an installer or conda has worked there, yet it is no installation.
     ``unfinished``: an installer was cut off and nobody has changed the base since. What is missing then, no
     record tells: an installer links packages first and does the rest afterwards.
     """
@@ -105,6 +114,7 @@ class ObservedInstallation:
     missing: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
     interrupted: str | None = None
+    proved: bool = True
     half_made: bool = False
     unfinished: bool = False
 
@@ -159,18 +169,15 @@ def observe_installation(prefix: str, repair: bool = True) -> ObservedInstallati
     interrupted = str(journal.get("operation") or "change") if journal else None
     begun = (journal or {}).get("installer") == INSTALLER_BEGUN
     unfinished = begun and is_of_installers(prefix)
+    proved = "unproved" not in (journal or {})
     if not state.is_environment or "conda" not in state.records:
-        traces = any(os.path.lexists(os.path.join(prefix, name)) for name in _TRACES)
-        half = (
-            begun
-            or bool(state.bad_records)
-            or (traces and (bool(state.records) or not state.is_environment))
-        )
+        half = (begun and proved) or _was_installation(state)
         return ObservedInstallation(
             state,
             damaged=damaged_files(state) if half and (repair or interrupted) else {},
             environments=tuple(_environments(prefix)),
             interrupted=interrupted,
+            proved=proved,
             half_made=half,
             unfinished=unfinished,
         )
@@ -184,12 +191,30 @@ def observe_installation(prefix: str, repair: bool = True) -> ObservedInstallati
     )
 
 
+def _was_installation(state: PrefixState) -> bool:
+    """Whether conda itself is, or was, recorded there, or an installer's program lies there."""
+    recorded = "conda" in state.records or any(map(_CONDA_RECORD.fullmatch, state.bad_records))
+    traces = (*_PROGRAMS, *(_OF_BASES if state.records or state.bad_records else ()))
+    return recorded or any(os.path.isfile(os.path.join(state.path, name)) for name in traces)
+
+
 def _environments(prefix: str) -> Iterator[str]:
+    """Names of the environments in ``envs``.
+
+    Raises:
+        CondaModuleError: the directory is there and cannot be read.
+    """
     directory = os.path.join(prefix, "envs")
     try:
         names = sorted(os.listdir(directory))
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return
+    except OSError as error:
+        raise CondaModuleError(
+            f"{directory} cannot be read: {error.strerror}. Nothing was changed.",
+            prefix=prefix,
+            hint="run the task as a user who may read it (become), and see to the volume.",
+        ) from error
     for name in names:
         if os.path.isdir(os.path.join(directory, name, "conda-meta")):
             yield name
@@ -207,7 +232,7 @@ def plan_installation(
         CondaModuleError: the prefix holds somebody else's files, or an option cannot be used.
     """
     state = observed.state
-    ours = observed.interrupted in ("install", "remove")
+    ours = observed.interrupted in ("install", "remove") and observed.proved
     if request.state == "absent":
         return _plan_removal(request, observed, ours)
     request.conda_spec  # noqa: B018 - a mistake in it is found before anything happens
@@ -224,24 +249,48 @@ def plan_installation(
             _installer(request, system, arch),
             reasons=(f"a repair of {state.path} was cut off",),
         )
-    if observed.half_made and request.repair and not ours and observed.environments:
-        # No installer was cut off here: a base that people work with has lost a record or its history.
-        named = ", ".join(observed.environments)
+    if observed.half_made and request.repair and not ours:
+        # A base that people work with has lost a record or its history: whatever else is there stays.
+        holds = f"; it holds {', '.join(observed.environments)}" if observed.environments else ""
         return InstallationPlan(
             "repair",
             _installer(request, system, arch),
-            reasons=(f"{state.path} has lost records of its base; it holds {named}",),
+            reasons=(f"{state.path} has lost records of its base{holds}",),
         )
-    if ours or (observed.half_made and request.repair):
-        installer = _installer(request, system, arch)
+    if ours or state.cleared:
+        what = "was left half made" if ours else "holds files of people's and nothing else"
         return InstallationPlan(
-            "reinstall", installer, reasons=(f"{state.path} was left half made",)
+            "reinstall", _installer(request, system, arch), reasons=(f"{state.path} {what}",)
         )
     what = "an environment without conda" if state.is_environment else "no conda installation"
     raise CondaModuleError(
-        f"{state.path} exists and is {what}. Nothing was changed.",
+        f"{state.path} exists and is {what}{_holds(state)}. Nothing was changed.",
         prefix=state.path,
         hint="choose another prefix, or move those files away yourself.",
+    )
+
+
+def _holds(state: PrefixState) -> str:
+    return f"; it holds {listed(state.entries)}" if state.entries else ""
+
+
+def refuse_environments(request: InstallationRequest, found: Sequence[str]) -> None:
+    """Fail where environments would go with the installation that nobody has named.
+
+    Args:
+        found: environments below the prefix, relative to it.
+
+    Raises:
+        CondaModuleError: there are some, and ``remove_environments`` is not set.
+    """
+    if not found or request.remove_environments:
+        return
+    names = [name[len("envs/") :] if re.fullmatch(r"envs/[^/]+", name) else name for name in found]
+    raise CondaModuleError(
+        f"The installation {request.prefix} still holds the environments"
+        f" {listed(names)}. Nothing was changed.",
+        prefix=request.prefix,
+        hint="remove them first, or set remove_environments to true.",
     )
 
 
@@ -264,18 +313,14 @@ def _plan_removal(
     state = observed.state
     if not state.exists or (state.empty and not ours):
         return InstallationPlan()
-    if not (observed.is_installation or ours or observed.half_made):
+    if state.cleared and not request.remove_foreign:
+        return InstallationPlan()
+    if not (observed.is_installation or ours or observed.half_made or state.cleared):
         raise CondaModuleError(
-            f"{state.path} is no conda installation, so it will not be removed. Nothing was changed.",
+            f"{state.path} is no conda installation{_holds(state)}, so it will not be removed."
+            " Nothing was changed.",
             prefix=state.path,
             hint="name the prefix that is really meant.",
-        )
-    if observed.environments and not request.remove_environments:
-        raise CondaModuleError(
-            f"The installation {state.path} still holds the environments"
-            f" {', '.join(observed.environments)}. Nothing was changed.",
-            prefix=state.path,
-            hint="remove them first, or set remove_environments to true.",
         )
     return InstallationPlan("remove", reasons=(f"{state.path} is to be absent",))
 

@@ -16,6 +16,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._child_process impo
     child_environment,
     run,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._claim import claim
 from ansible_collections.llmfleet.conda.plugins.module_utils._compiled_files import (
     CUT_SHORT,
     is_short_of_room,
@@ -38,12 +39,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installer_file imp
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import conda_files
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix_removal import undo
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
     INSTALLER_BEGUN,
     INSTALLER_ENDED,
     add_to_journal,
-    remove_tree,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._tree import remove_made
 
 # What tools say of a full disk, and what installers say that measure it first (constructor 3.16).
 _NO_ROOM = re.compile(
@@ -89,7 +91,7 @@ class InstallerRun:
     timeout: float
 
     def run(self, action: str, observed: ObservedInstallation) -> None:
-        """Install where nothing is, or over what is half made or damaged.
+        """Install where nothing is, or over what is damaged.
 
         Args:
             action: ``install``, ``reinstall`` or ``repair``.
@@ -101,17 +103,18 @@ class InstallerRun:
         prefix = self.prefix
         with _workspace(prefix) as workspace:
             script = self._obtain(workspace)
-            if action == "reinstall":
-                remove_tree(prefix)
-            elif action == "repair":
-                _keep(prefix, workspace, history=not observed.unfinished)
-            add_to_journal(prefix, installer=INSTALLER_BEGUN)
-            if action == "repair":
-                _forget_damaged(observed)
-            existed = os.path.lexists(prefix)
             fresh = action != "repair"
-            # bash runs it, because the volume may be mounted noexec; -u only where a prefix exists.
-            argv = ["bash", script, "-b", "-p", prefix, *(["-u"] if existed else [])]
+            if not fresh:
+                _keep(prefix, workspace, history=not observed.unfinished)
+            existed = os.path.lexists(prefix)
+            add_to_journal(prefix, installer=INSTALLER_BEGUN)
+            if fresh:
+                # The next run must know what this one has made, should it be cut off.
+                add_to_journal(prefix, directory=claim(prefix))
+            else:
+                _forget_damaged(observed)
+            # bash runs it, because the volume may be mounted noexec; -u, because the prefix exists.
+            argv = ["bash", script, "-b", "-p", prefix, "-u"]
             environment = child_environment({"TMPDIR": workspace})
             environment.pop("CI", None)
             try:
@@ -125,7 +128,7 @@ class InstallerRun:
                 remove_cut_short(prefix)
             if done.rc != 0 or done.timed_out or not conda_starts(prefix):
                 if fresh:
-                    _empty_again(prefix, existed)
+                    _undo(prefix, existed)
                 raise self._failed(done.rc, done.stderr + done.stdout, done.timed_out)
         # Where that does not succeed, the next run calls the installer once more, which does no harm.
         with suppress(CondaModuleError):
@@ -188,7 +191,7 @@ def _workspace(prefix: str) -> Iterator[str]:
     try:
         yield directory
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        remove_made(directory)
 
 
 def clear_workspace(prefix: str) -> None:
@@ -201,7 +204,7 @@ def clear_workspace(prefix: str) -> None:
     # In a directory that everybody may write, somebody else could have put one there.
     if owner == os.geteuid():
         _put_back(prefix, directory)
-    remove_tree(directory)
+    remove_made(directory, quiet=False)
 
 
 def _forget_damaged(observed: ObservedInstallation) -> None:
@@ -248,13 +251,9 @@ def _put_back(prefix: str, workspace: str) -> None:
             shutil.copy2(copy, os.path.join(prefix, name))
 
 
-def _empty_again(prefix: str, existed: bool) -> None:
+def _undo(prefix: str, existed: bool) -> None:
     """Remove what a failed installation has left in a place where nothing was."""
+    undo(prefix, installation=True, caches=[os.path.join(prefix, "pkgs")])
     if not existed:
-        shutil.rmtree(prefix, ignore_errors=True)
-        return
-    for entry in os.scandir(prefix):
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path, ignore_errors=True)
-        else:
-            os.unlink(entry.path)
+        with suppress(OSError):
+            os.rmdir(prefix)

@@ -10,7 +10,6 @@ import json
 import math
 import os
 import re
-import shutil
 import signal
 import sys
 import tempfile
@@ -34,6 +33,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._child_process impo
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact, redact_value
+from ansible_collections.llmfleet.conda.plugins.module_utils._tree import remove_made
 
 # What makes a user's interpreter load other code than the environment's own, by sys.platform.
 _LOADER_VARIABLES = {
@@ -165,7 +165,7 @@ def scratch_directory(parent: str | None = None) -> Iterator[str]:
     try:
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        remove_made(path)
 
 
 def _redirected(environment: dict[str, str], scratch: str) -> dict[str, str]:

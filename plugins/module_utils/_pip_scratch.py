@@ -9,7 +9,6 @@ import csv
 import importlib.util
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +19,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import conda_files
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PrefixState
+from ansible_collections.llmfleet.conda.plugins.module_utils._tree import remove_made
 
 _UNFINISHED = re.compile(r"\.tmp[A-Za-z0-9]{6}")
 
@@ -41,14 +41,14 @@ def scratch_directory(parent: str, name: str) -> Iterator[str]:
     try:
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        remove_made(path)
 
 
 def remove_leftovers(parent: str, name: str) -> None:
     """Remove scratch directories that a killed run left; to be called under the prefix's lock."""
     for entry in os.listdir(parent):
         if entry.startswith(f".{name}.llmfleet-pip-"):
-            shutil.rmtree(os.path.join(parent, entry), ignore_errors=True)
+            remove_made(os.path.join(parent, entry))
 
 
 def scratch_parent(prefix: str) -> str:
@@ -62,7 +62,7 @@ def scratch_parent(prefix: str) -> str:
 def remove_metadata(path: str) -> None:
     """Remove the dist-info of a cut-off installation; pip cannot remove what it cannot read."""
     if os.path.isdir(path) and path.endswith((".dist-info", ".egg-info")):
-        shutil.rmtree(path, ignore_errors=True)
+        remove_made(path)
 
 
 def remove_renamed(state: PrefixState) -> None:
@@ -75,7 +75,7 @@ def remove_renamed(state: PrefixState) -> None:
         path = os.path.join(site_packages, entry)
         if entry.startswith("~") and not os.path.islink(path):
             if os.path.isdir(path):
-                shutil.rmtree(path, ignore_errors=True)
+                remove_made(path)
             else:
                 os.unlink(path)
 

@@ -11,7 +11,9 @@ one (CEP 22).
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +28,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file impor
 
 HISTORY = os.path.join("conda-meta", "history")
 FROZEN = os.path.join("conda-meta", "frozen")
+# In a directory that this collection is making or removing.
+MADE = ".llmfleet-made"
+# In one whose installation or environment it has removed, beside files of people's that stayed.
+LEFT = ".llmfleet-left"
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,8 @@ class PrefixState:
         bad_records: the file names, in ``conda-meta``, of those records.
         frozen: ``conda-meta/frozen`` is there.
         empty: the path is a directory without entries, or absent.
+        cleared: what was here has been removed, and files of people's were left.
+        entries: the names directly below the path.
     """
 
     path: str
@@ -91,6 +99,8 @@ class PrefixState:
     frozen: bool = False
     empty: bool = True
     bad_records: tuple[str, ...] = ()
+    cleared: bool = False
+    entries: tuple[str, ...] = ()
 
     @property
     def python_version(self) -> str | None:
@@ -170,8 +180,27 @@ def _record_from(data: Mapping[str, Any], paths: PathLists, record_path: str) ->
     )
 
 
+# What is at the place of a record is no file that could be read at another time. Every other failure says
+# nothing of the record: a disk or server that does not answer, too many open files, no permission.
+_NO_FILE = frozenset(
+    {
+        errno.ENOENT,
+        errno.EISDIR,
+        errno.ENOTDIR,
+        errno.ELOOP,
+        errno.EINVAL,
+        errno.ENXIO,
+        errno.ENODEV,
+    }
+)
+
+
 def _read_records(meta: str, thorough: bool) -> tuple[dict[str, PackageRecord], dict[str, str]]:
-    """Records by name, and what is wrong with the others by file name."""
+    """Records by name, and what is wrong with the others by file name.
+
+    Raises:
+        OSError: the directory, or a record that may be sound, cannot be read.
+    """
     records: dict[str, PackageRecord] = {}
     problems: dict[str, str] = {}
     for entry in sorted(os.listdir(meta)):
@@ -186,6 +215,8 @@ def _read_records(meta: str, thorough: bool) -> tuple[dict[str, PackageRecord], 
             if thorough:
                 paths.check()
         except OSError as error:
+            if error.errno not in _NO_FILE:
+                raise OSError(error.errno, error.strerror, path) from error
             problems[entry] = f"{path}: {error.strerror}"
             continue
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
@@ -208,7 +239,8 @@ def observe_prefix(path: str, *, thorough: bool = False) -> PrefixState:
             looked at (``_linked_files.damaged_files``).
 
     Raises:
-        CondaModuleError: ``conda-meta`` exists but may not be read by this user.
+        CondaModuleError: the prefix, ``conda-meta`` or a record in it is there and cannot be read: what it
+            says is then not known, so nothing may follow from it.
     """
     meta = os.path.join(path, "conda-meta")
     try:
@@ -219,30 +251,53 @@ def observe_prefix(path: str, *, thorough: bool = False) -> PrefixState:
         )
     except NotADirectoryError:
         return PrefixState(path=path, exists=True, is_environment=False, records={}, empty=False)
-    except PermissionError as error:
+    except OSError as error:
         raise _unreadable(path, error) from error
     records: dict[str, PackageRecord] = {}
     problems: dict[str, str] = {}
+    environment = False
     if "conda-meta" in entries:
         try:
             records, problems = _read_records(meta, thorough)
+            environment = _is_file(os.path.join(path, HISTORY))
         except OSError as error:
-            raise _unreadable(meta, error) from error
+            raise _unreadable(error.filename or meta, error) from error
     return PrefixState(
         path=path,
         exists=True,
-        is_environment=os.path.isfile(os.path.join(path, HISTORY)),
+        is_environment=environment,
         records=records,
         problems=tuple(problems.values()),
         bad_records=tuple(problems),
         frozen=os.path.lexists(os.path.join(path, FROZEN)),
-        empty=not entries,
+        empty=not set(entries) - {MADE},
+        cleared=LEFT in entries and "conda-meta" not in entries,
+        entries=tuple(sorted(entries)),
     )
 
 
+def _is_file(path: str) -> bool:
+    """As ``os.path.isfile``, which takes everything that cannot be looked at for absent."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except OSError as error:
+        if error.errno not in _NO_FILE:
+            raise OSError(error.errno, error.strerror, path) from error
+        return False
+
+
 def _unreadable(path: str, error: OSError) -> CondaModuleError:
+    hint = (
+        "see to the volume (the system's log says what is wrong with it), then run the task again."
+    )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        hint = (
+            "run the task as the user who owns it (become, become_user) or correct its permissions."
+        )
+    elif error.errno in (errno.EMFILE, errno.ENFILE):
+        hint = "end what holds so many files open, or raise its limit (ulimit -n), then run the task again."
     return CondaModuleError(
-        f"The directory {path} cannot be read: {error.strerror}.",
+        f"{path} cannot be read: {error.strerror}. What it says is not known, so nothing was changed.",
         prefix=path,
-        hint="run the task as the user who owns it (become, become_user) or correct its permissions.",
+        hint=hint,
     )

@@ -16,13 +16,16 @@ import errno
 import json
 import os
 import shutil
-import tempfile
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
+from ansible_collections.llmfleet.conda.plugins.module_utils._claim import (
+    give_up,
+    is_claimed,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
     READ_ONLY_HINT,
     CondaModuleError,
@@ -40,6 +43,7 @@ _LOCK_INSIDE = os.path.join("conda-meta", ".llmfleet.lock")
 _JOURNAL_INSIDE = os.path.join("conda-meta", ".llmfleet-journal")
 _HISTORY_COPY = os.path.join("conda-meta", ".llmfleet-history")
 _CACHE_LOCK = ".llmfleet.lock"
+_UNFINISHED = "-unfinished"
 # What a journal says under "installer" while one is at work.
 INSTALLER_BEGUN, INSTALLER_ENDED = "begun", "ended"
 # Operations on a prefix as a whole.
@@ -48,7 +52,8 @@ _WHOLE = frozenset({"create", "remove"})
 _BESIDE = _WHOLE | {"install"}
 
 
-def _beside(prefix: str, suffix: str) -> str:
+def beside(prefix: str, suffix: str) -> str:
+    """The path of something of this collection's beside ``prefix``: a journal, a lock."""
     parent, name = os.path.split(prefix)
     return os.path.join(parent, f".{name}.llmfleet{suffix}")
 
@@ -56,9 +61,11 @@ def _beside(prefix: str, suffix: str) -> str:
 def pending_journal(prefix: str) -> dict[str, Any] | None:
     """The journal that a cut-off run left for ``prefix``, or None.
 
-    An unreadable journal (cut off while it was written) counts as one about which nothing is known.
+    An unreadable journal (cut off while it was written) counts as one about which nothing is known. One of a
+    prefix that was being made or removed has ``unproved``, where it is not shown to be about the directory
+    that is there now: nothing in there may then be taken for what that run has left.
     """
-    for path in (os.path.join(prefix, _JOURNAL_INSIDE), _beside(prefix, "-journal")):
+    for path in (os.path.join(prefix, _JOURNAL_INSIDE), beside(prefix, "-journal")):
         try:
             with open(path, encoding="utf-8", opener=only_regular) as stream:
                 data = _json_document.load(stream)
@@ -73,21 +80,33 @@ def pending_journal(prefix: str) -> dict[str, Any] | None:
             data = {}
         if not isinstance(data, dict):
             data = {}
-        return {**data, "journal": path}
+        proof = {} if _is_proved(prefix, data) else {"unproved": True}
+        return {**data, "journal": path, **proof}
     return None
+
+
+def _is_proved(prefix: str, journal: Mapping[str, Any]) -> bool:
+    if journal.get("operation") not in _BESIDE or not os.path.lexists(prefix):
+        return True
+    return is_claimed(prefix, journal.get("directory"))
 
 
 def _write_journal(path: str, content: dict[str, Any]) -> None:
     """Write whole or not at all: the rename makes the journal visible only after its bytes are on disk."""
-    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".llmfleet-")
+    # One name for all runs: what a killed one has left is found and removed.
+    unfinished = f"{path}{_UNFINISHED}"
+    with suppress(FileNotFoundError):
+        os.unlink(unfinished)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(unfinished, flags, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             json.dump(content, stream)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        os.replace(unfinished, path)
     except BaseException:
-        os.unlink(temporary)
+        os.unlink(unfinished)
         raise
 
 
@@ -172,18 +191,18 @@ def _lock_paths(prefix: str) -> Iterator[str]:
     still exclude each other. Whether there is an environment is looked at when the first lock is held: the
     one waited for may have removed it.
     """
-    beside = os.access(os.path.dirname(prefix), os.W_OK | os.X_OK)
-    if beside:
-        yield _beside(prefix, ".lock")
+    writable = os.access(os.path.dirname(prefix), os.W_OK | os.X_OK)
+    if writable:
+        yield beside(prefix, ".lock")
     if os.path.isdir(os.path.join(prefix, "conda-meta")):
         yield os.path.join(prefix, _LOCK_INSIDE)
-    elif not beside and _is_read_only(os.path.dirname(prefix)):
+    elif not writable and _is_read_only(os.path.dirname(prefix)):
         raise CondaModuleError(
             f"The directory {os.path.dirname(prefix)} lies on a volume that is read-only.",
             prefix=prefix,
             hint=READ_ONLY_HINT,
         )
-    elif not beside:
+    elif not writable:
         raise CondaModuleError(
             f"The directory {os.path.dirname(prefix)} may not be written by this user.",
             prefix=prefix,
@@ -196,22 +215,6 @@ def _is_read_only(directory: str) -> bool:
         return bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
     except OSError:
         return False
-
-
-def remove_tree(path: str) -> None:
-    """Remove the directory ``path`` and all that is in it.
-
-    Raises:
-        CondaModuleError: something of it cannot be removed; it is named.
-    """
-    try:
-        shutil.rmtree(path)
-    except OSError as error:
-        raise CondaModuleError(
-            f"{path} cannot be removed: {error.filename}: {error.strerror}.",
-            prefix=path,
-            hint=hint_for(error, "run the task as the user who owns it (become, become_user)."),
-        ) from error
 
 
 @contextmanager
@@ -279,7 +282,7 @@ def has_locks(prefix: str) -> bool:
 
 
 def _locks(prefix: str) -> tuple[str, str]:
-    return _beside(prefix, ".lock"), os.path.join(prefix, _LOCK_INSIDE)
+    return beside(prefix, ".lock"), os.path.join(prefix, _LOCK_INSIDE)
 
 
 @contextmanager
@@ -308,7 +311,7 @@ def journalled(
     inside = os.path.isdir(os.path.join(prefix, "conda-meta"))
     if operation in _BESIDE and os.access(os.path.dirname(prefix), os.W_OK | os.X_OK):
         inside = False
-    path = os.path.join(prefix, _JOURNAL_INSIDE) if inside else _beside(prefix, "-journal")
+    path = os.path.join(prefix, _JOURNAL_INSIDE) if inside else beside(prefix, "-journal")
     content = {
         "operation": operation,
         "prefix": prefix,
@@ -339,8 +342,12 @@ def _unwritten(path: str, prefix: str, error: OSError, more: str = "") -> CondaM
     )
 
 
-def add_to_journal(prefix: str, **details: str) -> None:
+def add_to_journal(prefix: str, **details: Any) -> None:
     """Write down in the journal of ``prefix``, if there is one, how far its operation has come.
+
+    Args:
+        prefix: the absolute prefix.
+        details: what is JSON, by the names that the journal is to have for it.
 
     Raises:
         CondaModuleError: it cannot be written; it says then what it said before.
@@ -349,6 +356,7 @@ def add_to_journal(prefix: str, **details: str) -> None:
     if journal is None:
         return
     path = journal.pop("journal")
+    journal.pop("unproved", None)
     try:
         _write_journal(path, {**journal, **details})
     except OSError as error:
@@ -372,13 +380,15 @@ def _close(prefix: str, earlier: dict[str, Any] | None, keeps: Collection[str]) 
     forget_journal(prefix)
     if earlier and earlier.get("operation") in keeps:
         path = earlier.pop("journal")
+        earlier.pop("unproved", None)
         if os.path.isdir(os.path.dirname(path)):
             _write_journal(path, earlier)
 
 
 def forget_journal(prefix: str) -> None:
     """Remove the journal, wherever it lies; a run that was cut off has been dealt with."""
-    for path in (os.path.join(prefix, _JOURNAL_INSIDE), _beside(prefix, "-journal")):
+    journals = (os.path.join(prefix, _JOURNAL_INSIDE), beside(prefix, "-journal"))
+    for path in (*journals, *(f"{journal}{_UNFINISHED}" for journal in journals)):
         try:
             os.unlink(path)
         except (FileNotFoundError, NotADirectoryError, PermissionError, IsADirectoryError):
@@ -388,3 +398,4 @@ def forget_journal(prefix: str) -> None:
             # On a volume that turned read-only it has to stay: the next run will look at everything.
             if error.errno != errno.EROFS:
                 raise
+    give_up(prefix)

@@ -103,7 +103,7 @@ def run_module(home: Path, module_servers: Callable[[str], ModuleServer]) -> Run
             result: dict[str, Any] = json.loads(done.stdout)
         except ValueError:
             pytest.fail(f"{name} printed no JSON.\nstdout: {done.stdout}\nstderr: {done.stderr}")
-        assert ("warnings" in result) is warns, result.get("msg", result)
+        assert ("warnings" in result) is warns, result.get("warnings") or result.get("msg", result)
         if warns:
             # A module that is asked for plain JSON hands out its warnings as records.
             events = [warning["event"] for warning in result["warnings"]]
@@ -180,6 +180,7 @@ def make_env(conda_installation: Path, run_module: RunModule) -> Iterator[Callab
             "installation": str(conda_installation),
             "prefix": str(prefix),
             "state": "absent",
+            "remove_foreign": True,
         }
         run_module("conda_env", options)
 

@@ -15,4 +15,4 @@ __all__ = ["Snapshot", "changes", "snapshot"]
 
 def snapshot(*roots: Path) -> Snapshot:
     """As the plain one; a dry run starts conda and so writes a line into the lab's counter."""
-    return plain_snapshot(*roots, left_out={counter.LOG})
+    return plain_snapshot(*roots, left_out={counter.NAME})

@@ -18,7 +18,7 @@ from tests.integration.snapshot import changes, snapshot
 
 Refused = Callable[..., str]
 SUM = "sha256:" + "0" * 64
-NOT_WATCHED = {"pkgs", counter.LOG}
+NOT_WATCHED = {"pkgs", counter.NAME}
 
 
 @pytest.fixture

@@ -154,7 +154,9 @@ def test_files_of_the_user_go_with_the_environment_and_nothing_else(
     beside.write_text("mine\n")
     assert run_module("conda_env", options(prefix, "lab-upgrade"))["changed"]
     (prefix / "linked").symlink_to(beside)
-    assert run_module("conda_env", options(prefix, state="absent"))["changed"]
+    (prefix / "directory").symlink_to(tmp_path)
+    absent = options(prefix, state="absent", remove_foreign=True)
+    assert run_module("conda_env", absent)["changed"]
     assert list(tmp_path.iterdir()) == [beside]
     assert beside.read_text() == "mine\n"
 

@@ -36,7 +36,7 @@ def test_recreate(
     assert mine.exists()
     result = four_steps("conda_env", options(prefix, "lab-upgrade=2.0", recreate=True))
     assert versions(prefix) == {"lab-upgrade": "2.0"}
-    assert not mine.exists()
+    assert mine.exists()
     assert result["plan"]["create"]
 
 

@@ -58,32 +58,6 @@ def _leftovers(prefix: Path) -> list[str]:
     return [path.name for path in [*found, *(prefix / "conda-meta").glob(".llmfleet*")]]
 
 
-@pytest.mark.parametrize("victim", ["share/lab-upgrade.txt", "bin/python3.11"])
-def test_while_it_removed_an_environment(
-    victim: str,
-    tmp_path: Path,
-    kill_conda: Any,
-    run_module: Any,
-    conda_installation: Path,
-    home: Path,
-) -> None:
-    prefix = tmp_path / "envs" / "app"
-    options = {"installation": str(conda_installation), "prefix": str(prefix)}
-    assert run_module("conda_env", {**options, "packages": ["python=3.11", "lab-upgrade"]})[
-        "changed"
-    ]
-    registry = home / ".conda" / "environments.txt"
-    assert str(prefix) in registry.read_text().splitlines()
-    absent = {**options, "state": "absent"}
-    said = kill_conda("conda_env", absent, lambda: not (prefix / victim).exists())
-    assert "killed" in said
-    result = run_module("conda_env", absent)
-    assert result["rc"] == 0, result
-    assert not run_module("conda_env", absent)["changed"]
-    assert list(prefix.parent.iterdir()) == []
-    assert not registry.exists() or str(prefix) not in registry.read_text().splitlines()
-
-
 def test_between_its_last_record_and_the_history(
     make_env: MakeEnv,
     kill_conda: Any,

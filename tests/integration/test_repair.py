@@ -274,7 +274,7 @@ def _listed(prefix: Path, home: Path) -> Any:
     return run_conda(prefix, home, "list", "--name", "base", "--json")
 
 
-def test_half_a_base_without_records_is_made_anew(
+def test_half_a_base_without_records_is_finished(
     tmp_path: Path, run_module: Any, installer_options: Any, home: Path
 ) -> None:
     prefix = tmp_path / "base"
@@ -284,7 +284,7 @@ def test_half_a_base_without_records_is_made_anew(
     assert run_module("conda_installation", {**options, "repair": False})["rc"] == 1
     result = run_module("conda_installation", options)
     assert result["changed"], result
-    assert result["plan"]["action"] == "reinstall"
+    assert result["plan"]["action"] == "repair"
     assert run_conda(prefix, home, "--version") == "conda 24.7.1\n"
 
 

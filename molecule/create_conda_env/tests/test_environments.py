@@ -54,7 +54,7 @@ def test_each_environment_has_the_python_that_was_asked_for(
 
 def test_check_mode_wrote_nothing(changes: Callable[[int, int], dict[str, str]]) -> None:
     # The prediction of a solve is a start of the lab's conda, which counts them.
-    assert changes(1, 2) == {f"{PREFIX}/.lab-conda-starts": "changed"}
+    assert changes(1, 2) == {f"{PREFIX}/conda-meta/.lab-conda-starts": "changed"}
 
 
 def test_the_real_conda_knows_all_of_them(host: Any) -> None:

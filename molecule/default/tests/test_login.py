@@ -101,7 +101,7 @@ def test_nothing_but_conda_tells_a_login_shell_anything(host: Any) -> None:
 
 def test_conda_was_started_by_the_first_run_only(host: Any) -> None:
     """pip's phase comes after conda's last one: no start may be younger than what it installed."""
-    starts = host.file(f"{PREFIX}/.lab-conda-starts")
+    starts = host.file(f"{PREFIX}/conda-meta/.lab-conda-starts")
     (torch,) = host.run(
         f"ls -d {PREFIX}/envs/llm/lib/python3.11/site-packages/torch-*"
     ).stdout.split()

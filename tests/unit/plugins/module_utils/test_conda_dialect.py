@@ -44,13 +44,6 @@ INSTALLED = {"numpy", "six"}
         ("remove", ["six"], ["--force"], [["remove", *COMMON, "--force", "six"]], None),
         ("remove", ["six"], [], [["remove", *COMMON, "six"]], None),
         (
-            "remove",
-            [],
-            ["--all"],
-            [["remove", *COMMON, "--all"]],
-            [["env", "remove", *COMMON]],
-        ),
-        (
             "install",
             ["numpy>=1", "lab::six", "tqdm", "pip[version='>=3']"],
             ["--offline", "--update-specs"],

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.llmfleet.conda.plugins.module_utils import _prefix_removal
+from ansible_collections.llmfleet.conda.plugins.module_utils._claim import claim
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_environment import (
     EnvironmentManager,
     Outcome,
@@ -182,6 +184,25 @@ class World:
             assert not again.plan
             assert len(self.calls()) == started
         return done
+
+    def half_made(self) -> None:
+        """What a creation has left whose conda and module were killed."""
+        said = {"operation": "create", "directory": claim(str(self.prefix))}
+        (self.prefix / "lib").mkdir()
+        (self.path / ".env.llmfleet-journal").write_text(json.dumps(said))
+
+    def killed_removal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The module is killed when all but the records is gone."""
+
+        def killed(_prefix: str, _left: object) -> None:
+            raise KeyboardInterrupt
+
+        (self.prefix / "mine").write_text("")
+        with monkeypatch.context() as patch:
+            patch.setattr(_prefix_removal, "_leave_word", killed)
+            with pytest.raises(KeyboardInterrupt):
+                self.run(state="absent")
+        (self.prefix / "mine").unlink()
 
     def leftovers(self) -> list[str]:
         """Files of our own that a finished run must not leave."""
@@ -369,7 +390,7 @@ def test_recreate_fetches_before_it_removes(world: World) -> None:
     started = len(world.calls())
     world.both(recreate=True, **lock("tqdm-1.0"))
     commands = [(call[0], "--download-only" in call) for call in world.calls()[started:]]
-    assert commands == [("create", True), ("remove", False), ("create", False)]
+    assert commands == [("create", True), ("create", False)]
 
 
 @pytest.mark.parametrize("wanted", [True, False])
@@ -411,7 +432,8 @@ def test_recreate_only_where_something_differs(world: World) -> None:
     done = world.both("tqdm", "six=1.0", recreate=True)
     assert done.plan.recreate
     assert packages(done) == ["six 1.0", "tqdm 1.0"]
-    assert not mine.exists()
+    assert mine.exists()
+    assert not (world.prefix / "lib" / "sole.py").exists()
 
 
 def test_recreate_of_a_lock_and_of_a_frozen_environment(world: World) -> None:
@@ -536,9 +558,34 @@ def test_remove_packages(world: World) -> None:
 
 def test_remove_the_environment(world: World) -> None:
     world.run("six")
-    (world.prefix / "notes.txt").write_text("pip and people leave files")
     done = world.both(state="absent")
     assert done.changed
+    assert not world.prefix.exists()
+
+
+def test_files_of_people_stay_where_an_environment_was(world: World) -> None:
+    world.run("six")
+    mine = world.prefix / "work" / "notes.txt"
+    mine.parent.mkdir()
+    mine.write_text("work")
+    foretold = world.run(state="absent", check=True)
+    done = world.run(state="absent")
+    assert foretold.changed
+    assert done.changed
+    assert foretold.warnings == done.warnings
+    assert "1 file that neither conda nor pip put there: work/notes.txt" in done.warnings[0]
+    assert [str(path.relative_to(world.prefix)) for path in sorted(world.prefix.rglob("*"))] == [
+        ".llmfleet-left",
+        "work",
+        "work/notes.txt",
+    ]
+    again = world.run(state="absent")
+    assert not again.changed
+    assert not again.warnings
+    assert world.both("six").changed
+    assert mine.read_text() == "work"
+    world.run(state="absent")
+    assert world.both(state="absent", remove_foreign=True).changed
     assert not world.prefix.exists()
 
 
@@ -707,9 +754,7 @@ def test_without_conda_nothing_stays_behind(world: World) -> None:
 
 
 def test_a_half_made_environment_of_ours_is_made_again(world: World) -> None:
-    world.prefix.mkdir()
-    (world.prefix / "lib").mkdir()
-    (world.path / ".env.llmfleet-journal").write_text('{"operation": "create"}')
+    world.half_made()
     done = world.both("six")
     assert done.plan.recreate
     assert packages(done) == ["six 2.0"]
@@ -717,41 +762,37 @@ def test_a_half_made_environment_of_ours_is_made_again(world: World) -> None:
 
 
 def test_a_half_made_environment_of_ours_is_removed(world: World) -> None:
-    world.prefix.mkdir()
-    (world.prefix / "lib").mkdir()
-    (world.path / ".env.llmfleet-journal").write_text('{"operation": "create"}')
+    world.half_made()
     assert world.run(state="absent").changed
     assert not world.prefix.exists()
     assert world.leftovers() == []
 
 
-def test_a_removal_whose_conda_was_killed_is_finished_by_the_next_run(world: World) -> None:
+def test_a_removal_that_was_killed_is_finished_by_the_next_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.run("six")
     listed = world.path / "home" / ".conda" / "environments.txt"
     listed.parent.mkdir(parents=True)
     listed.write_text(f"{world.prefix}\n/other\n")
-    world.mode("die")
-    with pytest.raises(CondaModuleError, match="killed"):
-        world.run(state="absent")
+    world.killed_removal(monkeypatch)
     assert world.prefix.exists()
-    world.mode("")
     done = world.both(state="absent")
     assert done.changed
     assert not world.prefix.exists()
     assert listed.read_text() == "/other\n"
 
 
-def test_a_list_that_a_killed_removal_has_emptied_is_filled_again(world: World) -> None:
+def test_a_list_that_a_killed_removal_has_emptied_is_filled_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = FakePrefix(world.path / "other").path
     world.run("six")
     listed = world.path / "home" / ".conda" / "environments.txt"
     listed.parent.mkdir(parents=True)
     listed.write_text(f"{other}\n{world.prefix}\n")
-    world.mode("die")
-    with pytest.raises(CondaModuleError, match="killed"):
-        world.run(state="absent")
+    world.killed_removal(monkeypatch)
     listed.write_text("")
-    world.mode("")
     assert world.run(state="absent").changed
     assert listed.read_text() == f"{other}\n"
 

@@ -112,13 +112,14 @@ def test_an_empty_directory_is_as_good_as_none(place: Place) -> None:
     assert place.both().plan.action == "install"
 
 
-def test_what_a_cut_off_installer_left_is_made_anew(place: Place) -> None:
+def test_an_installer_that_a_person_cut_off_is_run_again_over_what_it_left(place: Place) -> None:
     place.prefix.mkdir(parents=True)
     (place.prefix / "pkgs").mkdir()
     (place.prefix / "_conda").write_text("")
+    (place.prefix / "notebook.ipynb").write_text("work")
     done = place.both()
-    assert done.plan.action == "reinstall"
-    assert not (place.prefix / "_conda").exists()
+    assert done.plan.action == "repair"
+    assert (place.prefix / "notebook.ipynb").read_text() == "work"
 
 
 def test_a_failing_installer_leaves_nothing(place: Place) -> None:
