@@ -113,12 +113,20 @@ options:
     description:
       - Remove the environment and make it anew when it is not as the task wants it, instead of changing it.
       - Nothing is done as long as it is as wanted; damaged packages make a difference too.
-      - All that is in it goes, what pip installed, pins and files of people included. Before that, conda must
-        have found a solution and put all packages of it, or those of the lock, into its package cache, so
-        that neither a mirror that is down nor a missing package costs the environment.
+      - What pip installed and pins go with it. Files that neither conda nor pip put there are kept. Before
+        that, conda must have found a solution and put all packages of it, or those of the lock, into its
+        package cache; the environment waits beside its place until the new one is whole, and comes back
+        when that fails.
       - Pins, variables, owner, group and the marker of a frozen environment alone are no reason to make it
         anew.
       - Cannot be given with V(latest) for O(state).
+    type: bool
+    default: false
+  remove_foreign:
+    description:
+      - With O(state=absent), also remove the files that neither conda nor pip put there. By default such
+        files stay where they are, with a warning that names the first ten, and the prefix counts as absent.
+      - Volumes that are mounted below the prefix are never entered, whatever this option says.
     type: bool
     default: false
   frozen:
@@ -293,6 +301,7 @@ EXAMPLES = r"""
     installation: /opt/miniconda3
     name: llm
     state: absent
+    remove_foreign: true
 """
 
 RETURN = r"""

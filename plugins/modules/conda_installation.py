@@ -125,7 +125,17 @@ options:
     type: bool
     default: true
   remove_environments:
-    description: Let O(state=absent) remove an installation that still holds environments, and them with it.
+    description:
+      - Let O(state=absent) remove an installation that still holds environments, and them with it. An
+        environment counts wherever it is below the prefix.
+    type: bool
+    default: false
+  remove_foreign:
+    description:
+      - With O(state=absent), also remove the files that neither conda, pip nor an installer put there. By
+        default such files stay where they are, with a warning that names the first ten, and the prefix counts
+        as absent.
+      - Volumes that are mounted below the prefix are never entered, whatever this option says.
     type: bool
     default: false
   minimum_glibc:
@@ -216,6 +226,7 @@ EXAMPLES = r"""
     prefix: /opt/miniconda3
     state: absent
     remove_environments: true
+    remove_foreign: true
 """
 
 RETURN = r"""

@@ -137,6 +137,13 @@ def test_a_model_from_the_hub_is_found_without_a_network_and_fetched_once(
 
     hub.log.clear()
     gone = {"model": MODEL, "cache_dir": str(cache), "state": "absent"}
+    mine = next(cache.glob("models--*")) / "finetuned.bin"
+    mine.write_text("work")
+    refused = steps.run_module("hub_model", gone)
+    assert refused["rc"] == 1
+    assert "holds what the hub did not put there: finetuned.bin" in refused["msg"]
+    assert mine.read_text() == "work"
+    mine.unlink()
     steps("hub_model", gone)
     # What says to backups that this is a cache is the library's own, for all models.
     assert [path.name for path in cache.rglob("*") if path.is_file()] == ["CACHEDIR.TAG"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -189,6 +191,33 @@ def test_a_directory_that_may_not_be_read(
         observe_prefix(str(prefix.path))
     assert e.value.prefix == str(prefix.meta)
     assert "become" in (e.value.hint or "")
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES, errno.EMFILE])
+@pytest.mark.parametrize("name", ["six-1.0-0.json", "history"])
+def test_a_record_that_cannot_be_read_for_the_moment_is_not_damaged(
+    prefix: FakePrefix, monkeypatch: pytest.MonkeyPatch, number: int, name: str
+) -> None:
+    prefix.link("six")
+    real, real_stat = os.open, os.stat
+
+    def fails(path: Any, *arguments: Any, **how: Any) -> Any:
+        if str(path).endswith(f"conda-meta/{name}"):
+            raise OSError(number, os.strerror(number), path)
+        return real(path, *arguments, **how)
+
+    def stat_fails(path: Any, *arguments: Any, **how: Any) -> Any:
+        if name == "history" and str(path).endswith(f"conda-meta/{name}"):
+            raise OSError(number, os.strerror(number), path)
+        return real_stat(path, *arguments, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_prefix.os, "open", fails)
+        patch.setattr(_prefix.os, "stat", stat_fails)
+        with pytest.raises(CondaModuleError) as error:
+            observe_prefix(str(prefix.path))
+    assert f"{name} cannot be read: {os.strerror(number)}" in error.value.message
+    assert "nothing was changed" in error.value.message
 
 
 def test_observing_writes_nothing(prefix: FakePrefix) -> None:
