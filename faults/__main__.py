@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scripts import proof
 
-PARTS = ("killed", "disk", "bad_mirror", "damage", "concurrency", "hostile", "secrets")
+PARTS = ("killed", "disk", "bad_mirror", "damage", "concurrency", "hostile", "removal", "secrets")
 """In this order; each is a module of this package with a function ``run``."""
 
 if __name__ == "__main__":
