@@ -114,12 +114,10 @@ options:
     type: str
     choices: [fail, wait, warn]
     default: fail
-    version_added: 0.2.0
   in_use_timeout:
     description: Seconds to wait for these processes with V(wait) for O(in_use), in addition to O(timeout).
     type: int
     default: 600
-    version_added: 0.2.0
 notes:
   - Processes are found in C(/proc/PID/maps), C(exe) and C(cwd). Their directories are compared with those of the prefix
     by device and inode, so a container's own C(/opt/conda) does not count and a bind mount of the prefix does. On
