@@ -155,7 +155,8 @@ removed:
   sample: ["numpy 1.26.4 py312heda63a1_0 conda-forge"]
 in_use:
   description:
-    - Processes that run from the prefix, where the task removes or replaces files there; empty where it does not.
+    - Processes that run from the prefix, where the task removes or replaces files there; empty where it
+      does not.
     - A failure because of them has it too.
   returned: success
   type: list
@@ -179,8 +180,8 @@ in_use:
       sample: 7260
     how:
       description:
-        - V(exe), its program lies in the prefix. V(maps), a library or another mapped file does. V(cwd), only its
-          working directory does.
+        - V(exe), its program lies in the prefix. V(maps), a library or another mapped file does. V(cwd),
+          only its working directory does.
       type: str
       sample: exe
 plan:
