@@ -104,9 +104,9 @@ options:
         ended, up to O(in_use_timeout) seconds, and fails then. V(warn) changes the files and warns.
       - A process counts when its program, a library or another file that it has mapped lies in the prefix.
         Its working directory counts only when the task removes the whole directory.
-      - Nothing is looked at when the task has nothing to do, makes a new environment, or only adds
-        packages. When programs run and the plan does not say what conda or pip would replace, the solver is
-        asked first (a dry run).
+      - A task that makes a new environment or only adds packages goes on. When programs run and the plan
+        does not say what conda or pip would replace, the solver is asked first (a dry run). A task that
+        finds nothing to do does not look for processes.
       - The module's own process, its parents and its children do not count. But the Python that Ansible
         runs the module with is never removed or replaced, whatever this option says; set
         C(ansible_python_interpreter) to another one.

@@ -192,6 +192,21 @@ def test_a_shell_in_the_directory_counts_only_when_it_goes(
     assert (prefix / "bin" / "python").exists()
 
 
+def test_an_environment_of_the_installation_counts_only_when_it_goes(
+    prefix: Path, conda_installation: Path, run_module: Any, start: Start
+) -> None:
+    process = start(prefix / "bin/python", "-c", SERVICE)
+    options = {"installation": str(conda_installation), "name": "base", "force_reinstall": True}
+    package = next((conda_installation / "conda-meta").glob("*.json")).name.rsplit("-", 2)[0]
+    assert run_module("conda_package", {**options, "packages": [package]}, check=True)["changed"]
+    gone = {"prefix": str(conda_installation), "state": "absent", "remove_environments": True}
+    result = run_module("conda_installation", gone, check=True)
+    assert result["failed"]
+    assert [user["pid"] for user in result["in_use"]] == [process.pid]
+    warned = run_module("conda_installation", {**gone, "in_use": "warn"}, check=True, warns=True)
+    assert warned["changed"]
+
+
 def test_the_python_of_the_module_is_not_removed(
     prefix: Path, conda_installation: Path, home: Path
 ) -> None:
