@@ -40,8 +40,8 @@ def change(prefix: Path, conda_installation: Path, run_module: Any) -> Callable[
     """Run conda_package in the environment."""
 
     def run(spec: str, *, check: bool = False, warns: bool = False, **more: Any) -> Any:
-        options = {"installation": str(conda_installation), "prefix": str(prefix)}
-        options |= {"packages": [spec], **more}
+        where = {"installation": str(conda_installation), "prefix": str(prefix)}
+        options = {**where, "packages": [spec], **more}
         return run_module("conda_package", options, check=check, warns=warns)
 
     return run

@@ -115,7 +115,7 @@ def test_warn_and_what_check_mode_says_of_a_wait(tmp_path: Path) -> None:
 def test_wait_tries_again_when_nobody_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_in_use.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
     host = Host(Seen((SERVICE,)), Seen((SERVICE,)), Seen())
     there = guard(tmp_path, host, "wait")
     attempts = []
