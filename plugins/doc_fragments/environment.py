@@ -94,6 +94,40 @@ notes:
     C(command) and C(rc).
 """
 
+    IN_USE = r"""
+options:
+  in_use:
+    description:
+      - What the task does when programs run from the prefix and it would remove or replace files there. A
+        running program fails at its next import when its files have changed.
+      - V(fail) refuses before anything is changed and names the processes. V(wait) waits until they have
+        ended, up to O(in_use_timeout) seconds, and fails then. V(warn) changes the files and warns.
+      - A process counts when its program, a library or another file that it has mapped lies in the prefix.
+        Its working directory counts only when the task removes the whole directory.
+      - A task that makes a new environment or only adds packages goes on. When programs run and the plan
+        does not say what conda or pip would replace, the solver is asked first (a dry run). A task that
+        finds nothing to do does not look for processes.
+      - The module's own process, its parents and its children do not count. But the Python that Ansible
+        runs the module with is never removed or replaced, whatever this option says; set
+        C(ansible_python_interpreter) to another one.
+      - In check mode V(fail) fails as the real run would; V(wait) and V(warn) warn.
+    type: str
+    choices: [fail, wait, warn]
+    default: fail
+  in_use_timeout:
+    description: Seconds to wait for these processes with V(wait) for O(in_use), in addition to O(timeout).
+    type: int
+    default: 600
+notes:
+  - Processes are found in C(/proc/PID/maps), C(exe) and C(cwd). Their directories are compared with those
+    of the prefix by device and inode, so a container's own C(/opt/conda) does not count and a bind mount of
+    the prefix does. On macOS C(lsof) and C(ps) are asked; that part was tested with texts in their format
+    and not run on a Mac.
+  - Only what this host shows to this user can be found. A warning says so when the prefix is on NFS,
+    Lustre, GPFS or the like, where programs of other hosts are not visible, and when the user may not
+    inspect a process whose command begins with the prefix.
+"""
+
     ATTRIBUTES = r"""
 attributes:
   check_mode:

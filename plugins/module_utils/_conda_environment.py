@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
 
 if TYPE_CHECKING:
     from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda
+    from ansible_collections.llmfleet.conda.plugins.module_utils._in_use import Guard
     from ansible_collections.llmfleet.conda.plugins.module_utils._prefix_removal import Contents
 
 # What the journal calls the changes that this file makes; pip's belong to conda_pip.
@@ -66,6 +68,8 @@ class EnvironmentManager:
     def __init__(self, request: Request, check_mode: bool = False) -> None:
         self.request = request
         self.check_mode = check_mode
+        self.in_use: list[dict[str, Any]] = []
+        self.use_warnings: list[str] = []
 
     def run(self) -> Outcome:
         """Observe, plan, apply and observe again.
@@ -85,9 +89,13 @@ class EnvironmentManager:
         if self.check_mode:
             self._foretell(todo, self._examined(todo))
             after = self._foresee(todo, observed)
+            self._check_use(todo, observed, lambda: after)
             warnings = tuple(self.conda.warnings)
             changed = _differs(todo, before, after)
             return Outcome(changed, todo, before, after, observed.state, warnings)
+        return self._guard.until_unused(lambda: self._run_with_lock(todo))
+
+    def _run_with_lock(self, todo: Plan) -> Outcome:
         with locked(
             self.request.prefix,
             operation=_operation(todo),
@@ -114,6 +122,37 @@ class EnvironmentManager:
         )
 
         return Forecast(self.request, self.conda).lines(todo, observed)
+
+    @cached_property
+    def _guard(self) -> Guard:
+        from ansible_collections.llmfleet.conda.plugins.module_utils._in_use import Guard
+
+        request = self.request
+        return Guard(
+            request.prefix, request.in_use, request.in_use_timeout, self.check_mode,
+            self.in_use, self.use_warnings,
+        )  # fmt: skip
+
+    def _check_use(
+        self, todo: Plan, observed: Observed, foresee: Callable[[], list[str] | None]
+    ) -> None:
+        """Apply the option in_use, where there is something that could be in use."""
+        if observed.state.empty:
+            return
+        from ansible_collections.llmfleet.conda.plugins.module_utils._in_use import (
+            unlinked_by_conda,
+        )
+
+        self._guard.check(unlinked_by_conda(self.request, todo, observed, foresee))
+
+    def _foresee_aside(self, todo: Plan, observed: Observed) -> list[str] | None:
+        """Ask a conda of its own, whose warnings are not those of the change."""
+        from ansible_collections.llmfleet.conda.plugins.module_utils._environment_forecast import (
+            Forecast,
+            conda_for,
+        )
+
+        return Forecast(self.request, conda_for(self.request)).lines(todo, observed)
 
     def _apply(self, todo: Plan, observed: Observed, contents: Contents | None) -> None:
         from ansible_collections.llmfleet.conda.plugins.module_utils._environment_apply import (
@@ -196,6 +235,7 @@ class EnvironmentManager:
             warnings = tuple(self.conda.warnings)
             return Outcome(recovered, todo, before, before, observed.state, warnings)
         contents = self._examined(todo)
+        self._check_use(todo, observed, lambda: self._foresee_aside(todo, observed))
         details = {
             "specs": list(todo.specs),
             # Of a lock, nothing goes down as a wish.

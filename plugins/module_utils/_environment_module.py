@@ -49,6 +49,11 @@ LOCATION_OPTIONS: dict[str, dict[str, Any]] = {
     "prefix": {"type": "path"},
 }
 
+IN_USE_OPTIONS: dict[str, dict[str, Any]] = {
+    "in_use": {"type": "str", "choices": ["fail", "wait", "warn"], "default": "fail"},
+    "in_use_timeout": {"type": "int", "default": 600},
+}
+
 CONDA_OPTIONS: dict[str, dict[str, Any]] = {
     "channels": {"type": "list", "elements": "str", "default": []},
     "channel_priority": {"type": "str", "choices": ["strict", "flexible", "disabled"]},
@@ -56,6 +61,7 @@ CONDA_OPTIONS: dict[str, dict[str, Any]] = {
     "offline": {"type": "bool", "default": False},
     "executable": {"type": "path"},
     "timeout": {"type": "int", "default": 3600},
+    **IN_USE_OPTIONS,
 }
 
 
@@ -124,6 +130,8 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
         repair=params["repair"],
         offline=params["offline"],
         timeout=params["timeout"],
+        in_use=params["in_use"],
+        in_use_timeout=params["in_use_timeout"],
         executable=params["executable"],
         lock=lock,
         recreate=params.get("recreate", False),
@@ -197,10 +205,11 @@ def run_module(module: AnsibleModule, make_request: Callable[[Mapping[str, Any]]
         request = make_request(module.params)
         module.no_log_values.update(secret_values(request.notes.variables))
         with volume_errors():
-            outcome = EnvironmentManager(request, module.check_mode).run()
+            manager = EnvironmentManager(request, module.check_mode)
+            outcome = manager.run()
     except CondaModuleError as error:
         module.fail_json(**error.as_result())
     else:
-        for warning in outcome.warnings:
+        for warning in (*outcome.warnings, *manager.use_warnings):
             module.warn(redact(warning))
-        module.exit_json(**result_of(request, outcome))
+        module.exit_json(**result_of(request, outcome), in_use=manager.in_use)

@@ -49,6 +49,7 @@ class Request:
         channel_priority: ``strict``, ``flexible`` or ``disabled``; None leaves it to the condarc.
         prune, repair, offline: the options of these names.
         timeout: seconds for one run of conda and for each lock.
+        in_use, in_use_timeout: the options of these names.
         executable: another conda to start.
         lock: the packages that the environment holds exactly, instead of ``wanted``; None without a lock.
         recreate: where something differs, the environment is removed and made anew.
@@ -69,6 +70,8 @@ class Request:
     repair: bool = True
     offline: bool = False
     timeout: float = 3600
+    in_use: str = "fail"
+    in_use_timeout: float = 600
     executable: str | None = None
     lock: Sequence[LockedPackage] | None = None
     recreate: bool = False

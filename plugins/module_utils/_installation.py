@@ -9,6 +9,8 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._claim import claim
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda, Solution
@@ -75,6 +77,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
     same_history,
 )
 
+if TYPE_CHECKING:
+    from ansible_collections.llmfleet.conda.plugins.module_utils._in_use import Guard
+
 
 @dataclass(frozen=True)
 class InstallationOutcome:
@@ -95,6 +100,8 @@ class InstallationManager:
         self.request = request
         self.check_mode = check_mode
         self.warnings: list[str] = []
+        self.in_use: list[dict[str, Any]] = []
+        self.use_warnings: list[str] = []
         # To remove an installation, its owner need not be known any more.
         wanted = request.access if request.state == "present" else Access()
         self.access = AccessManager(request.prefix, wanted)
@@ -119,16 +126,41 @@ class InstallationManager:
             self._examined(todo)
             if todo.installer and todo.action in ("install", "reinstall"):
                 foresee_installer_file(todo.installer, request.prefix)
+            self._check_use(todo, observed)
             after = self._predict(todo, observed)
             return InstallationOutcome(True, todo, before, after, observed, tuple(self.warnings))
-        operation = _operation(todo)
+        return self._guard.until_unused(lambda: self._run_with_lock(todo))
+
+    def _run_with_lock(self, todo: InstallationPlan) -> InstallationOutcome:
         with locked(
-            request.prefix,
-            operation=operation,
-            caches=package_caches(request.prefix),
-            timeout=request.timeout,
+            self.request.prefix,
+            operation=_operation(todo),
+            caches=package_caches(self.request.prefix),
+            timeout=self.request.timeout,
         ):
             return self._run_locked()
+
+    @cached_property
+    def _guard(self) -> Guard:
+        from ansible_collections.llmfleet.conda.plugins.module_utils._in_use import Guard
+
+        request = self.request
+        return Guard(
+            request.prefix, request.in_use, request.in_use_timeout, self.check_mode,
+            self.in_use, self.use_warnings,
+        )  # fmt: skip
+
+    def _check_use(self, todo: InstallationPlan, observed: ObservedInstallation) -> None:
+        """Apply the option in_use."""
+        from ansible_collections.llmfleet.conda.plugins.module_utils._in_use import (
+            unlinked_by_installation,
+        )
+
+        def upgraded() -> list[str]:
+            solution = self._conda([_conda_spec(todo.conda_version)], [], dry_run=True)
+            return [label.split()[0] for label in solution.unlink]
+
+        self._guard.check(unlinked_by_installation(todo, observed, upgraded))
 
     def _refuse_old_host(self) -> None:
         request = self.request
@@ -164,6 +196,7 @@ class InstallationManager:
                 recovered, todo, before, before, observed, tuple(self.warnings)
             )
         contents = self._examined(todo)
+        self._check_use(todo, observed)
         # Until an installer has ended, its work stays unfinished, whoever goes on with it.
         details = {"installer": INSTALLER_BEGUN} if observed.unfinished else None
         with journalled(request.prefix, operation=_operation(todo), details=details):

@@ -58,6 +58,8 @@ ARGUMENT_SPEC = {
     "remove_foreign": {"type": "bool", "default": False},
     "minimum_glibc": {"type": "str"},
     "timeout": {"type": "int", "default": 3600},
+    "in_use": {"type": "str", "choices": ["fail", "wait", "warn"], "default": "fail"},
+    "in_use_timeout": {"type": "int", "default": 600},
 }
 
 
@@ -104,10 +106,11 @@ def main(make: MakeModule = ModuleWithSecrets) -> None:
     module.no_log_values.update(secrets_in(module.params))
     try:
         with volume_errors():
-            outcome = InstallationManager(_request(dict(module.params)), module.check_mode).run()
+            manager = InstallationManager(_request(dict(module.params)), module.check_mode)
+            outcome = manager.run()
     except CondaModuleError as error:
         module.fail_json(**error.as_result())
     else:
-        for warning in outcome.warnings:
+        for warning in (*outcome.warnings, *manager.use_warnings):
             module.warn(redact(warning))
-        module.exit_json(**_result(outcome))
+        module.exit_json(**_result(outcome), in_use=manager.in_use)

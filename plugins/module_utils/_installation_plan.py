@@ -69,6 +69,8 @@ class InstallationRequest:
     remove_foreign: bool = False
     minimum_glibc: str | None = None
     timeout: float = 3600
+    in_use: str = "fail"
+    in_use_timeout: float = 600
     access: Access = field(default_factory=Access)
 
     @property

@@ -72,6 +72,7 @@ CHECKS = (
     Check("environment.distributions"),
     Check("environment.requirements"),
     Check("environment.channels"),
+    Check("environment.in_use"),
     Check("drift.packages"),
     Check("drift.requirements"),
     Check("drift.unneeded"),

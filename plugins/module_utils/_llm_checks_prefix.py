@@ -37,6 +37,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     PrefixState,
     observe_prefix,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._process_users import (
+    look,
+    places_of,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import (
     Packages,
     damage_of,
@@ -238,6 +242,24 @@ def check_channels(observed: Observed, request: Request) -> Finding:
     return verdict(True, f"The {len(records)} packages are from {seen}{allowed}.", measured)
 
 
+def check_in_use(observed: Observed, request: Request) -> Finding:
+    """Which programs run from the environment: information for whoever plans a change, never a failure."""
+    path = observed.state.path
+    try:
+        seen = look(places_of(path))
+    except OSError as error:
+        return skipped(f"Processes cannot be looked at: {error.strerror}.")
+    if seen.problem:
+        return skipped(f"Processes cannot be looked at: {seen.problem}.")
+    measured = {"in_use": [user.as_dict() for user in seen.users]}
+    partly = " Processes of other users are not visible to this user." if seen.unseen else ""
+    if not seen.users:
+        return verdict(True, f"No program runs from {path}.{partly}", measured)
+    users = [f"{user.pid} of {user.user} ({user.command})" for user in seen.users]
+    listed = _listed(users, f"processes use {path}", f"process uses {path}")
+    return verdict(True, f"{listed}{partly}", measured)
+
+
 def _listed(items: Sequence[str], several: str, one: str) -> str:
     """``3 records are damaged: a; b; c.`` with the rest counted."""
     shown = "; ".join(items[:_NAMED])
@@ -269,4 +291,5 @@ ENVIRONMENT_CHECKS = {
     "environment.distributions": check_distributions,
     "environment.requirements": check_requirements,
     "environment.channels": check_channels,
+    "environment.in_use": check_in_use,
 }

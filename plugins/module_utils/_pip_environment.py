@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
@@ -55,6 +56,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
 )
 
 if TYPE_CHECKING:
+    from ansible_collections.llmfleet.conda.plugins.module_utils._in_use import Guard
     from ansible_collections.llmfleet.conda.plugins.module_utils._pip_installer import (
         Installer,
     )
@@ -110,6 +112,8 @@ class PipManager:
         self._make_uv = make_uv or _uv
         self._deadline = time.monotonic() + request.timeout
         self._warnings: list[str] = []
+        self.in_use: list[dict[str, Any]] = []
+        self.use_warnings: list[str] = []
 
     def run(self) -> Outcome:
         """Observe, plan, apply and observe again; without anything to do, no lock is taken.
@@ -129,6 +133,11 @@ class PipManager:
                 remove_old_locks(self.request.prefix)
                 return self._unchanged(todo, observed)
             self._refuse_unready(observed)
+        return self._guard.until_unused(self._run_with_lock)
+
+    def _run_with_lock(self) -> Outcome:
+        # The wait for processes that use the environment has a time limit of its own.
+        self._deadline = time.monotonic() + self.request.timeout
         with locked(self.request.prefix, operation=OPERATION, timeout=self._seconds_left()):
             return self._run_locked()
 
@@ -151,6 +160,9 @@ class PipManager:
                     self._come_to_an_end(observed)
                 return self._unchanged(todo, observed)
             todo = exactly(todo, observed.packages, predicted)
+            self._check_use(todo, observed, lambda: after)
+        else:
+            self._check_use(todo, observed, lambda: self._foresee_lines(todo, observed))
         details = {"install": [redact(line) for line in todo.install], "remove": list(todo.remove)}
         with journalled(self.request.prefix, operation=OPERATION, details=details):
             seen = self._apply(todo, observed)
@@ -177,6 +189,30 @@ class PipManager:
 
     def _seconds_left(self) -> float:
         return max(1.0, self._deadline - time.monotonic())
+
+    # -- processes that use the environment -------------------------------------------------------
+
+    @cached_property
+    def _guard(self) -> Guard:
+        from ansible_collections.llmfleet.conda.plugins.module_utils._in_use import Guard
+
+        request = self.request
+        return Guard(
+            request.prefix, request.in_use, request.in_use_timeout, self.check_mode,
+            self.in_use, self.use_warnings,
+        )  # fmt: skip
+
+    def _check_use(self, todo: Plan, observed: Observed, foresee: Callable[[], list[str]]) -> None:
+        """Apply the option in_use."""
+        from ansible_collections.llmfleet.conda.plugins.module_utils._in_use import (
+            unlinked_by_pip,
+        )
+
+        self._guard.check(unlinked_by_pip(todo, observed, foresee))
+
+    def _foresee_lines(self, todo: Plan, observed: Observed) -> list[str]:
+        predicted = self._predict(todo, observed, scratch_parent(self.request.prefix))
+        return predicted_lines(predicted, observed)
 
     # -- what is refused --------------------------------------------------------------------------
 
@@ -229,9 +265,9 @@ class PipManager:
         self._refuse_interrupted(observed)
         # Not even the time stamp of the directory that holds the prefix may change.
         predicted = self._predict(todo, observed, tempfile.gettempdir())
-        return self._outcome(
-            todo, observed, predicted_lines(predicted, observed), observed.packages
-        )
+        after = predicted_lines(predicted, observed)
+        self._check_use(todo, observed, lambda: after)
+        return self._outcome(todo, observed, after, observed.packages)
 
     def _predict(self, todo: Plan, observed: Observed, parent: str) -> Packages:
         """The distributions as they would be after the run, by the installer's own resolver."""

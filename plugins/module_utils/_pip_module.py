@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import (
+    IN_USE_OPTIONS,
     LOCATION_OPTIONS,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
@@ -88,6 +89,7 @@ def main(make: MakeModule = ModuleWithSecrets) -> None:
             "repair": {"type": "bool", "default": True},
             "check": {"type": "bool", "default": True},
             "timeout": {"type": "int", "default": 3600},
+            **IN_USE_OPTIONS,
         },
         mutually_exclusive=[("name", "prefix")],
         required_one_of=[("name", "prefix"), ("requirements", "requirements_files")],
@@ -101,10 +103,11 @@ def main(make: MakeModule = ModuleWithSecrets) -> None:
     try:
         request = request_from(module.params)
         with volume_errors():
-            outcome = PipManager(request, module.check_mode).run()
+            manager = PipManager(request, module.check_mode)
+            outcome = manager.run()
     except CondaModuleError as error:
         module.fail_json(**error.as_result())
     else:
-        for warning in outcome.warnings:
+        for warning in (*outcome.warnings, *manager.use_warnings):
             module.warn(warning)
-        module.exit_json(**result_of(request, outcome))
+        module.exit_json(**result_of(request, outcome), in_use=manager.in_use)

@@ -176,4 +176,6 @@ def request_from(params: Mapping[str, Any]) -> Request:
         installer=params["installer"],
         uv_executable=uv_executable(params, prefix),
         installation=params["installation"],
+        in_use=params["in_use"],
+        in_use_timeout=params["in_use_timeout"],
     )

@@ -41,6 +41,7 @@ class Request:
         installer: "pip", "uv", or "auto" for uv where it is found.
         uv_executable: absolute path of uv; None to look for it.
         installation: prefix of the conda installation, where uv is looked for too.
+        in_use, in_use_timeout: the options of these names.
     """
 
     prefix: str
@@ -50,3 +51,5 @@ class Request:
     installer: str = "pip"
     uv_executable: str | None = None
     installation: str | None = None
+    in_use: str = "fail"
+    in_use_timeout: float = 600

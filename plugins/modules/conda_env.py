@@ -22,6 +22,7 @@ author:
 extends_documentation_fragment:
   - llmfleet.conda.environment
   - llmfleet.conda.environment.conda
+  - llmfleet.conda.environment.in_use
   - llmfleet.conda.environment.attributes
 options:
   packages:
@@ -177,6 +178,9 @@ EXAMPLES = r"""
     packages: [python=3.12, "numpy>=2,<3"]
     channels: [conda-forge]
     prune: true
+    # Programs that run from the environment may end first, within an hour.
+    in_use: wait
+    in_use_timeout: 3600
 
 - name: Newest packages within the specs
   llmfleet.conda.conda_env:
@@ -359,6 +363,37 @@ removed:
   type: list
   elements: str
   sample: ["numpy 1.26.4 py312heda63a1_0 conda-forge"]
+in_use:
+  description:
+    - Processes that run from the prefix, where the task removes or replaces files there; empty where it
+      does not.
+    - A failure because of them has it too.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    pid:
+      description: Process ID.
+      type: int
+      sample: 4711
+    user:
+      description: Effective user, as a name or a number.
+      type: str
+      sample: ada
+    command:
+      description: Command line with secrets masked, cut to 120 characters.
+      type: str
+      sample: /opt/miniconda3/envs/llm/bin/python serve.py
+    age_seconds:
+      description: Seconds since the process started.
+      type: int
+      sample: 7260
+    how:
+      description:
+        - V(exe), its program lies in the prefix. V(maps), a library or another mapped file does. V(cwd),
+          only its working directory does.
+      type: str
+      sample: exe
 plan:
   description: What had to be done, and why.
   returned: success

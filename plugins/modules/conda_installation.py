@@ -20,6 +20,7 @@ description:
 author:
   - llmfleet contributors (@llmfleet)
 extends_documentation_fragment:
+  - llmfleet.conda.environment.in_use
   - llmfleet.conda.environment.attributes
 attributes:
   action:
@@ -227,6 +228,8 @@ EXAMPLES = r"""
     state: absent
     remove_environments: true
     remove_foreign: true
+    in_use: wait
+    in_use_timeout: 900
 """
 
 RETURN = r"""
@@ -251,6 +254,37 @@ environments:
   type: list
   elements: str
   sample: [llm]
+in_use:
+  description:
+    - Processes that run from the prefix, where the task removes or replaces files there; empty where it
+      does not.
+    - A failure because of them has it too.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    pid:
+      description: Process ID.
+      type: int
+      sample: 4711
+    user:
+      description: Effective user, as a name or a number.
+      type: str
+      sample: ada
+    command:
+      description: Command line with secrets masked, cut to 120 characters.
+      type: str
+      sample: /opt/miniconda3/envs/llm/bin/python serve.py
+    age_seconds:
+      description: Seconds since the process started.
+      type: int
+      sample: 7260
+    how:
+      description:
+        - V(exe), its program lies in the prefix. V(maps), a library or another mapped file does. V(cwd),
+          only its working directory does.
+      type: str
+      sample: exe
 plan:
   description: What had to be done, and why.
   returned: success

@@ -39,7 +39,9 @@ notes:
     C(environment.distributions): what pip installed has all files that its C(RECORD) lists.
     C(environment.requirements): what conda''s packages and the Python distributions require is
     there in a version that will do. C(environment.channels): no package comes from C(defaults)
-    unless O(allow_defaults).'
+    unless O(allow_defaults). C(environment.in_use) never fails: it lists the processes that run from the
+    environment, which would keep M(llmfleet.conda.conda_env) from changing it
+    (O(llmfleet.conda.conda_env#module:in_use)).'
   - 'Layer C(drift), when O(declared) is given. C(drift.packages): the conda packages are there in
     versions and builds that the specs allow. C(drift.requirements): so are the Python
     distributions, with all that they need and within the constraints. C(drift.unneeded), with
@@ -385,7 +387,7 @@ checks:
         - The numbers behind the sentence, for programs; which they are depends on the check.
         - C(coefficients) and C(intercept) for a regression, C(label) and C(score) for the
           sentiment, C(gflops) and C(relative_error) for a kernel, C(version) and C(path) for an
-          import, C(damaged) for files, C(differences) for drift.
+          import, C(damaged) for files, C(in_use) for processes, C(differences) for drift.
       type: dict
       sample:
         coefficients: [2.0001, -3.3998]

@@ -22,6 +22,8 @@ PARAMS: dict[str, Any] = {
     "repair": True,
     "offline": False,
     "timeout": 60,
+    "in_use": "fail",
+    "in_use_timeout": 60,
     "executable": None,
 }
 

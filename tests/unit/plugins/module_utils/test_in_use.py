@@ -1,0 +1,228 @@
+"""What becomes of a change whose prefix is in use, with processes that a test names."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.llmfleet.conda.plugins.module_utils import _in_use
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_environment import (
+    EnvironmentManager,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_plan import plan
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_request import (
+    Request,
+    observe,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._in_use import (
+    Guard,
+    InUseError,
+    Unlinking,
+    unlinked_by_conda,
+    unlinked_by_installation,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
+    InstallationPlan,
+    ObservedInstallation,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._plan import parse_specs
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PrefixState
+from ansible_collections.llmfleet.conda.plugins.module_utils._process_users import (
+    Places,
+    ProcessUser,
+    Seen,
+)
+from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
+
+SERVICE = ProcessUser(60, "ada", "python serve.py", 7260, "exe")
+SHELL = ProcessUser(61, "eve", "-bash", 5, "cwd")
+NUMPY = Unlinking(frozenset({"numpy"}))
+
+
+class Host:
+    """Answers who uses the prefix: the last of ``answers`` for ever."""
+
+    def __init__(self, *answers: Seen) -> None:
+        self.answers = list(answers)
+        self.looked = 0
+
+    def __call__(self, _places: Places) -> Seen:
+        self.looked += 1
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+def guard(
+    path: Path, host: Host, mode: str = "fail", *, check_mode: bool = False, timeout: float = 60
+) -> Guard:
+    return Guard(str(path), mode, timeout, check_mode, look=host)
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_fail_names_process_user_command_and_age(tmp_path: Path, check_mode: bool) -> None:
+    with pytest.raises(InUseError) as caught:
+        guard(tmp_path, Host(Seen((SERVICE, SHELL))), check_mode=check_mode).check(NUMPY)
+    assert caught.value.message == (
+        f"{tmp_path} is in use: process 60 of ada (python serve.py; running for 2 h)."
+        " The task removes or replaces files of numpy. Nothing was changed."
+    )
+    assert "set in_use" in str(caught.value.hint)
+    assert [user["pid"] for user in caught.value.facts["in_use"]] == [60, 61]
+
+
+def test_a_working_directory_counts_when_the_directory_goes(tmp_path: Path) -> None:
+    there = guard(tmp_path, Host(Seen((SHELL,))))
+    there.check(NUMPY)
+    assert there.found == [SHELL.as_dict()]
+    with pytest.raises(InUseError, match="working directory only"):
+        there.check(Unlinking(removal=True))
+
+
+def test_nothing_unlinked_nothing_refused(tmp_path: Path) -> None:
+    host = Host(Seen((SERVICE,)))
+    there = guard(tmp_path, host)
+    there.check(Unlinking())
+    assert host.looked == 0
+    # conda is asked, and only adds.
+    there.check(Unlinking(ask=list))
+    assert (there.found, there.warnings) == ([], [])
+    with pytest.raises(InUseError, match="files of openssl"):
+        there.check(Unlinking(ask=lambda: ["openssl"]))
+
+
+def test_conda_is_not_asked_without_need(tmp_path: Path) -> None:
+    def ask() -> list[str]:
+        raise AssertionError("asked")
+
+    guard(tmp_path, Host(Seen((SHELL,)))).check(Unlinking(ask=ask))
+
+
+def test_warn_and_what_check_mode_says_of_a_wait(tmp_path: Path) -> None:
+    there = guard(tmp_path, Host(Seen((SERVICE,))), "warn")
+    there.check(NUMPY)
+    (warning,) = there.warnings
+    assert "process 60 of ada" in warning
+    assert there.found == [SERVICE.as_dict()]
+    there = guard(tmp_path, Host(Seen((SERVICE,))), "wait", check_mode=True)
+    there.check(NUMPY)
+    (warning,) = there.warnings
+    assert "would wait up to 60 seconds" in warning
+
+
+def test_wait_tries_again_when_nobody_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    host = Host(Seen((SERVICE,)), Seen((SERVICE,)), Seen())
+    there = guard(tmp_path, host, "wait")
+    attempts = []
+
+    def attempt() -> str:
+        attempts.append(host.looked)
+        there.check(NUMPY)
+        return "done"
+
+    assert there.until_unused(attempt) == "done"
+    # Seen under the lock, waited for outside of it, and looked at again under it.
+    assert (attempts, host.looked) == ([0, 3], 4)
+    assert there.found == []
+
+
+@pytest.mark.parametrize(("mode", "looked"), [("fail", 1), ("wait", 1)])
+def test_in_use_to_the_end(tmp_path: Path, mode: str, looked: int) -> None:
+    host = Host(Seen((SERVICE,), unseen=3))
+    there = guard(tmp_path, host, mode, timeout=0)
+    with pytest.raises(InUseError) as caught:
+        there.until_unused(lambda: there.check(NUMPY))
+    assert host.looked == looked
+    assert ("Waited 0 seconds" in caught.value.message) is (mode == "wait")
+    assert "Processes of other users are not visible" in caught.value.message
+
+
+def test_what_cannot_be_seen_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_in_use, "_shared_kind", lambda _prefix: "nfs4")
+    seen = Seen(suspects=(SERVICE,), unseen=9, problem="lsof cannot be started")
+    there = guard(tmp_path, Host(seen))
+    there.check(NUMPY)
+    known, hosts, processes = there.warnings
+    assert "lsof cannot be started" in known
+    assert "nfs4" in hosts
+    assert "process 60 of ada" in processes
+    there.check(Unlinking(ask=list))
+    assert there.warnings == []
+
+
+@pytest.mark.parametrize("mode", ["fail", "warn"])
+def test_the_python_of_this_module_is_not_removed(
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "env" / "bin").mkdir(parents=True)
+    (tmp_path / "env" / "bin" / "python3.11").write_text("")
+    link = tmp_path / "python"
+    link.symlink_to(tmp_path / "env" / "bin" / "python3.11")
+    monkeypatch.setattr(sys, "executable", str(link))
+    there = guard(tmp_path / "env", Host(Seen()), mode)
+    for unlinking in (Unlinking(removal=True), Unlinking(ask=lambda: ["python"])):
+        with pytest.raises(CondaModuleError, match="Ansible runs this module with") as caught:
+            there.check(unlinking)
+        assert "ansible_python_interpreter" in str(caught.value.hint)
+    there.check(NUMPY)
+
+
+def test_what_a_plan_for_an_environment_unlinks(tmp_path: Path) -> None:
+    environment = FakePrefix(tmp_path / "env")
+    for name in ("six", "tqdm"):
+        environment.link(name, "1.0")
+
+    def unlinked(*specs: str, after: tuple[str, ...] = (), **more: object) -> Unlinking:
+        request = Request(
+            str(tmp_path),
+            str(environment.path),
+            parse_specs(specs),
+            True,
+            **more,  # type: ignore[arg-type]
+        )
+        observed = observe(request)
+        todo = plan(request, observed)
+        return unlinked_by_conda(request, todo, observed, lambda: list(after))
+
+    before = ("six 1.0 0 lab", "tqdm 1.0 0 lab")
+    assert unlinked("six=2.0").sure == {"six"}
+    assert unlinked("six", prune=True).sure == {"tqdm"}
+    added = unlinked("six", "new", after=(*before, "new 1.0 0 lab"))
+    assert (added.sure, added.names()) == (frozenset(), set())
+    assert unlinked("new", after=("six 2.0 0 lab", "tqdm 1.0 0 lab")).names() == {"six"}
+    assert unlinked("six", state="latest", after=before).names() == set()
+    assert unlinked(state="absent").removal
+    assert unlinked("six=2", recreate=True).removal
+
+
+def test_what_a_plan_for_an_installation_unlinks() -> None:
+    state = PrefixState("/opt/conda", True, True, {}, empty=False)
+    observed = ObservedInstallation(state, damaged={"six": ["a"]}, missing=("tqdm",))
+
+    def unlinked(action: str) -> Unlinking:
+        return unlinked_by_installation(InstallationPlan(action), observed, lambda: ["python"])
+
+    assert unlinked("remove") == Unlinking(removal=True, nested=True)
+    assert unlinked("reinstall") == Unlinking(removal=True, nested=True)
+    assert unlinked("repair").names() == {"six", "python"}
+    assert unlinked("upgrade").names() == {"conda", "python"}
+    assert unlinked("install") == unlinked("access") == Unlinking()
+
+
+def test_an_environment_in_use_stays_as_it_is(tmp_path: Path) -> None:
+    environment = FakePrefix(tmp_path / "env")
+    environment.link("six", "1.0")
+    request = Request(str(tmp_path), str(environment.path), [], True, state="absent")
+    before = snapshot(tmp_path)
+    for check_mode in (True, False):
+        manager = EnvironmentManager(request, check_mode)
+        manager._guard.look = Host(Seen((SERVICE,)))
+        with pytest.raises(InUseError):
+            manager.run()
+    assert snapshot(tmp_path) == before
+    assert os.listdir(tmp_path) == ["env"]
