@@ -128,6 +128,7 @@ def _journals() -> list[Removal]:
 _BASE_WORK = (
     f"{PREFIX}/notebooks/model.ipynb",
     f"{PREFIX}/lib/python3.11/site-packages/mine.py",
+    f"{PREFIX}/.condarc.mine",
     f"{ENVIRONMENT}/work.txt",
 )
 _KEPT_IN_BASE = (*_BASE_WORK, f"{PREFIX}/.condarc", f"{ENVIRONMENT}/share")
@@ -146,14 +147,24 @@ def _bases() -> list[Removal]:
         "history and conda's record are lost": f"rm {_META}/history {_META}/conda-2*.json",
         "the history is a directory": f"rm {_META}/history; mkdir {_META}/history",
     }
-    found = [
-        Removal(
-            "base", what, f"{_work(*_BASE_WORK)}; {script}", _KEPT_IN_BASE, "conda_installation",
-            after=_CONDA_STARTS if "directory" not in what else "true",
-            refused=r"What to do" if "directory" in what else "", again="directory" not in what,
-        )
-        for what, script in damages.items()
-    ]  # fmt: skip
+    found = []
+    for what, script in damages.items():
+        for alone in (False, True):
+            # Environments in it once were all that kept a damaged base from being made anew.
+            moved = f"; rm -rf {PREFIX}/envs" if alone else ""
+            broken = "directory" in what
+            found.append(
+                Removal(
+                    "base",
+                    f"{what}, without environments" if alone else what,
+                    f"{_work(*_BASE_WORK)}{moved}; {script}",
+                    _KEPT_IN_BASE[:3] if alone else _KEPT_IN_BASE,
+                    "conda_installation",
+                    after="true" if broken else _CONDA_STARTS,
+                    refused=r"What to do" if broken else "",
+                    again=not broken,
+                )
+            )
     unreadable = f"chmod 600 {_META}/conda-2*.json"
     found.append(
         Removal(
@@ -272,7 +283,7 @@ REMOVALS = (*_nobodys(), *_journals(), *_bases(), *_nested(), *_volumes(), *_peo
 QUICK = (
     "conda_installation absent where pkgs and models are",
     "a journal of a directory that was copied, conda_env present",
-    "conda's record is empty",
+    "conda's record is empty, without environments",
     "an environment at PREFIX/envs/team/proj, absent",
     "a bind mount in the base, absent",
     "a notebook, recreate",
