@@ -82,11 +82,12 @@ class Host:
         options: dict[str, Any],
         user: str = "root",
         env: dict[str, str] | None = None,
+        python: str = "python3",
     ) -> list[str]:
         """The command line, on this machine, that runs a module in the host."""
         return self.container.argv(
             # -B: the mounted code cannot be written to
-            ["python3", "-B", _RUNNER, module, json.dumps(options)],
+            [python, "-B", _RUNNER, module, json.dumps(options)],
             user=user,
             env={"PYTHONPATH": _TOOLS, **(env or {})},
         )
@@ -98,11 +99,12 @@ class Host:
         *,
         user: str = "root",
         env: dict[str, str] | None = None,
+        python: str = "python3",
         timeout: float = 600,
     ) -> Answer:
         """Run a module of the collection and return what it came to, failed or not."""
         done = subprocess.run(
-            self.argv(module, options, user, env),
+            self.argv(module, options, user, env, python),
             capture_output=True, text=True, errors="replace", timeout=timeout, check=False,
         )  # fmt: skip
         return answer(done.returncode, done.stdout, done.stderr)

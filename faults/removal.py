@@ -93,7 +93,7 @@ def _case(site: Site, removal: Removal) -> Case[str]:
         if not before:
             raise NotInjected("nothing of people's is there")
         options = _options(site, removal)
-        found = host.module(removal.module, options, user=removal.user)
+        found = host.module(removal.module, options, user=removal.user, python=removal.python)
         # The files first: a wrong message is less than a file that is gone.
         if (after := _kept(host, removal)) != before:
             lost = sorted(set(before.splitlines()) - set(after.splitlines()))

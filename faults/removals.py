@@ -26,6 +26,7 @@ class Removal:
     after: a command that must succeed afterwards.
     again: the task is run once more and must change nothing.
     user: who runs it.
+    python: the interpreter that runs the module.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class Removal:
     after: str = ""
     again: bool = False
     user: str = "root"
+    python: str = "python3"
 
 
 def _work(*paths: str) -> str:
@@ -278,7 +280,29 @@ def _people() -> list[Removal]:
     return found
 
 
-REMOVALS = (*_nobodys(), *_journals(), *_bases(), *_nested(), *_volumes(), *_people())
+def _used() -> list[Removal]:
+    """Programs that run from what is to be changed or removed."""
+    program = f"{PREFIX}/bin/python -c 'import time; time.sleep(300)'"
+    begun = f"(setsid {program} > /dev/null 2>&1 &); sleep 0.5"
+    absent = {"state": "absent", "remove_environments": True, "remove_foreign": True}
+    whole = (f"{PREFIX}/conda-meta", f"{PREFIX}/lib/python3.11/os.py")
+    return [
+        Removal("used", "a program runs from the base, absent", begun, whole, "conda_installation",
+                absent, refused=r"is in use: process \d+ of root .*time\.sleep.*Nothing was changed"),
+        Removal("used", "a program runs from the base, whose Python is to be linked anew",
+                f"rm {_META}/python-3*.json; {begun}", whole, "conda_installation",
+                refused=r"is in use: process \d+ of root"),
+        Removal("used", "the Python of the base runs the module, absent", "true", whole,
+                "conda_installation", absent, refused=r"The Python that Ansible runs this module with",
+                python=f"{PREFIX}/bin/python"),
+        Removal("used", "a shell stands in an environment, absent",
+                f"(cd {ENVIRONMENT} && setsid sleep 300 > /dev/null 2>&1 &); sleep 0.5",
+                (ENVIRONMENT,), "conda_env", _env(ENVIRONMENT, "absent"),
+                refused=r"is in use: process \d+ of root .*working directory"),
+    ]  # fmt: skip
+
+
+REMOVALS = (*_nobodys(), *_journals(), *_bases(), *_nested(), *_volumes(), *_people(), *_used())
 
 QUICK = (
     "conda_installation absent where pkgs and models are",

@@ -156,7 +156,7 @@ def environment_facts(
         "interrupted": str(journal.get("operation") or "change") if journal else "",
     }
     try:
-        state = observe_prefix(prefix, thorough=True)
+        state = observe_prefix(prefix, thorough=True, only_report=True)
     except CondaModuleError as error:
         state = PrefixState(prefix, True, True, {}, problems=(error.message,))
     facts.update(

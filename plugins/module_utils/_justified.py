@@ -27,6 +27,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file impor
 # conda's own directory, and what it and this collection leave beside it.
 _OWN = re.compile(
     r"conda-meta/[^/]+|\.condatmp/.*|\.nonadmin|\.messages\.txt|envs/\.conda_envs_dir_test|\.tmp[a-z0-9_]{8}"
+    r"|(?:.*/)?\.[^/]+\.llmfleet(?:\.lock|-journal|-journal-unfinished)"
     rf"|{re.escape(MADE)}|{re.escape(LEFT)}"
 )
 # Settings that hold for this prefix only: they go with it, and stay where another one takes its place.

@@ -195,7 +195,9 @@ _NO_FILE = frozenset(
 )
 
 
-def _read_records(meta: str, thorough: bool) -> tuple[dict[str, PackageRecord], dict[str, str]]:
+def _read_records(
+    meta: str, thorough: bool, only_report: bool
+) -> tuple[dict[str, PackageRecord], dict[str, str]]:
     """Records by name, and what is wrong with the others by file name.
 
     Raises:
@@ -215,7 +217,7 @@ def _read_records(meta: str, thorough: bool) -> tuple[dict[str, PackageRecord], 
             if thorough:
                 paths.check()
         except OSError as error:
-            if error.errno not in _NO_FILE:
+            if error.errno not in _NO_FILE and not only_report:
                 raise OSError(error.errno, error.strerror, path) from error
             problems[entry] = f"{path}: {error.strerror}"
             continue
@@ -229,7 +231,7 @@ def _read_records(meta: str, thorough: bool) -> tuple[dict[str, PackageRecord], 
     return records, problems
 
 
-def observe_prefix(path: str, *, thorough: bool = False) -> PrefixState:
+def observe_prefix(path: str, *, thorough: bool = False, only_report: bool = False) -> PrefixState:
     """Read the state of the prefix at ``path`` (absolute) from its files.
 
     Args:
@@ -237,6 +239,8 @@ def observe_prefix(path: str, *, thorough: bool = False) -> PrefixState:
         thorough: also read what the records say of the packages' files, which takes several times as
             long; a record damaged there is then a problem. Needed before the files themselves are
             looked at (``_linked_files.damaged_files``).
+        only_report: nothing will follow from the state, so a record that cannot be read for the moment is
+            a problem like any other.
 
     Raises:
         CondaModuleError: the prefix, ``conda-meta`` or a record in it is there and cannot be read: what it
@@ -258,7 +262,7 @@ def observe_prefix(path: str, *, thorough: bool = False) -> PrefixState:
     environment = False
     if "conda-meta" in entries:
         try:
-            records, problems = _read_records(meta, thorough)
+            records, problems = _read_records(meta, thorough, only_report)
             environment = _is_file(os.path.join(path, HISTORY))
         except OSError as error:
             raise _unreadable(error.filename or meta, error) from error

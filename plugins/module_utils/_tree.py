@@ -58,6 +58,12 @@ def survey(root: str) -> Survey:
     Raises:
         CondaModuleError: a directory of it cannot be read; what it holds is then not known.
     """
+    if os.path.islink(root):
+        raise CondaModuleError(
+            f"{root} is a link to {os.path.realpath(root)}. Nothing was changed.",
+            prefix=root,
+            hint="name the directory itself.",
+        )
     found = Survey()
     known = set(mounts_below(root))
     inodes: set[tuple[int, int]] = set()
@@ -66,6 +72,8 @@ def survey(root: str) -> Survey:
             _look(descriptor, "", os.fstat(descriptor).st_dev, known, found, inodes)
     except OSError as error:
         raise _unreadable(root, error) from error
+    except RecursionError as error:
+        raise _unreadable(root, OSError(errno.ELOOP, "it is nested too deeply", root)) from error
     return found
 
 

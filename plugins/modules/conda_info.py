@@ -342,7 +342,7 @@ def gather(params: Mapping[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {"changed": False}
     settings: dict[str, Any] = {"envs_dirs": []}
     if base:
-        root = observe_prefix(base, thorough=True)
+        root = observe_prefix(base, thorough=True, only_report=True)
         result["installed"] = is_installation(root)
         files = read_condarcs(base)
         settings = effective(base, files)
@@ -350,7 +350,11 @@ def gather(params: Mapping[str, Any]) -> dict[str, Any]:
             result["facts"] = installation_facts(root) if result["installed"] else {}
         if "config" in wanted:
             result["config"] = config_facts(files, settings)
-    state = root if chosen is None or chosen == base else observe_prefix(chosen, thorough=True)
+    state = (
+        root
+        if chosen is None or chosen == base
+        else observe_prefix(chosen, thorough=True, only_report=True)
+    )
     result["exists"] = state.is_environment
     if "environments" in wanted:
         prefixes = known_prefixes(base, settings["envs_dirs"]) if chosen is None else [state.path]
