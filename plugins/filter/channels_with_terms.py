@@ -56,7 +56,9 @@ def channels_with_terms(channels: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
     for channel in channels:
         if not isinstance(channel, str):
-            raise AnsibleFilterError(f"channels_with_terms needs texts, not {channel!r}")
+            raise AnsibleFilterError(
+                f"channels_with_terms needs texts, not {type(channel).__name__}"
+            )
         # In `channel::package` the channel is what stands before, in `channel` it is all.
         name = channel.partition("::")[0].strip()
         if from_defaults(PackageRecord(name="", version="", build="", channel=name)):
