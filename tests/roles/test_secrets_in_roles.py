@@ -39,6 +39,32 @@ PLAYBOOK = """
         # The role's own check of its variables, not Ansible's, is what is tested here.
         rolespec_validate: false
 """
+LOOK = """
+- hosts: all
+  gather_facts: false
+  environment:
+    PYTHONPATH: "{{ stand_in }}"
+  tasks:
+    - name: Check the variables of the installation
+      ansible.builtin.import_role:
+        name: llmfleet.conda.install_miniconda
+        tasks_from: preflight
+    - name: Check the variables of the environments
+      ansible.builtin.import_role:
+        name: llmfleet.conda.create_conda_env
+        tasks_from: preflight
+    - name: Look whether anything is to be done
+      llmfleet.conda.look_ahead:
+        roles: [install_miniconda, create_conda_env]
+"""
+# Stands in for the host's log, which not every machine has.
+SYSLOG = """
+LOG_USER = LOG_INFO = LOG_PID = 0
+def openlog(*words): pass
+def syslog(*words):
+    with open({path!r}, "a") as stream:
+        stream.write(str(words[-1]) + "\\n")
+"""
 LEVELS = [
     pytest.param((), marks=pytest.mark.full),
     pytest.param(("-v",), marks=pytest.mark.full),
@@ -96,4 +122,27 @@ def test_environments_with_secrets_are_made_or_fail_without_showing_them(
         set() if "--check" in words else {"failed", "piped"}
     )
     everything = run.text + json.dumps(run.summary)
+    assert [token for token in TOKENS if token in everything] == []
+
+
+def test_what_is_asked_ahead_reaches_neither_the_log_of_the_host_nor_the_screen(
+    play: Callable[..., Played], tmp_path: Path
+) -> None:
+    (tmp_path / "playbook.yml").write_text(LOOK)
+    (tmp_path / "stand-in").mkdir()
+    log = tmp_path / "syslog.txt"
+    (tmp_path / "stand-in" / "syslog.py").write_text(SYSLOG.format(path=str(log)))
+    variables = {
+        "stand_in": str(tmp_path / "stand-in"),
+        "install_miniconda_prefix": str(host(tmp_path / "a")),
+        "create_conda_env_installation": str(tmp_path / "a" / "conda"),
+        "create_conda_env_environments": [
+            {"name": "made", "packages": ["python"], "channels": CHANNELS, "variables": VARIABLES}
+        ],
+    }
+    run = play(str(tmp_path / "playbook.yml"), {"a": variables}, "-vvv")
+    assert run.code == 0
+    said = [line for line in log.read_text().splitlines() if "conda_env" in line]
+    assert any("https://conda.example.com/t/" in line for line in said)
+    everything = run.text + json.dumps(run.summary) + "".join(said)
     assert [token for token in TOKENS if token in everything] == []
