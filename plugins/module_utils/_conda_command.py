@@ -46,6 +46,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings i
     combined,
     read_condarcs,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._denied_channels import refuse_denied
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import (
     package_caches,
@@ -207,6 +208,9 @@ class Conda:
     def _change(
         self, command: str, prefix: str, specs: Sequence[str], options: Sequence[str], dry_run: bool
     ) -> Solution:
+        if command != "remove":
+            given = [two for one, two in zip(options, options[1:]) if one == "--channel"]
+            refuse_denied(self.installation, given, specs)
         installed = observe_prefix(prefix).records if "--update-specs" in options else ()
         if dry_run:
             options = [*options, "--dry-run"]
