@@ -11,11 +11,11 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 from contextlib import suppress
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
+from ansible_collections.llmfleet.conda.plugins.module_utils._rewritten_file import rewrite
 from ansible_collections.llmfleet.conda.plugins.module_utils._signed_address import without_secrets
 
 _NAME = "direct_url.json"
@@ -40,7 +40,7 @@ def _forget(directory: str) -> None:
     if not isinstance(url, str) or without_secrets(url) == url:
         return
     content = json.dumps({**told, "url": without_secrets(url)}, sort_keys=True).encode()
-    _replace(path, content)
+    rewrite(path, content)
     record = os.path.join(directory, "RECORD")
     with open(record, encoding="utf-8", newline="", opener=only_regular) as stream:
         text = stream.read()
@@ -53,26 +53,10 @@ def _forget(directory: str) -> None:
         else line
         for line in text.splitlines(keepends=True)
     ]
-    _replace(record, "".join(lines).encode())
+    rewrite(record, "".join(lines).encode())
 
 
 def _row(path: str, digest: str, size: int) -> str:
     stream = io.StringIO()
     csv.writer(stream, lineterminator="").writerow([path, digest, size])
     return stream.getvalue()
-
-
-def _replace(path: str, content: bytes) -> None:
-    """Write a file anew with the permissions and the owner that it has."""
-    status = os.stat(path)
-    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".llmfleet-")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-        os.chmod(temporary, status.st_mode & 0o7777)
-        with suppress(PermissionError):
-            os.chown(temporary, status.st_uid, status.st_gid)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

@@ -29,7 +29,7 @@ _AZURE = re.compile(
     r"s[vsrpeti]|srt|sip|spr|sdd|ses|s[ad]uoid|scid|skoid|sktid|sk[tesv]|rsc[cdelt]"
 )
 # A directory named t further down may be just that.
-_TOKEN = re.compile(r"(?P<before>^/t/|/t/(?=tk-))[^/*]+")
+_TOKEN = re.compile(r"(?P<before>^/t/|/t/(?=tk-))(?!<TOKEN>)[^/*]+")
 
 
 def without_secrets(address: str) -> str:
