@@ -66,7 +66,8 @@ class Guarded:
     """The lab's channel for who shows the planted word; notes which packages were fetched."""
 
     def __init__(self) -> None:
-        fetched = self.fetched = []
+        fetched: list[str] = []
+        self.fetched = fetched
         basic = f"Basic {base64.b64encode(f'ada:{PLANTED}'.encode()).decode()}"
 
         class Handler(http.server.BaseHTTPRequestHandler):
