@@ -15,6 +15,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.template import is_trusted_as_template, trust_as_template
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
+
 
 def unknown(names: Iterable[str], role: str, known: Iterable[str]) -> list[str]:
     """The variables that carry the role's name and that it does not have; ``ROLE__x`` are its own."""
@@ -76,7 +78,7 @@ class ActionModule(ActionBase):
             .error_messages
         )
         if errors:
-            result["argument_errors"] = errors
+            result["argument_errors"] = [redact(error) for error in errors]
             return self._refused(result, "Validation of arguments failed:\n" + "\n".join(errors))
         misspelt = unknown(task_vars, role, options)
         if misspelt:
@@ -119,5 +121,6 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def _refused(result: dict[str, Any], message: str) -> dict[str, Any]:
-        result.update(failed=True, msg=message)
+        # A message may quote a variable, such as a channel whose address has a token.
+        result.update(failed=True, msg=redact(message))
         return result

@@ -13,6 +13,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
 from ansible_collections.llmfleet.conda.plugins.plugin_utils._collector import collector_paused
 from ansible_collections.llmfleet.conda.plugins.plugin_utils._foreseen_tasks import (
     ForeseenTasks,
@@ -40,7 +41,7 @@ class ActionModule(ActionBase):
         try:
             arguments["steps"] = steps + self._steps(roles, arguments, task_vars or {})
         except (NotForeseeable, AnsibleError) as error:
-            return {**result, "changed": False, "as_asked": False, "reasons": [str(error)]}
+            return {**result, "changed": False, "as_asked": False, "reasons": [redact(str(error))]}
         missing = self._missing(arguments["steps"])
         if missing:
             reason = f"there is no conda installation at {missing}"

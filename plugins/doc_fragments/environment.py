@@ -86,9 +86,11 @@ notes:
     C(.llmfleet-quarantine) in that cache and taken anew once, with a warning that says where it is now.
     The three newest of these stay there; C(conda clean) does not touch them.
   - Addresses with a token or a password do not show in the process list of the host (with a libmamba as
-    O(executable) they do), and conda leaves the secrets out of C(conda-meta). But it writes whole addresses
-    into its package cache (C(urls.txt), C(cache), C(repodata_record.json)), so a cache that not everybody may
-    read suits them.
+    O(executable) they do), and conda leaves the secrets out of C(conda-meta). It writes whole addresses into
+    its package cache (C(urls.txt), C(cache/*.info.json), C(repodata_record.json)); after each run the module
+    takes the secrets out of these files. While conda runs they are there, as they are after a run that was
+    killed or made by hand, until the next run of a module with a secret. A package cache that not everybody
+    may read keeps them from other users at these times, too.
   - When conda fails, the result holds C(error_kind) (for example V(not_found), V(unsatisfiable), V(network),
     V(denied), V(corrupt), V(disk_full)), C(said) (conda's words), C(hint), C(attempts), C(set_aside),
     C(command) and C(rc).

@@ -73,7 +73,7 @@ def channel_urls(channels: Iterable[str], settings: Mapping[str, Any] | None = N
     found: dict[str, None] = {}
     for channel in channels:
         if not isinstance(channel, str):
-            raise AnsibleFilterError(f"channel_urls needs texts, not {channel!r}")
+            raise AnsibleFilterError(f"channel_urls needs texts, not {type(channel).__name__}")
         found.update(dict.fromkeys(channel_addresses(channel, settings or {})))
     return list(found)
 

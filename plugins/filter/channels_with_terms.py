@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._channel_terms import from_defaults
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PackageRecord
+from ansible_collections.llmfleet.conda.plugins.module_utils._channel_terms import (
+    channel_of_spec,
+    has_terms,
+)
 
 DOCUMENTATION = r"""
 name: channels_with_terms
@@ -24,7 +26,8 @@ description:
 options:
   _input:
     description:
-      - Channels as names or URLs, or match specs with a channel, like V(defaults::numpy).
+      - Channels as names or URLs, or match specs with a channel, like V(defaults::numpy) and
+        V(numpy[channel=defaults]), or addresses of packages.
     type: list
     elements: str
     required: true
@@ -56,10 +59,16 @@ def channels_with_terms(channels: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
     for channel in channels:
         if not isinstance(channel, str):
-            raise AnsibleFilterError(f"channels_with_terms needs texts, not {channel!r}")
-        # In `channel::package` the channel is what stands before, in `channel` it is all.
-        name = channel.partition("::")[0].strip()
-        if from_defaults(PackageRecord(name="", version="", build="", channel=name)):
+            raise AnsibleFilterError(
+                f"channels_with_terms needs texts, not {type(channel).__name__}"
+            )
+        name = channel.strip()
+        if "::" in name or "[" in name or name.partition("#")[0].endswith((".conda", ".tar.bz2")):
+            name = channel_of_spec(name)
+        elif "://" not in name and name.count(":") == 2:
+            # CHANNEL:NAMESPACE:NAME
+            name = channel_of_spec(name)
+        if has_terms(name):
             found[name] = None
     return list(found)
 

@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._file_block import block_is_kept
+from ansible_collections.llmfleet.conda.plugins.module_utils._known_secrets import (
+    secrets_of_options,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
     ModuleWithSecrets,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._redact import secrets_in
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import has_locks
 
 
@@ -39,7 +41,7 @@ class AskedModule(ModuleWithSecrets):
 
     def _load_params(self) -> None:
         self.params = dict(self._given)
-        self.no_log_values.update(secrets_in(self.params))
+        self.no_log_values.update(secrets_of_options(self.params))
 
     def log(self, *_what: Any, **_how: Any) -> None:
         """Nothing goes to the host's log: the task that asks is there already."""

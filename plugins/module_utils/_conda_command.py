@@ -46,7 +46,14 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings i
     combined,
     read_condarcs,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._denied_channels import refuse_denied
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._known_secrets import (
+    secrets_of_conda,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._noted_addresses import (
+    forget_addresses,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import (
     package_caches,
 )
@@ -55,6 +62,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     canonical_channel,
     observe_prefix,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._redact import secrets_in
 from ansible_collections.llmfleet.conda.plugins.module_utils._tree import remove_made
 
 # What a conda that cannot import one of its modules may look like; some crashes print nothing at all.
@@ -210,6 +218,9 @@ class Conda:
     def _change(
         self, command: str, prefix: str, specs: Sequence[str], options: Sequence[str], dry_run: bool
     ) -> Solution:
+        if command != "remove":
+            given = [two for one, two in zip(options, options[1:]) if one == "--channel"]
+            refuse_denied(self.installation, given, specs)
         installed = observe_prefix(prefix).records if "--update-specs" in options else ()
         if dry_run:
             options = [*options, "--dry-run"]
@@ -239,6 +250,21 @@ class Conda:
             return self._run(argv, prefix, asked, {"CONDA_PKGS_DIRS": cache})
 
     def _run(
+        self,
+        arguments: Sequence[str],
+        prefix: str,
+        asked: Sequence[str],
+        extra: Mapping[str, str] | None = None,
+    ) -> dict[str, Any] | None:
+        """Run conda to its end, and leave no secret in what it notes of addresses."""
+        try:
+            return self._run_on(arguments, prefix, asked, extra)
+        finally:
+            used = secrets_in([*arguments, *asked]) or secrets_of_conda([self.installation])
+            if used and "--dry-run" not in arguments:
+                forget_addresses(self.caches)
+
+    def _run_on(
         self,
         arguments: Sequence[str],
         prefix: str,

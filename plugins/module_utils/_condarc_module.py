@@ -24,6 +24,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
     hint_for,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import check_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._known_secrets import secrets_among
 from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
     MakeModule,
     ModuleWithSecrets,
@@ -166,6 +167,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         _refuse_misshapen(params["settings"] or {})
     path = _path(params)
     before = observe(path)
+    module.no_log_values.update(secrets_among(before or ""))
     try:
         after = plan(
             before,

@@ -18,8 +18,8 @@ from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._channel_address import DEFAULT_ALIAS
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import Condarc, CondarcError
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_places import condarc_files
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_shapes import misshapen
-from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import condarc_files
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import MASK, redact_value
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular

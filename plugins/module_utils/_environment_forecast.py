@@ -19,6 +19,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command impo
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import (
     write_down_requests,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._denied_channels import refuse_denied
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_notes import (
     write_pins,
 )
@@ -61,7 +62,14 @@ _UNSOLVABLE = (*_MAY_BE_PINS, "pinned")
 
 
 def conda_for(request: Request) -> Conda:
-    """The conda that the request names, set up as it says."""
+    """The conda that the request names, set up as it says.
+
+    Raises:
+        CondaModuleError: the condarc denies a channel that it would use.
+    """
+    if request.state != "absent":
+        locked = [package.url for package in request.lock or ()]
+        refuse_denied(request.installation, request.channels, request.asked, locked)
     settings = {}
     if request.channel_priority is not None:
         # The second name is that of mamba's own configuration.

@@ -18,18 +18,16 @@ from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._known_secrets import (
+    SHORTEST_SECRET,
+    names_a_secret,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 STATE = os.path.join("conda-meta", "state")
 UNSET = "***unset***"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SECRET = re.compile(
-    r"(?:^|_)(?:TOKENS?|PASS|PASSWD|PASSWORD|PASSPHRASE|SECRETS?|CREDENTIALS?|KEY|AUTH|SIGNATURE)(?:_|$)",
-    re.IGNORECASE,
-)
-# What is masked is masked wherever it occurs; shorter ones would tear holes into versions and names.
-_SHORTEST_SECRET = 6
 
 
 def read_state(prefix: str) -> dict[str, Any]:
@@ -115,5 +113,5 @@ def secret_values(variables: Any) -> set[str]:
     return {
         str(value)
         for name, value in variables.items()
-        if _SECRET.search(str(name)) and len(str(value)) >= _SHORTEST_SECRET
+        if names_a_secret(str(name)) and len(str(value)) >= SHORTEST_SECRET
     }

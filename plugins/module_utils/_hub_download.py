@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import (
@@ -65,7 +66,8 @@ def taken_away(path, files, before):
 
 try:
     import huggingface_hub as hub
-    token = asked["token"] or None
+    # None: the user's own, if there is one. False: none at all.
+    token = asked["token"]
     blobs = os.path.join(asked["cache"], "models--" + asked["model"].replace("/", "--"), "blobs")
     before = set(os.listdir(blobs)) if os.path.isdir(blobs) else set()
     for attempt in (1, 2):
@@ -87,6 +89,8 @@ except Exception as error:
 print({_MARK!r} + json.dumps(said), flush=True)
 """
 
+# huggingface_hub, constants.py: the default of HF_ENDPOINT, and its second name.
+_OFFICIAL = frozenset({"huggingface.co", "hf.co"})
 _NO_ACCESS = frozenset({"RepositoryNotFoundError", "GatedRepoError", "HfHubHTTPError"})
 _HINTS = {
     "ModuleNotFoundError": "install huggingface_hub into that environment first (llmfleet.conda.conda_pip).",
@@ -104,7 +108,7 @@ class Download:
         model, revision: names at the hub.
         cache: directory of the cache.
         endpoint: address of the hub, empty for the one of the host's configuration.
-        token: for models that are not public, empty for the user's own.
+        token: for models that are not public. Empty: the user's own at the official hub, none elsewhere.
         timeout: seconds.
     """
 
@@ -146,9 +150,12 @@ def download(wanted: Download) -> Downloaded:
         "cache": wanted.cache,
         "include": list(wanted.include),
         "exclude": list(wanted.exclude),
-        "token": wanted.token,
+        "token": wanted.token or (None if is_official(_endpoint(wanted)) else False),
     }
     extra = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    if asked["token"] is False:
+        # For what the library asks besides: versions before 1.0 look for the user's token by themselves.
+        extra["HF_HUB_DISABLE_IMPLICIT_TOKEN"] = "1"
     if wanted.endpoint:
         extra["HF_ENDPOINT"] = wanted.endpoint
     try:
@@ -173,9 +180,28 @@ def download(wanted: Download) -> Downloaded:
     return _answer(wanted, done.stdout, done.stderr)
 
 
+def is_official(endpoint: str) -> bool:
+    """Whether an address is that of the hub for which a user's own token was made, and nobody listens in."""
+    if not endpoint:
+        return True
+    try:
+        parts = urlsplit(endpoint.strip())
+        return (
+            parts.scheme.lower() == "https"
+            and (parts.hostname or "").rstrip(".") in _OFFICIAL
+            and parts.port in (None, 443)
+        )
+    except ValueError:
+        return False
+
+
+def _endpoint(wanted: Download) -> str:
+    return wanted.endpoint or os.environ.get("HF_ENDPOINT", "")
+
+
 def _place(wanted: Download) -> str:
     """Which hub was asked, where that is known here."""
-    address = wanted.endpoint or os.environ.get("HF_ENDPOINT")
+    address = _endpoint(wanted)
     return f" from {address}" if address else ""
 
 
@@ -205,6 +231,8 @@ def _answer(wanted: Download, stdout: str, stderr: str) -> Downloaded:
             "correct the option model, or give a token that may read it (option token), once its conditions"
             " are accepted at the hub."
         )
+        if not wanted.token and not is_official(_endpoint(wanted)):
+            hint += " The user's own token is for the official hub and was not sent there."
     raise CondaModuleError(
         f"The model {wanted.model} ({wanted.revision}) cannot be had{_place(wanted)}.",
         prefix=wanted.prefix,

@@ -12,10 +12,10 @@ from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_variables import (
-    secret_values,
+from ansible_collections.llmfleet.conda.plugins.module_utils._known_secrets import (
+    secrets_among,
+    secrets_of_options,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._redact import secrets_in
 
 # No count, size or time of an option has more digits.
 _DIGITS = 30
@@ -41,7 +41,7 @@ class ModuleWithSecrets(AnsibleModule):
 
     def _load_params(self) -> None:
         AnsibleModule._load_params(self)
-        self.no_log_values.update(secrets_in(self.params))
+        self.no_log_values.update(secrets_of_options(self.params))
 
     def _set_internal_properties(self, *arguments: Any, **how: Any) -> None:
         # What fail_json needs is there from here on.
@@ -57,8 +57,8 @@ class ModuleWithSecrets(AnsibleModule):
         self.fail_json(msg=why, invocation={"module_args": {}})
 
     def _log_invocation(self) -> None:
-        # Only here the options have the types that they are declared with.
-        self.no_log_values.update(secret_values(self.params.get("variables")))
+        # Only here the options have the types that they are declared with: a text may have become a mapping.
+        self.no_log_values.update(secrets_among(self.params))
         # ansible-core 2.19 stops with a traceback at bytes that are no UTF-8. Such options are not logged.
         with contextlib.suppress(UnicodeEncodeError):
             AnsibleModule._log_invocation(self)

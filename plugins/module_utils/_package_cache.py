@@ -8,37 +8,8 @@ from __future__ import annotations
 import os
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import Condarc, CondarcError
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_places import condarc_files
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
-
-
-def condarc_files(installation: str) -> list[str]:
-    """The condarc files that count for an installation, least important first.
-
-    The list is conda's search path (``conda config --help``, 24.7) without the environment variables,
-    which never reach a conda that this collection starts.
-    """
-    directories = (
-        "/etc/conda",
-        "/var/lib/conda",
-        installation,
-        os.path.expanduser("~/.config/conda"),
-        os.path.expanduser("~/.conda"),
-    )
-    places: list[str] = []
-    for directory in directories:
-        places += [os.path.join(directory, name) for name in (".condarc", "condarc")]
-        places += _parts(os.path.join(directory, "condarc.d"))
-    places.append(os.path.expanduser("~/.condarc"))
-    return [path for path in places if os.path.isfile(path)]
-
-
-def _parts(directory: str) -> list[str]:
-    """The files of a ``condarc.d`` that conda reads, in its order."""
-    try:
-        names = sorted(os.listdir(directory))
-    except OSError:
-        return []
-    return [os.path.join(directory, name) for name in names if name.endswith((".yml", ".yaml"))]
 
 
 def package_caches(installation: str) -> list[str]:

@@ -20,6 +20,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import Cond
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_errors import explain
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_failures import PipFailure
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_installer import Installer
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_netrc import (
+    netrc_environment,
+    without_credentials,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_report import (
     Reported,
     parse_report,
@@ -52,6 +56,7 @@ class Pip(Installer):
     def __init__(
         self, prefix: str, python: str, version: str, sources: Sources, scratch: str, **how: Any
     ) -> None:
+        sources, self._netrc = without_credentials(sources)
         super().__init__(prefix, python, sources, scratch, **how)
         self._entry = ["-m", "pip"]
         try:
@@ -157,6 +162,7 @@ class Pip(Installer):
             "PIP_USER": "0",
             "PIP_REQUIRE_VIRTUALENV": "0",
             "PIP_ROOT_USER_ACTION": "ignore",
+            **netrc_environment(self._netrc, self._scratch),
         }
         if not self._writes:
             extra["PYTHONDONTWRITEBYTECODE"] = "1"

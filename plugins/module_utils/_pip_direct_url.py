@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._signed_address import without_secrets
+
 
 def same_source(url: str, direct_url: Mapping[str, Any] | None) -> bool:
-    """Whether a direct_url.json (PEP 610) tells of an installation from `url`, credentials aside.
+    """Whether a direct_url.json (PEP 610) tells of an installation from `url`, secrets aside.
 
     The content behind an unchanged URL is not looked at, unless the URL has a `#sha256=` fragment.
     """
@@ -64,14 +66,19 @@ def source_of(direct_url: Mapping[str, Any] | None, *, exactly: bool = False) ->
     if isinstance(vcs_info, dict):
         revision = vcs_info.get("commit_id")
         if not exactly:
+            url = without_secrets(url)
             revision = vcs_info.get("requested_revision") or revision
         return f"{vcs_info.get('vcs')}+{url}@{revision}"
     digest = _hashes(direct_url).get("sha256", "")
-    return url if exactly or not digest else f"{url}#sha256={digest}"
+    if exactly:
+        return url
+    # Shown as it is noted once the installation has come to its end.
+    url = without_secrets(url)
+    return f"{url}#sha256={digest}" if digest else url
 
 
 def _plain(url: str) -> str:
-    parts = urlsplit(url)
+    parts = urlsplit(without_secrets(url))
     host = parts.netloc.rsplit("@", 1)[-1]
     if parts.scheme == "file" and host == "localhost":
         host = ""

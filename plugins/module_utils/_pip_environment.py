@@ -20,6 +20,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip_consistency im
     new_inconsistencies,
     was_so_before,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_forget import forget_secrets
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_observation import (
     Observed,
     observe,
@@ -312,7 +313,10 @@ class PipManager:
             with nothing_half_installed(observed.state):
                 if todo.remove:
                     installer.uninstall(todo.remove)
-                reported = self._install_all(installer, todo, observed, dry_run=False)
+                try:
+                    reported = self._install_all(installer, todo, observed, dry_run=False)
+                finally:
+                    forget_secrets(str(observed.state.site_packages or ""))
             seen = observe(self.request)
             if observed.interrupted:
                 remove_unfinished(seen.state)

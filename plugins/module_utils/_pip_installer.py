@@ -33,6 +33,11 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip_configuration 
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_errors import explain
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_failures import PipFailure
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_git import (
+    Credentials,
+    git_environment,
+    without_credentials,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_report import Reported
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_sources import Sources
 
@@ -87,6 +92,7 @@ class Installer(ABC):
         self._writes = writes
         self._runner = runner
         self._sleep = sleep
+        self._credentials: list[Credentials] = []
 
     # -- what it is asked -------------------------------------------------------------------------
 
@@ -167,6 +173,10 @@ class Installer(ABC):
 
     def _write(self, name: str, lines: Sequence[str]) -> str:
         path = os.path.join(self._scratch, name)
+        lines, found = without_credentials(
+            lines, self._environment() if "${" in "".join(lines) else {}
+        )
+        self._credentials += found
         try:
             with open(path, "w", encoding="utf-8") as stream:
                 stream.write("\n".join([*lines, ""]))
@@ -181,8 +191,10 @@ class Installer(ABC):
             CondaModuleError: it cannot be started.
         """
         left = max(1.0, self._deadline - time.monotonic())
+        variables = dict(environment or self._environment())
         try:
-            return self._runner(argv, env=environment or self._environment(), timeout=left)
+            variables.update(git_environment(self._credentials, variables, self._scratch))
+            return self._runner(argv, env=variables, timeout=left)
         except OSError as error:
             raise CondaModuleError(
                 f"{argv[0]} cannot be started: {error.strerror}.",

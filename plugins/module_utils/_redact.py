@@ -20,20 +20,37 @@ MASK = "********"
 _SHORTEST_TOKEN = 8
 
 # Lengths are bounded, or a long text without any address would take a time that grows with its square.
-_USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]{0,30}://)[^/\s'\"]+@")
+# conda 24.7 leaves the colon out (http//user:password@host), pathlib a slash, and some quote an address.
+_WEB = (
+    r"(?<![a-zA-Z0-9+.-])(?:https?|ftp|s3|socks[45]?h?|(?:git|hg|svn|bzr)\+[a-z]{2,5})"
+    r"(?::|%3A)?(?:\\?/|%2F){1,3}"
+)
+_USERINFO = re.compile(
+    rf"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]{{0,30}}://|(?i:{_WEB}))(?P<userinfo>[^/\s'\"\\]+)@"
+)
+# user:password@host:port without a scheme, as proxies are given.
+_BARE = re.compile(
+    r"(?<![\w.%+/@*-])(?P<userinfo>[\w.%+-]{1,64}:[^\s/@'\"]{1,200})@(?=[\w-]+(?:\.[\w-]|:\d))"
+)
+# The same where an address is part of another one.
+_ENCODED = re.compile(r"(?P<scheme>https?%3A%2F%2F)[\w.%~+-]{1,400}?%40", re.IGNORECASE)
 # A directory named t is no secret: before the token there is the address of a host, with a scheme (other than
-# file) or as a name with dots.
+# file) or as a name with dots or a port. conda's own tokens begin with tk-.
 _TOKEN_PATH = re.compile(
     r"(?P<before>"
-    r"(?<![a-zA-Z0-9+.-])(?!file:)[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s'\"<>()?#]{0,2000}?/t/"
-    r"|(?<![\w./~-])(?:[\w-]+\.)+[\w-]+(?::\d+)?/t/"
-    r")(?P<token>[A-Za-z0-9._~%-]+)"
+    r"(?:(?<![a-zA-Z0-9+.-])(?!file:)[a-zA-Z][a-zA-Z0-9+.-]{0,30}://"
+    rf"|(?i:{_WEB}))[^\s'\"<>()?#]{{0,1000}}?(?:/t/+|%2Ft%2F)"
+    r"|(?<![\w./~-])(?:(?:[\w-]+\.)+[\w-]+(?::\d+)?|[\w-]+:\d+)/+t/+"
+    r"|/t/(?=tk-))"
+    r"(?P<token>[A-Za-z0-9._~%+=-]+?(?=%2F|[^A-Za-z0-9._~%+=-]|$))"
 )
+# Nearly every text has none, and the search above looks far ahead from each address.
+_HAS_TOKEN_PATH = re.compile(r"/t/|%2Ft%2F")
 _SECRET_NAME = (
-    r"(?:[a-z0-9_-]*(?:token|password|passwd|secret|signature|credential)"
-    r"|api[_-]?key|access[_-]?key|sig)"
+    r"(?:[a-z0-9_-]*(?:token|password|passwd|passphrase|secret|signature|credentials?|auth|jwt|hmac"
+    r"|api[_-]?key|access[_-]?key(?:[_-]?id)?|key[_-]pair[_-]id|[_-]sig)|sig|key|pass|pwd|policy|code)"
 )
-_QUERY = re.compile(rf"(?P<name>[?&]{_SECRET_NAME}=)[^&#\s'\"<>()]+", re.IGNORECASE)
+_QUERY = re.compile(rf"(?P<name>[?&;]{_SECRET_NAME}=)[^&#\s'\"<>()]+", re.IGNORECASE)
 _HEADER = re.compile(r"(?P<name>authorization:\s*(?:bearer|basic|token)\s+)\S+", re.IGNORECASE)
 # conda says "The token '...' given for the URL is invalid", also of one in a condarc, which no option names.
 _QUOTED = re.compile(
@@ -44,7 +61,10 @@ _QUOTED = re.compile(
 def redact(text: str) -> str:
     """Return ``text`` with user names, passwords and tokens in URLs and headers replaced by a mask."""
     text = _USERINFO.sub(lambda found: f"{found['scheme']}{MASK}@", text)
-    text = _TOKEN_PATH.sub(lambda found: f"{found['before']}{MASK}", text)
+    text = _BARE.sub(f"{MASK}@", text)
+    text = _ENCODED.sub(lambda found: f"{found['scheme']}{MASK}%40", text)
+    if _HAS_TOKEN_PATH.search(text):
+        text = _TOKEN_PATH.sub(lambda found: f"{found['before']}{MASK}", text)
     text = _QUERY.sub(lambda found: f"{found['name']}{MASK}", text)
     text = _QUOTED.sub(lambda found: f"{found['name']}{MASK}", text)
     return _HEADER.sub(lambda found: f"{found['name']}{MASK}", text)
@@ -75,9 +95,10 @@ def secrets_in(value: Any) -> set[str]:
     if not isinstance(value, str):
         return set()
     found: set[str] = set()
-    for userinfo in _USERINFO.finditer(value):
-        found |= _forms(userinfo.group().split("://", 1)[1][:-1])
-    for token in _TOKEN_PATH.finditer(value):
+    for pattern in (_USERINFO, _BARE):
+        for address in pattern.finditer(value):
+            found |= _forms(address["userinfo"])
+    for token in _TOKEN_PATH.finditer(value) if _HAS_TOKEN_PATH.search(value) else ():
         found |= {token["token"], unquote(token["token"])}
     for pair in _QUERY.finditer(value):
         secret = pair.group().partition("=")[2]

@@ -183,6 +183,12 @@ seealso:
 notes:
   - The environment must hold C(python), and C(pip) unless uv installs. For check mode and V(latest) that
     pip has to be 22.2 or newer. uv was tested in version 0.13.
+  - git gets the credentials of C(git+https://TOKEN@host/x.git) by its environment (git 2.9 or newer), so that
+    its command line does not show them. For other version control systems keep them in a configuration of the
+    user.
+  - Credentials and signatures in the URL of a requirement (C(?sig=), C(X-Amz-Signature), C(token=)) are not
+    kept in C(direct_url.json), and another signature is no other URL. To install such a distribution again,
+    name it with a URL that is valid.
   - A requirement by URL counts as satisfied when the distribution was installed from that URL. What the
     URL gives now is not looked at, unless it has a C(#sha256=) fragment and pip installed it (uv does not
     record what hash a file had).

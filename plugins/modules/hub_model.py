@@ -103,7 +103,9 @@ options:
     description:
       - Token for models that are not public. It is masked in all output, and neither in the process list nor
         in the environment of the process that downloads.
-      - When omitted, that of the user who runs the task is used, where there is one.
+      - When omitted, the token of the user who runs the task is used at the official hub, where there is one.
+        With another O(endpoint) or C(HF_ENDPOINT), and over HTTP without TLS, no token is sent unless this
+        option gives it.
     type: str
   state:
     description:

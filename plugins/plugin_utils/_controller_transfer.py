@@ -45,19 +45,21 @@ class ControllerTransferAction(ActionBase, Generic[Source]):
         del tmp
         arguments = dict(self._task.args)
         try:
-            if not self._is_on_controller(arguments):
-                answer = self._module(arguments, task_vars, wrap_async=self._task.async_val)
-                return {**result, **answer}
-            if self._task.async_val:
+            travels = self._is_on_controller(arguments)
+            if travels and self._task.async_val:
                 raise AnsibleError(
                     f"The option {self.PATH_OPTION} cannot be used with async for what is on the controller."
                     " Copy it to the host first and set remote_src: true."
                 )
-            source = self.source_of(arguments)
+            source = self.source_of(arguments) if travels else None
         except TypeError as error:
             return {**result, "failed": True, "msg": f"The option remote_src: {error}"}
         except AnsibleError as error:
             return {**result, "failed": True, "msg": str(error)}
+        # Outside of the block above: Ansible itself reports a host that cannot be reached.
+        if source is None:
+            answer = self._module(arguments, task_vars, wrap_async=self._task.async_val)
+            return {**result, **answer}
         arguments = self.with_source(arguments, source)
         with self._check_mode():
             foretold = self._module(arguments, task_vars)

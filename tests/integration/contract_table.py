@@ -465,7 +465,14 @@ CONDA_INSTALLATION = (
     installation(
         "on an old host", given="nothing", minimum_glibc="99.0", **INSTALLER, expect=FAILS
     ),
-    installation("half made", given="nothing", but=(("write", "own/pkgs/urls", ""),), **INSTALLER),
+    installation("half made", given="nothing", but=(("write", "own/_conda", ""),), **INSTALLER),
+    installation(
+        "of nobody's",
+        given="nothing",
+        but=(("write", "own/pkgs/urls", ""),),
+        **INSTALLER,
+        expect=FAILS,
+    ),
     installation(
         "where a stranger lives", given="stranger", prefix="{env}", **INSTALLER, expect=FAILS
     ),

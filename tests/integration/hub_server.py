@@ -31,6 +31,7 @@ class Hub:
 
     Attributes:
         log: method and path of each request.
+        shown: what requests had as Authorization.
         token: that each request needs, empty for a public model.
         altered: what a file is sent as, the next times that its content is asked for.
     """
@@ -39,6 +40,7 @@ class Hub:
         self.commits: dict[str, dict[str, bytes]] = {}
         self.branches: dict[str, str] = {}
         self.log: list[tuple[str, str]] = []
+        self.shown: set[str] = set()
         self.token = ""
         self.altered: dict[str, list[bytes]] = {}
         self.push(files)
@@ -92,6 +94,9 @@ class Hub:
         """Answer one request."""
         path = unquote(urlsplit(request.path).path)
         self.log.append((request.command, path))
+        self.shown |= (
+            {request.headers["Authorization"]} if "Authorization" in request.headers else set()
+        )
         if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
             return _send(request, 401, b"{}", {"X-Error-Code": "GatedRepo"}, body)
         api = f"/api/models/{MODEL}"

@@ -194,6 +194,26 @@ def test_a_token_opens_a_closed_model_and_is_seen_nowhere(
     assert hub.token.encode() not in written
 
 
+@pytest.mark.parametrize("way", ["variable", "file"])
+def test_a_mirror_is_not_shown_the_user_s_own_token(
+    way: str, run_module: Any, hub: Hub, hub_env: Path, cache: Path, tmp_path: Path
+) -> None:
+    options = {"prefix": str(hub_env), "model": MODEL, "cache_dir": str(cache)}
+    (tmp_path / "token").write_text("hf_of-the-user")
+    of_the_user = {
+        "variable": {"HF_TOKEN": "hf_of-the-user"},
+        "file": {"HF_TOKEN_PATH": str(tmp_path / "token"), "HF_ENDPOINT": hub.url},
+    }[way]
+    endpoint = {"endpoint": hub.url} if way == "variable" else {}
+    assert run_module("hub_model", {**options, **endpoint}, environment=of_the_user)["changed"]
+    assert hub.log
+    assert hub.shown == set()
+    run_module("hub_model", {**options, **endpoint, "state": "absent"})
+    asked = {**options, **endpoint, "token": "hf_of-the-task"}
+    assert run_module("hub_model", asked, environment=of_the_user)["changed"]
+    assert hub.shown == {"Bearer hf_of-the-task"}
+
+
 def test_what_the_hub_refuses_is_said_in_words(
     run_module: Any, hub: Hub, hub_env: Path, cache: Path, conda_installation: Path
 ) -> None:

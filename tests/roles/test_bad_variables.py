@@ -41,7 +41,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "malformed checksum": ({"install_miniconda_checksum": "md5:12"}, "install_miniconda_checksum"),
     "terms nobody accepted": (
         {"install_miniconda_channels": ["conda-forge", "defaults"]},
-        "install_miniconda_channels holds defaults",
+        "install_miniconda_channels or install_miniconda_upgrade_channels holds defaults",
     ),
     "terms by address": (
         {"install_miniconda_channels": ["https://repo.anaconda.com/pkgs/main"]},
@@ -57,7 +57,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "refused terms": (
         {"install_miniconda_tos": "refuse", "install_miniconda_channels": ["defaults"]},
-        "install_miniconda_channels holds defaults",
+        "install_miniconda_channels or install_miniconda_upgrade_channels holds defaults",
     ),
     "a misspelt wish about terms": (
         {"install_miniconda_tos": "reject"},

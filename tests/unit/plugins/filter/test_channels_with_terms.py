@@ -44,6 +44,9 @@ def test_it_is_left(channel: str) -> None:
 
 def test_specs_with_a_channel_are_judged_by_it() -> None:
     assert channels_with_terms(["conda-forge::numpy", "defaults::numpy >=2"]) == ["defaults"]
+    assert channels_with_terms(["numpy[channel=pkgs/main]", "r:x:base"]) == ["pkgs/main", "r"]
+    url = "https://repo.anaconda.com/pkgs/main/noarch/x-1-0.conda"
+    assert channels_with_terms([url, "x[version='>=1']"]) == [url]
 
 
 def test_each_is_named_once_in_order() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import stat
@@ -248,6 +249,38 @@ def test_the_token_is_in_no_argument_and_no_variable(
     assert not any("hf_secret" in word for word in (*call["argv"], *call["env"].values()))
     assert json.loads(call["stdin"])["token"] == "hf_secret"
     assert call["env"]["HF_ENDPOINT"] == "http://h"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "environment", "sent"),
+    [
+        ("", "", None),
+        ("https://huggingface.co", "", None),
+        ("HTTPS://HuggingFace.co:443/", "", None),
+        ("", "https://huggingface.co/", None),
+        ("http://huggingface.co", "", False),
+        ("https://hub.example.com", "", False),
+        ("", "https://hub.example.com", False),
+        ("https://hub.example.com", "https://huggingface.co", False),
+        ("https://huggingface.co@hub.example.com", "", False),
+        ("https://huggingface.co.example.com", "", False),
+        ("https://huggingface.co:8443", "", False),
+        ("huggingface.co", "", False),
+        ("https://[huggingface.co", "", False),
+    ],
+)
+def test_the_user_s_own_token_is_for_the_official_hub(
+    endpoint: str,
+    environment: str,
+    sent: bool | None,
+    wanted: Download,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", environment)
+    calls = answering(monkeypatch, Completed(0, f'llmfleet-hub-model:{{"commit": "{ONE}"}}\n', ""))
+    download(dataclasses.replace(wanted, token="", endpoint=endpoint))
+    download(dataclasses.replace(wanted, endpoint=endpoint))
+    assert [json.loads(call["stdin"])["token"] for call in calls] == [sent, "hf_secret"]
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,76 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secret
     ModuleWithSecrets,
 )
 
+SECRET = "hf_0123456789"
 
-def test_secrets_do_not_reach_the_log_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a module says to the host's log."""
+    lines: list[str] = []
     monkeypatch.setattr(basic, "has_journal", False)
-    monkeypatch.setattr(syslog, "syslog", lambda *words: said.append(str(words[-1])))
+    monkeypatch.setattr(syslog, "syslog", lambda *words: lines.append(str(words[-1])))
+    return lines
+
+
+STEPS = [{"module": "llmfleet.conda.conda_env", "options": {"variables": {"HF_TOKEN": SECRET}}}]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"steps": STEPS},
+        {"steps": [{"module": "x", "options": {"variables": f"HF_TOKEN={SECRET}"}}]},
+        {"variables": {"HF_TOKEN": [SECRET]}},
+        {"variables": {"PGPASSWORD": SECRET}},
+        {"variables": f"HF_TOKEN={SECRET}"},
+        {"variables": f'{{"HF_TOKEN": "{SECRET}"}}'},
+        {"environment": f"dependencies: [python]\nvariables:\n  HF_TOKEN: {SECRET}\n"},
+        {"environment": f"variables: {{A: '1', HF_TOKEN: '{SECRET}'}}"},
+        {"environment": {"variables": {"HF_TOKEN": SECRET}}},
+        {"settings": {"anaconda_token": SECRET}},
+        # Refused before ansible-core knows which options are secret.
+        {"variables": [f"HF_TOKEN={SECRET}"]},
+        {"variables": SECRET},
+        {"variables": {"HF_TOKEN": SECRET}, "no_such_option": 1},
+    ],
+    ids=str,
+)
+def test_secrets_of_all_options_are_known_before_anything_is_said(
+    options: dict[str, Any], said: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = {
+        "steps": {
+            "type": "list",
+            "elements": "dict",
+            "options": {"module": {"type": "str"}, "options": {"type": "dict"}},
+        },
+        "variables": {"type": "dict"},
+        "environment": {"type": "raw"},
+        "settings": {"type": "dict"},
+    }
+    # A module that goes on shows its options with its result.
+    with patch_module_args(options), pytest.raises(SystemExit):
+        ModuleWithSecrets(argument_spec=spec).exit_json(changed=False)
+    printed = capsys.readouterr().out
+    assert "module_args" in printed
+    assert SECRET not in printed + "".join(said)
+
+
+def test_secrets_of_the_environment_are_known(
+    said: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", SECRET)
+    monkeypatch.setenv("HTTPS_PROXY", "http://ada:pw-of-the-proxy@proxy:3128")
+    with patch_module_args({"text": f"{SECRET} pw-of-the-proxy"}), pytest.raises(SystemExit):
+        ModuleWithSecrets(argument_spec={"text": {"type": "str"}}).exit_json(changed=False)
+    shown = capsys.readouterr().out + "".join(said)
+    assert "text" in shown
+    assert SECRET not in shown
+    assert "pw-of-the-proxy" not in shown
+
+
+def test_secrets_do_not_reach_the_log_of_the_host(said: list[str]) -> None:
     options: dict[str, Any] = {
         "channels": ["https://host/t/tk-in-a-path/lab", "https://ada:pw%40-quoted@host/lab"],
         "variables": {"HF_TOKEN": "hf_in-a-variable", "CACHE": "/srv/cache"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import netrc
 import os
 import stat
 import time
@@ -224,11 +225,47 @@ def test_an_index_takes_the_place_of_the_host_s(bench: Callable[..., Bench]) -> 
     made = bench(sources=Sources("https://me:pw@h/s", ("https://x/s", "https://y/s"), ("/a b",)))
     made.pip.install(["a"])
     environment = made.script.environments[0]
-    assert environment["PIP_INDEX_URL"] == "https://me:pw@h/s"
+    # pip hands its indexes on to a child as arguments, so what is secret comes by a private file.
+    assert environment["PIP_INDEX_URL"] == "https://h/s"
+    with open(environment["NETRC"], encoding="utf-8") as stream:
+        assert stream.read().splitlines()[-1] == "machine h login me password pw"
+    assert os.stat(environment["NETRC"]).st_mode & 0o777 == 0o600
     assert environment["PIP_EXTRA_INDEX_URL"] == "https://x/s https://y/s"
     assert os.listdir(environment["PIP_FIND_LINKS"]) == []
     assert made.script.files["--requirement"] == "--find-links '/a b'\na\n"
     assert "pw" not in " ".join(made.script.calls[0])
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        # A .netrc has no ports, no form for a token alone, and none that all Pythons read for blanks.
+        Sources("https://me:pw@h/s", ("https://h:8080/s",)),
+        Sources("https://token@h/s"),
+        Sources("https://me:p%20w@h/s"),
+        Sources("https://h/s"),
+    ],
+)
+def test_credentials_that_a_netrc_cannot_hold_stay(
+    sources: Sources, bench: Callable[..., Bench]
+) -> None:
+    made = bench(sources=sources)
+    made.pip.install(["a"])
+    environment = made.script.environments[0]
+    assert environment["PIP_INDEX_URL"] == sources.index_url
+    assert "NETRC" not in environment
+
+
+def test_the_user_s_own_netrc_counts_as_well(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NETRC", str(tmp_path / "own"))
+    (tmp_path / "own").write_text("machine other login a password b\n")
+    made = bench(sources=Sources("https://me:pw@h/s"))
+    made.pip.install(["a"])
+    found = netrc.netrc(made.script.environments[0]["NETRC"])
+    assert found.authenticators("other") == ("a", "", "b")
+    assert (found.authenticators("h") or ())[::2] == ("me", "pw")
 
 
 def test_an_index_alone_replaces_extra_ones_too(bench: Callable[..., Bench]) -> None:
@@ -247,7 +284,7 @@ def test_further_sources_add_to_the_host_s(bench: Callable[..., Bench]) -> None:
         made.script.environments[0]
     )
     assert made.script.files["--requirement"].splitlines() == [
-        "--extra-index-url https://me:pw@x/s",
+        "--extra-index-url https://x/s",
         "--find-links /wh",
         "--trusted-host x:80",
         "a",

@@ -1,0 +1,79 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The secrets that conda's own configuration holds, and what is taken for none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._known_secrets import (
+    secrets_among,
+    secrets_of_options,
+)
+
+SECRET = "planted-0123456789"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LAB_WORD", SECRET)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        (".condarc", f"channels: ['https://ada:{SECRET}@host/lab']"),
+        (".condarc", "channels:\n  - https://ada:${LAB_WORD}@host/lab"),
+        (".condarc", "channel_alias: https://host/t/$LAB_WORD/"),
+        (".conda/condarc.d/own.yml", f"proxy_servers: {{https: 'http://a:{SECRET}@proxy:1'}}"),
+        ("conda/.condarc", f"anaconda_token: {SECRET}"),
+        ("conda/.condarc", f"- not: [valid\n http://a:{SECRET}@host"),
+        (".config/binstar/https%3A%2F%2Fapi.example.com.token", f"{SECRET}\n"),
+    ],
+    # Not the texts: pytest puts the name of a test into the environment, which is searched as well.
+    ids=[
+        "password",
+        "variable in braces",
+        "token of a variable",
+        "proxy",
+        "setting",
+        "not YAML",
+        "anaconda login",
+    ],
+)
+def test_secrets_that_only_conda_knows(place: str, text: str, home: Path) -> None:
+    options = {"installation": str(home / "conda"), "packages": ["numpy"]}
+    assert SECRET not in secrets_of_options(options)
+    path = home / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    assert SECRET in secrets_of_options(options)
+
+
+def test_a_channel_of_the_task_is_expanded_as_conda_does(home: Path) -> None:
+    options = {"channels": ["https://ada:${LAB_WORD}@host/lab"]}
+    assert SECRET in secrets_of_options(options)
+
+
+def test_a_short_secret_of_a_condarc_does_not_blank_out_results(home: Path) -> None:
+    (home / ".condarc").write_text("channels: ['https://conda:conda@host/lab']")
+    assert "conda" not in secrets_of_options({"name": "llm"})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"packages": ["auth=1.0.0", "key=1.0.0=py_0", "pytest-auth==1.0.0", "token>=2024.1"]},
+        {"settings": {"add_anaconda_token": True, "client_ssl_cert_key": "/etc/ssl/own.pem"}},
+        {"variables": {"TOKENIZERS_PARALLELISM": "disabled", "HF_TOKEN": None}},
+        "python=3.12.9=lab_0",
+    ],
+)
+def test_what_is_no_secret(value: Any) -> None:
+    assert secrets_among(value) == set()
