@@ -13,7 +13,7 @@ from scripts.console import say
 from scripts.galaxy_importer import galaxy_importer
 from scripts.linters import lint, run_sanity
 from scripts.molecule_step import molecule
-from scripts.proof_step import proof
+from scripts.proof_step import faults, proof
 from scripts.results import Tally
 from scripts.step import Options
 from scripts.suites import controllers, integration, lab, newest, roles, unit, units
@@ -41,6 +41,7 @@ STEPS: dict[str, Step] = {
     "newest": newest,
     "controllers": controllers,
     "molecule": molecule,
+    "faults": faults,
     "proof": proof,
 }
 
@@ -49,7 +50,7 @@ CHECK: Plan = (("lint",), ("unit",))
 
 TEST: Plan = (
     ("lint", "sanity", "units", "scripts", "roles", "integration"),
-    ("molecule", "controllers", "newest", "lab"),
+    ("molecule", "faults", "controllers", "newest", "lab"),
 )
 
 # Everything. Each part can run alone and takes at most 40 minutes. Nothing runs beside the measurements.

@@ -14,6 +14,7 @@ import pytest
 
 from lab import counter
 from lab import installer as lab_installer
+from tests.integration.selection import only_full_but
 from tests.integration.snapshot import changes, snapshot
 
 Refused = Callable[..., str]
@@ -341,13 +342,17 @@ def test_installation_that_is_not_there(refused: Refused, tmp_path: Path, env_op
 
 @pytest.mark.parametrize(
     ("pattern", "kind", "how"),
-    [
+    only_full_but(
+        [
+            ("/conda/lab/*", "status", {"code": 404}),
+            ("/conda/lab/*", "status", {"code": 500}),
+            ("/conda/lab/noarch/lab-rebuilt*", "status", {"code": 404}),
+            ("/conda/lab/noarch/lab-rebuilt*", "truncate", {"fraction": 0.5}),
+            ("/conda/lab/noarch/lab-rebuilt*", "tamper", {}),
+        ],
         ("/conda/lab/*", "status", {"code": 404}),
-        ("/conda/lab/*", "status", {"code": 500}),
-        ("/conda/lab/noarch/lab-rebuilt*", "status", {"code": 404}),
         ("/conda/lab/noarch/lab-rebuilt*", "truncate", {"fraction": 0.5}),
-        ("/conda/lab/noarch/lab-rebuilt*", "tamper", {}),
-    ],
+    ),
 )
 def test_mirror_of_the_channel(
     pattern: str,

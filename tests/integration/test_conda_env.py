@@ -96,6 +96,7 @@ def test_prune(make_env: MakeEnv, four_steps: Steps, options: Any, versions: Ver
     assert not (prefix / "lab-post-link.txt").exists()
 
 
+@pytest.mark.full
 def test_prune_and_install_in_one_run(
     make_env: MakeEnv, four_steps: Steps, options: Any, versions: Versions
 ) -> None:
@@ -119,6 +120,7 @@ def test_latest(make_env: MakeEnv, four_steps: Steps, options: Any, versions: Ve
     assert versions(prefix)["lab-upgrade"] == "2.0"
 
 
+@pytest.mark.full
 def test_latest_stays_within_the_specs(
     make_env: MakeEnv, four_steps: Steps, options: Any, versions: Versions
 ) -> None:
@@ -127,6 +129,7 @@ def test_latest_stays_within_the_specs(
     assert versions(prefix) == {"lab-upgrade": "1.1"}
 
 
+@pytest.mark.full
 def test_latest_takes_a_newer_build(
     make_env: MakeEnv, four_steps: Steps, options: Any, conda: Any
 ) -> None:

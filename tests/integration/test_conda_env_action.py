@@ -16,6 +16,7 @@ import yaml
 
 from lab import paths
 from lab.mirror import Mirror
+from tests.integration.selection import only_full_but
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = (
@@ -85,7 +86,7 @@ def controller(tmp_path: Path, conda_installation: Path, home: Path) -> Controll
 Versions = Callable[[Path], dict[str, str]]
 
 
-@pytest.mark.parametrize("place", [".", "files"])
+@pytest.mark.parametrize("place", only_full_but([".", "files"], "."))
 def test_a_file_beside_the_play(
     place: str, controller: Controller, versions: Versions, conda: Any
 ) -> None:

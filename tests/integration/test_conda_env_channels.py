@@ -13,6 +13,7 @@ import pytest
 from lab import paths
 from lab.mirror import Mirror
 from tests.integration.four_steps import Steps
+from tests.integration.selection import only_full_but
 
 Versions = Callable[[Path], dict[str, str]]
 
@@ -46,7 +47,8 @@ def options(conda_installation: Path, first_channel: str) -> Callable[..., dict[
 
 
 @pytest.mark.parametrize(
-    ("priority", "version"), [("strict", "1.0"), ("flexible", "1.0"), ("disabled", "2.0")]
+    ("priority", "version"),
+    only_full_but([("strict", "1.0"), ("flexible", "1.0"), ("disabled", "2.0")], ("strict", "1.0")),
 )
 def test_priority(
     priority: str, version: str, tmp_path: Path, four_steps: Steps, options: Any, versions: Versions

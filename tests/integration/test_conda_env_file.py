@@ -49,6 +49,7 @@ def test_from_a_file(
     assert sorted(exported["dependencies"]) == ["lab-needs-glibc", "lab-upgrade=1.1"]
 
 
+@pytest.mark.full
 def test_from_text_with_pruning_and_a_package_more(
     make_env: MakeEnv, four_steps: Steps, options: Any, versions: Versions
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.integration.four_steps import Steps
+from tests.integration.selection import only_full_but
 from tests.integration.snapshot import changes, snapshot
 
 Versions = Callable[[Path], dict[str, str]]
@@ -73,6 +74,7 @@ def test_pins_that_nothing_breaks_start_no_conda(
     assert pins(prefix).read_text() == "lab-upgrade<2\nlab-rebuilt=1.0\n"
 
 
+@pytest.mark.full
 def test_latest_stays_within_the_pins(
     make_env: MakeEnv, four_steps: Steps, options: Any, versions: Versions
 ) -> None:
@@ -107,7 +109,10 @@ def test_the_file_keeps_its_mode(make_env: MakeEnv, run_module: Any, options: An
 @pytest.mark.parametrize(
     ("module", "managed"), [("conda_env", True), ("conda_env", False), ("conda_package", False)]
 )
-@pytest.mark.parametrize("spec", ["lab-upgrade=2.0", "lab-conflict-a", "lab-upgrade=1.0"])
+@pytest.mark.parametrize(
+    "spec",
+    only_full_but(["lab-upgrade=2.0", "lab-conflict-a", "lab-upgrade=1.0"], "lab-upgrade=2.0"),
+)
 def test_what_the_pins_forbid_is_refused_and_nothing_changes(
     module: str, managed: bool, spec: str, make_env: MakeEnv, run_module: Any, options: Any
 ) -> None:

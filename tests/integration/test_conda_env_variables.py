@@ -36,6 +36,7 @@ def state(prefix: Path) -> Path:
     return prefix / "conda-meta" / "state"
 
 
+@pytest.mark.full
 def test_created_with_variables_of_a_file_and_of_the_option(
     tmp_path: Path,
     four_steps: Steps,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.integration.four_steps import Steps
+from tests.integration.selection import only_full_but
 
 Versions = Callable[[Path], dict[str, str]]
 MakeEnv = Callable[..., Path]
@@ -77,6 +78,7 @@ def test_what_would_go_is_told_before_it_goes(
     assert run_module("conda_package", wanted)["removed"] == predicted["removed"]
 
 
+@pytest.mark.full
 def test_force_reinstall_each_time(
     make_env: MakeEnv, run_module: Any, options: Any, versions: Versions, conda: Any
 ) -> None:
@@ -121,7 +123,7 @@ def test_force_reinstall_is_refused_with(
     assert f"cannot be given with the state {state}" in result["msg"]
 
 
-@pytest.mark.parametrize("content", ["", '{"name": "lab-up', None])
+@pytest.mark.parametrize("content", only_full_but(["", '{"name": "lab-up', None], ""))
 def test_a_record_that_is_damaged_or_lost_is_mended(
     content: str | None, make_env: MakeEnv, four_steps: Steps, options: Any, conda: Any
 ) -> None:
@@ -137,6 +139,7 @@ def test_a_record_that_is_damaged_or_lost_is_mended(
 
 
 @pytest.mark.parametrize("name", ["lab-upgrade", "lab-needs-glibc"])
+@pytest.mark.full
 def test_absent_beside_a_damaged_record(
     name: str, make_env: MakeEnv, four_steps: Steps, options: Any, versions: Versions
 ) -> None:
@@ -178,6 +181,7 @@ def test_absent_in_an_environment_that_is_not_there(
     assert not result["changed"]
 
 
+@pytest.mark.full
 def test_the_base_environment_by_its_name(
     conda_installation: Path, four_steps: Steps, versions: Versions, run_module: Any
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.integration.lab_conda import run_conda
+from tests.integration.selection import only_full_but
 from tests.integration.snapshot import snapshot
 
 Options = Callable[..., dict[str, Any]]
@@ -62,7 +63,7 @@ def journal(prefix: Path, operation: str, **more: Any) -> None:
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("operation", [None, "install", "remove"])
+@pytest.mark.parametrize("operation", only_full_but([None, "install", "remove"], None, "install"))
 def test_a_directory_of_nobodys_is_refused_by_conda_installation(
     tmp_path: Path, run_module: RunModule, installer_options: Options, state: str, operation: Any
 ) -> None:
@@ -127,7 +128,9 @@ def test_files_put_into_a_half_made_environment_stay(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["half", "made"]
 
 
-@pytest.mark.parametrize("damage", ["empty record", "history lost", "conda's record lost"])
+@pytest.mark.parametrize(
+    "damage", only_full_but(["empty record", "history lost", "conda's record lost"], "empty record")
+)
 def test_a_damaged_base_is_repaired_in_place(
     base: Path,
     work: dict[str, Any],
@@ -150,7 +153,9 @@ def test_a_damaged_base_is_repaired_in_place(
     assert run_conda(base, home, "info", "--json")["conda_version"] == "24.7.1"
 
 
-@pytest.mark.parametrize("place", ["llm", "envs/team/proj", "envs/one/inner"])
+@pytest.mark.parametrize(
+    "place", only_full_but(["llm", "envs/team/proj", "envs/one/inner"], "envs/team/proj")
+)
 def test_environments_anywhere_below_an_installation_are_found(
     base: Path, work: dict[str, Any], run_module: RunModule, place: str
 ) -> None:
