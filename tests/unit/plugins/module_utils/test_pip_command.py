@@ -264,7 +264,7 @@ def test_the_user_s_own_netrc_counts_as_well(
     made = bench(sources=Sources("https://me:pw@h/s"))
     made.pip.install(["a"])
     found = netrc.netrc(made.script.environments[0]["NETRC"])
-    assert found.authenticators("other") == ("a", "", "b")
+    assert (found.authenticators("other") or ())[::2] == ("a", "b")
     assert (found.authenticators("h") or ())[::2] == ("me", "pw")
 
 
