@@ -96,6 +96,13 @@ RIGHT = (
 OF_STACK = tuple(one for one in RIGHT if _STACK in one.tasks)
 """Those that the playbook ``verify`` reads, too."""
 
+FORESEEN = tuple(
+    one
+    for one in RIGHT
+    if one.name not in ("environment-file-token", "lock-token", "pip-section-password", "hub-token")
+)
+"""Those of the variables of `foreseen`."""
+
 MISTAKEN_ITEMS = (
     _given("environment-token-wrong", LOOK, _CHANNELS, _ITEMS),
     _given("environment-password-wrong", LOOK, _CHANNELS, _ITEMS, password=True),
@@ -173,19 +180,7 @@ def variables(at: Addresses, folder: Path) -> dict[str, Any]:
             "http": f"http://{USER}:{at.secrets['proxy-password'].quoted}@{address}"
         },
         "create_conda_env_environments": [
-            # The channels of the condarc.
-            {"name": "plain", "packages": ["lab-versions"]},
-            {
-                "name": "token",
-                "packages": ["lab-upgrade=1.0"],
-                "channels": [at.channel("environment-token")],
-                "variables": {"HF_TOKEN": value["environment-variable"]},
-            },
-            {
-                "name": "password",
-                "packages": ["lab-upgrade=1.1"],
-                "channels": [at.basic("environment-password", "channels/environment-password/lab")],
-            },
+            *foreseen_items(at),
             {
                 "name": "file",
                 "environment_file": _environment(
@@ -220,6 +215,30 @@ def variables(at: Addresses, folder: Path) -> dict[str, Any]:
         "verify_requirements": f"{{{{ verify__declared_requirements + ['{REPORTED}'] }}}}",
         "verify_drift_fails": False,
     }
+
+
+def foreseen_items(at: Addresses) -> list[dict[str, Any]]:
+    """The environments that are not made of a file."""
+    return [
+        # The channels of the condarc.
+        {"name": "plain", "packages": ["lab-versions"]},
+        {
+            "name": "token",
+            "packages": ["lab-upgrade=1.0"],
+            "channels": [at.channel("environment-token")],
+            "variables": {"HF_TOKEN": at.secrets["environment-variable"].value},
+        },
+        {
+            "name": "password",
+            "packages": ["lab-upgrade=1.1"],
+            "channels": [at.basic("environment-password", "channels/environment-password/lab")],
+        },
+    ]
+
+
+def foreseen(at: Addresses) -> dict[str, Any]:
+    """Variables with which ``look_ahead`` asks the host: no files on the controller, no models."""
+    return {"create_conda_env_environments": foreseen_items(at), "install_llm_stack_models": []}
 
 
 def mistaken_items(at: Addresses, folder: Path) -> list[dict[str, Any]]:

@@ -72,7 +72,8 @@ class Turn:
 
     does: in words, for the names of cases. given: the secrets that it gets. level: how many -v.
     acts: it does everything anew, so the server has to be shown every secret.
-    failures, rescued: how many tasks are to fail. runner: it is started by ansible-runner.
+    failures, rescued: how many tasks are to fail. logs: a module that has to be in the host's syslog.
+    runner: it is started by ansible-runner.
     """
 
     does: str
@@ -83,6 +84,7 @@ class Turn:
     acts: bool = False
     failures: int = 0
     rescued: int = 0
+    logs: str = "conda_env"
     runner: bool = False
 
     @property
@@ -130,10 +132,11 @@ class Evidence:
     files: list[tuple[str, str, int]] = field(default_factory=list)
 
 
-def turns(refused: Path, mistaken: Path, *, quick: bool) -> list[Turn]:
+def turns(refused: Path, mistaken: Path, foreseen: Path, *, quick: bool) -> list[Turn]:
     """The runs, in this order on one host without conda.
 
     refused: the playbook of roles that fail. mistaken: a file of variables with which ``site`` fails.
+    foreseen: one with which look_ahead can foresee what it asks of the host.
     quick: one of them only, on a host that has conda.
     """
     right, wrong = role_inventory.RIGHT, role_inventory.MISTAKEN
@@ -162,13 +165,20 @@ def turns(refused: Path, mistaken: Path, *, quick: bool) -> list[Turn]:
         Turn("site --check on a bare host", site, right, 3, check),
         Turn("site on a bare host", site, right, 0, diff, acts=True),
         Turn("site --check on a converged host", site, right, 1, check),
-        Turn("site on a converged host", site, right, 3, diff),
+        Turn(
+            "site that looks ahead",
+            site,
+            role_inventory.FORESEEN,
+            3,
+            (*diff, "-e", f"@{foreseen}"),
+            logs="look_ahead",
+        ),
         failing(0),
         failing(1),
         failing(3),
         Turn("site that fails", site, items, 0, ("-e", f"@{mistaken}"), acts=True, failures=1),
         Turn("update", "llmfleet.conda.update", right, 1, diff),
-        Turn("verify", "llmfleet.conda.verify", role_inventory.OF_STACK, 3),
+        Turn("verify", "llmfleet.conda.verify", role_inventory.OF_STACK, 3, logs="llm_check"),
         Turn("remove", "llmfleet.conda.remove", right, 3, diff),
         Turn("site on a bare host", site, right, 3, diff, acts=True, runner=True),
     ]
@@ -209,10 +219,12 @@ def _prepare(fleet: Fleet, container: Container, at: Addresses, quick: bool) -> 
         f"SetEnv {role_inventory.EXPORTED}={at.secrets['exported-password'].quoted}\n",
     )
     fleet.write_inventory(role_inventory.variables(at, folder))
-    mistaken = folder / "mistaken.json"
     items = role_inventory.mistaken_items(at, folder)
+    mistaken, foreseen = folder / "mistaken.json", folder / "foreseen.json"
     mistaken.write_text(json.dumps({"create_conda_env_environments": items}))
-    return turns(role_inventory.refused_book(at, folder, quick=quick), mistaken, quick=quick)
+    foreseen.write_text(json.dumps(role_inventory.foreseen(at)))
+    refused = role_inventory.refused_book(at, folder, quick=quick)
+    return turns(refused, mistaken, foreseen, quick=quick)
 
 
 # -- the runs --------------------------------------------------------------------------------------
@@ -292,7 +304,7 @@ class _Observer:
             texts,
             frozenset(self.server.used) | self._variables(),
             frozenset(name.rpartition(" : ")[2] for name in tasks),
-            _unlike(turn, events),
+            _unlike(turn, events, texts[SYSLOG]),
         )
 
     def _by_playbook(
@@ -341,8 +353,10 @@ def _empty(folder: Path) -> Path:
     return folder
 
 
-def _unlike(turn: Turn, events: list[dict[str, Any]]) -> str:
-    """What of a run was not as it was meant to be, by the recap of Ansible; empty when all was."""
+def _unlike(turn: Turn, events: list[dict[str, Any]], syslog: str) -> str:
+    """What of a run was not as it was meant to be, by Ansible's recap and the host's log."""
+    if f"llmfleet.conda.{turn.logs}: Invoked with" not in syslog:
+        return f"the host never ran {turn.logs}"
     counts = [host for one in events if one["event"] == "recap" for host in one["hosts"].values()]
     total = {
         kind: sum(one.get(kind, 0) for one in counts)

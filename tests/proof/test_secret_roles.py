@@ -21,7 +21,9 @@ SECRETS = canaries.make(
     [one.name for one in EVERY if one.password],
     seed=7,
 )
-TURNS = secret_roles.turns(Path("refused.json"), Path("mistaken.json"), quick=False)
+TURNS = secret_roles.turns(
+    Path("refused.json"), Path("mistaken.json"), Path("foreseen.json"), quick=False
+)
 SITE = next(one for one in TURNS if one.acts)
 GIVEN = SITE.given[0]
 CANARY = SECRETS[GIVEN.name]
@@ -56,7 +58,7 @@ def test_every_run_has_cases_of_its_own_and_every_secret_is_used_in_one() -> Non
     assert failing == sorted(secret_roles.LEVELS)
     assert any(one.runner for one in TURNS)
     assert any("--check" in one.arguments and one.level == 3 for one in TURNS)
-    (quick,) = secret_roles.turns(Path(), Path(), quick=True)
+    (quick,) = secret_roles.turns(Path(), Path(), Path(), quick=True)
     assert {one.wrong for one in quick.given} == {True, False}
 
 
@@ -108,9 +110,11 @@ def test_a_file_on_the_host_may_hold_what_the_inventory_writes_into_it_only() ->
 def test_a_run_is_like_what_it_was_meant_to_be() -> None:
     recap = {"event": "recap", "hosts": {"a": {"ok": 3, "rescued": 2}}}
     result = {"event": "result", "outcome": "failed", "message": "no such index"}
-    assert secret_roles._unlike(replace(ONE, rescued=2), [recap]) == ""
-    assert "no such index" in secret_roles._unlike(ONE, [result, recap])
-    assert secret_roles._unlike(ONE, []) != ""
+    log = "syslog llmfleet.conda.conda_env: Invoked with"
+    assert secret_roles._unlike(replace(ONE, rescued=2), [recap], log) == ""
+    assert "no such index" in secret_roles._unlike(ONE, [result, recap], log)
+    assert secret_roles._unlike(ONE, [], log) != ""
+    assert "look_ahead" in secret_roles._unlike(replace(ONE, logs="look_ahead"), [recap], log)
 
 
 def test_the_texts_are_planted_before_the_playbook_runs(tmp_path: Path) -> None:
