@@ -163,7 +163,9 @@ def turns(refused: Path, mistaken: Path, foreseen: Path, *, quick: bool) -> list
 
     return [
         Turn("site --check on a bare host", site, right, 3, check),
-        Turn("site on a bare host", site, right, 0, diff, acts=True),
+        # At -vvv it prints all that it prints at less, and more.
+        Turn("site on a bare host", site, right, 3, diff, acts=True, runner=True),
+        Turn("site on a converged host", site, right, 0, diff),
         Turn("site --check on a converged host", site, right, 1, check),
         Turn(
             "site that looks ahead",
@@ -180,7 +182,6 @@ def turns(refused: Path, mistaken: Path, foreseen: Path, *, quick: bool) -> list
         Turn("update", "llmfleet.conda.update", right, 1, diff),
         Turn("verify", "llmfleet.conda.verify", role_inventory.OF_STACK, 3, logs="llm_check"),
         Turn("remove", "llmfleet.conda.remove", right, 3, diff),
-        Turn("site on a bare host", site, right, 3, diff, acts=True, runner=True),
     ]
 
 
@@ -276,9 +277,6 @@ class _Observer:
 
     def _turn(self, turn: Turn, folder: Path) -> Seen:
         self.server.used.clear()
-        if turn.runner:
-            # The role leaves downloaded models to whoever uses them; this run is to ask the hub again.
-            self.container.run(["rm", "-rf", "/srv/models"])
         noted = self.notes.stat().st_size
         logfile = folder / "ansible.log"
         env = {
