@@ -99,6 +99,34 @@ class Fleet:
         link.symlink_to(os.path.relpath(ROOT / "inventories/lab/group_vars", self.inventory))
         return self.inventory
 
+    @property
+    def _runs(self) -> Path:
+        return self.folder / "module-runs.jsonl"
+
+    @property
+    def _events(self) -> Path:
+        return self.folder / "recap.jsonl"
+
+    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The environment of a run of Ansible, whose files of events it empties; more: variables that win."""
+        self._runs.write_text("")
+        self._events.write_text("")
+        return tool_environment(
+            {
+                "ANSIBLE_HOME": str(self.folder / "ansible"),
+                "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "scripts" / "callbacks"),
+                "ANSIBLE_CALLBACKS_ENABLED": "llmfleet_module_runs,llmfleet_events",
+                "LLMFLEET_MODULE_RUNS": str(self._runs),
+                "LLMFLEET_EVENTS": str(self._events),
+                "ANSIBLE_NOCOLOR": "1",
+                **(more or {}),
+            }
+        )
+
+    def events(self) -> list[dict[str, Any]]:
+        """What the callback ``llmfleet_events`` was told in the last run."""
+        return [json.loads(line) for line in self._events.read_text().splitlines()]
+
     def play(
         self,
         playbook: str | Path,
@@ -111,21 +139,7 @@ class Fleet:
 
         Raises LabError when it fails and ``check`` is set.
         """
-        runs = self.folder / "module-runs.jsonl"
-        recap = self.folder / "recap.jsonl"
-        runs.write_text("")
-        recap.write_text("")
-        environment = tool_environment(
-            {
-                "ANSIBLE_HOME": str(self.folder / "ansible"),
-                "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "scripts" / "callbacks"),
-                "ANSIBLE_CALLBACKS_ENABLED": "llmfleet_module_runs,llmfleet_events",
-                "LLMFLEET_MODULE_RUNS": str(runs),
-                "LLMFLEET_EVENTS": str(recap),
-                "ANSIBLE_NOCOLOR": "1",
-                **(env or {}),
-            }
-        )
+        environment = self.environment(env)
         argv = [
             str(VENV_BIN / "ansible-playbook"),
             "-i",
@@ -136,8 +150,8 @@ class Fleet:
         # Connections of this run alone: what it costs does not hang on the run before.
         with connections.opened() as held:
             found = timed(argv, {**held.environment, **environment}, timeout, check=check)
-        started = Counter(json.loads(line)["host"] for line in runs.read_text().splitlines())
-        ends = [json.loads(line) for line in recap.read_text().splitlines()]
+        started = Counter(json.loads(line)["host"] for line in self._runs.read_text().splitlines())
+        ends = self.events()
         counts: Mapping[str, Mapping[str, int]] = next(
             (one["hosts"] for one in ends if one["event"] == "recap"), {}
         )

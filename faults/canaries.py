@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import urllib.parse
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ class Canary:
                 self.quoted,
                 self.quoted.replace("%", "%25"),
                 json.dumps(self.value)[1:-1],
+                # What is the same in every form, however often it was quoted.
+                *re.findall("[0-9a-f]{16}", self.value),
                 *(base64.b64encode(pair.encode()).decode().rstrip("=") for pair in pairs),
             }
         )

@@ -1,6 +1,6 @@
 """A mirror that gives nothing to whoever does not show the right secret, and notes which ones it was shown.
 
-Below /t/TOKEN/ and /conda/t/TOKEN/ it wants a token, below /basic/ a user with a password, for a hub's paths
+Below .../t/TOKEN/ it wants a token, below /basic/ a user with a password, for a hub's paths
 a bearer token, and as a proxy a password of its own; everything else is open. What it serves is a folder.
 """
 
@@ -94,14 +94,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, b"", body)
             return
         asked = self.headers.get("Authorization", "")
-        if path.startswith("/conda/t/"):
-            # Where conda itself puts the token of a channel below /conda, wherever a condarc has it
-            # (24.7, ``models.channel``: for Anaconda Enterprise Repository).
-            token, _slash, path = path.removeprefix("/conda/t/").partition("/")
-            path = f"conda/{path}"
-            admitted = guard.admits(token)
-        elif path.startswith("/t/"):
-            token, _slash, path = path.removeprefix("/t/").partition("/")
+        before, found, rest = path.partition("/t/")
+        if found:
+            # conda puts the token of a channel behind the location that it knows for it (24.7,
+            # ``models.channel``), so not only at the beginning of a path.
+            token, _slash, path = rest.partition("/")
+            path = f"{before}/{path}"
             admitted = guard.admits(token)
         elif path.startswith("/basic/"):
             path = path.removeprefix("/basic/")

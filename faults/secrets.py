@@ -2,7 +2,8 @@
 
 Searched are what ansible-playbook -vvv --diff prints, its log, the callbacks' files and the controller's
 temporary files; on the host every command line while the modules run, what they say to the host's log,
-every file that changed and every process that is left.
+every file that changed and every process that is left. That is about single modules; `secret_roles` has roles
+and playbooks.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.fleet import Fleet
-from faults import canaries, mirror_site, secret_tasks, witness
+from faults import canaries, mirror_site, secret_roles, secret_tasks, witness
 from faults.canaries import Canary
 from faults.cases import Case, NotInjected, NotSurvived, play_all, survived
 from faults.guarded_server import GuardedServer
@@ -70,9 +71,10 @@ def run(lab: Lab) -> list[Result]:
     secrets = canaries.make(secret_tasks.TOKENS, secret_tasks.PASSWORDS, time.time_ns())
     right = [one.value for one in secrets.values() if not one.wrong]
     site = mirror_site.make(lab.work / "secrets-site")
+    image = installed(lab)
     with GuardedServer(site, docker_engine.gateway(), right) as server:
         fleet = Fleet(lab, lab.work / "secrets-fleet")
-        container = fleet.add("secrets", installed(lab), Host.mounts())
+        container = fleet.add("secrets", image, Host.mounts())
         fleet.write_inventory()
         chosen = secret_tasks.tasks(server.address, secrets)
         if lab.quick:
@@ -84,7 +86,9 @@ def run(lab: Lab) -> list[Result]:
     cases += [_planted(place) for place in _PLANTED]
     if not lab.quick:
         cases.append(_killed(secrets["channel-token"]))
-    return [survived("secrets.kept", play_all(cases, [found]), log)]
+    container.remove()
+    kept = survived("secrets.kept", play_all(cases, [found]), log)
+    return [kept, *secret_roles.run(lab, image)]
 
 
 def _observe(
@@ -122,15 +126,10 @@ def _observe(
     found.texts["the log of Ansible"] = logfile.read_text()
     found.texts["the callbacks' events"] = "\n".join(events)
     seen = notes.read_text(encoding="utf-8")
-    for place, word in (("command lines on the host", "argv "), ("the host's log", "syslog ")):
-        # A line of the one kind may be followed by lines of text that belong to it.
-        found.texts[place] = "".join(
-            f"{word}{part}"
-            for part in seen.split(f"\n{word}")[1:]
-            for part in [part.split("\nargv " if word == "syslog " else "\nsyslog ")[0]]
-        )
+    for place, kind in (("command lines on the host", "argv"), ("the host's log", "syslog")):
+        found.texts[place] = witness.noted(seen, kind)
     (controller / "planted").write_text(CONTROL.value)
-    found.texts["the controller's temporary files"] = _below(controller)
+    found.texts["the controller's temporary files"] = witness.below(controller)
     found.files = witness.left_on(container, {**secrets, CONTROL.name: CONTROL}, since)
     state = container.run(["cat", f"{PREFIX}/envs/token/conda-meta/state"], check=False).stdout
     found.used = {
@@ -145,11 +144,6 @@ def _variable(state: str) -> str:
         return str(json.loads(state)["env_vars"]["HF_TOKEN"])
     except (ValueError, KeyError):
         return ""
-
-
-def _below(folder: Path) -> str:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return "".join(f"{path}\n{path.read_text(errors='replace')}" for path in files)
 
 
 def _control_book(target: Path) -> Path:

@@ -105,6 +105,22 @@ def watching(host: Container, notes: Path) -> Iterator[None]:
             process.communicate()
 
 
+def noted(notes: str, kind: str) -> str:
+    """Of what `watching` wrote, what is of one kind: ``argv`` or ``syslog``."""
+    other = "argv" if kind == "syslog" else "syslog"
+    # A line of the one kind may be followed by lines of text that belong to it.
+    return "".join(
+        f"{kind} {part.partition(f'{chr(10)}{other} ')[0]}\n"
+        for part in f"\n{notes}".split(f"\n{kind} ")[1:]
+    )
+
+
+def below(folder: Path) -> str:
+    """The names and contents of all files in a folder of the controller."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return "".join(f"{path}\n{path.read_text(errors='replace')}\n" for path in files)
+
+
 def left_on(
     host: Container, canaries: dict[str, Canary], since: float
 ) -> list[tuple[str, str, int]]:
