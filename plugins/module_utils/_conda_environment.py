@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda
     from ansible_collections.llmfleet.conda.plugins.module_utils._in_use import Guard
     from ansible_collections.llmfleet.conda.plugins.module_utils._prefix_removal import Contents
+    from ansible_collections.llmfleet.conda.plugins.module_utils._set_aside import Aside
 
 # What the journal calls the changes that this file makes; pip's belong to conda_pip.
 _OPERATIONS = ("create", "change", "remove")
@@ -78,6 +79,9 @@ class EnvironmentManager:
             CondaModuleError: the request is refused, conda failed, or the disk does not show the plan.
         """
         observed = observe(self.request)
+        if observed.interrupted in _OPERATIONS and self._aside.waits():
+            # What is at the prefix now is half of something: that is finished or taken back before the plan.
+            return self._go_on(observed)
         if self.check_mode and self._is_yet_to_be_made(observed):
             return self._of_an_environment_to_come(observed)
         todo = plan(self.request, observed)
@@ -94,6 +98,17 @@ class EnvironmentManager:
             changed = _differs(todo, before, after)
             return Outcome(changed, todo, before, after, observed.state, warnings)
         return self._guard.until_unused(lambda: self._run_with_lock(todo))
+
+    def _go_on(self, observed: Observed) -> Outcome:
+        """Have a run finished or taken back that was cut off while the environment was moved aside."""
+        reason = f"a run was cut off that had moved {self.request.prefix} aside"
+        todo = Plan(reasons=(reason,))
+        if not self.check_mode:
+            return self._guard.until_unused(lambda: self._run_with_lock(todo))
+        self._aside.foresee()
+        before = observed.lines() if observed.state.is_environment else None
+        warning = f"{reason}: that is finished or taken back first, and what is to do then is not known yet."
+        return Outcome(True, todo, before, before, observed.state, (warning,))
 
     def _run_with_lock(self, todo: Plan) -> Outcome:
         with locked(
@@ -173,7 +188,11 @@ class EnvironmentManager:
             examine_environment,
         )
 
-        return examine_environment(self.request, self.conda)
+        contents = examine_environment(self.request, self.conda)
+        state = contents.state
+        if todo.recreate and (state.is_environment or state.cleared or contents.foreign):
+            self._aside.refuse()
+        return contents
 
     def _foretell(self, todo: Plan, contents: Contents | None) -> None:
         if contents is None or not todo.delete:
@@ -186,12 +205,17 @@ class EnvironmentManager:
 
     def _recover(self) -> bool:
         """Go on where a run was cut off that had moved the environment aside; whether one was."""
-        from ansible_collections.llmfleet.conda.plugins.module_utils._set_aside import Aside
-
-        aside = Aside(self.request.prefix, caches=self.conda.caches)
+        aside = self._aside
+        aside.caches = tuple(self.conda.caches)
         recovered = aside.recover()
         self.conda.warnings += aside.warnings
         return recovered
+
+    @cached_property
+    def _aside(self) -> Aside:
+        from ansible_collections.llmfleet.conda.plugins.module_utils._set_aside import Aside
+
+        return Aside(self.request.prefix)
 
     def _clear_up(self, observed: Observed) -> None:
         from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import (

@@ -58,6 +58,11 @@ def beside(prefix: str, suffix: str) -> str:
     return os.path.join(parent, f".{name}.llmfleet{suffix}")
 
 
+def aside_of(prefix: str) -> str:
+    """Where the prefix waits while another one takes its place (``_set_aside.Aside``)."""
+    return beside(prefix, "-aside")
+
+
 def pending_journal(prefix: str) -> dict[str, Any] | None:
     """The journal that a cut-off run left for ``prefix``, or None.
 
@@ -321,6 +326,11 @@ def journalled(
     }
     try:
         _write_journal(path, content)
+        if operation in _BESIDE and not inside:
+            # Of a run that was cut off in what is replaced or removed now. It would be taken for this
+            # run's own, and be moved or removed with the prefix.
+            with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                os.unlink(os.path.join(prefix, _JOURNAL_INSIDE))
     except OSError as error:
         raise _unwritten(path, prefix, error, " Nothing was changed.") from error
     try:
@@ -370,6 +380,9 @@ def _is_half_done(prefix: str, operation: str, error: Exception) -> bool:
     environment nor gone: without the journal it would be taken for somebody else's files.
     """
     cut_off = getattr(error, "cut_off", False)
+    if is_claimed(aside_of(prefix), (pending_journal(prefix) or {}).get("aside")):
+        # What was moved aside is still there, and only the journal tells whose it is.
+        return True
     if not os.path.lexists(prefix):
         # What else tells of the prefix, such as conda's list of environments, may still be there.
         return cut_off and operation == "remove"
