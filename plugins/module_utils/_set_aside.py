@@ -43,6 +43,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
     pending_journal,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._tree import (
+    is_mount_point,
     listed,
     remove_some,
     survey,
@@ -50,6 +51,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._tree import (
 
 # A directory on another layer of an overlay file system, or a mount point, cannot be renamed as a whole.
 _NOT_AS_A_WHOLE = frozenset({errno.EXDEV, errno.EBUSY})
+# Locks and journals of this collection.
+_OWN_IN_METADATA = "conda-meta/.llmfleet"
 # Of a file that came to the prefix while the one of that name was moved aside.
 _MEANWHILE = ".meanwhile"
 
@@ -108,7 +111,7 @@ class Aside:
         """
         if os.path.lexists(self.path) and not self._is_unused():
             raise self._in_the_way()
-        if os.path.ismount(self.prefix):
+        if is_mount_point(self.prefix):
             raise CondaModuleError(
                 f"{self.prefix} is a mount point, so what is there cannot be moved aside while another one is"
                 " made. Nothing was changed.",
@@ -399,7 +402,11 @@ class _People:
         # removal, or of what was half made, was people's.
         known = contents.state.is_environment
         everything = contents.foreign if known else contents.found.files
-        self.files = {path for path in everything if path not in (LEFT, MADE)}
+        self.files = {
+            path
+            for path in everything
+            if path not in (LEFT, MADE) and not path.startswith(_OWN_IN_METADATA)
+        }
         # Below these, something is not people's; environments below the prefix move as they are.
         self.whole = set(contents.nested)
         inside = tuple(f"{name}/" for name in contents.nested)

@@ -57,9 +57,9 @@ def _count(number: int) -> None:
     os.open = open_counted  # type: ignore[assignment]
 
 
-def each_kill(start: Callable[[int], Callable[[], Any]]) -> Iterator[int]:
+def each_kill(start: Callable[[int], Callable[[], Any]], step: int = 1) -> Iterator[int]:
     """For each change in turn: do in a new place what ``start`` returns, killed before that change."""
-    for number in range(1000):
+    for number in range(0, 1000, step):
         killed = killed_before(start(number), number)
         yield number
         if not killed:
