@@ -24,12 +24,18 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import Cond
 from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import (
     unlike_lock,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import (
+    refuse_directories,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
     Plan,
     missing_dependencies,
     unsatisfied_after,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PrefixState
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+    PrefixState,
+    observe_prefix,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
     forget_journal,
     journalled,
@@ -180,9 +186,12 @@ class EnvironmentManager:
         """All that is at the prefix, where it would be removed or give its place to another environment.
 
         Raises:
-            CondaModuleError: a volume is mounted in it, or it holds other environments.
+            CondaModuleError: a volume is mounted in it, it holds other environments, or a directory of
+                people's is in the place of a file that would be linked or unlinked.
         """
         if not (todo.delete or todo.recreate):
+            if todo.specs or todo.remove or todo.reinstall:
+                refuse_directories(observe_prefix(self.request.prefix, thorough=True))
             return None
         from ansible_collections.llmfleet.conda.plugins.module_utils._environment_removal import (
             examine_environment,

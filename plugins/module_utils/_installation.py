@@ -50,7 +50,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installer_run impo
     clear_workspace,
     conda_starts,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import damaged_files
+from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import (
+    damaged_files,
+    refuse_directories,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import package_caches
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     HISTORY,
@@ -257,6 +260,8 @@ class InstallationManager:
         """
         request = self.request
         if todo.action not in ("remove", "reinstall"):
+            if todo.action in ("repair", "upgrade", "downgrade"):
+                refuse_directories(observe_prefix(request.prefix, thorough=True))
             return None
         contents = examine(
             request.prefix, installation=True, caches=[os.path.join(request.prefix, "pkgs")]

@@ -979,3 +979,21 @@ def test_killed_anywhere_nothing_of_peoples_is_lost_and_the_next_run_gets_there(
         # Cut off while it was written, a journal is nothing to any run.
         left.discard(".env.llmfleet-journal-unfinished")
         assert left == ({LEFT} if then == "absent" else set())
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_directory_in_the_place_of_a_packages_file_is_refused(world: World, check: bool) -> None:
+    world.run("six=1.0")
+    file = world.prefix / "lib" / "six.py"
+    file.unlink()
+    file.mkdir()
+    (file / "thesis.tex").write_text("work")
+    before = snapshot(world.path)
+    for asked in ({"repair": True}, {"repair": False, "packages": "six=2.0"}):
+        package = str(asked.pop("packages", "six"))
+        with pytest.raises(CondaModuleError, match=r"of the package six belongs; it holds thesis"):
+            world.run(package, check=check, **asked)
+    assert snapshot(world.path) == before
+    (file / "thesis.tex").unlink()
+    file.rmdir()
+    assert world.run("six", check=check).changed
