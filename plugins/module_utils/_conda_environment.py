@@ -227,6 +227,7 @@ class EnvironmentManager:
         return Aside(self.request.prefix)
 
     def _clear_up(self, observed: Observed) -> None:
+        from ansible_collections.llmfleet.conda.plugins.module_utils._collisions import settle
         from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import (
             clear_up,
         )
@@ -236,6 +237,7 @@ class EnvironmentManager:
         )
 
         journal = pending_journal(self.request.prefix) or {}
+        self.conda.warnings += settle(self.request.prefix)
         list_again(journal.get("listed"))
         if observed.state.is_environment:
             clear_up(self.request.prefix)

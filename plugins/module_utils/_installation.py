@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._claim import claim
+from ansible_collections.llmfleet.conda.plugins.module_utils._collisions import settle
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda, Solution
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import clear_up
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_registry import (
@@ -203,6 +204,7 @@ class InstallationManager:
             os.path.join(request.prefix, HISTORY)
         ):
             # The installer's conda was killed, or the one that was to bring another conda.
+            self.warnings += settle(request.prefix)
             clear_up(request.prefix)
         observed = observe_installation(request.prefix, request.repair)
         todo = plan_installation(request, observed, *host_platform())
