@@ -116,7 +116,7 @@ class Aside:
                 f"{self.prefix} is a mount point, so what is there cannot be moved aside while another one is"
                 " made. Nothing was changed.",
                 prefix=self.prefix,
-                hint="remove what is there first (state: absent), and move away the files that stay then.",
+                hint="remove what is there first (state: absent), or move it away yourself.",
             )
         parent = os.path.dirname(self.prefix)
         if not os.access(parent, os.W_OK | os.X_OK):
@@ -124,7 +124,7 @@ class Aside:
                 f"{self.prefix} cannot be moved aside while another one is made: the directory {parent} may"
                 " not be written by this user. Nothing was changed.",
                 prefix=self.prefix,
-                hint="run the task as a user who may (become), or without recreate.",
+                hint="run the task as a user who may (become).",
             )
 
     def waits(self) -> bool:
