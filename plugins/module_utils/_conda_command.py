@@ -145,6 +145,7 @@ class Conda:
         self.settings = dict(settings or {})
         self.warnings: list[str] = []
         self.stand_ins: dict[str, str] = {}
+        self._last_failure = ""
         self._name = os.path.basename(executable or "conda")
         self._dialect = dialect_of(executable)
 
@@ -258,11 +259,39 @@ class Conda:
     ) -> dict[str, Any] | None:
         """Run conda to its end, and leave no secret in what it notes of addresses."""
         try:
-            return self._run_on(arguments, prefix, asked, extra)
+            return self._run_beside_peoples_files(arguments, prefix, asked, extra)
         finally:
             used = secrets_in([*arguments, *asked]) or secrets_of_conda([self.installation])
             if used and "--dry-run" not in arguments:
                 forget_addresses(self.caches)
+
+    def _run_beside_peoples_files(
+        self,
+        arguments: Sequence[str],
+        prefix: str,
+        asked: Sequence[str],
+        extra: Mapping[str, str] | None,
+    ) -> dict[str, Any] | None:
+        if (
+            arguments[0] != "install"
+            or "--dry-run" in arguments
+            or not self._dialect.tells_collisions
+        ):
+            return self._run_on(arguments, prefix, asked, extra)
+        from ansible_collections.llmfleet.conda.plugins.module_utils._collisions import (
+            PREVENTED,
+            collisions,
+            out_of_the_way,
+        )
+
+        try:
+            return self._run_on(arguments, prefix, asked, {**(extra or {}), **PREVENTED})
+        except CondaModuleError as error:
+            if error.facts.get("error_kind") != "clobber":
+                raise
+        # Packages that bring the same file, or one that pip has put there, are as ever.
+        with out_of_the_way(prefix, collisions(self._last_failure), self.warnings):
+            return self._run_on(arguments, prefix, asked, extra)
 
     def _run_on(
         self,
@@ -317,6 +346,7 @@ class Conda:
         verb = " ".join(itertools.takewhile(lambda word: not word.startswith("-"), arguments))
         tried = f" (tried {attempt} times)" if attempt > 1 else ""
         meant = self.stand_ins.get(prefix, prefix)
+        self._last_failure = failure.whole
         raise CondaModuleError(
             f"{self._name} {verb} failed for {meant}: {failure.headline}{tried}.",
             prefix=meant,

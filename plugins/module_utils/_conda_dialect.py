@@ -32,6 +32,9 @@ class CondaDialect:
     #: (tried with conda 24.7.1).
     creates_in_directories = True
 
+    #: It names files that it would link over, where its setting ``path_conflict`` is ``prevent``.
+    tells_collisions = True
+
     def commands(
         self,
         command: str,
@@ -73,6 +76,8 @@ class LibmambaDialect(CondaDialect):
 
     #: It refuses ("Non-conda folder exists at prefix").
     creates_in_directories = False
+
+    tells_collisions = False
 
     def commands(
         self,

@@ -24,12 +24,18 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import Cond
 from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import (
     unlike_lock,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import (
+    refuse_directories,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
     Plan,
     missing_dependencies,
     unsatisfied_after,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PrefixState
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+    PrefixState,
+    observe_prefix,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
     forget_journal,
     journalled,
@@ -42,6 +48,7 @@ if TYPE_CHECKING:
     from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda
     from ansible_collections.llmfleet.conda.plugins.module_utils._in_use import Guard
     from ansible_collections.llmfleet.conda.plugins.module_utils._prefix_removal import Contents
+    from ansible_collections.llmfleet.conda.plugins.module_utils._set_aside import Aside
 
 # What the journal calls the changes that this file makes; pip's belong to conda_pip.
 _OPERATIONS = ("create", "change", "remove")
@@ -78,6 +85,9 @@ class EnvironmentManager:
             CondaModuleError: the request is refused, conda failed, or the disk does not show the plan.
         """
         observed = observe(self.request)
+        if observed.interrupted in _OPERATIONS and self._aside.waits():
+            # What is at the prefix now is half of something: that is finished or taken back before the plan.
+            return self._go_on(observed)
         if self.check_mode and self._is_yet_to_be_made(observed):
             return self._of_an_environment_to_come(observed)
         todo = plan(self.request, observed)
@@ -94,6 +104,17 @@ class EnvironmentManager:
             changed = _differs(todo, before, after)
             return Outcome(changed, todo, before, after, observed.state, warnings)
         return self._guard.until_unused(lambda: self._run_with_lock(todo))
+
+    def _go_on(self, observed: Observed) -> Outcome:
+        """Have a run finished or taken back that was cut off while the environment was moved aside."""
+        reason = f"a run was cut off that had moved {self.request.prefix} aside"
+        todo = Plan(reasons=(reason,))
+        if not self.check_mode:
+            return self._guard.until_unused(lambda: self._run_with_lock(todo))
+        self._aside.foresee()
+        before = observed.lines() if observed.state.is_environment else None
+        warning = f"{reason}: that is finished or taken back first, and what is to do then is not known yet."
+        return Outcome(True, todo, before, before, observed.state, (warning,))
 
     def _run_with_lock(self, todo: Plan) -> Outcome:
         with locked(
@@ -165,15 +186,22 @@ class EnvironmentManager:
         """All that is at the prefix, where it would be removed or give its place to another environment.
 
         Raises:
-            CondaModuleError: a volume is mounted in it, or it holds other environments.
+            CondaModuleError: a volume is mounted in it, it holds other environments, or a directory of
+                people's is in the place of a file that would be linked or unlinked.
         """
         if not (todo.delete or todo.recreate):
+            if todo.specs or todo.remove or todo.reinstall:
+                refuse_directories(observe_prefix(self.request.prefix, thorough=True))
             return None
         from ansible_collections.llmfleet.conda.plugins.module_utils._environment_removal import (
             examine_environment,
         )
 
-        return examine_environment(self.request, self.conda)
+        contents = examine_environment(self.request, self.conda)
+        state = contents.state
+        if todo.recreate and (state.is_environment or state.cleared or contents.foreign):
+            self._aside.refuse()
+        return contents
 
     def _foretell(self, todo: Plan, contents: Contents | None) -> None:
         if contents is None or not todo.delete:
@@ -186,14 +214,20 @@ class EnvironmentManager:
 
     def _recover(self) -> bool:
         """Go on where a run was cut off that had moved the environment aside; whether one was."""
-        from ansible_collections.llmfleet.conda.plugins.module_utils._set_aside import Aside
-
-        aside = Aside(self.request.prefix, caches=self.conda.caches)
+        aside = self._aside
+        aside.caches = tuple(self.conda.caches)
         recovered = aside.recover()
         self.conda.warnings += aside.warnings
         return recovered
 
+    @cached_property
+    def _aside(self) -> Aside:
+        from ansible_collections.llmfleet.conda.plugins.module_utils._set_aside import Aside
+
+        return Aside(self.request.prefix)
+
     def _clear_up(self, observed: Observed) -> None:
+        from ansible_collections.llmfleet.conda.plugins.module_utils._collisions import settle
         from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import (
             clear_up,
         )
@@ -203,6 +237,7 @@ class EnvironmentManager:
         )
 
         journal = pending_journal(self.request.prefix) or {}
+        self.conda.warnings += settle(self.request.prefix)
         list_again(journal.get("listed"))
         if observed.state.is_environment:
             clear_up(self.request.prefix)

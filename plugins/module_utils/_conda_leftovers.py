@@ -14,7 +14,11 @@ from contextlib import contextmanager, suppress
 from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._history import add_requests
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import is_satisfied, parse_specs
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY, observe_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+    HISTORY,
+    LEFT,
+    observe_prefix,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
     old_history,
@@ -42,6 +46,8 @@ def clear_up(prefix: str) -> None:
     remove_scripts(prefix)
     remove_copies(prefix)
     write_down_requests(prefix)
+    # Of a removal that was cut off; what is there is to be an environment again.
+    remove_file(prefix, LEFT)
     # The last: it tells that conda was killed while it wrote the history.
     remove_file(prefix, HISTORY + _SET_ASIDE)
 

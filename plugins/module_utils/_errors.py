@@ -29,6 +29,21 @@ def hint_for(error: Exception, otherwise: str) -> str:
     return otherwise
 
 
+def hint_for_reading(error: OSError) -> str:
+    """What to do about a file or directory that is there and cannot be read: by its reason."""
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return (
+            "run the task as the user who owns it (become, become_user) or correct its permissions."
+        )
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "end what holds so many files open, or raise its limit (ulimit -n), then run the task again."
+    if error.errno == errno.ELOOP:
+        return "look at what it is, and remove it or move it away by hand."
+    return (
+        "see to the volume (the system's log says what is wrong with it), then run the task again."
+    )
+
+
 READ_ONLY_HINT = (
     "make that volume writable again (mount -o remount,rw), then run the task again; after a disk error the"
     " system itself makes a volume read-only, and its log says so."

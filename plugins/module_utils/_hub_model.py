@@ -33,6 +33,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._hub_store import (
     drop,
     import_source,
     read_source,
+    refuse_others,
     remove,
     write_ref,
     write_tree,
@@ -210,6 +211,8 @@ class HubModel:
         now, todo = self._look(commit)
         if todo.action and not self.check_mode:
             return self._run_locked(commit)
+        if todo.action == "remove":
+            refuse_others(self.request.cached)
         before = self._state(now, commit)
         return Outcome(todo, before, self._promised() if todo.action else before, now)
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,11 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._tree import (
 _CHUNK = 1 << 20
 # What huggingface_hub keeps of a model.
 _OWN = ("blobs", "refs", "snapshots", "trees", ".no_exist")
+# A content by the hub's name for it (digits of a digest; of a mirror's also with the number of parts), also
+# while it is fetched, and what this collection is copying.
+_BLOB = re.compile(
+    r"blobs/(?:[0-9a-f]{32,}(?:-\d+)?(?:\.[^/]+)?|[^/]+\.incomplete|\.llmfleet-[^/]+)"
+)
 
 
 @dataclass(frozen=True)
@@ -195,12 +201,11 @@ def drop(cached: CachedModel, commit: str, names: tuple[str, ...]) -> None:
                     os.unlink(path)
 
 
-def remove(cached: CachedModel) -> None:
-    """Remove all that the cache has of a model.
+def refuse_others(cached: CachedModel) -> None:
+    """Fail where not all that the cache has of a model is the hub's; nothing is changed.
 
     Raises:
-        CondaModuleError: it cannot be removed, is no directory of the cache's own, or holds files that are
-            not the hub's.
+        CondaModuleError: it is no directory of the cache's own, or holds files that are not the hub's.
     """
     if os.path.islink(cached.directory) or not os.path.isdir(cached.directory):
         raise CondaModuleError(
@@ -209,7 +214,7 @@ def remove(cached: CachedModel) -> None:
             hint="look at what it is, and remove it by hand.",
         )
     found = survey(cached.directory)
-    others = [path for path in found.files if path.split("/", 1)[0] not in _OWN] + found.mounts
+    others = [*_others(cached, found.files), *found.mounts]
     if others:
         raise CondaModuleError(
             f"{cached.directory} holds what the hub did not put there: {listed(others)}."
@@ -217,6 +222,50 @@ def remove(cached: CachedModel) -> None:
             asked=cached.model,
             hint="move that away, then run the task again.",
         )
+
+
+def _others(cached: CachedModel, files: Sequence[str]) -> Iterator[str]:
+    """The files of a model's directory that people put there, also within the hub's directories."""
+    links = {
+        os.path.normpath(os.path.join(os.path.dirname(path), target))
+        for path in files
+        if (target := _target(os.path.join(cached.directory, path)))
+    }
+    # Where a volume has no links, the hub's files lie in the snapshots themselves; a copy of a cache may have
+    # lost its links.
+    sizes = {_length(cached, path) for path in files if path.startswith("blobs/")}
+    for path in files:
+        place = path.split("/", 1)[0]
+        if place == "blobs":
+            own = path in links or _BLOB.fullmatch(path) is not None
+        elif place == "snapshots":
+            is_link = os.path.islink(os.path.join(cached.directory, path))
+            own = is_link or not sizes or _length(cached, path) in sizes
+        else:
+            own = place in _OWN
+        if not own:
+            yield path
+
+
+def _length(cached: CachedModel, path: str) -> int:
+    return os.lstat(os.path.join(cached.directory, path)).st_size
+
+
+def _target(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
+
+
+def remove(cached: CachedModel) -> None:
+    """Remove all that the cache has of a model.
+
+    Raises:
+        CondaModuleError: it cannot be removed, is no directory of the cache's own, or holds files that are
+            not the hub's.
+    """
+    refuse_others(cached)
     with writing(cached):
         remove_made(cached.directory, quiet=False)
         locks = os.path.join(cached.cache, ".locks", os.path.basename(cached.directory))

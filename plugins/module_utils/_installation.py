@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._claim import claim
+from ansible_collections.llmfleet.conda.plugins.module_utils._collisions import settle
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda, Solution
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import clear_up
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_registry import (
@@ -50,7 +51,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installer_run impo
     clear_workspace,
     conda_starts,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import damaged_files
+from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import (
+    damaged_files,
+    refuse_directories,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import package_caches
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     HISTORY,
@@ -114,6 +118,9 @@ class InstallationManager:
         """
         request = self.request
         observed = observe_installation(request.prefix, request.repair)
+        if observed.interrupted and self._aside.waits():
+            # What is at the prefix now is half of something: the plan is made when that is taken back.
+            return self._go_on(observed)
         todo = plan_installation(request, observed, *host_platform())
         if todo.action in ("install", "reinstall"):
             self._refuse_old_host()
@@ -130,6 +137,21 @@ class InstallationManager:
             after = self._predict(todo, observed)
             return InstallationOutcome(True, todo, before, after, observed, tuple(self.warnings))
         return self._guard.until_unused(lambda: self._run_with_lock(todo))
+
+    @cached_property
+    def _aside(self) -> Aside:
+        return Aside(self.request.prefix, installation=True)
+
+    def _go_on(self, observed: ObservedInstallation) -> InstallationOutcome:
+        """Have a run finished or taken back that was cut off while people's files were moved aside."""
+        reason = f"a run was cut off that had moved {self.request.prefix} aside"
+        todo = InstallationPlan(reasons=(reason,))
+        if not self.check_mode:
+            return self._guard.until_unused(lambda: self._run_with_lock(todo))
+        self._aside.foresee()
+        before = self._describe(observed)
+        warning = f"{reason}: that is finished or taken back first, and what is to do then is not known yet."
+        return InstallationOutcome(True, todo, before, before, observed, (warning,))
 
     def _run_with_lock(self, todo: InstallationPlan) -> InstallationOutcome:
         with locked(
@@ -174,15 +196,15 @@ class InstallationManager:
     def _run_locked(self) -> InstallationOutcome:
         # Observed and planned anew: another run may have done the work while this one waited for the lock.
         request = self.request
-        aside = Aside(request.prefix, installation=True)
-        recovered = aside.recover()
-        self.warnings += aside.warnings
+        recovered = self._aside.recover()
+        self.warnings += self._aside.warnings
         clear_workspace(request.prefix)
         old_history(request.prefix)
         if pending_journal(request.prefix) and os.path.isfile(
             os.path.join(request.prefix, HISTORY)
         ):
             # The installer's conda was killed, or the one that was to bring another conda.
+            self.warnings += settle(request.prefix)
             clear_up(request.prefix)
         observed = observe_installation(request.prefix, request.repair)
         todo = plan_installation(request, observed, *host_platform())
@@ -233,17 +255,24 @@ class InstallationManager:
     # -- apply --------------------------------------------------------------------------------------
 
     def _examined(self, todo: InstallationPlan) -> Contents | None:
-        """What would be removed, where something would.
+        """What would be removed, where something would; what would be moved aside is only looked at.
 
         Raises:
             CondaModuleError: a volume is mounted in it, or it holds environments that nobody named.
         """
         request = self.request
-        if todo.action != "remove":
+        if todo.action not in ("remove", "reinstall"):
+            if todo.action in ("repair", "upgrade", "downgrade"):
+                refuse_directories(observe_prefix(request.prefix, thorough=True))
             return None
         contents = examine(
             request.prefix, installation=True, caches=[os.path.join(request.prefix, "pkgs")]
         )
+        if todo.action == "reinstall":
+            refuse_mounts(contents)
+            if contents.state.cleared or contents.foreign:
+                self._aside.refuse()
+            return None
         refuse_environments(request, contents.nested)
         refuse_mounts(contents)
         if contents.foreign and not request.remove_foreign:

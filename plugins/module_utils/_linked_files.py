@@ -10,10 +10,12 @@ import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     PackageRecord,
     PrefixState,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._tree import listed
 
 # Compiled on linking or by any run of the interpreter: neither its absence nor its size means damage.
 _REGENERATED = (".pyc", ".pyo")
@@ -56,6 +58,30 @@ def damaged_files(state: PrefixState) -> dict[str, list[str]]:
         finally:
             os.close(opened)
     return {package: sorted(paths) for package, paths in found.items()}
+
+
+def refuse_directories(state: PrefixState) -> None:
+    """Fail where people have put a directory in the place of a package's file, and something into it.
+
+    conda would rename it when it links or unlinks the package, without a word.
+
+    Raises:
+        CondaModuleError: there is one; nothing was changed.
+    """
+    for record in state.records.values():
+        for path in record.paths.files:
+            full = os.path.join(state.path, path)
+            try:
+                taken = stat.S_ISDIR(os.lstat(full).st_mode) and os.listdir(full)
+            except (OSError, ValueError):
+                continue
+            if taken:
+                raise CondaModuleError(
+                    f"{full} is a directory, where a file of the package {record.name} belongs; it holds"
+                    f" {listed(sorted(taken))}. Nothing was changed.",
+                    prefix=state.path,
+                    hint="move that directory away, then run the task again.",
+                )
 
 
 # By directory and file name: the packages that claim the file, each with the size it must at least have.

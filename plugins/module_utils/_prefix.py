@@ -18,7 +18,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
+    CondaModuleError,
+    hint_for_reading,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._path_lists import (
     NO_PATHS,
     PathLists,
@@ -28,6 +31,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file impor
 
 HISTORY = os.path.join("conda-meta", "history")
 FROZEN = os.path.join("conda-meta", "frozen")
+# The journal of this collection (``_transaction``), where it lies inside the prefix. Not named .json: conda
+# takes every such file in conda-meta for a package record.
+JOURNAL = os.path.join("conda-meta", ".llmfleet-journal")
 # In a directory that this collection is making or removing.
 MADE = ".llmfleet-made"
 # In one whose installation or environment it has removed, beside files of people's that stayed.
@@ -259,9 +265,11 @@ def observe_prefix(path: str, *, thorough: bool = False, only_report: bool = Fal
         raise _unreadable(path, error) from error
     records: dict[str, PackageRecord] = {}
     problems: dict[str, str] = {}
-    environment = False
+    environment, metadata = False, False
     if "conda-meta" in entries:
         try:
+            # A removal that was killed has left it for a moment, and nothing in it.
+            metadata = not os.path.isdir(meta) or bool(os.listdir(meta)) or MADE not in entries
             records, problems = _read_records(meta, thorough, only_report)
             environment = _is_file(os.path.join(path, HISTORY))
         except OSError as error:
@@ -274,8 +282,8 @@ def observe_prefix(path: str, *, thorough: bool = False, only_report: bool = Fal
         problems=tuple(problems.values()),
         bad_records=tuple(problems),
         frozen=os.path.lexists(os.path.join(path, FROZEN)),
-        empty=not set(entries) - {MADE},
-        cleared=LEFT in entries and "conda-meta" not in entries,
+        empty=not set(entries) - {MADE, *(() if metadata else ("conda-meta",))},
+        cleared=LEFT in entries and not (environment or records or problems),
         entries=tuple(sorted(entries)),
     )
 
@@ -291,17 +299,8 @@ def _is_file(path: str) -> bool:
 
 
 def _unreadable(path: str, error: OSError) -> CondaModuleError:
-    hint = (
-        "see to the volume (the system's log says what is wrong with it), then run the task again."
-    )
-    if error.errno in (errno.EACCES, errno.EPERM):
-        hint = (
-            "run the task as the user who owns it (become, become_user) or correct its permissions."
-        )
-    elif error.errno in (errno.EMFILE, errno.ENFILE):
-        hint = "end what holds so many files open, or raise its limit (ulimit -n), then run the task again."
     return CondaModuleError(
         f"{path} cannot be read: {error.strerror}. What it says is not known, so nothing was changed.",
         prefix=path,
-        hint=hint,
+        hint=hint_for_reading(error),
     )

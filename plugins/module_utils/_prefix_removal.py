@@ -22,6 +22,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._justified import Justified
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+    JOURNAL,
     LEFT,
     MADE,
     PrefixState,
@@ -156,18 +157,21 @@ def remove_prefix(contents: Contents, *, remove_foreign: bool = False) -> tuple[
     refuse_mounts(contents)
     prefix = contents.state.path
     judge = (lambda _path: True) if remove_foreign else contents.may_go
-    left = () if remove_foreign else contents.foreign
     # While the records are there, a run that is cut off can be gone on with. The token proves whose it is.
     try:
         remove_some(prefix, lambda path: path != MADE and not _is_record(path) and judge(path))
     except CondaModuleError:
         give_up(prefix)
         raise
+    # Looked at anew: somebody may have written there meanwhile.
+    there = survey(prefix).files if os.path.isdir(prefix) else []
+    left = tuple(path for path in there if path != MADE and not judge(path))
     if left:
         _leave_word(prefix, left)
     kept = (MADE, LEFT) if left else (MADE,)
-    remove_some(prefix, lambda path: path not in kept and judge(path))
-    # The last of all: without it, nobody could go on with what is left.
+    remove_some(prefix, lambda path: path not in (*kept, JOURNAL) and judge(path))
+    # The last of all: without these, nobody could go on with what is left.
+    remove_some(prefix, lambda path: path == JOURNAL)
     remove_some(prefix, lambda path: path == MADE)
     return left
 

@@ -35,12 +35,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._lock import (
     file_lock,
     remove_if_free,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY, JOURNAL
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 _LOCK_INSIDE = os.path.join("conda-meta", ".llmfleet.lock")
-# Not named .json: conda takes every such file in conda-meta for a package record.
-_JOURNAL_INSIDE = os.path.join("conda-meta", ".llmfleet-journal")
 _HISTORY_COPY = os.path.join("conda-meta", ".llmfleet-history")
 _CACHE_LOCK = ".llmfleet.lock"
 _UNFINISHED = "-unfinished"
@@ -58,6 +56,11 @@ def beside(prefix: str, suffix: str) -> str:
     return os.path.join(parent, f".{name}.llmfleet{suffix}")
 
 
+def aside_of(prefix: str) -> str:
+    """Where the prefix waits while another one takes its place (``_set_aside.Aside``)."""
+    return beside(prefix, "-aside")
+
+
 def pending_journal(prefix: str) -> dict[str, Any] | None:
     """The journal that a cut-off run left for ``prefix``, or None.
 
@@ -65,7 +68,7 @@ def pending_journal(prefix: str) -> dict[str, Any] | None:
     prefix that was being made or removed has ``unproved``, where it is not shown to be about the directory
     that is there now: nothing in there may then be taken for what that run has left.
     """
-    for path in (os.path.join(prefix, _JOURNAL_INSIDE), beside(prefix, "-journal")):
+    for path in (os.path.join(prefix, JOURNAL), beside(prefix, "-journal")):
         try:
             with open(path, encoding="utf-8", opener=only_regular) as stream:
                 data = _json_document.load(stream)
@@ -311,7 +314,7 @@ def journalled(
     inside = os.path.isdir(os.path.join(prefix, "conda-meta"))
     if operation in _BESIDE and os.access(os.path.dirname(prefix), os.W_OK | os.X_OK):
         inside = False
-    path = os.path.join(prefix, _JOURNAL_INSIDE) if inside else beside(prefix, "-journal")
+    path = os.path.join(prefix, JOURNAL) if inside else beside(prefix, "-journal")
     content = {
         "operation": operation,
         "prefix": prefix,
@@ -321,6 +324,11 @@ def journalled(
     }
     try:
         _write_journal(path, content)
+        if operation in _BESIDE and not inside:
+            # Of a run that was cut off in what is replaced or removed now. It would be taken for this
+            # run's own, and be moved or removed with the prefix.
+            with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                os.unlink(os.path.join(prefix, JOURNAL))
     except OSError as error:
         raise _unwritten(path, prefix, error, " Nothing was changed.") from error
     try:
@@ -370,6 +378,9 @@ def _is_half_done(prefix: str, operation: str, error: Exception) -> bool:
     environment nor gone: without the journal it would be taken for somebody else's files.
     """
     cut_off = getattr(error, "cut_off", False)
+    if is_claimed(aside_of(prefix), (pending_journal(prefix) or {}).get("aside")):
+        # What was moved aside is still there, and only the journal tells whose it is.
+        return True
     if not os.path.lexists(prefix):
         # What else tells of the prefix, such as conda's list of environments, may still be there.
         return cut_off and operation == "remove"
@@ -387,7 +398,9 @@ def _close(prefix: str, earlier: dict[str, Any] | None, keeps: Collection[str]) 
 
 def forget_journal(prefix: str) -> None:
     """Remove the journal, wherever it lies; a run that was cut off has been dealt with."""
-    journals = (os.path.join(prefix, _JOURNAL_INSIDE), beside(prefix, "-journal"))
+    # First: killed in between, a journal without a token is nothing that the next run believes.
+    give_up(prefix)
+    journals = (os.path.join(prefix, JOURNAL), beside(prefix, "-journal"))
     for path in (*journals, *(f"{journal}{_UNFINISHED}" for journal in journals)):
         try:
             os.unlink(path)
@@ -398,4 +411,3 @@ def forget_journal(prefix: str) -> None:
             # On a volume that turned read-only it has to stay: the next run will look at everything.
             if error.errno != errno.EROFS:
                 raise
-    give_up(prefix)

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
     CondaModuleError,
     hint_for,
+    hint_for_reading,
 )
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -27,6 +28,11 @@ _MOUNTS = "/proc/self/mountinfo"
 # So many names are shown of what is in a directory.
 NAMED = 10
 _ESCAPED = re.compile(r"\\([0-7]{3})")
+# What is nested more deeply is not entered: looking and removing hold a descriptor open for each level, of
+# which a process may have 1024, and Python itself goes no deeper than a thousand calls.
+_DEEPEST = 400
+# A directory that is itself a mount point, or lies in one in which this user may not write.
+_ONLY_TO_BE_EMPTIED = frozenset({errno.EBUSY, errno.EACCES, errno.EPERM})
 
 
 @dataclass
@@ -72,8 +78,6 @@ def survey(root: str) -> Survey:
             _look(descriptor, "", os.fstat(descriptor).st_dev, known, found, inodes)
     except OSError as error:
         raise _unreadable(root, error) from error
-    except RecursionError as error:
-        raise _unreadable(root, OSError(errno.ELOOP, "it is nested too deeply", root)) from error
     return found
 
 
@@ -93,9 +97,11 @@ def _look(
     for entry in listed:
         below = f"{path}/{entry.name}" if path else entry.name
         status = entry.stat(follow_symlinks=False)
-        if below in known or status.st_dev != device:
+        if below in known or _is_on_another(status, device):
             found.mounts.append(below)
         elif stat.S_ISDIR(status.st_mode):
+            if below.count("/") >= _DEEPEST:
+                raise OSError(errno.ELOOP, "it is nested too deeply", f"{below[:200]}...")
             found.directories.append(below)
             with _opened(entry.name, directory) as inner:
                 _look(inner, below, device, known, found, inodes)
@@ -106,6 +112,22 @@ def _look(
                 found.size += status.st_blocks * 512
 
 
+def _is_on_another(status: os.stat_result, device: int) -> bool:
+    """Whether another volume begins at an entry of a directory on ``device`` that no mount was told of.
+
+    An overlay file system shows files of its lower layers with other devices than its directories.
+    """
+    if status.st_dev == device:
+        return False
+    return stat.S_ISDIR(status.st_mode) or not os.path.exists(_MOUNTS)
+
+
+def is_mount_point(path: str) -> bool:
+    """Whether a volume is mounted there; unlike ``os.path.ismount`` also a directory of the same one."""
+    parent, name = os.path.split(path)
+    return os.path.ismount(path) or name in mounts_below(parent)
+
+
 def mounts_below(root: str) -> list[str]:
     """Mount points below ``root``, relative to it: also of a bind mount, which has the same device.
 
@@ -113,7 +135,8 @@ def mounts_below(root: str) -> list[str]:
     elsewhere :func:`survey` knows them by their device alone.
     """
     try:
-        with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as stream:
+        # A carriage return is a part of a name, and ends no line.
+        with open(_MOUNTS, encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
             lines = stream.readlines()
     except OSError:
         return []
@@ -185,29 +208,25 @@ class _Remover:
         """Remove one entry of an open directory; whether it is gone."""
         try:
             status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-            if path in self.mounts or device not in (None, status.st_dev):
+            if path in self.mounts or (device is not None and _is_on_another(status, device)):
                 return False
             if not stat.S_ISDIR(status.st_mode):
                 if not self.may_go(path):
                     return False
                 os.unlink(name, dir_fd=parent)
                 return True
+            kept = False
             with _opened(name, parent) as inner:
-                kept = [
-                    entry
-                    for entry in sorted(os.listdir(inner))
-                    if not self.remove(
-                        inner, entry, f"{path}/{entry}" if path else entry, status.st_dev
-                    )
-                ]
+                for entry in sorted(os.listdir(inner)):
+                    below = f"{path}/{entry}" if path else entry
+                    kept |= not self.remove(inner, entry, below, status.st_dev)
             if kept:
                 return False
-            os.rmdir(name, dir_fd=parent)
+            return self._remove_empty(parent, name, path)
         except FileNotFoundError:
             return True
         except OSError as error:
-            if self.quiet or (not path and error.errno == errno.EBUSY):
-                # A directory that is itself a mount point can only be emptied.
+            if self.quiet:
                 return False
             shown = os.path.join(self.root, path) if path else self.root
             raise CondaModuleError(
@@ -217,11 +236,20 @@ class _Remover:
             ) from error
         return True
 
+    def _remove_empty(self, parent: int, name: str, path: str) -> bool:
+        try:
+            os.rmdir(name, dir_fd=parent)
+        except OSError as error:
+            if not path and error.errno in _ONLY_TO_BE_EMPTIED:
+                return False
+            raise
+        return True
+
 
 def _unreadable(root: str, error: OSError) -> CondaModuleError:
     return CondaModuleError(
         f"The directory {root} cannot be looked through: {error.filename or root}: {error.strerror}."
         " Nothing was changed.",
         prefix=root,
-        hint=hint_for(error, "run the task as the user who owns it (become, become_user)."),
+        hint=hint_for_reading(error),
     )

@@ -19,7 +19,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command impo
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.tests.unit.plugins.cut_short import compiled, give_python
-from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import snapshot
+from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 
 FAKE = """\
 #!{python} -I
@@ -163,6 +163,7 @@ def test_the_environment_is_scrubbed(fake: Scripted, monkeypatch: pytest.MonkeyP
     assert {key for key in environment if key.startswith("CONDA")} == {
         "CONDA_AUTO_UPDATE_CONDA",
         "CONDA_NUMBER_CHANNEL_NOTICES",
+        "CONDA_PATH_CONFLICT",
         "CONDA_REPORT_ERRORS",
     }
 
@@ -509,3 +510,29 @@ def test_neither_does_a_success_that_used_the_last_room(
     monkeypatch.setattr(_conda_command, "is_short_of_room", lambda _prefix: True)
     fake.conda().install("/opt/env", ["six"], [])
     assert not cut.exists()
+
+
+def test_files_of_peoples_are_not_linked_over(fake: Scripted, tmp_path: Path) -> None:
+    """conda is asked to prevent it, and only where it names some is it told to go on beside them."""
+    prefix = FakePrefix(tmp_path / "env").path
+    (prefix / "share").mkdir()
+    (prefix / "share" / "notes.txt").write_text("work")
+    said = (
+        "The package 'lab::six' cannot be installed due to a\npath collision for 'share/notes.txt'.\n"
+        "This path already exists in the target prefix, and it won't be removed\nby an uninstall action in"
+        " this transaction. The path is one that conda\ndoesn't recognize. It may have been created by"
+        " another package manager.\n"
+    )
+    error = {"exception_name": "UnknownPackageClobberError", "message": said, "error": said}
+    document = {"exception_name": "CondaMultiError", "error": "Multiple", "errors": [error]}
+    made = str(prefix / "share" / "notes.txt")
+    fake.reply({"stdout": json.dumps(document), "rc": 1}, {"stdout": GOOD, "make": made})
+    conda = fake.conda()
+    conda.install(str(prefix), ["six"], [])
+    told = [call["env"].get("CONDA_PATH_CONFLICT") for call in fake.calls()]
+    assert told == ["prevent", None]
+    assert (prefix / "share" / "notes.txt.before-conda").read_text() == "work"
+    assert conda.warnings == [
+        f"{prefix} held files where packages bring theirs; these are beside them now:"
+        " share/notes.txt.before-conda."
+    ]

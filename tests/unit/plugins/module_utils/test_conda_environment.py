@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +33,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation_acces
     AccessManager,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import parse_specs
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import LEFT
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
+from ansible_collections.llmfleet.conda.tests.unit.plugins.killed import each_kill
 
 # Knows six 1.0 and 2.0, tqdm 1.0 which needs six, and sole 1.0. "name=version" and "name>=version" only.
 CONDA = """\
@@ -102,7 +105,8 @@ changed = [n for n in wanted if linked.get(n) != wanted[n] or n in again]
 gone = [n for n in linked if wanted.get(n) != linked[n] or n in again]
 if "--dry-run" not in argv and mode != "lie":
     if command == "create":
-        shutil.rmtree(prefix, ignore_errors=True)
+        # What is not conda's stays, as with the real one.
+        for name in ("conda-meta", "lib"): shutil.rmtree(prefix / name, ignore_errors=True)
         meta.mkdir(parents=True)
     for name in gone:
         (meta / f"{{name}}-{{linked[name]}}-0.json").unlink()
@@ -918,3 +922,78 @@ def test_observing_and_planning_write_nothing(world: World, make: Callable[[Worl
     assert isinstance(observed, Observed)
     assert plan(request, observed)
     assert snapshot(world.path) == before
+
+
+def put_peoples_files(world: World) -> None:
+    for name in ("lib/mine.py", "work/deep/notes.txt", "conda-meta/backup/six.json", ".condarc"):
+        (world.prefix / name).parent.mkdir(parents=True, exist_ok=True)
+        (world.prefix / name).write_text("work")
+
+
+def disk(world: World) -> dict[str, Any]:
+    return {name: what for name, what in snapshot(world.path).items() if name != "tools/calls"}
+
+
+PEOPLES = ("lib/mine.py", "work/deep/notes.txt", "conda-meta/backup/six.json")
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("recreate", "present"),
+        ("recreate", "absent"),
+        ("absent", "present"),
+        ("absent", "absent"),
+        ("create over files that were left", "present"),
+        ("create over files that were left", "absent"),
+    ],
+)
+def test_killed_anywhere_nothing_of_peoples_is_lost_and_the_next_run_gets_there(
+    world: World, first: str, then: str
+) -> None:
+    world.run("six=1.0")
+    put_peoples_files(world)
+    if first == "create over files that were left":
+        world.run(state="absent")
+    made = world.prefix
+    work = {"state": "absent"} if first == "absent" else {"recreate": True}
+    asked: tuple[str, ...] = () if then == "absent" else ("six=2.0",)
+
+    def start(number: int) -> Callable[[], Any]:
+        world.prefix = world.path / str(number) / "env"
+        shutil.copytree(made, world.prefix)
+        return lambda: world.run(*(() if first == "absent" else ("six=2.0",)), **work)
+
+    # Each run starts some conda: the finer steps are those of test_set_aside.py.
+    for _number in each_kill(start, step=7):
+        before = snapshot(world.prefix.parent)
+        foretold = world.run(*asked, check=True, state=then)
+        assert snapshot(world.prefix.parent) == before
+        done = world.run(*asked, state=then)
+        assert foretold.changed == done.changed
+        for name in PEOPLES:
+            assert (world.prefix / name).read_text() == "work"
+        assert done.state.is_environment == (then == "present")
+        assert not world.run(*asked, state=then).changed
+        left = {path.name for path in world.prefix.parent.rglob("*llmfleet*")}
+        # Cut off while it was written, a journal is nothing to any run.
+        left.discard(".env.llmfleet-journal-unfinished")
+        assert left == ({LEFT} if then == "absent" else set())
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_directory_in_the_place_of_a_packages_file_is_refused(world: World, check: bool) -> None:
+    world.run("six=1.0")
+    file = world.prefix / "lib" / "six.py"
+    file.unlink()
+    file.mkdir()
+    (file / "thesis.tex").write_text("work")
+    before = snapshot(world.path)
+    for asked in ({"repair": True}, {"repair": False, "packages": "six=2.0"}):
+        package = str(asked.pop("packages", "six"))
+        with pytest.raises(CondaModuleError, match=r"of the package six belongs; it holds thesis"):
+            world.run(package, check=check, **asked)
+    assert snapshot(world.path) == before
+    (file / "thesis.tex").unlink()
+    file.rmdir()
+    assert world.run("six", check=check).changed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._hub_store import (
     drop,
     import_source,
     read_source,
+    refuse_others,
     remove,
     write_ref,
 )
@@ -172,3 +174,35 @@ def test_only_a_directory_of_the_cache_is_removed(cached: CachedModel, tmp_path:
     with pytest.raises(CondaModuleError, match="is no directory of the model cache"):
         remove(cached)
     assert mine.is_dir()
+
+
+@pytest.mark.parametrize(
+    "name", [f"snapshots/{COMMIT}/adapter/mine.bin", "snapshots/notes.txt", "blobs/todo.md", "x/y"]
+)
+def test_files_that_people_put_among_those_of_the_hub_are_refused(
+    cached: CachedModel, name: str
+) -> None:
+    mine = Path(cached.directory, name)
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("of weeks of training")
+    for refused in (refuse_others, remove):
+        with pytest.raises(CondaModuleError, match=f"did not put there: {name}") as found:
+            refused(cached)
+        assert "Nothing was changed" in str(found.value)
+    assert mine.read_text() == "of weeks of training"
+
+
+def test_a_cache_whose_links_were_lost_is_the_hubs_all_the_same(cached: CachedModel) -> None:
+    """Copied with all links followed, or on a volume that has none."""
+    for link in list(Path(cached.snapshot(COMMIT)).rglob("*")):
+        if link.is_symlink():
+            content = link.read_bytes()
+            link.unlink()
+            link.write_bytes(content)
+    for number, blob in enumerate(sorted(Path(cached.directory, "blobs").iterdir())):
+        blob.rename(blob.with_name(f"{number}" * 64))
+    Path(cached.blob("f" * 64 + ".incomplete")).write_text("half")
+    refuse_others(cached)
+    shutil.rmtree(os.path.join(cached.directory, "blobs"))
+    remove(cached)
+    assert not os.path.exists(cached.directory)

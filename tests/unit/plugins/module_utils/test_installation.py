@@ -28,6 +28,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan 
     plan_installation,
 )
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
+from ansible_collections.llmfleet.conda.tests.unit.plugins.killed import each_kill
 
 # Has the interface of the real ones (constructor 3.16): -b, -p PREFIX, -u; a prefix that exists needs -u.
 SCRIPT = """\
@@ -515,3 +516,45 @@ def test_a_lock_left_by_a_run_that_had_done_all_goes(place: Place) -> None:
     assert left.exists()
     assert not place.run().changed
     assert not left.exists()
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_directory_in_the_place_of_a_file_of_the_base_is_refused(
+    place: Place, check: bool
+) -> None:
+    place.run()
+    python = place.prefix / "bin" / "python"
+    python.unlink()
+    (python / "mine").mkdir(parents=True)
+    (python / "mine" / "thesis.tex").write_text("work")
+    before = snapshot(place.path)
+    with pytest.raises(
+        CondaModuleError, match=r"of the package python belongs; it holds mine\. Noth"
+    ):
+        place.run(check=check)
+    assert snapshot(place.path) == before
+
+
+def test_killed_anywhere_while_it_installs_over_files_that_were_left(place: Place) -> None:
+    place.run()
+    (place.prefix / "notebooks").mkdir()
+    (place.prefix / "notebooks" / "model.ipynb").write_text("work")
+    (place.prefix / "LICENSE").write_text("work")
+    place.run(state="absent")
+    left = place.prefix
+
+    def start(number: int) -> Any:
+        place.prefix = place.path / str(number) / "mc"
+        shutil.copytree(left, place.prefix)
+        return place.run
+
+    for number in each_kill(start, step=3):
+        before = snapshot(place.prefix.parent)
+        state = "present" if number % 2 else "absent"
+        foretold = place.run(check=True, state=state)
+        assert snapshot(place.prefix.parent) == before
+        assert place.run(state=state).changed == foretold.changed
+        for name in ("notebooks/model.ipynb", "LICENSE"):
+            assert (place.prefix / name).read_text() == "work", (number, name)
+        assert not place.run(state=state).changed
+        assert place.run(state="present").observed.is_installation

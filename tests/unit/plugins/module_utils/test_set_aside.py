@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import _set_aside
+from ansible_collections.llmfleet.conda.plugins.module_utils._claim import claim
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import LEFT, MADE
 from ansible_collections.llmfleet.conda.plugins.module_utils._set_aside import (
     Aside,
     refuse_without_room,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import journalled
+from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
+    add_to_journal,
+    forget_journal,
+    journalled,
+)
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
+from ansible_collections.llmfleet.conda.tests.unit.plugins.killed import each_kill
 
 
 @pytest.fixture
@@ -35,6 +43,7 @@ def replace(env: FakePrefix, error: BaseException | None = None) -> list[str]:
     aside = Aside(str(env.path))
     with journalled(str(env.path), operation="create"), aside.moved():
         assert not env.path.exists()
+        add_to_journal(str(env.path), directory=claim(str(env.path)))
         new = FakePrefix(env.path)
         new.link("six", "2.0", files={"lib/six.py": b"two", "share/kernel.json": b"new"})
         if error:
@@ -100,8 +109,7 @@ def test_a_directory_that_is_not_ours_is_not_taken_for_what_was_moved(env: FakeP
     other.mkdir()
     (other / "thesis.tex").write_text("work")
     before = snapshot(env.path.parent)
-    with pytest.raises(CondaModuleError, match="is in the way"):
-        Aside(str(env.path)).recover()
+    assert not Aside(str(env.path)).recover()
     assert snapshot(env.path.parent) == before
     with pytest.raises(CondaModuleError, match="is in the way"):
         replace(env)
@@ -137,3 +145,169 @@ def test_both_have_to_fit_where_packages_are_copied(env: FakePrefix, tmp_path: P
     with pytest.raises(CondaModuleError, match=r"do not fit beside each other\. Nothing was"):
         refuse_without_room(str(env.path), 1 << 60, ["/proc"])
     refuse_without_room(str(env.path), 1, ["/proc"])
+
+
+PEOPLES = ("lib/mine.py", "work/deep/notes.txt", "share/kernel.json", ".condarc", "zoo/last.txt")
+
+
+def make(path: Path) -> FakePrefix:
+    made = FakePrefix(path)
+    made.link("six", "1.0", files={"lib/six.py": b"one", "lib/old.py": b"old"})
+    for name in PEOPLES:
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text("work")
+    return made
+
+
+def in_parts(patch: pytest.MonkeyPatch) -> None:
+    """No directory can be renamed, as on a lower layer of an overlay file system."""
+    rename = os.rename
+
+    def only_files(source: Any, target: Any) -> None:
+        if os.path.isdir(source):
+            raise OSError(errno.EXDEV, "Invalid cross-device link", source)
+        rename(source, target)
+
+    patch.setattr(os, "rename", only_files)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("parts", [False, True])
+def test_killed_anywhere_the_next_run_has_the_old_one_or_the_new_one_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: bool, fails: bool
+) -> None:
+    if parts:
+        in_parts(monkeypatch)
+    places: list[Path] = []
+
+    def start(number: int) -> Any:
+        places.append(tmp_path / str(number) / "env")
+        env = make(places[-1])
+
+        def work() -> None:
+            with suppress(CondaModuleError):
+                replace(env, CondaModuleError("no room") if fails else None)
+
+        return work
+
+    for _number in each_kill(start):
+        env = places[-1]
+        Aside(str(env)).recover()
+        forget_journal(str(env))
+        # As often as one likes: there is nothing left to do.
+        assert not Aside(str(env)).recover()
+        (record,) = (env / "conda-meta").glob("*.json")
+        new = record.name == "six-2.0-0.json"
+        assert (env / "lib/six.py").read_text() == ("two" if new else "one")
+        assert (env / "lib/old.py").exists() != new
+        taken = env.parent / ".env.llmfleet-aside/share/kernel.json"
+        for name in PEOPLES:
+            kept = taken if new and name == "share/kernel.json" else env / name
+            assert kept.read_text() == "work"
+        rest = {path.relative_to(env.parent).parts[0] for path in env.parent.rglob("*")}
+        half = env.parent / ".env.llmfleet-aside"
+        # This conda has no package cache, which would tell that a file without a record is a package's.
+        ends = {path.suffix for path in half.rglob("*") if path.is_file()}
+        assert rest == {"env"} or ends == ({".json"} if new else {".meanwhile"})
+        assert not list(env.parent.rglob(MADE))
+
+
+def killed_with_nothing_made(env: FakePrefix) -> None:
+    aside = Aside(str(env.path))
+    with (
+        suppress(KeyboardInterrupt),
+        journalled(str(env.path), operation="create"),
+        aside.moved(),
+    ):
+        raise KeyboardInterrupt
+
+
+def test_what_others_made_there_meanwhile_is_not_taken_for_what_the_killed_run_made(
+    env: FakePrefix,
+) -> None:
+    killed_with_nothing_made(env)
+    other = FakePrefix(env.path)
+    other.link("sole", "1.0", files={"lib/sole.py": b"of another user"})
+    before = snapshot(env.path.parent)
+    with pytest.raises(
+        CondaModuleError, match=r"nothing shows that what is at .* it holds conda-meta"
+    ):
+        Aside(str(env.path)).recover()
+    assert snapshot(env.path.parent) == before
+    other.path.rename(env.path.parent / "other")
+    assert Aside(str(env.path)).recover()
+    assert (env.path / "work/deep/notes.txt").read_text() == "work"
+
+
+def test_nothing_is_put_back_through_a_link(env: FakePrefix, tmp_path: Path) -> None:
+    killed_with_nothing_made(env)
+    (tmp_path / "elsewhere").mkdir()
+    env.path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CondaModuleError, match="nothing shows that"):
+        Aside(str(env.path)).recover()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_journal_inside_the_prefix_does_not_move_with_it(env: FakePrefix) -> None:
+    """Left by a pip or conda that was killed before; the new one's own must stay where the next run looks."""
+    (env.meta / ".llmfleet-journal").write_text('{"operation": "pip"}')
+    killed_with_nothing_made(env)
+    assert Aside(str(env.path)).recover()
+    assert (env.path / "work/deep/notes.txt").read_text() == "work"
+
+
+def test_a_child_that_was_cut_off_before_it_made_anything(env: FakePrefix) -> None:
+    """The journal has to stay: it alone tells that what waits beside the prefix is the environment."""
+    before = snapshot(env.path)
+    with (
+        pytest.raises(CondaModuleError, match="ran too long"),
+        journalled(str(env.path), operation="create"),
+        Aside(str(env.path)).moved(),
+    ):
+        raise CondaModuleError("conda ran too long", cut_off=True)
+    assert Aside(str(env.path)).recover()
+    forget_journal(str(env.path))
+    assert snapshot(env.path) == before
+
+
+def test_a_success_that_left_nothing_is_none(env: FakePrefix) -> None:
+    before = snapshot(env.path)
+    with (
+        pytest.raises(CondaModuleError, match="Nothing came to"),
+        journalled(str(env.path), operation="create"),
+        Aside(str(env.path)).moved(),
+    ):
+        pass
+    assert snapshot(env.path.parent / "env") == before
+    assert beside(env) == ["env"]
+
+
+def test_files_that_were_kept_are_in_the_way_of_no_other_change(env: FakePrefix) -> None:
+    replace(env)
+    assert not Aside(str(env.path)).recover()
+    with pytest.raises(CondaModuleError, match="is in the way"):
+        Aside(str(env.path)).refuse()
+
+
+def test_files_left_by_a_removal_are_peoples_whatever_they_are_called(tmp_path: Path) -> None:
+    """What conda or an installer would have put there is gone: these came otherwise."""
+    prefix = tmp_path / "base"
+    names = (
+        "LICENSE.txt",
+        "install.log",
+        "pkgs/cache/mine.json",
+        "x/__pycache__/a.pyc",
+        ".nonadmin",
+    )
+    for name in (*names, LEFT):
+        (prefix / name).parent.mkdir(parents=True, exist_ok=True)
+        (prefix / name).write_text("work")
+    with (
+        journalled(str(prefix), operation="install"),
+        Aside(str(prefix), installation=True).moved(),
+    ):
+        FakePrefix(prefix)
+    for name in names:
+        assert (prefix / name).read_text() == "work"
+    assert not (prefix / LEFT).exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["base"]

@@ -1,0 +1,111 @@
+"""Files of people's in the place of files that packages bring, as conda tells of them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._collisions import (
+    collisions,
+    out_of_the_way,
+    settle,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import journalled
+from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
+from ansible_collections.llmfleet.conda.tests.unit.plugins.killed import each_kill
+
+# Of conda 24.7.1.
+SAID = """The package 'lab/noarch::six-1.0-0' cannot be installed due to a
+path collision for '{}'.
+This path already exists in the target prefix, and it won't be removed
+by an uninstall action in this transaction. The path is one that conda
+doesn't recognize. It may have been created by another package manager.
+If you'd like to proceed anyway, re-run the command with the `--clobber` flag.
+"""
+KNOWN = """The package 'lab/noarch::six-1.0-0' cannot be installed due to a
+path collision for 'lib/tqdm.py'.
+This path already exists in the target prefix, and it won't be removed by
+an uninstall action in this transaction. The path appears to be coming from
+the package 'lab/noarch::tqdm-1.0-0', which is already installed in the prefix.
+"""
+PIPS = "lib/python3.12/site-packages/tqdm.py"
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> Path:
+    prefix = FakePrefix(tmp_path / "env").path
+    record = prefix / "lib/python3.12/site-packages/tqdm-1.0.dist-info/RECORD"
+    record.parent.mkdir(parents=True)
+    record.write_text("tqdm.py,,\n")
+    for name in ("lib/six.py", "share/it's mine", PIPS):
+        (prefix / name).parent.mkdir(exist_ok=True)
+        (prefix / name).write_text("work")
+    return prefix
+
+
+def test_what_no_record_names_is_read_from_what_conda_says() -> None:
+    said = SAID.format("lib/six.py") + KNOWN + SAID.format("share/it's mine")
+    assert collisions(said) == ["lib/six.py", "share/it's mine"]
+
+
+def test_peoples_files_stay_beside_what_a_package_brings(env: Path) -> None:
+    warnings: list[str] = []
+    with out_of_the_way(str(env), ["lib/six.py", "share/it's mine", PIPS], warnings):
+        assert not (env / "lib/six.py").exists()
+        # What pip has put there is conda's to replace, as ever.
+        assert (env / PIPS).exists()
+        (env / "lib/six.py").write_text("of the package")
+    assert (env / "lib/six.py.before-conda").read_text() == "work"
+    assert (env / "share/it's mine").read_text() == "work"
+    assert warnings == [
+        f"{env} held files where packages bring theirs; these are beside them now: lib/six.py.before-conda."
+    ]
+
+
+def test_what_the_package_brings_is_nobodys_file(env: Path) -> None:
+    """Its record was lost, or a conda that linked it was killed."""
+    warnings: list[str] = []
+    with out_of_the_way(str(env), ["lib/six.py"], warnings):
+        (env / "lib/six.py").write_text("work")
+    assert warnings == []
+    assert sorted(os.listdir(env / "lib")) == ["python3.12", "six.py"]
+
+
+def test_a_failure_leaves_all_as_it_was(env: Path) -> None:
+    before = snapshot(env)
+    with pytest.raises(CondaModuleError), out_of_the_way(str(env), ["lib/six.py"], []):
+        raise CondaModuleError("no room")
+    assert snapshot(env) == before
+
+
+def test_killed_anywhere_the_next_run_puts_them_back(tmp_path: Path) -> None:
+    places: list[Path] = []
+
+    def start(number: int) -> Callable[[], None]:
+        places.append(FakePrefix(tmp_path / str(number) / "env").path)
+        (places[-1] / "mine").write_text("work")
+
+        def work() -> None:
+            with journalled(str(places[-1]), operation="change"):  # noqa: SIM117
+                with out_of_the_way(str(places[-1]), ["mine"], []):
+                    pass
+
+        return work
+
+    for _number in each_kill(start):
+        settle(str(places[-1]))
+        assert (places[-1] / "mine").read_text() == "work"
+        assert not (places[-1] / "mine.before-conda").exists()
+
+
+def test_a_journal_leads_nowhere_else(env: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside").write_text("work")
+    said = {"operation": "change", "out_of_the_way": [["../gone", "../outside"], ["x"], 3]}
+    (env / "conda-meta/.llmfleet-journal").write_text(json.dumps(said))
+    assert settle(str(env)) == []
+    assert (tmp_path / "outside").read_text() == "work"
