@@ -29,7 +29,7 @@ def environment(conda_installation: Path, run_module: RunModule) -> Iterator[Pat
     }
     assert run_module("conda_env", options)["changed"]
     yield prefix
-    run_module("conda_env", {**options, "packages": [], "state": "absent"})
+    run_module("conda_env", {**options, "packages": [], "state": "absent", "remove_foreign": True})
 
 
 @pytest.fixture

@@ -45,7 +45,14 @@ def twins(
     yield first, second
     for prefix in (first, second):
         run_module(
-            "conda_env", {**options, "packages": [], "prefix": str(prefix), "state": "absent"}
+            "conda_env",
+            {
+                **options,
+                "packages": [],
+                "prefix": str(prefix),
+                "state": "absent",
+                "remove_foreign": True,
+            },
         )
 
 
