@@ -43,16 +43,19 @@ def collisions(said: str) -> list[str]:
 
 
 @contextmanager
-def out_of_the_way(prefix: str, paths: Iterable[str], warnings: list[str]) -> Iterator[None]:
+def out_of_the_way(
+    prefix: str, paths: Iterable[str], warnings: list[str], caches: Sequence[str] = ()
+) -> Iterator[None]:
     """Have people's files among ``paths`` elsewhere for the block; must run under the lock of the prefix.
 
-    What turns out to be just what the package brings is no file of people's, and goes. The others stay beside
-    it, or come back where conda put nothing.
+    What a package brings, this one or another in the cache, is no file of people's, and goes: conda does not
+    know it where a record was lost. The others stay beside it, or come back where conda put nothing.
 
     Args:
         prefix: the environment.
         paths: relative to it.
         warnings: where to tell of those that stay.
+        caches: package caches.
 
     Raises:
         CondaModuleError: one cannot be renamed; nothing was changed.
@@ -75,12 +78,12 @@ def out_of_the_way(prefix: str, paths: Iterable[str], warnings: list[str]) -> It
     except BaseException as error:
         # A conda that was cut off may still write: the next run goes on.
         if not getattr(error, "cut_off", False):
-            _settle(prefix, pairs)
+            _settle(prefix, pairs, caches)
         raise
-    warnings.extend(_settle(prefix, pairs))
+    warnings.extend(_settle(prefix, pairs, caches))
 
 
-def settle(prefix: str) -> list[str]:
+def settle(prefix: str, caches: Sequence[str] = ()) -> list[str]:
     """Deal with what a run that was cut off had renamed; the warnings."""
     pairs = (pending_journal(prefix) or {}).get("out_of_the_way")
     if not isinstance(pairs, list):
@@ -90,7 +93,8 @@ def settle(prefix: str) -> list[str]:
         for pair in pairs
         if isinstance(pair, list) and len(pair) == 2 and all(isinstance(one, str) for one in pair)
     ]
-    return _settle(prefix, [pair for pair in known if ".." not in "/".join(pair).split("/")])
+    inside = [pair for pair in known if ".." not in "/".join(pair).split("/")]
+    return _settle(prefix, inside, caches)
 
 
 def _free(prefix: str, path: str) -> str:
@@ -100,7 +104,7 @@ def _free(prefix: str, path: str) -> str:
     return name
 
 
-def _settle(prefix: str, pairs: Sequence[tuple[str, str]]) -> list[str]:
+def _settle(prefix: str, pairs: Sequence[tuple[str, str]], caches: Sequence[str]) -> list[str]:
     stay = []
     for path, other in pairs:
         new, old = os.path.join(prefix, path), os.path.join(prefix, other)
@@ -110,7 +114,7 @@ def _settle(prefix: str, pairs: Sequence[tuple[str, str]]) -> list[str]:
             if not os.path.lexists(new):
                 os.rename(old, new)
                 continue
-            if _is_same(new, old):
+            if _is_same(new, old) or _is_packages(path, old, caches):
                 os.unlink(old)
                 continue
         stay.append(other)
@@ -119,6 +123,24 @@ def _settle(prefix: str, pairs: Sequence[tuple[str, str]]) -> list[str]:
     return [
         f"{prefix} held files where packages bring theirs; these are beside them now: {listed(stay)}."
     ]
+
+
+def _is_packages(path: str, file: str, caches: Sequence[str]) -> bool:
+    """Whether a package in a cache has this very file at this path."""
+    status = os.lstat(file)
+    if not stat.S_ISREG(status.st_mode):
+        return False
+    # Where a noarch package keeps what conda links there (conda.common.path).
+    forms = [path, re.sub(r"^lib/python[\d.]+/(?=site-packages/)", "", path)]
+    forms.append(re.sub(r"^bin/", "python-scripts/", path))
+    for cache in caches:
+        with suppress(OSError):
+            for name in os.listdir(cache):
+                for form in dict.fromkeys(forms):
+                    known = os.path.join(cache, name, form)
+                    if os.path.isfile(known) and filecmp.cmp(known, file, shallow=False):
+                        return True
+    return False
 
 
 def _is_same(one: str, other: str) -> bool:

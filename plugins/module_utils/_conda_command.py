@@ -290,7 +290,7 @@ class Conda:
             if error.facts.get("error_kind") != "clobber":
                 raise
         # Packages that bring the same file, or one that pip has put there, are as ever.
-        with out_of_the_way(prefix, collisions(self._last_failure), self.warnings):
+        with out_of_the_way(prefix, collisions(self._last_failure), self.warnings, self.caches):
             return self._run_on(arguments, prefix, asked, extra)
 
     def _run_on(

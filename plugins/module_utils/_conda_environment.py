@@ -237,7 +237,7 @@ class EnvironmentManager:
         )
 
         journal = pending_journal(self.request.prefix) or {}
-        self.conda.warnings += settle(self.request.prefix)
+        self.conda.warnings += settle(self.request.prefix, self.conda.caches)
         list_again(journal.get("listed"))
         if observed.state.is_environment:
             clear_up(self.request.prefix)

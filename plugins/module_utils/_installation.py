@@ -204,7 +204,7 @@ class InstallationManager:
             os.path.join(request.prefix, HISTORY)
         ):
             # The installer's conda was killed, or the one that was to bring another conda.
-            self.warnings += settle(request.prefix)
+            self.warnings += settle(request.prefix, package_caches(request.prefix))
             clear_up(request.prefix)
         observed = observe_installation(request.prefix, request.repair)
         todo = plan_installation(request, observed, *host_platform())

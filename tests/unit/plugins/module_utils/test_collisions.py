@@ -76,6 +76,31 @@ def test_what_the_package_brings_is_nobodys_file(env: Path) -> None:
     assert sorted(os.listdir(env / "lib")) == ["python3.12", "six.py"]
 
 
+@pytest.mark.parametrize(
+    ("path", "kept_as"),
+    [
+        ("share/six.txt", "share/six.txt"),
+        ("lib/python3.12/site-packages/six.py", "site-packages/six.py"),
+        ("bin/six", "python-scripts/six"),
+    ],
+)
+def test_what_a_package_in_the_cache_brings_is_nobodys_file(
+    env: Path, tmp_path: Path, path: str, kept_as: str
+) -> None:
+    """The record of another version was lost, so conda does not know its file."""
+    cached = tmp_path / "pkgs" / "six-0.9-0" / kept_as
+    cached.parent.mkdir(parents=True)
+    cached.write_text("of the version before")
+    old = env / path
+    old.parent.mkdir(parents=True, exist_ok=True)
+    old.write_text("of the version before")
+    warnings: list[str] = []
+    with out_of_the_way(str(env), [path], warnings, [str(tmp_path / "pkgs")]):
+        old.write_text("of this version")
+    assert warnings == []
+    assert [file.name for file in old.parent.iterdir() if "before-conda" in file.name] == []
+
+
 def test_a_failure_leaves_all_as_it_was(env: Path) -> None:
     before = snapshot(env)
     with pytest.raises(CondaModuleError), out_of_the_way(str(env), ["lib/six.py"], []):
