@@ -121,7 +121,8 @@ def _settle(prefix: str, pairs: Sequence[tuple[str, str]], caches: Sequence[str]
     if not stay:
         return []
     return [
-        f"{prefix} held files where packages bring theirs; these are beside them now: {listed(stay)}."
+        f"{prefix} held files that no package owns where a package installs its own. They were kept under"
+        f" other names: {listed(stay)}."
     ]
 
 

@@ -260,7 +260,9 @@ def plan_installation(
             reasons=(f"{state.path} has lost records of its base{holds}",),
         )
     if ours or state.cleared:
-        what = "was left half made" if ours else "holds files of people's and nothing else"
+        what = (
+            "was left half made" if ours else "holds only files that an earlier removal left there"
+        )
         return InstallationPlan(
             "reinstall", _installer(request, system, arch), reasons=(f"{state.path} {what}",)
         )

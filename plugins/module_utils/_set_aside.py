@@ -227,7 +227,7 @@ class Aside:
             )
             if left:
                 self.warnings.append(
-                    f"{self.prefix} holds files that came there meanwhile: {listed(left)}."
+                    f"{self.prefix} holds files that appeared there during the run: {listed(left)}."
                 )
             give_up(self.prefix)
         with self._told(self.path, self.prefix):
@@ -287,7 +287,7 @@ class Aside:
         remove_some(self.path, lambda path: may_go(path) and not path.startswith("conda-meta/"))
         remove_some(self.path, lambda path: may_go(path) and path != HISTORY)
         remove_some(self.path, may_go)
-        self._give_up_aside(f"files of the former {self.prefix} whose places are taken now")
+        self._give_up_aside(f"files of the former {self.prefix} whose paths the new one uses")
 
     def _give_up_aside(self, what: str) -> None:
         if not os.path.isdir(self.path):

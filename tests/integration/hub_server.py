@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import http.server
 import json
-import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from tests.integration.loopback import LoopbackServer
 
 MODEL = "example/tiny-sentiment"
 
@@ -26,7 +27,7 @@ def blob_id(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-class Hub:
+class Hub(LoopbackServer):
     """One model, :data:`MODEL`, with a branch that can move; used as a context.
 
     Attributes:
@@ -58,22 +59,12 @@ class Hub:
             def log_message(self, format: str, *args: Any) -> None:
                 del format, args
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever)
-
-    def __enter__(self) -> Hub:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_problem: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(Handler)
 
     @property
     def url(self) -> str:
         """Its address, for HF_ENDPOINT."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http://{self.host}"
 
     def push(self, files: dict[str, bytes], branch: str = "main") -> str:
         """Let a branch have these files; returns the commit."""

@@ -7,7 +7,6 @@ import http.server
 import json
 import re
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 
 from lab import paths
 from tests.integration.lab_conda import run_conda
+from tests.integration.loopback import LoopbackServer
 
 PLANTED = "planted-0123456789"
 # Nothing listens there.
@@ -62,7 +62,7 @@ def test_a_secret_of_a_condarc_is_not_shown_where_its_channel_fails(
     assert PLANTED not in json.dumps(result)
 
 
-class Guarded:
+class Guarded(LoopbackServer):
     """The lab's channel for who shows the planted word; notes which packages were fetched."""
 
     def __init__(self) -> None:
@@ -90,21 +90,7 @@ class Guarded:
             def log_message(self, format: str, *args: object) -> None:
                 del format, args
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-
-    def __enter__(self) -> Guarded:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_problem: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def host(self) -> str:
-        return f"127.0.0.1:{self._server.server_port}"
+        super().__init__(Handler)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import http.server
 import os
 import subprocess
-import threading
 from pathlib import Path
+
+from tests.integration.loopback import LoopbackServer
 
 BACKEND = """
 import os, zipfile
@@ -47,7 +48,7 @@ def make_repository(root: Path) -> None:
     subprocess.run([*git, "clone", "-q", "--bare", str(work), str(root / "x.git")], check=True)
 
 
-class GitServer:
+class GitServer(LoopbackServer):
     """The server, as a context; ``authorization`` is what it wants to be sent."""
 
     def __init__(self, root: Path, authorization: str) -> None:
@@ -98,19 +99,4 @@ class GitServer:
                 self.end_headers()
                 self.wfile.write(content)
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-
-    def __enter__(self) -> GitServer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_problem: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def host(self) -> str:
-        """Host and port."""
-        return f"127.0.0.1:{self._server.server_port}"
+        super().__init__(Handler)
