@@ -19,13 +19,13 @@ from contextlib import contextmanager, suppress
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
     CondaModuleError,
     hint_for,
+    listed,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix_removal import examine
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
     add_to_journal,
     pending_journal,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._tree import listed
 
 PREVENTED = {"CONDA_PATH_CONFLICT": "prevent"}
 _SUFFIX = ".before-conda"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import (
     CONDA_OPTIONS,
     LOCATION_OPTIONS,
+    MakeChange,
     request_from,
     run_module,
 )
@@ -17,8 +18,14 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secret
 )
 
 
-def main(make: MakeModule = ModuleWithSecrets) -> None:
-    """Entry point of the module; ``make`` makes it of the description of its options."""
+def main(make: MakeModule = ModuleWithSecrets, make_change: MakeChange | None = None) -> None:
+    """Entry point of the module.
+
+    Args:
+        make: makes the module of the description of its options.
+        make_change: makes what changes an environment. Without it, the module only says whether something is
+            to be done.
+    """
     module = make(
         argument_spec={
             **LOCATION_OPTIONS,
@@ -50,4 +57,4 @@ def main(make: MakeModule = ModuleWithSecrets) -> None:
         required_one_of=[("name", "prefix")],
         supports_check_mode=True,
     )
-    run_module(module, lambda params: request_from(params, whole=True))
+    run_module(module, lambda params: request_from(params, whole=True), make_change)

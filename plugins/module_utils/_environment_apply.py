@@ -66,13 +66,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
 )
 
 
-class Change:
-    """Changes one environment; must run under its lock, with a journal."""
+class Application:
+    """Carries out the plan for one environment; must run under its lock, with a journal."""
 
-    def __init__(self, request: Request, conda: Conda) -> None:
+    def __init__(self, request: Request, conda: Conda, forecast: Forecast) -> None:
         self.request = request
         self.conda = conda
-        self.forecast = Forecast(request, conda)
+        self.forecast = forecast
 
     def apply(self, todo: Plan, observed: Observed, contents: Contents | None) -> None:
         """Do what the plan says.
@@ -120,7 +120,6 @@ class Change:
     def _carry_out(self, todo: Plan, observed: Observed) -> None:
         request = self.request
         with self.forecast.pins_named(observed):
-            todo = self.forecast.settled(todo, observed)
             if todo.create:
                 self._create(todo)
             else:

@@ -119,8 +119,9 @@ class Forecast:
         """
         if todo.delete:
             return None
-        if self._conda_is_there():
-            todo = self.settled(todo, observed)
+        if not (observed.state.is_environment or todo.create):
+            # Packages for an environment that an earlier task of the same play would make.
+            return [f"{text} (to be solved)" for text in sorted(todo.install)]
         return [*self.request.notes.lines(), *self._packages(todo, observed)]
 
     def _packages(self, todo: Plan, observed: Observed) -> list[str]:
@@ -164,7 +165,7 @@ class Forecast:
         Raises:
             CondaModuleError: conda failed for another reason than that there is no solution.
         """
-        if not todo.restore:
+        if not (todo.restore and self._conda_is_there()):
             return todo
         for way in todo.restore:
             attempt = replace(todo, restore=(way,))

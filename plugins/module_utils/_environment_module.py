@@ -6,20 +6,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_environment import (
-    EnvironmentManager,
-    Outcome,
+    EnvironmentOutcome,
+    EnvironmentSubject,
+    Side,
     diff_of,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._cycle import Change, Cycle
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_owner import (
     Ownership,
     check_ownership,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_request import (
+    Observed,
     Request,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_source import (
@@ -39,9 +43,16 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._guards import (
     check_prefix,
     environment_prefix,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._plan import Wanted, parse_specs
+from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
+    Plan,
+    Wanted,
+    parse_specs,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact, secrets_in
 from ansible_collections.llmfleet.conda.plugins.module_utils._version import InvalidSpecError
+
+MakeChange = Callable[[Request, bool], Change[Plan, Observed, Side]]
+"""Makes what changes an environment, of the request and whether this is check mode."""
 
 LOCATION_OPTIONS: dict[str, dict[str, Any]] = {
     "installation": {"type": "path", "aliases": ["conda_prefix"]},
@@ -168,9 +179,9 @@ def _refuse_unread(
         )
 
 
-def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
+def result_of(request: Request, outcome: EnvironmentOutcome) -> dict[str, Any]:
     """What the module returns."""
-    records = sorted(outcome.state.records.values(), key=lambda record: record.name)
+    records = sorted(outcome.observed.state.records.values(), key=lambda record: record.name)
     more = {"pip_requirements": list(request.pip_requirements)} if request.whole else {}
     return {
         **more,
@@ -179,7 +190,7 @@ def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
         "plan": outcome.plan.as_result(),
         "added": _only_in(outcome.after, outcome.before),
         "removed": _only_in(outcome.before, outcome.after),
-        "python_version": outcome.state.python_version or "",
+        "python_version": outcome.observed.state.python_version or "",
         "packages": [
             {
                 "name": record.name,
@@ -190,6 +201,7 @@ def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
             for record in records
         ],
         "diff": diff_of(request, outcome),
+        "in_use": list(outcome.in_use),
     }
 
 
@@ -197,7 +209,11 @@ def _only_in(lines: list[str] | None, others: list[str] | None) -> list[str]:
     return sorted(set(lines or ()) - set(others or ()))
 
 
-def run_module(module: AnsibleModule, make_request: Callable[[Mapping[str, Any]], Request]) -> None:
+def run_module(
+    module: AnsibleModule,
+    make_request: Callable[[Mapping[str, Any]], Request],
+    make_change: MakeChange | None,
+) -> None:
     """Carry the module's request through the cycle and leave, with a result or with one error."""
     module.no_log_values.update(secrets_in(module.params))
     module.no_log_values.update(secret_values(module.params.get("variables")))
@@ -205,11 +221,21 @@ def run_module(module: AnsibleModule, make_request: Callable[[Mapping[str, Any]]
         request = make_request(module.params)
         module.no_log_values.update(secret_values(request.notes.variables))
         with volume_errors():
-            manager = EnvironmentManager(request, module.check_mode)
-            outcome = manager.run()
+            outcome = run(request, module.check_mode, make_change)
     except CondaModuleError as error:
         module.fail_json(**error.as_result())
     else:
-        for warning in (*outcome.warnings, *manager.use_warnings):
+        for warning in outcome.warnings:
             module.warn(redact(warning))
-        module.exit_json(**result_of(request, outcome), in_use=manager.in_use)
+        module.exit_json(**result_of(request, outcome))
+
+
+def run(request: Request, check_mode: bool, make_change: MakeChange | None) -> EnvironmentOutcome:
+    """Carry a request through the cycle.
+
+    Raises:
+        CondaModuleError: the request is refused, conda failed, or the disk does not show the plan.
+    """
+    subject = EnvironmentSubject(request, check_mode)
+    change = make_change and partial(make_change, request, check_mode)
+    return Cycle(subject, change, check_mode).run()

@@ -17,7 +17,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_reques
     Observed,
     Request,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
+    CondaModuleError,
+    listed,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import plan_lock
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
     Plan,
@@ -30,7 +33,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     PackageRecord,
     PrefixState,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._tree import listed
 
 
 def plan(request: Request, observed: Observed) -> Plan:

@@ -17,7 +17,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_regist
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_request import (
     Request,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
+    CondaModuleError,
+    listed,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._frozen_marker import (
     marker_lifted,
 )
@@ -29,7 +32,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix_removal imp
     remove_prefix,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import add_to_journal
-from ansible_collections.llmfleet.conda.plugins.module_utils._tree import listed
 
 # Of a package that has conda do something when it is removed: a script, or an entry in the desktop's menu
 # (conda 24.7, core.link.run_script and core.initialize menuinst).

@@ -10,7 +10,7 @@ Private to this collection: there is no promise that it stays as it is.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -125,3 +125,13 @@ def volume_errors() -> Iterator[None]:
             f"{error.filename or 'A temporary file'} cannot be written: {error.strerror}.",
             hint=hint_for(error, ""),
         ) from error
+
+
+NAMED = 10
+"""How many of many names a message or a result gives."""
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first ten of ``names``, and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more

@@ -17,6 +17,7 @@ from typing import Any
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
     CondaModuleError,
     hint_for,
+    listed,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._hub_cache import (
     CachedModel,
@@ -26,7 +27,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._hub_cache import (
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 from ansible_collections.llmfleet.conda.plugins.module_utils._tree import (
-    listed,
     remove_made,
     survey,
 )

@@ -13,8 +13,14 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._cycle import (
+    Change,
+    PlanT,
+    SeenT,
+    SideT,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._process_users import (
     CWD,
@@ -26,21 +32,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._process_users impo
     places_of,
     read_mounts,
 )
-
-if TYPE_CHECKING:
-    from ansible_collections.llmfleet.conda.plugins.module_utils._environment_request import (
-        Observed,
-        Request,
-    )
-    from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
-        InstallationPlan,
-        ObservedInstallation,
-    )
-    from ansible_collections.llmfleet.conda.plugins.module_utils._pip_observation import (
-        Observed as PipObserved,
-    )
-    from ansible_collections.llmfleet.conda.plugins.module_utils._pip_plan import Plan as PipPlan
-    from ansible_collections.llmfleet.conda.plugins.module_utils._plan import Plan
 
 _T = TypeVar("_T")
 
@@ -266,6 +257,23 @@ def _shared_kind(prefix: str) -> str:
     return kind if kind in _SHARED or kind.startswith(_SHARED_FUSE) else ""
 
 
+class GuardedChange(Change[PlanT, SeenT, SideT]):
+    """A change that unlinks files of a prefix, and obeys the option ``in_use``."""
+
+    def __init__(self, prefix: str, mode: str, timeout: float, check_mode: bool) -> None:
+        """As :class:`Guard`."""
+        self.guard = Guard(prefix, mode, timeout, check_mode)
+
+    @property
+    def in_use(self) -> list[dict[str, Any]]:
+        """The processes that use the prefix."""
+        return self.guard.found
+
+    def until_unused(self, attempt: Callable[[], _T]) -> _T:
+        """Wait for them to end, where the option is ``wait``."""
+        return self.guard.until_unused(attempt)
+
+
 # -- what plans unlink ------------------------------------------------------------------------------
 
 
@@ -280,74 +288,3 @@ def gone(before: Iterable[str], after: Iterable[str], separator: str) -> set[str
         for line in before
         if line not in kept and not line.startswith("(")
     }
-
-
-def unlinked_by_conda(
-    request: Request, todo: Plan, observed: Observed, foresee: Callable[[], list[str] | None]
-) -> Unlinking:
-    """What the plan for an environment unlinks.
-
-    foresee: the lines of the environment after the run; conda is asked.
-    """
-    if todo.delete or todo.recreate:
-        return Unlinking(removal=True)
-    # conda_pip has no use for it.
-    from ansible_collections.llmfleet.conda.plugins.module_utils._plan import spec_name
-
-    records = observed.state.records
-    # Only conda can say whether a spec that only conda understands changes anything.
-    unread = {spec_name(item.text) for item in request.wanted if item.spec is None}
-    named = {spec_name(text) for text in todo.install} & set(records) - unread
-    quarantined = {name.rsplit("-", 2)[0] for name in todo.quarantine}
-    sure = frozenset({*todo.remove, *todo.reinstall, *named, *quarantined})
-
-    def ask() -> set[str]:
-        return gone(observed.lines(), foresee() or (), " ")
-
-    return Unlinking(sure, ask if todo.specs or todo.remove else None)
-
-
-def unlinked_by_pip(
-    todo: PipPlan, observed: PipObserved, foresee: Callable[[], list[str]]
-) -> Unlinking:
-    """What the plan for Python distributions unlinks.
-
-    foresee: the lines of the distributions after the run; the installer is asked.
-    """
-    there = observed.packages.by_name
-    short = {shortfall.name for shortfall in observed.closure.shortfalls}
-    sure = {*todo.remove, *todo.reinstall, *(short if todo.install else ())} & set(there)
-
-    def ask() -> set[str]:
-        try:
-            return gone(observed.lines(), foresee(), "==")
-        except CondaModuleError as error:
-            if "kind" in error.facts:
-                raise
-            # pip before 22.2 cannot say what it would replace.
-            return {"distributions that pip cannot name beforehand"}
-
-    return Unlinking(frozenset(sure), ask if todo.install else None)
-
-
-def unlinked_by_installation(
-    todo: InstallationPlan, observed: ObservedInstallation, upgraded: Callable[[], list[str]]
-) -> Unlinking:
-    """What the plan for an installation unlinks.
-
-    upgraded: names of what conda replaces together with itself; conda is asked.
-    """
-    state = observed.state
-    if todo.action == "remove":
-        return Unlinking(removal=True, nested=True)
-    if todo.action == "reinstall":
-        return Unlinking(removal=not state.empty, nested=True)
-    if todo.action in ("upgrade", "downgrade"):
-        return Unlinking(frozenset({"conda"}), upgraded)
-    if todo.action != "repair":
-        return Unlinking()
-    # What conda cannot mend by itself, the installer links anew, Python included.
-    by_conda = observed.is_installation and not (
-        observed.unfinished or observed.missing or state.bad_records
-    )
-    return Unlinking(frozenset(observed.damaged if by_conda else {"python", *observed.damaged}))

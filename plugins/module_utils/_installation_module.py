@@ -5,28 +5,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._cycle import Change, Cycle
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
     CondaModuleError,
     volume_errors,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import check_prefix
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation import (
-    InstallationManager,
     InstallationOutcome,
+    InstallationSubject,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import (
     access_of,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
+    InstallationPlan,
     InstallationRequest,
+    ObservedInstallation,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
     MakeModule,
     ModuleWithSecrets,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact, secrets_in
+
+MakeChange = Callable[
+    [InstallationRequest, bool], Change[InstallationPlan, ObservedInstallation, str]
+]
+"""Makes what changes an installation, of the request and whether this is check mode."""
 
 ARGUMENT_SPEC = {
     "prefix": {"type": "path", "required": True},
@@ -93,11 +103,30 @@ def _result(outcome: InstallationOutcome) -> dict[str, object]:
             "before": outcome.before,
             "after": outcome.after,
         },
+        "in_use": list(outcome.in_use),
     }
 
 
-def main(make: MakeModule = ModuleWithSecrets) -> None:
-    """Entry point of the module; ``make`` makes it of the description of its options."""
+def run(
+    request: InstallationRequest, check_mode: bool, make_change: MakeChange | None
+) -> InstallationOutcome:
+    """Carry a request through the cycle.
+
+    Raises:
+        CondaModuleError: the request is refused, a step failed, or the disk does not show the plan.
+    """
+    change = make_change and partial(make_change, request, check_mode)
+    return Cycle(InstallationSubject(request), change, check_mode).run()
+
+
+def main(make: MakeModule = ModuleWithSecrets, make_change: MakeChange | None = None) -> None:
+    """Entry point of the module.
+
+    Args:
+        make: makes the module of the description of its options.
+        make_change: makes what changes an installation. Without it, the module only says whether something
+            is to be done.
+    """
     module = make(
         argument_spec=ARGUMENT_SPEC,
         mutually_exclusive=[("installer_url", "installer_path")],
@@ -106,11 +135,10 @@ def main(make: MakeModule = ModuleWithSecrets) -> None:
     module.no_log_values.update(secrets_in(module.params))
     try:
         with volume_errors():
-            manager = InstallationManager(_request(dict(module.params)), module.check_mode)
-            outcome = manager.run()
+            outcome = run(_request(dict(module.params)), module.check_mode, make_change)
     except CondaModuleError as error:
         module.fail_json(**error.as_result())
     else:
-        for warning in (*outcome.warnings, *manager.use_warnings):
+        for warning in outcome.warnings:
             module.warn(redact(warning))
-        module.exit_json(**_result(outcome), in_use=manager.in_use)
+        module.exit_json(**_result(outcome))

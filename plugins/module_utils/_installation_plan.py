@@ -10,7 +10,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
+    CondaModuleError,
+    listed,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._history import is_of_installers
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import (
     Access,
@@ -31,7 +34,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
     INSTALLER_BEGUN,
     pending_journal,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._tree import listed
 from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
     InvalidSpecError,
     UnsupportedSpecError,

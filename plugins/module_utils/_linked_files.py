@@ -10,12 +10,14 @@ import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
+    CondaModuleError,
+    listed,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     PackageRecord,
     PrefixState,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._tree import listed
 
 # Compiled on linking or by any run of the interpreter: neither its absence nor its size means damage.
 _REGENERATED = (".pyc", ".pyo")

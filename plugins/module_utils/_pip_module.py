@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._cycle import Change, Cycle
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import (
     IN_USE_OPTIONS,
     LOCATION_OPTIONS,
@@ -20,25 +23,40 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secret
     ModuleWithSecrets,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_environment import (
-    Outcome,
-    PipManager,
+    PipOutcome,
+    PipSubject,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_observation import Observed
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_options import request_from
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_plan import Plan
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_request import Request
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_sources import url_secrets
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact_value
 
+MakeChange = Callable[[Request, bool], Change[Plan, Observed, "list[str]"]]
+"""Makes what changes distributions, of the request and whether this is check mode."""
 
-def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
+
+def run(request: Request, check_mode: bool, make_change: MakeChange | None) -> PipOutcome:
+    """Carry a request through the cycle; without anything to do, no lock is taken.
+
+    Raises:
+        CondaModuleError: the request is refused, the installer failed, or the disk does not show the plan.
+    """
+    change = make_change and partial(make_change, request, check_mode)
+    return Cycle(PipSubject(request), change, check_mode).run()
+
+
+def result_of(request: Request, outcome: PipOutcome) -> dict[str, Any]:
     """What the module returns."""
     plan = outcome.plan
     result: dict[str, Any] = redact_value(
         {
             "prefix": request.prefix,
-            "installer": outcome.installer,
+            "installer": outcome.observed.choice.name,
             "packages": [
                 {"name": one.name, "version": one.version, "owner": one.owner}
-                for _name, one in sorted(outcome.packages.by_name.items())
+                for _name, one in sorted(outcome.observed.packages.by_name.items())
             ],
             "plan": {
                 "install": list(plan.install),
@@ -55,13 +73,17 @@ def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
         }
     )
     result["changed"] = outcome.changed
+    result["in_use"] = list(outcome.in_use)
     return result
 
 
-def main(make: MakeModule = ModuleWithSecrets) -> None:
-    """Entry point of the module: options, the cycle of PipManager, result or one error.
+def main(make: MakeModule = ModuleWithSecrets, make_change: MakeChange | None = None) -> None:
+    """Entry point of the module: options, the cycle, result or one error.
 
-    make: makes the module of the description of its options.
+    Args:
+        make: makes the module of the description of its options.
+        make_change: makes what changes distributions. Without it, the module only says whether something is
+            to be done.
     """
     module = make(
         argument_spec={
@@ -103,11 +125,10 @@ def main(make: MakeModule = ModuleWithSecrets) -> None:
     try:
         request = request_from(module.params)
         with volume_errors():
-            manager = PipManager(request, module.check_mode)
-            outcome = manager.run()
+            outcome = run(request, module.check_mode, make_change)
     except CondaModuleError as error:
         module.fail_json(**error.as_result())
     else:
-        for warning in (*outcome.warnings, *manager.use_warnings):
+        for warning in outcome.warnings:
             module.warn(warning)
-        module.exit_json(**result_of(request, outcome), in_use=manager.in_use)
+        module.exit_json(**result_of(request, outcome))

@@ -130,10 +130,10 @@ def plan(request: Request, observed: Observed) -> Plan:
     result = plan_changes(
         desired, observed.packages, observed.environment, observed.damage, request.prefix
     )
-    if observed.interrupted and not result.empty:
+    if observed.interrupted and result:
         # Also what only something asks for that is yet to be installed: uv fails on it, or takes it as it is.
         result = replace(result, sweep=tuple(sorted({*result.sweep, *_incomplete(observed)})))
-    if observed.state.frozen and not result.empty:
+    if observed.state.frozen and result:
         raise CondaModuleError(
             f"The environment {request.prefix} is frozen (conda-meta/frozen), and the task would "
             f"change it: {'; '.join(result.reasons)}. Nothing was changed.",

@@ -55,10 +55,9 @@ class Plan:
     pins: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
 
-    @property
-    def empty(self) -> bool:
-        """Nothing to do, and pip need not be asked either."""
-        return not (self.remove or self.install or self.reinstall)
+    def __bool__(self) -> bool:
+        """Whether something is to do, or pip has to be asked whether it is."""
+        return bool(self.remove or self.install or self.reinstall)
 
 
 def plan_changes(

@@ -17,8 +17,10 @@ from functools import cached_property
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._claim import give_up
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
+    NAMED,
     CondaModuleError,
     hint_for,
+    listed,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._justified import Justified
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
@@ -29,9 +31,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     observe_prefix,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._tree import (
-    NAMED,
     Survey,
-    listed,
     remove_some,
     survey,
 )

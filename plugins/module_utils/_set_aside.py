@@ -24,6 +24,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._claim import (
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
     CondaModuleError,
     hint_for,
+    listed,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     HISTORY,
@@ -40,11 +41,11 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix_removal imp
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
     add_to_journal,
     aside_of,
+    moved_aside,
     pending_journal,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._tree import (
     is_mount_point,
-    listed,
     remove_some,
     survey,
 )
@@ -127,11 +128,6 @@ class Aside:
                 hint="run the task as a user who may (become).",
             )
 
-    def waits(self) -> bool:
-        """Whether a run was cut off whose work :meth:`recover` goes on with."""
-        journal = pending_journal(self.prefix) or {}
-        return is_claimed(self.path, journal.get("aside"))
-
     def recover(self) -> bool:
         """Go on where a run was cut off: with a finished prefix as when it succeeds, else as when it fails.
 
@@ -141,7 +137,7 @@ class Aside:
         Raises:
             CondaModuleError: something else has come to the prefix since.
         """
-        if not self.waits():
+        if not moved_aside(self.prefix):
             # Files that were kept there, or somebody else's directory: in the way of none but moved().
             self._remove_unused()
             return False

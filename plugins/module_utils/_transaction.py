@@ -61,6 +61,17 @@ def aside_of(prefix: str) -> str:
     return beside(prefix, "-aside")
 
 
+def moved_aside(prefix: str) -> bool:
+    """Whether a run was cut off while what was at ``prefix`` waited beside it (``_set_aside.Aside``)."""
+    journal = pending_journal(prefix) or {}
+    return is_claimed(aside_of(prefix), journal.get("aside"))
+
+
+def moved_aside_reason(prefix: str) -> str:
+    """Why nothing can be planned while :func:`moved_aside` is true."""
+    return f"a run was cut off that had moved {prefix} aside"
+
+
 def pending_journal(prefix: str) -> dict[str, Any] | None:
     """The journal that a cut-off run left for ``prefix``, or None.
 
@@ -378,7 +389,7 @@ def _is_half_done(prefix: str, operation: str, error: Exception) -> bool:
     environment nor gone: without the journal it would be taken for somebody else's files.
     """
     cut_off = getattr(error, "cut_off", False)
-    if is_claimed(aside_of(prefix), (pending_journal(prefix) or {}).get("aside")):
+    if moved_aside(prefix):
         # What was moved aside is still there, and only the journal tells whose it is.
         return True
     if not os.path.lexists(prefix):

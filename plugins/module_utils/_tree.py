@@ -13,7 +13,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -25,8 +25,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOUNTS = "/proc/self/mountinfo"
-# So many names are shown of what is in a directory.
-NAMED = 10
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 # What is nested more deeply is not entered: looking and removing hold a descriptor open for each level, of
 # which a process may have 1024, and Python itself goes no deeper than a thousand calls.
@@ -50,12 +48,6 @@ class Survey:
     directories: list[str] = field(default_factory=list)
     mounts: list[str] = field(default_factory=list)
     size: int = 0
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first ten of ``names``, and how many more there are."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
 
 
 def survey(root: str) -> Survey:

@@ -304,7 +304,24 @@ plan:
       elements: str
 """
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._installation_module import main
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils import _installation_module
+
+
+def _change(request: Any, check_mode: bool) -> Any:
+    # Only where something is to be done: a host compiles what a module imports on each run.
+    from ansible_collections.llmfleet.conda.plugins.module_utils._installation_change import (
+        InstallationChange,
+    )
+
+    return InstallationChange(request, check_mode)
+
+
+def main() -> None:
+    """Entry point of the module."""
+    _installation_module.main(make_change=_change)
+
 
 if __name__ == "__main__":
     main()

@@ -217,6 +217,8 @@ plan:
       elements: str
 """
 
+from typing import Any
+
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import (
     CONDA_OPTIONS,
     LOCATION_OPTIONS,
@@ -226,6 +228,15 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module
 from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
     ModuleWithSecrets,
 )
+
+
+def _change(request: Any, check_mode: bool) -> Any:
+    # Only where something is to be done: a host compiles what a module imports on each run.
+    from ansible_collections.llmfleet.conda.plugins.module_utils._environment_change import (
+        EnvironmentChange,
+    )
+
+    return EnvironmentChange(request, check_mode)
 
 
 def main() -> None:
@@ -246,7 +257,7 @@ def main() -> None:
         required_one_of=[("name", "prefix")],
         supports_check_mode=True,
     )
-    run_module(module, lambda params: request_from(params, whole=False))
+    run_module(module, lambda params: request_from(params, whole=False), _change)
 
 
 if __name__ == "__main__":

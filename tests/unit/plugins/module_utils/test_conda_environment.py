@@ -15,10 +15,13 @@ import pytest
 from ansible_collections.llmfleet.conda.plugins.module_utils import _prefix_removal
 from ansible_collections.llmfleet.conda.plugins.module_utils._claim import claim
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_environment import (
-    EnvironmentManager,
-    Outcome,
+    EnvironmentOutcome,
     diff_of,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_change import (
+    EnvironmentChange,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import run
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_notes import Notes
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_plan import plan
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_request import (
@@ -167,10 +170,10 @@ class World:
             **{**defaults, **options},
         )
 
-    def run(self, *packages: str, check: bool = False, **options: Any) -> Outcome:
-        return EnvironmentManager(self.request(*packages, **options), check).run()
+    def run(self, *packages: str, check: bool = False, **options: Any) -> EnvironmentOutcome:
+        return run(self.request(*packages, **options), check, EnvironmentChange)
 
-    def both(self, *packages: str, **options: Any) -> Outcome:
+    def both(self, *packages: str, **options: Any) -> EnvironmentOutcome:
         """The contract: check mode writes nothing and foretells the run, after which nothing is to do."""
         before = snapshot(self.prefix) if self.prefix.exists() else None
         foretold = self.run(*packages, check=True, **options)
@@ -219,8 +222,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return World(tmp_path)
 
 
-def packages(outcome: Outcome) -> list[str]:
-    return sorted(f"{item.name} {item.version}" for item in outcome.state.records.values())
+def packages(outcome: EnvironmentOutcome) -> list[str]:
+    return sorted(f"{item.name} {item.version}" for item in outcome.observed.state.records.values())
 
 
 def test_create(world: World) -> None:
@@ -723,7 +726,7 @@ def test_packages_without_an_environment(world: World) -> None:
     """A failure, but in check mode an earlier task of the play may be to make the environment."""
     with pytest.raises(CondaModuleError, match="There is no conda environment"):
         world.run("six", whole=False)
-    outcome = EnvironmentManager(world.request("six", whole=False), check_mode=True).run()
+    outcome = run(world.request("six", whole=False), True, EnvironmentChange)
     assert (outcome.changed, outcome.before) == (True, None)
     assert outcome.after == ["six (to be solved)"]
     assert world.calls() == []
@@ -744,7 +747,7 @@ def test_absent_and_absent_already(world: World) -> None:
 
 def test_check_mode_before_conda_is_there(world: World) -> None:
     request = world.request("six", executable=None)
-    outcome = EnvironmentManager(request, check_mode=True).run()
+    outcome = run(request, True, EnvironmentChange)
     assert outcome.changed
     assert outcome.after == ["six (to be solved)"]
 
@@ -752,7 +755,7 @@ def test_check_mode_before_conda_is_there(world: World) -> None:
 def test_without_conda_nothing_stays_behind(world: World) -> None:
     request = world.request("six", executable=None)
     with pytest.raises(CondaModuleError, match="conda cannot be started"):
-        EnvironmentManager(request).run()
+        run(request, False, EnvironmentChange)
     assert not world.prefix.exists()
     assert world.leftovers() == []
 
@@ -973,7 +976,7 @@ def test_killed_anywhere_nothing_of_peoples_is_lost_and_the_next_run_gets_there(
         assert foretold.changed == done.changed
         for name in PEOPLES:
             assert (world.prefix / name).read_text() == "work"
-        assert done.state.is_environment == (then == "present")
+        assert done.observed.state.is_environment == (then == "present")
         assert not world.run(*asked, state=then).changed
         left = {path.name for path in world.prefix.parent.rglob("*llmfleet*")}
         # Cut off while it was written, a journal is nothing to any run.

@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _in_use
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_environment import (
-    EnvironmentManager,
+from ansible_collections.llmfleet.conda.plugins.module_utils import (
+    _environment_change,
+    _in_use,
+    _installation_change,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_change import (
+    EnvironmentChange,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import run
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_plan import plan
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_request import (
     Request,
@@ -22,8 +27,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._in_use import (
     Guard,
     InUseError,
     Unlinking,
-    unlinked_by_conda,
-    unlinked_by_installation,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
     InstallationPlan,
@@ -187,7 +190,7 @@ def test_what_a_plan_for_an_environment_unlinks(tmp_path: Path) -> None:
         )
         observed = observe(request)
         todo = plan(request, observed)
-        return unlinked_by_conda(request, todo, observed, lambda: list(after))
+        return _environment_change.unlinked(request, todo, observed, lambda: list(after))
 
     before = ("six 1.0 0 lab", "tqdm 1.0 0 lab")
     assert unlinked("six=2.0").sure == {"six"}
@@ -205,7 +208,7 @@ def test_what_a_plan_for_an_installation_unlinks() -> None:
     observed = ObservedInstallation(state, damaged={"six": ["a"]}, missing=("tqdm",))
 
     def unlinked(action: str) -> Unlinking:
-        return unlinked_by_installation(InstallationPlan(action), observed, lambda: ["python"])
+        return _installation_change.unlinked(InstallationPlan(action), observed, lambda: ["python"])
 
     assert unlinked("remove") == Unlinking(removal=True, nested=True)
     assert unlinked("reinstall") == Unlinking(removal=True, nested=True)
@@ -220,9 +223,13 @@ def test_an_environment_in_use_stays_as_it_is(tmp_path: Path) -> None:
     request = Request(str(tmp_path), str(environment.path), [], True, state="absent")
     before = snapshot(tmp_path)
     for check_mode in (True, False):
-        manager = EnvironmentManager(request, check_mode)
-        manager._guard.look = Host(Seen((SERVICE,)))
+
+        def change(request: Request, check_mode: bool) -> EnvironmentChange:
+            made = EnvironmentChange(request, check_mode)
+            made.guard.look = Host(Seen((SERVICE,)))
+            return made
+
         with pytest.raises(InUseError):
-            manager.run()
+            run(request, check_mode, change)
     assert snapshot(tmp_path) == before
     assert os.listdir(tmp_path) == ["env"]

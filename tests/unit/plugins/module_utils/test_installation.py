@@ -17,10 +17,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils import _installer_r
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._glibc import host_glibc
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation import (
-    InstallationManager,
     InstallationOutcome,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import Access
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation_change import (
+    InstallationChange,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation_module import run
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
     InstallationRequest,
     host_platform,
@@ -78,7 +81,7 @@ class Place:
         return InstallationRequest(prefix=str(self.prefix), **{**defaults, **options})
 
     def run(self, check: bool = False, **options: Any) -> InstallationOutcome:
-        return InstallationManager(self.request(**options), check).run()
+        return run(self.request(**options), check, InstallationChange)
 
     def both(self, **options: Any) -> InstallationOutcome:
         """Check mode writes nothing and foretells the run; afterwards there is nothing to do."""
@@ -493,16 +496,16 @@ def test_no_installer_runs_over_a_base_that_is_in_use(cut_off: Place) -> None:
 def test_an_installer_that_had_ended_is_not_called_again(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install = InstallationManager._install
+    install = InstallationChange._install
 
     def killed(*arguments: Any) -> None:
         install(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(InstallationManager, "_install", killed)
+    monkeypatch.setattr(InstallationChange, "_install", killed)
     with pytest.raises(KeyboardInterrupt):
         place.run()
-    monkeypatch.setattr(InstallationManager, "_install", install)
+    monkeypatch.setattr(InstallationChange, "_install", install)
     (place.prefix / ".installer.info").unlink()
     assert place.both().plan.action == "repair"
     assert not (place.prefix / ".installer.info").exists()

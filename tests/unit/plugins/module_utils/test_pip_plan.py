@@ -105,7 +105,7 @@ SATISFIED = {
 def test_satisfied_means_an_empty_plan(case: str) -> None:
     want, packages = SATISFIED[case]
     assert reasons(want, packages) == []
-    assert plan(want, packages).empty
+    assert not plan(want, packages)
 
 
 SHORTFALLS = {
@@ -180,7 +180,7 @@ def test_a_shortfall_means_all_lines_for_pip(case: str) -> None:
     todo = plan(want, packages)
     assert todo.install == tuple(line.text for line in want.requirements)
     assert todo.reasons == (reason,)
-    assert not todo.empty
+    assert todo
     assert not todo.upgrade
 
 
@@ -212,7 +212,7 @@ def test_what_conda_owns_is_not_touched_unless_told(case: str) -> None:
     assert "conda_package" in str(raised.value.hint)
     assert PREFIX in str(raised.value)
     told = Desired(want.requirements, want.constraints, want.state, replace_conda_packages=True)
-    assert not plan(told, installed(NUMPY)).empty
+    assert plan(told, installed(NUMPY))
 
 
 def test_constraints_spare_what_conda_owns_when_told() -> None:
@@ -260,7 +260,7 @@ def test_damage_is_reinstalled_as_it_is() -> None:
     assert todo.install == ()
     assert todo.reasons[0] == "app 1.0 has 4 damaged files: a.py, b.py, c.py, ..."
     assert todo.sweep == ()
-    assert plan(desired("app", repair=False), packages, damage).empty
+    assert not plan(desired("app", repair=False), packages, damage)
 
 
 def test_the_line_s_own_url_brings_a_damaged_distribution_back() -> None:
@@ -294,14 +294,14 @@ def test_another_url_is_installed_again() -> None:
 def test_latest_always_asks_pip() -> None:
     todo = plan(desired("app", state="latest"), installed(dist("app"), NUMPY))
     assert (todo.install, todo.upgrade, todo.pins) == (("app",), True, ("numpy==1.26.4",))
-    assert plan(desired(state="latest"), installed()).empty
+    assert not plan(desired(state="latest"), installed())
 
 
 def test_removal() -> None:
     packages = installed(dist("app", "1.0", "lib"), dist("lib"), dist("half", metadata=False))
     assert plan(desired("app", "not-there", state="absent"), packages).remove == ("app",)
-    assert plan(desired("app>=2", state="absent"), packages).empty
-    assert plan(desired("app; python_version < '3'", state="absent"), packages).empty
+    assert not plan(desired("app>=2", state="absent"), packages)
+    assert not plan(desired("app; python_version < '3'", state="absent"), packages)
     assert plan(desired("app", "lib", state="absent"), packages).remove == ("app", "lib")
     todo = plan(desired("half", state="absent"), packages)
     assert (todo.remove, todo.sweep) == (("half",), (f"{SITE}/half-1.0.dist-info",))

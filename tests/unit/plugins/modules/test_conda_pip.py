@@ -13,9 +13,10 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _pip_environment
+from ansible_collections.llmfleet.conda.plugins.module_utils import _pip_change
 from ansible_collections.llmfleet.conda.plugins.module_utils import _pip_module as conda_pip
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_change import PipChange
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_report import Reported
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import locked
 from ansible_collections.llmfleet.conda.tests.unit.plugins.snapshot import changes, snapshot
@@ -141,18 +142,16 @@ def call(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
         warnings: list[str] = []
         # Ansible keeps warnings for the whole process, and here many modules run in one.
         monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text: warnings.append(text))
-        manager = _pip_environment.PipManager
 
-        def with_pip(request: Any, check_mode: bool) -> Any:
+        def change(request: Any, check_mode: bool) -> PipChange:
             scripted: Any = {"make_pip": pip, "make_uv": uv}
             how = {name: value for name, value in scripted.items() if value}
-            return manager(request, check_mode, **how)
+            return PipChange(request, check_mode, **how)
 
-        monkeypatch.setattr(conda_pip, "PipManager", with_pip)
         arguments = {**options, "_ansible_check_mode": dry, "_ansible_diff": True}
         capsys.readouterr()
         with patch_module_args(arguments), suppress(SystemExit):
-            conda_pip.main()
+            conda_pip.main(make_change=change)
         result = json.loads(capsys.readouterr().out)
         return {**result, "warnings": warnings}
 
@@ -190,7 +189,8 @@ def test_check_mode_foresees_the_run_and_writes_nothing(world: World, call: Call
     assert foreseen["diff"] == done["diff"]
     assert foreseen["plan"] == done["plan"]
     assert [asked["dry_run"] for asked in pip.asked] == [True, False]
-    assert [made["writes"] for made in pip.made] == [False, True]
+    # The last checks what is there after the change.
+    assert [made["writes"] for made in pip.made] == [False, True, True]
     assert pip.asked[1]["constraints"] == ["pip==24.2"]
     again = call("app", pip=pip)
     assert not again["changed"]
@@ -365,7 +365,7 @@ def test_what_another_run_did_meanwhile_is_not_done_again(
             world.put("app", "1.0")
             yield
 
-    monkeypatch.setattr(_pip_environment, "locked", late)
+    monkeypatch.setattr(_pip_change, "locked", late)
     result = call("app", pip=pip)
     assert not result["changed"]
     assert pip.asked == []
