@@ -66,9 +66,9 @@ def _installation() -> Callable[..., None]:
 
 
 def _config() -> Callable[..., None]:
-    from ansible_collections.llmfleet.conda.plugins.module_utils import _condarc_module
+    from ansible_collections.llmfleet.conda.plugins.module_utils import _config_module
 
-    return _condarc_module.main
+    return _config_module.main
 
 
 def _env() -> Callable[..., None]:

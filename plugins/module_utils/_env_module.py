@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import (
-    CONDA_OPTIONS,
-    LOCATION_OPTIONS,
     MakeChange,
     request_from,
     run_module,
@@ -15,6 +13,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module
 from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
     MakeModule,
     ModuleWithSecrets,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._options import (
+    CONDA_OPTIONS,
+    LOCATION_OPTIONS,
 )
 
 

@@ -54,27 +54,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._version import Inv
 MakeChange = Callable[[Request, bool], Change[Plan, Observed, Side]]
 """Makes what changes an environment, of the request and whether this is check mode."""
 
-LOCATION_OPTIONS: dict[str, dict[str, Any]] = {
-    "installation": {"type": "path", "aliases": ["conda_prefix"]},
-    "name": {"type": "str"},
-    "prefix": {"type": "path"},
-}
-
-IN_USE_OPTIONS: dict[str, dict[str, Any]] = {
-    "in_use": {"type": "str", "choices": ["fail", "wait", "warn"], "default": "fail"},
-    "in_use_timeout": {"type": "int", "default": 600},
-}
-
-CONDA_OPTIONS: dict[str, dict[str, Any]] = {
-    "channels": {"type": "list", "elements": "str", "default": []},
-    "channel_priority": {"type": "str", "choices": ["strict", "flexible", "disabled"]},
-    "repair": {"type": "bool", "default": True},
-    "offline": {"type": "bool", "default": False},
-    "executable": {"type": "path"},
-    "timeout": {"type": "int", "default": 3600},
-    **IN_USE_OPTIONS,
-}
-
 
 def wanted_packages(texts: list[str], option: str = "packages") -> list[Wanted]:
     """Parse the specs of ``option``.

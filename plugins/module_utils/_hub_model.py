@@ -1,17 +1,17 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Carries one request of hub_model through the cycle: observe, plan, apply, observe again."""
+"""A model of the hub as a task declares it: what is there, and what has to be done."""
 
 from __future__ import annotations
 
 import os
 import re
-import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._cycle import Outcome, Subject
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import environment_prefix
 from ansible_collections.llmfleet.conda.plugins.module_utils._hub_cache import (
@@ -23,23 +23,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._hub_cache import (
     observe,
     parse_choice,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._hub_download import (
-    Download,
-    Downloaded,
-    download,
-)
 from ansible_collections.llmfleet.conda.plugins.module_utils._hub_store import (
     Source,
-    drop,
-    import_source,
     read_source,
-    refuse_others,
-    remove,
-    write_ref,
-    write_tree,
-    writing,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._lock import file_lock
 
 # What the hub allows (huggingface_hub, utils._validators.validate_repo_id).
 _PART = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
@@ -85,15 +72,16 @@ class Plan:
     commit: str = ""
     broken: tuple[str, ...] = ()
 
+    def __bool__(self) -> bool:
+        return bool(self.action)
+
 
 @dataclass(frozen=True)
-class Outcome:
-    """What the module reports: the state before and after, in check mode as foreseen."""
+class Look:
+    """What is there of the revision, and what of the commit that it has to stand for."""
 
-    plan: Plan
-    before: str
-    after: str
-    observed: Observed
+    now: Observed
+    at_commit: Observed
 
 
 def default_cache() -> str:
@@ -183,38 +171,25 @@ def plan(request: Request, commit: str, now: Observed, at_commit: Observed) -> P
     return Plan(way, reason, known, (at_commit if commit else now).broken)
 
 
-class HubModel:
-    """Carries a request through the cycle.
+HubOutcome = Outcome[Plan, Look, str]
 
-    Args:
-        fetch: replaces the download in tests.
+
+class HubSubject(Subject[Plan, Look, str]):
+    """The model of one request.
+
+    Attributes:
+        commit: that is wanted, empty for whatever the revision stands for.
+        source: the directory that the files come from; None without one.
     """
 
-    def __init__(
-        self,
-        request: Request,
-        check_mode: bool,
-        fetch: Callable[[Download], Downloaded] = download,
-    ) -> None:
-        self.request = request
-        self.check_mode = check_mode
-        self._fetch = fetch
-        self._source: Source | None = None
-
-    def run(self) -> Outcome:
-        """Observe, plan, apply and observe again; without anything to do, no lock is taken.
-
-        Raises:
-            CondaModuleError: the request cannot be fulfilled, or the disk does not show it.
+    def __init__(self, request: Request) -> None:
         """
-        commit = self._wanted_commit()
-        now, todo = self._look(commit)
-        if todo.action and not self.check_mode:
-            return self._run_locked(commit)
-        if todo.action == "remove":
-            refuse_others(self.request.cached)
-        before = self._state(now, commit)
-        return Outcome(todo, before, self._promised() if todo.action else before, now)
+        Raises:
+            CondaModuleError: the option path names nothing usable.
+        """
+        self.request = request
+        self.source: Source | None = None
+        self.commit = self._wanted_commit()
 
     def _wanted_commit(self) -> str:
         request = self.request
@@ -225,7 +200,7 @@ class HubModel:
         ):
             return request.commit
         try:
-            self._source = read_source(request.path, request.choice)
+            self.source = read_source(request.path, request.choice)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise CondaModuleError(
@@ -234,114 +209,52 @@ class HubModel:
                 hint="give the directory with the model's files; without remote_src: true it is one of the"
                 " controller.",
             ) from error
-        return request.commit or self._source.commit
+        return request.commit or self.source.commit
 
-    def _look(self, commit: str) -> tuple[Observed, Plan]:
-        request = self.request
+    def observe(self) -> Look:
+        """Read the cache."""
+        request, commit = self.request, self.commit
         now = observe(request.cached, request.revision, request.choice)
         there = observe(request.cached, request.revision, request.choice, commit) if commit else now
-        return now, plan(request, commit, now, there)
+        return Look(now, there)
 
-    def _run_locked(self, commit: str) -> Outcome:
-        request, cached = self.request, self.request.cached
-        if request.state != "absent":
-            with writing(cached):
-                os.makedirs(cached.cache, exist_ok=True)
-        lock = os.path.join(cached.cache, f".llmfleet-{os.path.basename(cached.directory)}.lock")
-        with file_lock(lock, operation=f"hub_model {cached.model}", timeout=request.timeout):
-            # Another run may have done the work while this one waited.
-            now, todo = self._look(commit)
-            before = self._state(now, commit)
-            mask = os.umask(0)
-            os.umask(0o002 if _is_shared(cached.cache) else mask)
-            try:
-                self._apply(todo)
-            finally:
-                os.umask(mask)
-        seen, left = self._look(commit)
-        if left.action:
-            raise CondaModuleError(
-                f"The model {cached.model} ({request.revision}) is not in {cached.cache} as it should be:"
-                f" {left.reason}.",
-                asked=cached.model,
-                hint="look at the options include and exclude, and whether something else writes there.",
-            )
-        return Outcome(todo, before, self._state(seen, commit), seen)
+    def plan(self, observed: Look) -> Plan:
+        """Compare what is wanted with what is there."""
+        return plan(self.request, self.commit, observed.now, observed.at_commit)
 
-    def _apply(self, todo: Plan) -> None:
-        request, cached = self.request, self.request.cached
-        if todo.action == "remove":
-            remove(cached)
-            return
-        if todo.action == "import":
-            if self._source is None:
-                raise CondaModuleError(
-                    f"The files of {request.path} did not come from the controller. Nothing was changed.",
-                    hint="run the task by its full name, llmfleet.conda.hub_model, which copies them.",
-                )
-            import_source(cached, self._source, todo.commit)
-        commit = todo.commit
-        if todo.action == "fetch":
-            drop(cached, todo.commit, todo.broken)
-            commit = self._download(todo)
-        if todo.action:
-            write_ref(cached, request.revision, commit)
+    # What the diff shows is nothing that only the hub could tell.
 
-    def _download(self, todo: Plan) -> str:
-        request, cached = self.request, self.request.cached
-        done = self._fetch(
-            Download(
-                prefix=request.prefix,
-                model=cached.model,
-                revision=todo.commit or request.revision,
-                cache=cached.cache,
-                include=request.choice.include,
-                exclude=request.choice.exclude,
-                endpoint=request.endpoint,
-                token=request.token,
-                timeout=request.timeout,
-            )
-        )
-        if done.files is not None:
-            write_tree(cached, done.commit, done.files)
-        return done.commit
-
-    # -- what the diff shows: nothing that only the hub could tell ------------------------------------
-
-    def _state(self, seen: Observed, commit: str) -> str:
+    def describe(self, observed: Look) -> str:
+        """The state of the model, in a line."""
+        seen = observed.now
         if self.request.state == "absent":
-            return _lines(self.request, "there" if seen.exists else "not there")
+            return _line(self.request, "there" if seen.exists else "not there")
         if not seen.commit:
-            return _lines(self.request, "not there")
-        if commit and seen.commit != commit:
-            return _lines(self.request, f"at commit {seen.commit}")
+            return _line(self.request, "not there")
+        if self.commit and seen.commit != self.commit:
+            return _line(self.request, f"at commit {seen.commit}")
         if not seen.whole:
-            return _lines(self.request, "incomplete")
-        return self._promised()
+            return _line(self.request, "incomplete")
+        return self.promised()
 
-    def _promised(self) -> str:
-        return _lines(self.request, "there" if self.request.state == "present" else "not there")
+    def promised(self) -> str:
+        """The state that is asked for."""
+        return _line(self.request, "there" if self.request.state == "present" else "not there")
 
 
-def _lines(request: Request, state: str) -> str:
+def _line(request: Request, state: str) -> str:
     name = request.cached.model
     if request.state == "present":
         name = f"{name} ({request.revision})"
     return f"{name}: {state}\n"
 
 
-def _is_shared(directory: str) -> bool:
-    """Whether members of the directory's group add to it: what is made there has to be theirs as well."""
-    mode = os.stat(directory).st_mode
-    return bool(mode & stat.S_ISGID and mode & stat.S_IWGRP)
-
-
-def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
+def result_of(request: Request, outcome: HubOutcome) -> dict[str, Any]:
     """What the module returns."""
-    cached, seen = request.cached, outcome.observed
+    cached, seen = request.cached, outcome.observed.now
     present = request.state == "present" and seen.whole
     return {
-        "changed": bool(outcome.plan.action),
+        "changed": outcome.changed,
         "model": cached.model,
         "revision": request.revision,
         "cache_dir": cached.cache,

@@ -10,10 +10,6 @@ from functools import partial
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._cycle import Change, Cycle
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import (
-    IN_USE_OPTIONS,
-    LOCATION_OPTIONS,
-)
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
     CondaModuleError,
     volume_errors,
@@ -21,6 +17,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
 from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
     MakeModule,
     ModuleWithSecrets,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._options import (
+    IN_USE_OPTIONS,
+    LOCATION_OPTIONS,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_environment import (
     PipOutcome,

@@ -13,7 +13,6 @@ VERSION is the time stamp of the terms.
 from __future__ import annotations
 
 import hashlib
-import http.client
 import json
 import os
 import tempfile
@@ -21,7 +20,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
-from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
@@ -34,9 +32,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import Cond
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 SYSTEM_ROOT = "/etc/conda/tos"
-_TIMEOUT_SECONDS = 60
-# Terms are a few pages of text.
-_MOST_BYTES = 4 << 20
 
 
 def user_root() -> str:
@@ -298,47 +293,3 @@ def time_stamp(version: Any) -> float:
     text = str(version).strip()
     # Python before 3.11 does not know the letter for UTC.
     return datetime.fromisoformat(text[:-1] + "+00:00" if text[-1:] in "zZ" else text).timestamp()
-
-
-def current_terms(channel: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The terms that a channel has now, from its server.
-
-    Raises:
-        CondaModuleError: it cannot be asked, or has no terms.
-    """
-    # Only here: it is slow to import, and a host that is as asked needs no network.
-    from ansible.module_utils.urls import open_url
-
-    url = f"{channel}/terms.json"
-    verify = settings.get("ssl_verify")
-    proxies = settings.get("proxy_servers")
-    try:
-        for scheme, proxy in (proxies if isinstance(proxies, dict) else {}).items():
-            os.environ.setdefault(f"{scheme}_proxy", str(proxy))
-        with open_url(
-            url,
-            timeout=_TIMEOUT_SECONDS,
-            validate_certs=verify is not False,
-            ca_path=verify if isinstance(verify, str) and os.path.exists(verify) else None,
-            follow_redirects="safe",
-        ) as response:
-            terms = _json_document.loads(response.read(_MOST_BYTES))
-        time_stamp(terms["version"])
-        if not (isinstance(terms["text"], str) and isinstance(terms["support"], str)):
-            raise TypeError("text and support are no texts")
-    except HTTPError as error:
-        raise _unasked(channel, f"the server answered {error.code} for {url}") from error
-    except (URLError, http.client.HTTPException, OSError) as error:
-        raise _unasked(channel, str(getattr(error, "reason", error))) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise _unasked(channel, f"{url} holds no terms ({error})") from error
-    return dict(terms)
-
-
-def _unasked(channel: str, reason: str) -> CondaModuleError:
-    return CondaModuleError(
-        f"The terms of service of {channel} cannot be had: {reason}. Nothing was changed.",
-        asked=channel,
-        hint="take a channel without terms out of the options accept_tos and reject_tos, or check this host's"
-        " network, proxy and CA settings.",
-    )

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What conda_config does about terms of service: observed and planned at once, applied when asked."""
+"""What conda_config does about terms of service: observe and plan at once, then solve and apply."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings import settings_with
@@ -15,15 +15,17 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._terms import (
     Acceptance,
     TermsStore,
     channel_urls,
-    current_terms,
     installation_root,
     time_stamp,
     user_root,
 )
 
+Fetch = Callable[[str, Mapping[str, Any]], dict[str, Any]]
+"""Returns the terms that a channel has now, of its URL and the settings."""
+
 
 class TermsChange:
-    """The acceptances and refusals that a task wants, and what has to be done for them.
+    """The acceptances and refusals that a task wants, what is recorded, and what has to be done.
 
     Args:
         options: of the module conda_config.
@@ -31,40 +33,51 @@ class TermsChange:
         text: of that file, with the settings that count.
 
     Raises:
-        CondaModuleError: an option cannot be used, or a channel's terms cannot be had.
+        CondaModuleError: an option cannot be used.
     """
 
     def __init__(self, options: Mapping[str, Any], condarc: str, text: str) -> None:
+        self._to_fetch: list[str] = []
         self._record: dict[str, dict[str, Any]] = {}
         self._forget: list[str] = []
         self._seen: dict[str, Acceptance] = {}
         self._accepted: dict[str, bool] = {}
+        self._settings: Mapping[str, Any] = {}
         if not (options["accept_tos"] or options["reject_tos"]):
             return
-        settings = settings_with(options["installation"], condarc, text)
-        self._store = _store(options, settings)
-        self._accepted = _wanted(options, settings)
-        for channel, accepted in self._accepted.items():
-            recorded = self._store.recorded(channel)
-            self._seen[channel] = recorded
+        self._settings = settings_with(options["installation"], condarc, text)
+        self._store = _store(options, self._settings)
+        self._accepted = _wanted(options, self._settings)
+        for channel in self._accepted:
+            self._seen[channel] = self._store.recorded(channel)
             if options["state"] == "absent":
                 if self._store.has_records(channel):
                     self._forget.append(channel)
-            elif not (recorded.accepted if accepted else recorded.refused) or options["newer_tos"]:
-                self._plan_record(recorded, accepted, settings)
+            elif not self._is_as_asked(channel) or options["newer_tos"]:
+                self._to_fetch.append(channel)
 
-    def _plan_record(
-        self, recorded: Acceptance, accepted: bool, settings: Mapping[str, Any]
-    ) -> None:
-        terms = current_terms(recorded.channel, settings)
-        same = recorded.accepted if accepted else recorded.refused
-        if not (same and time_stamp(recorded.version) >= time_stamp(terms["version"])):
-            self._record[recorded.channel] = terms
+    def _is_as_asked(self, channel: str) -> bool:
+        recorded = self._seen[channel]
+        return recorded.accepted if self._accepted[channel] else recorded.refused
 
-    @property
-    def changed(self) -> bool:
-        """Whether anything is to do."""
-        return bool(self._record or self._forget)
+    def __bool__(self) -> bool:
+        """Whether anything is to do, or a channel has to be asked whether it is."""
+        return bool(self._to_fetch or self._record or self._forget)
+
+    def solve(self, fetch: Fetch) -> None:
+        """Fetch the terms that may have to be recorded.
+
+        Raises:
+            CondaModuleError: a channel's terms cannot be had.
+        """
+        for channel in self._to_fetch:
+            terms = fetch(channel, self._settings)
+            recorded = self._seen[channel].version
+            if not self._is_as_asked(channel) or time_stamp(recorded) < time_stamp(
+                terms["version"]
+            ):
+                self._record[channel] = terms
+        self._to_fetch = []
 
     @property
     def before(self) -> str:
@@ -74,9 +87,10 @@ class TermsChange:
     @property
     def after(self) -> str:
         """The state afterwards, as lines of a diff."""
-        return "".join(_line(recorded) for recorded in self._planned())
+        return "".join(_line(recorded) for recorded in self.planned())
 
-    def _planned(self) -> list[Acceptance]:
+    def planned(self) -> list[Acceptance]:
+        """What will be recorded."""
         return [
             Acceptance(channel)
             if channel in self._forget
@@ -96,7 +110,7 @@ class TermsChange:
             self._store.accept(channel, terms, accepted=self._accepted[channel])
         for channel in self._forget:
             self._store.forget(channel)
-        for planned in self._planned():
+        for planned in self.planned():
             seen = self._store.recorded(planned.channel)
             if (seen.accepted, seen.version) != (planned.accepted, planned.version):
                 raise CondaModuleError(
@@ -105,21 +119,23 @@ class TermsChange:
                     path=self._store.directory(planned.channel),
                 )
 
-    def result(self, applied: bool) -> list[dict[str, Any]]:
-        """What is recorded, or in check mode will be, for the module's result."""
-        records = self._planned()
-        if applied and records:
-            records = [self._store.recorded(record.channel) for record in records]
-        return [
-            {
-                "channel": record.channel,
-                "accepted": record.accepted,
-                "refused": record.refused,
-                "version": record.version,
-                "path": record.path,
-            }
-            for record in records
-        ]
+    def recorded(self) -> list[Acceptance]:
+        """What is recorded."""
+        return list(self._seen.values())
+
+
+def as_result(records: Sequence[Acceptance]) -> list[dict[str, Any]]:
+    """Acceptances and refusals as the module returns them."""
+    return [
+        {
+            "channel": record.channel,
+            "accepted": record.accepted,
+            "refused": record.refused,
+            "version": record.version,
+            "path": record.path,
+        }
+        for record in records
+    ]
 
 
 def _wanted(options: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, bool]:

@@ -248,7 +248,24 @@ tos:
       path: /opt/miniconda3/conda-meta/tos/0123456789abcdef/1752537600.0.json
 """
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_module import main
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils import _config_module
+
+
+def _change(subject: Any) -> Any:
+    # Only where something is to be done: a host compiles what a module imports on each run.
+    from ansible_collections.llmfleet.conda.plugins.module_utils._config_change import (
+        ConfigChange,
+    )
+
+    return ConfigChange(subject)
+
+
+def main() -> None:
+    """Entry point of the module."""
+    _config_module.main(make_change=_change)
+
 
 if __name__ == "__main__":
     main()

@@ -299,9 +299,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings i
     effective,
     read_condarcs,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import (
-    LOCATION_OPTIONS,
-)
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import (
     check_prefix,
@@ -310,6 +307,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._guards import (
 from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
     ModuleWithSecrets,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._options import LOCATION_OPTIONS
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
 
 SUBSETS = ["installation", "environments", "packages", "distributions", "config"]

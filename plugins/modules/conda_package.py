@@ -220,13 +220,15 @@ plan:
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import (
-    CONDA_OPTIONS,
-    LOCATION_OPTIONS,
     request_from,
     run_module,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
     ModuleWithSecrets,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._options import (
+    CONDA_OPTIONS,
+    LOCATION_OPTIONS,
 )
 
 

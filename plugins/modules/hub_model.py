@@ -229,19 +229,32 @@ kind:
   sample: RepositoryNotFoundError
 """
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import (
-    LOCATION_OPTIONS,
-)
+from functools import partial
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._cycle import Cycle
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._hub_model import (
-    HubModel,
+    HubSubject,
     request_from,
     result_of,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
     ModuleWithSecrets,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._options import (
+    LOCATION_OPTIONS,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact_value, secrets_in
+
+
+def _change(subject: Any, check_mode: bool) -> Any:
+    # Only where something is to be done: a host compiles what a module imports on each run.
+    from ansible_collections.llmfleet.conda.plugins.module_utils._hub_change import (
+        HubChange,
+    )
+
+    return HubChange(subject, check_mode)
 
 
 def main() -> None:
@@ -269,7 +282,9 @@ def main() -> None:
     module.no_log_values.update(secrets_in(module.params))
     try:
         request = request_from(module.params)
-        outcome = HubModel(request, module.check_mode).run()
+        subject = HubSubject(request)
+        change = partial(_change, subject, module.check_mode)
+        outcome = Cycle(subject, change, module.check_mode).run()
     except CondaModuleError as error:
         module.fail_json(**error.as_result())
     else:

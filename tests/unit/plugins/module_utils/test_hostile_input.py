@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _condarc_module as conda_config
+from ansible_collections.llmfleet.conda.plugins.module_utils import _config_module as conda_config
 from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import Completed, run
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import (
@@ -56,8 +56,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._redact import MASK
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 from ansible_collections.llmfleet.conda.plugins.module_utils._terms import (
     channel_urls,
-    current_terms,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._terms_download import current_terms
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
     journalled,
     pending_journal,

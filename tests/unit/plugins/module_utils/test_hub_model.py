@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,18 @@ import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import _hub_download
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import Completed
+from ansible_collections.llmfleet.conda.plugins.module_utils._cycle import Cycle
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._hub_cache import CachedModel, Observed
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub_change import HubChange
 from ansible_collections.llmfleet.conda.plugins.module_utils._hub_download import (
     Download,
     Downloaded,
     download,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._hub_model import (
-    HubModel,
+    HubOutcome,
+    HubSubject,
     Plan,
     Request,
     default_cache,
@@ -72,6 +76,11 @@ def test_absent_is_planned_for_whatever_is_there() -> None:
     assert plan(request, "", Observed(), Observed()) == Plan()
 
 
+def run(request: Request, check_mode: bool, fetch: Callable[[Download], Downloaded]) -> HubOutcome:
+    subject = HubSubject(request)
+    return Cycle(subject, lambda: HubChange(subject, check_mode, fetch), check_mode).run()
+
+
 class Hub:
     """Fetches into the cache, as the child does it with an older huggingface_hub."""
 
@@ -98,15 +107,15 @@ def test_the_cycle_asks_once_and_check_mode_never(tmp_path: Path) -> None:
     cached = CachedModel(str(tmp_path / "models"), "org/name")
     request = Request(cached, prefix="/opt/env", token="hf_x")
     hub = Hub({"config.json": "{}"})
-    foreseen = HubModel(request, True, hub).run()
+    foreseen = run(request, True, hub)
     assert (hub.asked, list(tmp_path.iterdir())) == ([], [])
-    done = HubModel(request, False, hub).run()
+    done = run(request, False, hub)
     assert (foreseen.before, foreseen.after) == (done.before, done.after)
-    assert (foreseen.plan, done.observed.whole) == (done.plan, True)
+    assert (foreseen.plan, done.observed.now.whole) == (done.plan, True)
     assert [(one.model, one.revision, one.token) for one in hub.asked] == [
         ("org/name", "main", "hf_x")
     ]
-    again = HubModel(request, False, hub).run()
+    again = run(request, False, hub)
     assert (again.plan, again.before, len(hub.asked)) == (Plan(), done.after, 1)
 
 
@@ -117,7 +126,7 @@ def test_a_hub_that_gave_less_than_it_listed_is_a_failure(tmp_path: Path) -> Non
         return Downloaded(ONE, {"weights": {"size": 7, "blob_id": "0"}})
 
     with pytest.raises(CondaModuleError, match=r"as it should be: missing or cut off: weights"):
-        HubModel(request, False, half).run()
+        run(request, False, half)
 
 
 @pytest.mark.parametrize(("mode", "mask"), [(0o2775, 0o002), (0o755, 0o027), (0o2755, 0o027)])
@@ -129,7 +138,7 @@ def test_in_a_cache_of_a_group_the_group_may_write(tmp_path: Path, mode: int, ma
     hub = Hub({"a": "1"})
     before = os.umask(0o027)
     try:
-        HubModel(Request(CachedModel(str(cache), "m"), prefix="/opt/env"), False, hub).run()
+        run(Request(CachedModel(str(cache), "m"), prefix="/opt/env"), False, hub)
     finally:
         assert os.umask(before) == 0o027
     assert hub.masks == [mask]

@@ -21,9 +21,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._terms import (
     TermsStore,
     channel_hash,
     channel_urls,
-    current_terms,
     time_stamp,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._terms_download import current_terms
 
 MAIN = "https://repo.anaconda.com/pkgs/main"
 TERMS = {"version": "2025-07-15T00:00:00Z", "text": "Be good.", "support": "https://example.org"}
