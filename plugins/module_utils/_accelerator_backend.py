@@ -18,7 +18,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._accelerator_table 
     Capability,
     Row,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_host import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._host_readings import (
     CONDA_PLATFORMS,
     TORCH_GLIBC,
 )

@@ -23,10 +23,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._accelerator_backen
     Gpu,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import Completed, run
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_host import (
-    MIB,
-    HostReadings,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._host_readings import MIB, HostReadings
 
 Runner = Callable[[Sequence[str]], "Completed | None"]
 

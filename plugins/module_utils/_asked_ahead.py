@@ -8,13 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import (
+    CondaModule,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._file_block import block_is_kept
-from ansible_collections.llmfleet.conda.plugins.module_utils._known_secrets import (
-    secrets_of_options,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
-    ModuleWithSecrets,
-)
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import has_locks
 
 
@@ -27,7 +24,7 @@ class Answered(BaseException):
         self.result = result
 
 
-class AskedModule(ModuleWithSecrets):
+class AskedModule(CondaModule):
     """A module in check mode that hands its answer over, where others print it and end the process.
 
     warned: whether it had something to say beside the answer.
@@ -37,11 +34,11 @@ class AskedModule(ModuleWithSecrets):
         """options: of the task. how: as AnsibleModule."""
         self._given = {**options, "_ansible_check_mode": True}
         self.warned = False
-        ModuleWithSecrets.__init__(self, **how)
+        CondaModule.__init__(self, **how)
 
     def _load_params(self) -> None:
         self.params = dict(self._given)
-        self.no_log_values.update(secrets_of_options(self.params))
+        self.no_log_values.update(self.secrets())
 
     def log(self, *_what: Any, **_how: Any) -> None:
         """Nothing goes to the host's log: the task that asks is there already."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import (
     PackageRecord,
     canonical_channel,
     is_subdir,

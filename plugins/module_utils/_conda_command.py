@@ -42,26 +42,21 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_output impor
     classify,
     find_document,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_secrets import (
+    secrets_of_conda,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings import (
     combined,
     read_condarcs,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._denied_channels import refuse_denied
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._known_secrets import (
-    secrets_of_conda,
-)
 from ansible_collections.llmfleet.conda.plugins.module_utils._noted_addresses import (
     forget_addresses,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import (
-    package_caches,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
-    MADE,
-    canonical_channel,
-    observe_prefix,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import package_caches
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import MADE, observe_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import canonical_channel
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import secrets_in
 from ansible_collections.llmfleet.conda.plugins.module_utils._tree import remove_made
 

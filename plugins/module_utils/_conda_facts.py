@@ -18,12 +18,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings i
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._history import requested_names
+from ansible_collections.llmfleet.conda.plugins.module_utils._host_readings import CONDA_PLATFORMS
 from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import (
     conda_files,
     damaged_files,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_host import (
-    CONDA_PLATFORMS,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     HISTORY,

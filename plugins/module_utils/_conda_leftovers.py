@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._history import add_requests
-from ansible_collections.llmfleet.conda.plugins.module_utils._plan import is_satisfied, parse_specs
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     HISTORY,
     LEFT,
@@ -25,6 +24,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
     pending_journal,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._tree import remove_made
+from ansible_collections.llmfleet.conda.plugins.module_utils._wanted import (
+    is_satisfied,
+    parse_specs,
+)
 
 # conda renames what it unlinks, and removes it when all is linked (conda.core.path_actions.UnlinkPathAction,
 # conda.base.constants.CONDA_TEMP_EXTENSION).

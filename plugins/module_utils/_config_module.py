@@ -9,6 +9,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import (
+    CondaModule,
+    MakeModule,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import Condarc
 from ansible_collections.llmfleet.conda.plugins.module_utils._config_cycle import (
     ConfigOutcome,
@@ -18,14 +22,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._config_cycle impor
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._cycle import Change, Cycle
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
-    MakeModule,
-    ModuleWithSecrets,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._redact import (
-    redact_value,
-    secrets_in,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact_value, secrets_in
 from ansible_collections.llmfleet.conda.plugins.module_utils._terms_change import as_result
 
 MakeChange = Callable[[ConfigSubject], Change[Plan, Observed, str]]
@@ -50,7 +47,7 @@ def _result(subject: ConfigSubject, outcome: ConfigOutcome) -> dict[str, Any]:
     }
 
 
-def main(make: MakeModule = ModuleWithSecrets, make_change: MakeChange | None = None) -> None:
+def main(make: MakeModule = CondaModule, make_change: MakeChange | None = None) -> None:
     """Entry point of the module.
 
     Args:

@@ -26,7 +26,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings i
     read_condarcs,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import is_subdir
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import is_subdir
 
 _ENDINGS = (".conda", ".tar.bz2")
 

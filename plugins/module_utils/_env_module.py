@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import (
+    CondaModule,
+    MakeModule,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import (
     MakeChange,
     request_from,
     run_module,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
-    MakeModule,
-    ModuleWithSecrets,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._options import (
     CONDA_OPTIONS,
@@ -20,7 +20,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._options import (
 )
 
 
-def main(make: MakeModule = ModuleWithSecrets, make_change: MakeChange | None = None) -> None:
+def main(make: MakeModule = CondaModule, make_change: MakeChange | None = None) -> None:
     """Entry point of the module.
 
     Args:

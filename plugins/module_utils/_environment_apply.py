@@ -26,9 +26,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_notes 
     write_notes,
     write_pins,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_pins import (
-    read_pins,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_pins import read_pins
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_removal import (
     remove_environment,
 )
@@ -41,9 +39,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock impo
     LockedPackage,
     other_files,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._frozen_marker import (
-    marker_lifted,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._frozen_marker import marker_lifted
 from ansible_collections.llmfleet.conda.plugins.module_utils._history import add_requests
 from ansible_collections.llmfleet.conda.plugins.module_utils._linked_again import link_again
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import Plan

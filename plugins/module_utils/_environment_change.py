@@ -14,12 +14,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_environment 
     OPERATIONS,
     Side,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import (
-    clear_up,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_apply import (
-    Application,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import clear_up
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_apply import Application
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_forecast import (
     Forecast,
     conda_for,
@@ -43,27 +39,18 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_reques
     observe,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import (
-    unlike_lock,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import unlike_lock
 from ansible_collections.llmfleet.conda.plugins.module_utils._in_use import (
     GuardedChange,
     Unlinking,
     gone,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import (
-    refuse_directories,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import refuse_directories
 from ansible_collections.llmfleet.conda.plugins.module_utils._lost_packages import (
     held,
     still_wanted,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
-    Plan,
-    missing_dependencies,
-    spec_name,
-    unsatisfied_after,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._plan import Plan, unsatisfied_after
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix_removal import Contents
 from ansible_collections.llmfleet.conda.plugins.module_utils._set_aside import Aside
@@ -73,6 +60,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import
     locked,
     moved_aside_reason,
     pending_journal,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._wanted import (
+    missing_dependencies,
+    spec_name,
 )
 
 

@@ -12,17 +12,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import (
-    Conda,
-    Solution,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda, Solution
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import (
     write_down_requests,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._denied_channels import refuse_denied
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_notes import (
-    write_pins,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_notes import write_pins
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_pins import (
     PINNED,
     parsed_pins,
@@ -33,27 +28,20 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_reques
     Request,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import (
-    wrong_archives,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import (
-    package_caches,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
-    Plan,
+from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import wrong_archives
+from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import package_caches
+from ansible_collections.llmfleet.conda.plugins.module_utils._plan import Plan
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import FROZEN, HISTORY
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
+from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
+from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import old_history
+from ansible_collections.llmfleet.conda.plugins.module_utils._tree import remove_made
+from ansible_collections.llmfleet.conda.plugins.module_utils._wanted import (
     Wanted,
     dependents,
     is_satisfied,
     spec_name,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
-    FROZEN,
-    HISTORY,
-    PackageRecord,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
-from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import old_history
-from ansible_collections.llmfleet.conda.plugins.module_utils._tree import remove_made
 
 # What conda calls a solution that cannot be; a pin may be the reason.
 _MAY_BE_PINS = ("unsatisfiable", "not_found")

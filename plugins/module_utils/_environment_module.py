@@ -43,13 +43,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._guards import (
     check_prefix,
     environment_prefix,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
-    Plan,
-    Wanted,
-    parse_specs,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._plan import Plan
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact, secrets_in
 from ansible_collections.llmfleet.conda.plugins.module_utils._version import InvalidSpecError
+from ansible_collections.llmfleet.conda.plugins.module_utils._wanted import Wanted, parse_specs
 
 MakeChange = Callable[[Request, bool], Change[Plan, Observed, Side]]
 """Makes what changes an environment, of the request and whether this is check mode."""

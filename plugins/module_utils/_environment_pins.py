@@ -13,14 +13,14 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
+from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
+from ansible_collections.llmfleet.conda.plugins.module_utils._version import InvalidSpecError
+from ansible_collections.llmfleet.conda.plugins.module_utils._wanted import (
     Wanted,
     is_satisfied,
     parse_specs,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PackageRecord
-from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
-from ansible_collections.llmfleet.conda.plugins.module_utils._version import InvalidSpecError
 
 PINNED = os.path.join("conda-meta", "pinned")
 

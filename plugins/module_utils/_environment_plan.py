@@ -17,22 +17,16 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_reques
     Observed,
     Request,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
-    CondaModuleError,
-    listed,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError, listed
 from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import plan_lock
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
     Plan,
-    Wanted,
     plan_absent,
     plan_packages,
-    spec_name,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
-    PackageRecord,
-    PrefixState,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PrefixState
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
+from ansible_collections.llmfleet.conda.plugins.module_utils._wanted import Wanted, spec_name
 
 
 def plan(request: Request, observed: Observed) -> Plan:

@@ -14,16 +14,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command impo
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_registry import (
     forget_environments,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_request import (
-    Request,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
-    CondaModuleError,
-    listed,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._frozen_marker import (
-    marker_lifted,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_request import Request
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError, listed
+from ansible_collections.llmfleet.conda.plugins.module_utils._frozen_marker import marker_lifted
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix_removal import (
     Contents,
     examine,

@@ -21,15 +21,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock impo
     other_files,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import damaged_files
-from ansible_collections.llmfleet.conda.plugins.module_utils._plan import Wanted, is_satisfied
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
-    PackageRecord,
     PrefixState,
     observe_prefix,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
-    pending_journal,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
+from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import pending_journal
+from ansible_collections.llmfleet.conda.plugins.module_utils._wanted import Wanted, is_satisfied
 
 # After these, what is left of a prefix without a history is ours to clear away.
 _HALF = ("create", "remove")

@@ -29,7 +29,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock impo
     foreign_platforms,
     parse_lock,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PackageRecord
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 

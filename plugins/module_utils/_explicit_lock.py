@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import Plan
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PrefixState
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import (
     PackageRecord,
-    PrefixState,
     canonical_channel,
     is_subdir,
 )

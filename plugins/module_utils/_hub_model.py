@@ -23,10 +23,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._hub_cache import (
     observe,
     parse_choice,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._hub_store import (
-    Source,
-    read_source,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub_store import Source, read_source
 
 # What the hub allows (huggingface_hub, utils._validators.validate_repo_id).
 _PART = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"

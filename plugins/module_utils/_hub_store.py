@@ -26,10 +26,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._hub_cache import (
     tree_text,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
-from ansible_collections.llmfleet.conda.plugins.module_utils._tree import (
-    remove_made,
-    survey,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._tree import remove_made, survey
 
 _CHUNK = 1 << 20
 # What huggingface_hub keeps of a model.

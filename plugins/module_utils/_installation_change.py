@@ -22,10 +22,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._glibc import (
     needed_by_installer,
     refuse_old_glibc,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._in_use import (
-    GuardedChange,
-    Unlinking,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._in_use import GuardedChange, Unlinking
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation import (
     InstallationSubject,
 )
@@ -55,10 +52,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files impor
     refuse_directories,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._package_cache import package_caches
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
-    HISTORY,
-    observe_prefix,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY, observe_prefix
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix_removal import (
     Contents,
     examine,

@@ -9,6 +9,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import (
+    CondaModule,
+    MakeModule,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._cycle import Change, Cycle
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
     CondaModuleError,
@@ -19,17 +23,11 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation impor
     InstallationOutcome,
     InstallationSubject,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import (
-    access_of,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import access_of
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
     InstallationPlan,
     InstallationRequest,
     ObservedInstallation,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
-    MakeModule,
-    ModuleWithSecrets,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact, secrets_in
 
@@ -119,7 +117,7 @@ def run(
     return Cycle(InstallationSubject(request), change, check_mode).run()
 
 
-def main(make: MakeModule = ModuleWithSecrets, make_change: MakeChange | None = None) -> None:
+def main(make: MakeModule = CondaModule, make_change: MakeChange | None = None) -> None:
     """Entry point of the module.
 
     Args:

@@ -10,10 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
-    CondaModuleError,
-    listed,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError, listed
 from ansible_collections.llmfleet.conda.plugins.module_utils._history import is_of_installers
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import (
     Access,
@@ -25,7 +22,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installer import (
     parse_installer_version,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import damaged_files
-from ansible_collections.llmfleet.conda.plugins.module_utils._plan import missing_dependencies
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     PrefixState,
     observe_prefix,
@@ -40,6 +36,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
     VersionSpec,
     parse_version,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._wanted import missing_dependencies
 
 _NAMED_VERSION = re.compile(r"[0-9][0-9A-Za-z.!_+]*")
 

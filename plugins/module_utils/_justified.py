@@ -17,11 +17,7 @@ from functools import cached_property
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import conda_files
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
-    LEFT,
-    MADE,
-    PrefixState,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import LEFT, MADE, PrefixState
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 # conda's own directory, and what it and this collection leave beside it.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finds the secrets of a module: in its options, in its environment and in conda's configuration.
+"""Finds secrets in the options of a task and in texts.
 
 A secret is a credential in an address (``_redact``), or the value of anything whose name says so: a variable
 such as ``HF_TOKEN``, a setting, a line ``NAME: value`` of a YAML text. The result is for
@@ -12,15 +12,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_places import (
-    condarc_files,
-    token_files,
-)
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import secrets_in
-from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
 _WORDS = "TOKENS?|PASS|PASSWD|PASSWORD|PWD|PASSPHRASE|SECRETS?|CREDENTIALS?|KEY|AUTH|SIGNATURE|PAT|DSN|JWT"
 _NAMED = re.compile(
@@ -30,7 +25,6 @@ _NAMED = re.compile(
 )
 # What is masked is masked wherever it occurs; shorter ones would tear holes into versions and names.
 SHORTEST_SECRET = 6
-_LONGEST_FILE = 1 << 20
 # `NAME: value` of YAML or JSON, and `NAME=value` of a shell. `name=1.0` in small letters is a match spec.
 _PAIR = re.compile(
     r"(?<![\w.$/-])(?P<quote>['\"]?)(?P<name>[A-Za-z][\w-]{1,80})(?P=quote)"
@@ -67,38 +61,9 @@ def secrets_among(value: Any, *, named: bool = False) -> set[str]:
     return found
 
 
-def secrets_of_options(options: Mapping[str, Any]) -> set[str]:
-    """The secrets of a task's options, whose types may be wrong, of the module's environment and of conda.
-
-    conda expands variables of the environment in channels and in its configuration, and prints the result.
-    """
-    prefixes = {str(options.get(name) or "") for name in ("installation", "conda_prefix", "prefix")}
-    further = secrets_among(dict(os.environ)) | secrets_of_conda(prefixes)
-    return {
-        *secrets_among(options),
-        *_unread_variables(options),
-        # Nobody wrote these into the task, so a short one must not blank out its result.
-        *(secret for secret in further if len(secret) >= SHORTEST_SECRET),
-    } | _expanded(options)
-
-
-def secrets_of_conda(prefixes: Iterable[str]) -> set[str]:
-    """What conda at these prefixes knows: of its condarc files and ``anaconda login``."""
-    # Those of the user and of the system count for every conda, and nothing can be below a device.
-    places = [os.path.expanduser(prefix) for prefix in prefixes if prefix.startswith(("/", "~"))]
-    files = dict.fromkeys(path for place in places or [os.devnull] for path in condarc_files(place))
-    found: set[str] = set()
-    for text in map(_text_of, files):
-        found |= secrets_among(text) | secrets_among(os.path.expandvars(text))
-    return found | {token for token in map(str.strip, map(_text_of, token_files())) if token}
-
-
-def _text_of(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace", opener=only_regular) as stream:
-            return stream.read(_LONGEST_FILE)
-    except OSError:
-        return ""
+def secrets_of_task(options: Mapping[str, Any]) -> set[str]:
+    """The secrets of a task's options, whose types may be wrong, with the host's variables put in."""
+    return secrets_among(options) | _unread_variables(options) | _expanded(options)
 
 
 def _expanded(value: Any) -> set[str]:

@@ -13,10 +13,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._cache_quarantine i
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda
 from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import LockedPackage
 from ansible_collections.llmfleet.conda.plugins.module_utils._frozen_marker import marker_lifted
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
-    PackageRecord,
-    observe_prefix,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import same_history
 
 

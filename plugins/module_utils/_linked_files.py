@@ -10,14 +10,9 @@ import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
-    CondaModuleError,
-    listed,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
-    PackageRecord,
-    PrefixState,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError, listed
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PrefixState
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
 
 # Compiled on linking or by any run of the interpreter: neither its absence nor its size means damage.
 _REGENERATED = (".pyc", ".pyo")

@@ -24,12 +24,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_prefix 
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_closure import Closure, closure_of
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_options import parsed_option
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_request import Desired
-from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
-    Wanted,
-    closure,
-    is_satisfied,
-    parse_specs,
-)
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_marker import (
     environment_of,
     normalize_name,
@@ -37,6 +31,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._python_marker impo
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import CONDA
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
 from ansible_collections.llmfleet.conda.plugins.module_utils._version import InvalidSpecError
+from ansible_collections.llmfleet.conda.plugins.module_utils._wanted import (
+    Wanted,
+    closure,
+    is_satisfied,
+    parse_specs,
+)
 
 # How many differences a sentence names before it says "and N more"; all are in ``measured``.
 _NAMED = 5

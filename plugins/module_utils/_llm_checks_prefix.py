@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._channel_terms import from_defaults
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._host_readings import CONDA_PLATFORMS
 from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import (
     conda_files,
     damaged_files,
@@ -26,9 +27,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import 
     skipped,
     verdict,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_host import (
-    CONDA_PLATFORMS,
-)
 from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_requirements import (
     broken_conda_requirements,
     broken_python_requirements,
@@ -37,10 +35,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
     PrefixState,
     observe_prefix,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._process_users import (
-    look,
-    places_of,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._process_users import look, places_of
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import (
     Packages,
     damage_of,

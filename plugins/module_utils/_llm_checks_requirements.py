@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._match_spec import parse_match_spec
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PackageRecord
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_marker import environment_of
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import (
     CONDA,
@@ -24,6 +23,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages im
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_requirement import (
     parse_metadata_requirement,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
 from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
     InvalidSpecError,
     UnsupportedSpecError,

@@ -18,6 +18,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._host_readings import (
+    HostReadings,
+    read_host,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import (
     DRIFT,
     IMPORT_PREFIX,
@@ -41,11 +45,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_drift i
     DRIFT_CHECKS,
     validate_declared,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_host import (
-    HOST_CHECKS,
-    HostReadings,
-    read_host,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_host import HOST_CHECKS
 from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_prefix import (
     ENVIRONMENT_CHECKS,
     INSTALLATION_CHECKS,

@@ -16,18 +16,16 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._history import requested_names
-from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
-    Plan,
+from ansible_collections.llmfleet.conda.plugins.module_utils._plan import Plan
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PrefixState
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
+from ansible_collections.llmfleet.conda.plugins.module_utils._version import InvalidSpecError
+from ansible_collections.llmfleet.conda.plugins.module_utils._wanted import (
     Wanted,
     closure,
     dependents,
     spec_name,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
-    PackageRecord,
-    PrefixState,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._version import InvalidSpecError
 
 # What becomes a part of conda's command line.
 _NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")

@@ -16,10 +16,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
-    PackageRecord,
-    is_subdir,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord, is_subdir
 from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
     COMPARISONS,
     RELATION,

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal, DecimalException
 from typing import Any, NoReturn
 
@@ -14,7 +14,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._known_secrets import (
     secrets_among,
-    secrets_of_options,
+    secrets_of_task,
 )
 
 # No count, size or time of an option has more digits.
@@ -41,7 +41,11 @@ class ModuleWithSecrets(AnsibleModule):
 
     def _load_params(self) -> None:
         AnsibleModule._load_params(self)
-        self.no_log_values.update(secrets_of_options(self.params))
+        self.no_log_values.update(self.secrets())
+
+    def secrets(self) -> set[str]:
+        """What must not be shown of the options, whose types may still be wrong."""
+        return secrets_of_task(self.params)
 
     def _set_internal_properties(self, *arguments: Any, **how: Any) -> None:
         # What fail_json needs is there from here on.
@@ -108,7 +112,3 @@ def _unreadable(value: Any, spec: Mapping[str, Any]) -> str:
         if number.is_finite() and number.adjusted() > _DIGITS
         else ""
     )
-
-
-MakeModule = Callable[..., AnsibleModule]
-"""Makes a module of the description of its options, given as AnsibleModule's own keywords."""

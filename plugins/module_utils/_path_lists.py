@@ -11,70 +11,10 @@ can be cut out as text. A record that looks otherwise is read as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
-
-
-class PathLists:
-    """The files of one package.
-
-    ``files`` are all paths relative to the prefix. ``sizes`` maps those of them that are linked unchanged
-    to their size in bytes.
-    """
-
-    def __init__(
-        self, files: Sequence[str] | bytes = (), paths: Mapping[str, Any] | bytes = b""
-    ) -> None:
-        self._files = files
-        self._paths = paths
-
-    @cached_property
-    def files(self) -> tuple[str, ...]:
-        """All paths of the package.
-
-        Raises:
-            ValueError, TypeError: the record does not hold a list there.
-        """
-        found = _loaded(self._files)
-        if not isinstance(found, (list, tuple, dict)) or set(map(type, found)) - {str}:
-            raise TypeError("its files are no list of paths")
-        return tuple(found)
-
-    @cached_property
-    def sizes(self) -> Mapping[str, int]:
-        """Sizes in bytes of the files that were linked as they are.
-
-        Raises:
-            ValueError, TypeError, KeyError, AttributeError: the record does not hold such a list there.
-        """
-        sizes: dict[str, int] = {}
-        for item in (_loaded(self._paths) or {}).get("paths") or ():
-            size = item.get("size_in_bytes")
-            # A file with a placeholder was rewritten for this prefix, so its size may rightly differ.
-            if size is None or "prefix_placeholder" in item or item.get("path_type") == "softlink":
-                continue
-            sizes[item["_path"]] = int(size)
-        return sizes
-
-    def check(self) -> None:
-        """Read both lists now.
-
-        Raises:
-            ValueError, TypeError, KeyError, AttributeError: one of them is damaged.
-        """
-        len(self.files) + len(self.sizes)
-
-
-NO_PATHS = PathLists()
-
-
-def _loaded(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return _json_document.loads(value) if value else {}
-    return value
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import PathLists
 
 
 def read_record(text: bytes) -> tuple[dict[str, Any], PathLists]:

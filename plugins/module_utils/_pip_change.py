@@ -27,9 +27,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip_consistency im
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_environment import OPERATION
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_forget import forget_secrets
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_installer import (
-    Installer,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_installer import Installer
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_observation import (
     Observed,
     observe,

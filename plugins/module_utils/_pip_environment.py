@@ -13,9 +13,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip_observation im
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_plan import Plan
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_request import Request
-from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
-    remove_old_locks,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import remove_old_locks
 
 # What the journal calls the changes of conda_pip; conda's belong to conda_env.
 OPERATION = "pip"

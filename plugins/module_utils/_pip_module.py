@@ -9,14 +9,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import (
+    CondaModule,
+    MakeModule,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._cycle import Change, Cycle
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
     CondaModuleError,
     volume_errors,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
-    MakeModule,
-    ModuleWithSecrets,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._options import (
     IN_USE_OPTIONS,
@@ -77,7 +77,7 @@ def result_of(request: Request, outcome: PipOutcome) -> dict[str, Any]:
     return result
 
 
-def main(make: MakeModule = ModuleWithSecrets, make_change: MakeChange | None = None) -> None:
+def main(make: MakeModule = CondaModule, make_change: MakeChange | None = None) -> None:
     """Entry point of the module: options, the cycle, result or one error.
 
     Args:

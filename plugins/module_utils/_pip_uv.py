@@ -21,9 +21,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._child_process impo
     child_environment,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_compiled import (
-    compiled_goes_too,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_compiled import compiled_goes_too
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_configuration import (
     PipConfiguration,
     read_configuration,
@@ -31,10 +29,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip_configuration 
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_failures import PipFailure
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_installer import Installer
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_report import Reported
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_sources import (
-    Sources,
-    plain_http,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip_sources import Sources, plain_http
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_uv_changes import parse_changes
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip_uv_errors import explain
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_requirement import (

@@ -15,17 +15,17 @@ import errno
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
     CondaModuleError,
     hint_for_reading,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._path_lists import (
-    NO_PATHS,
+from ansible_collections.llmfleet.conda.plugins.module_utils._path_lists import read_record
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import (
+    PackageRecord,
     PathLists,
-    read_record,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 
@@ -38,41 +38,6 @@ JOURNAL = os.path.join("conda-meta", ".llmfleet-journal")
 MADE = ".llmfleet-made"
 # In one whose installation or environment it has removed, beside files of people's that stayed.
 LEFT = ".llmfleet-left"
-
-
-@dataclass(frozen=True)
-class PackageRecord:
-    """One linked package, as ``conda-meta/<name>-<version>-<build>.json`` tells it.
-
-    ``channel`` is what conda wrote (a URL or a name).
-    """
-
-    name: str
-    version: str
-    build: str
-    build_number: int = 0
-    channel: str = ""
-    subdir: str = ""
-    fn: str = ""
-    url: str = ""
-    md5: str = ""
-    sha256: str = ""
-    depends: tuple[str, ...] = ()
-    constrains: tuple[str, ...] = ()
-    track_features: tuple[str, ...] = ()
-    requested: str = ""
-    record_path: str = field(default="", compare=False)
-    paths: PathLists = field(default=NO_PATHS, compare=False, repr=False)
-
-    @property
-    def channel_name(self) -> str:
-        """The canonical channel name: the last part of the URL that is neither a platform nor a token."""
-        return canonical_channel(self.channel or self.url)
-
-    @property
-    def label(self) -> str:
-        """``name version build channel``, as diffs and messages show a package."""
-        return f"{self.name} {self.version} {self.build} {self.channel_name}"
 
 
 def python_of(prefix: str) -> str:
@@ -129,37 +94,6 @@ class PrefixState:
     def labels(self) -> list[str]:
         """The packages as sorted lines, for diffs."""
         return sorted(record.label for record in self.records.values())
-
-
-_PLATFORM_WORDS = frozenset({"noarch"})
-_PLATFORM_STARTS = ("linux-", "osx-", "win-", "freebsd-", "zos-", "emscripten-", "wasi-")
-
-
-def is_subdir(word: str) -> bool:
-    """Whether ``word`` is a platform directory of a channel (``linux-64``, ``noarch`` ...)."""
-    return word in _PLATFORM_WORDS or word.startswith(_PLATFORM_STARTS)
-
-
-def canonical_channel(channel: str) -> str:
-    """The name by which a channel is compared, whatever mirror it came from.
-
-    ``https://conda.anaconda.org/conda-forge/linux-64``, ``http://mirror/t/TOKEN/conda-forge`` and
-    ``conda-forge`` all give ``conda-forge``; the parts of ``defaults`` (``pkgs/main`` ...) keep two
-    words. An empty string stays empty.
-    """
-    path = channel.split("://", 1)[1] if "://" in channel else channel
-    words = [word for word in path.split("/") if word]
-    if words and (words[-1].endswith(".conda") or words[-1].endswith(".tar.bz2")):
-        words.pop()
-    if words and is_subdir(words[-1]):
-        words.pop()
-    if "://" in channel and len(words) > 1 and not channel.startswith("file:"):
-        words = words[1:]
-    if len(words) >= 2 and words[-2] == "label":
-        return "/".join(words[-3:])
-    if len(words) >= 2 and words[-2] == "pkgs":
-        return "/".join(words[-2:])
-    return words[-1] if words else ""
 
 
 def _record_from(data: Mapping[str, Any], paths: PathLists, record_path: str) -> PackageRecord:

@@ -22,19 +22,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
-from ansible_collections.llmfleet.conda.plugins.module_utils._claim import (
-    give_up,
-    is_claimed,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._claim import give_up, is_claimed
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
     READ_ONLY_HINT,
     CondaModuleError,
     hint_for,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._lock import (
-    file_lock,
-    remove_if_free,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._lock import file_lock, remove_if_free
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import HISTORY, JOURNAL
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
 

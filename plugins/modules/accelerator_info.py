@@ -202,10 +202,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._accelerator_host i
     TOOL_TIMEOUT,
     observe_accelerator,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_host import read_host
-from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
-    ModuleWithSecrets,
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import (
+    CondaModule,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._host_readings import read_host
 
 
 def result_of(facts: AcceleratorFacts) -> dict[str, Any]:
@@ -227,7 +227,7 @@ def result_of(facts: AcceleratorFacts) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point of the module."""
-    module = ModuleWithSecrets(
+    module = CondaModule(
         argument_spec={"timeout": {"type": "int", "default": TOOL_TIMEOUT}},
         supports_check_mode=True,
     )

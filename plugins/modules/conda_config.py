@@ -255,9 +255,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils import _config_modu
 
 def _change(subject: Any) -> Any:
     # Only where something is to be done: a host compiles what a module imports on each run.
-    from ansible_collections.llmfleet.conda.plugins.module_utils._config_change import (
-        ConfigChange,
-    )
+    from ansible_collections.llmfleet.conda.plugins.module_utils._config_change import ConfigChange
 
     return ConfigChange(subject)
 

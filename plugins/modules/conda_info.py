@@ -295,6 +295,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_facts import
     known_prefixes,
     package_facts,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import (
+    CondaModule,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings import (
     effective,
     read_condarcs,
@@ -303,9 +306,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._errors import Cond
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import (
     check_prefix,
     environment_prefix,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
-    ModuleWithSecrets,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._options import LOCATION_OPTIONS
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
@@ -370,7 +370,7 @@ def gather(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point of the module."""
-    module = ModuleWithSecrets(
+    module = CondaModule(
         argument_spec={
             **LOCATION_OPTIONS,
             "gather": {

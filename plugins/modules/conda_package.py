@@ -219,12 +219,12 @@ plan:
 
 from typing import Any
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import (
+    CondaModule,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import (
     request_from,
     run_module,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
-    ModuleWithSecrets,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._options import (
     CONDA_OPTIONS,
@@ -243,7 +243,7 @@ def _change(request: Any, check_mode: bool) -> Any:
 
 def main() -> None:
     """Entry point of the module."""
-    module = ModuleWithSecrets(
+    module = CondaModule(
         argument_spec={
             **LOCATION_OPTIONS,
             **CONDA_OPTIONS,

@@ -393,9 +393,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils import _pip_module
 
 def _change(request: Any, check_mode: bool) -> Any:
     # Only where something is to be done: a host compiles what a module imports on each run.
-    from ansible_collections.llmfleet.conda.plugins.module_utils._pip_change import (
-        PipChange,
-    )
+    from ansible_collections.llmfleet.conda.plugins.module_utils._pip_change import PipChange
 
     return PipChange(request, check_mode)
 

@@ -232,6 +232,9 @@ kind:
 from functools import partial
 from typing import Any
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import (
+    CondaModule,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._cycle import Cycle
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._hub_model import (
@@ -239,27 +242,20 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._hub_model import (
     request_from,
     result_of,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
-    ModuleWithSecrets,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._options import (
-    LOCATION_OPTIONS,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._options import LOCATION_OPTIONS
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact_value, secrets_in
 
 
 def _change(subject: Any, check_mode: bool) -> Any:
     # Only where something is to be done: a host compiles what a module imports on each run.
-    from ansible_collections.llmfleet.conda.plugins.module_utils._hub_change import (
-        HubChange,
-    )
+    from ansible_collections.llmfleet.conda.plugins.module_utils._hub_change import HubChange
 
     return HubChange(subject, check_mode)
 
 
 def main() -> None:
     """Entry point of the module."""
-    module = ModuleWithSecrets(
+    module = CondaModule(
         argument_spec={
             **LOCATION_OPTIONS,
             "model": {"type": "str", "required": True},

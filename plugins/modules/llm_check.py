@@ -419,6 +419,9 @@ facts:
 
 from typing import Any
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import (
+    CondaModule,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import (
     check_prefix,
@@ -430,13 +433,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import 
     Request,
     Thresholds,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_run import (
-    Checker,
-    Outcome,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
-    ModuleWithSecrets,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_run import Checker, Outcome
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import secrets_in
 
 THRESHOLD_OPTIONS: dict[str, dict[str, Any]] = {
@@ -548,7 +545,7 @@ def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = ModuleWithSecrets(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module = CondaModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     module.no_log_values.update(secrets_in(module.params["declared"]))
     try:
         request = request_from(module.params)

@@ -112,14 +112,14 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._asked_ahead import
     MODULES,
     reason_to_run,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
-    ModuleWithSecrets,
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import (
+    CondaModule,
 )
 
 
 def main() -> None:
     """Entry point of the module: asks in the order of the steps, up to the first that has to run."""
-    module = ModuleWithSecrets(
+    module = CondaModule(
         argument_spec={
             "roles": {"type": "list", "elements": "str", "default": []},
             "tasks_from": {"type": "str", "default": "converge"},

@@ -11,7 +11,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._match_spec import 
     MatchSpec,
     parse_match_spec,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PackageRecord
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
 from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
     CondaVersion,
     InvalidSpecError,

@@ -19,7 +19,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._accelerator_host i
     run_tool,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import Completed
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_host import HostReadings
+from ansible_collections.llmfleet.conda.plugins.module_utils._host_readings import HostReadings
 
 LINUX = HostReadings("Linux", "x86_64", "2.36", "/", 1, 1, 1)
 MAC = HostReadings("Darwin", "arm64", None, "/", 1, 1, 1)

@@ -35,8 +35,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._history import req
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import (
     AccessManager,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._plan import parse_specs
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import LEFT
+from ansible_collections.llmfleet.conda.plugins.module_utils._wanted import parse_specs
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 from ansible_collections.llmfleet.conda.tests.unit.plugins.killed import each_kill
 

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import (
-    request_from,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import request_from
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 
 PARAMS: dict[str, Any] = {

@@ -13,7 +13,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_pins i
     violations,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PackageRecord
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
 
 
 @pytest.fixture

@@ -17,10 +17,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock impo
     wrong_archives,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import Plan
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
-    PackageRecord,
-    PrefixState,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PrefixState
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
 
 MD5 = "0123456789abcdef" * 2
 SHA = "0123456789abcdef" * 4

@@ -22,6 +22,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command impo
     solution_of,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_dialect import dialect_of
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import (
+    CondaModule,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._download import fetch
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._frozen_marker import (
@@ -30,10 +33,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._frozen_marker impo
     set_marker,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._guards import check_prefix
-from ansible_collections.llmfleet.conda.plugins.module_utils._hub_download import (
-    Download,
-    _answer,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub_download import Download, _answer
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import (
     AccessManager,
     access_of,
@@ -44,9 +44,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_probe i
     explain_death,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._lock import file_lock
-from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
-    ModuleWithSecrets,
-)
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
 from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import (
     damage_of,
@@ -54,9 +51,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages im
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._redact import MASK, redact
 from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
-from ansible_collections.llmfleet.conda.plugins.module_utils._terms import (
-    channel_urls,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._terms import channel_urls
 from ansible_collections.llmfleet.conda.plugins.module_utils._terms_download import current_terms
 from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
     journalled,
@@ -67,12 +62,12 @@ from ansible_collections.llmfleet.conda.plugins.modules import accelerator_info
 SECRET = "correct-horse"
 
 
-def started(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> ModuleWithSecrets:
+def started(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> CondaModule:
     """A module with these options."""
     testing = pytest.importorskip("ansible.module_utils.testing")
     with testing.patch_module_args(options):
         spec = {"channels": {"type": "list", "elements": "str"}, "state": {"choices": ["present"]}}
-        return ModuleWithSecrets(argument_spec=spec)
+        return CondaModule(argument_spec=spec)
 
 
 def test_a_complaint_about_an_option_shows_no_secret(
@@ -89,7 +84,7 @@ def test_a_complaint_about_an_option_shows_no_secret(
 def test_the_journal_of_the_host_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     logged: list[str] = []
     monkeypatch.setattr(
-        ModuleWithSecrets,
+        CondaModule,
         "log",
         lambda _self, msg, log_args=None: logged.append(f"{msg}{log_args}"),
     )
@@ -111,7 +106,7 @@ def test_options_at_which_ansible_core_stops(
     testing = pytest.importorskip("ansible.module_utils.testing")
     limits = {"type": "dict", "options": {"disk": {"type": "int", "default": 1}}}
     with testing.patch_module_args(options), pytest.raises(SystemExit):
-        ModuleWithSecrets(argument_spec={"limits": limits, "size": {"type": "int"}})
+        CondaModule(argument_spec={"limits": limits, "size": {"type": "int"}})
     assert json.loads(capsys.readouterr().out)["failed"] is True
 
 
@@ -148,7 +143,7 @@ def test_options_that_nothing_could_hold(
     # Beside a controller's parts in one process, ansible-core reads no such texts in the first place.
     monkeypatch.setattr(AnsibleModule, "_load_params", lambda self: setattr(self, "params", given))
     with testing.patch_module_args(), pytest.raises(SystemExit):
-        ModuleWithSecrets(argument_spec=spec)
+        CondaModule(argument_spec=spec)
     said = capsys.readouterr().out
     assert named in json.loads(said)["msg"]
     assert SECRET not in said
@@ -159,7 +154,7 @@ def test_options_that_are_usual_are_taken() -> None:
     given = {"path": "/srv/\u00e9", "size": "1e3", "limits": {"disk": "12"}}
     with testing.patch_module_args(given):
         spec = {"path": {"type": "path"}, "size": {"type": "int"}, "limits": _LIMITS}
-        module = ModuleWithSecrets(argument_spec=spec)
+        module = CondaModule(argument_spec=spec)
     assert module.params == {"path": "/srv/\u00e9", "size": 1000, "limits": {"disk": 12}}
 
 

@@ -32,13 +32,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan 
     InstallationPlan,
     ObservedInstallation,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._plan import parse_specs
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PrefixState
 from ansible_collections.llmfleet.conda.plugins.module_utils._process_users import (
     Places,
     ProcessUser,
     Seen,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._wanted import parse_specs
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 
 SERVICE = ProcessUser(60, "ada", "python serve.py", 7260, "exe")

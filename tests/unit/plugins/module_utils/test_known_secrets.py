@@ -10,12 +10,17 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._known_secrets import (
-    secrets_among,
-    secrets_of_options,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import CondaModule
+from ansible_collections.llmfleet.conda.plugins.module_utils._known_secrets import secrets_among
 
 SECRET = "planted-0123456789"
+
+
+def known(options: dict[str, Any]) -> set[str]:
+    """What a module with these options knows before it says anything."""
+    module = CondaModule.__new__(CondaModule)
+    module.params = options
+    return module.secrets()
 
 
 @pytest.fixture
@@ -49,21 +54,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 )
 def test_secrets_that_only_conda_knows(place: str, text: str, home: Path) -> None:
     options = {"installation": str(home / "conda"), "packages": ["numpy"]}
-    assert SECRET not in secrets_of_options(options)
+    assert SECRET not in known(options)
     path = home / place
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    assert SECRET in secrets_of_options(options)
+    assert SECRET in known(options)
 
 
 def test_a_channel_of_the_task_is_expanded_as_conda_does(home: Path) -> None:
     options = {"channels": ["https://ada:${LAB_WORD}@host/lab"]}
-    assert SECRET in secrets_of_options(options)
+    assert SECRET in known(options)
 
 
 def test_a_short_secret_of_a_condarc_does_not_blank_out_results(home: Path) -> None:
     (home / ".condarc").write_text("channels: ['https://conda:conda@host/lab']")
-    assert "conda" not in secrets_of_options({"name": "llm"})
+    assert "conda" not in known({"name": "llm"})
 
 
 @pytest.mark.parametrize(

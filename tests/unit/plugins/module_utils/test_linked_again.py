@@ -11,10 +11,8 @@ import pytest
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda, Solution
 from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import parse_lock
 from ansible_collections.llmfleet.conda.plugins.module_utils._linked_again import link_again
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
-    PackageRecord,
-    observe_prefix,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix
 
 

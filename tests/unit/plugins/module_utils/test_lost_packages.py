@@ -13,16 +13,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._lost_packages impo
     still_wanted,
     with_lost,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
-    Plan,
-    parse_specs,
-    plan_packages,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._plan import Plan, plan_packages
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
-    PackageRecord,
     PrefixState,
     observe_prefix,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
+from ansible_collections.llmfleet.conda.plugins.module_utils._wanted import parse_specs
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._match_spec import parse_match_spec
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PackageRecord
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
 from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
     InvalidSpecError,
     UnsupportedSpecError,

@@ -12,8 +12,8 @@ import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._module_with_secrets import (
-    ModuleWithSecrets,
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import (
+    CondaModule,
 )
 
 SECRET = "hf_0123456789"
@@ -66,7 +66,7 @@ def test_secrets_of_all_options_are_known_before_anything_is_said(
     }
     # A module that goes on shows its options with its result.
     with patch_module_args(options), pytest.raises(SystemExit):
-        ModuleWithSecrets(argument_spec=spec).exit_json(changed=False)
+        CondaModule(argument_spec=spec).exit_json(changed=False)
     printed = capsys.readouterr().out
     assert "module_args" in printed
     assert SECRET not in printed + "".join(said)
@@ -78,7 +78,7 @@ def test_secrets_of_the_environment_are_known(
     monkeypatch.setenv("WANDB_API_KEY", SECRET)
     monkeypatch.setenv("HTTPS_PROXY", "http://ada:pw-of-the-proxy@proxy:3128")
     with patch_module_args({"text": f"{SECRET} pw-of-the-proxy"}), pytest.raises(SystemExit):
-        ModuleWithSecrets(argument_spec={"text": {"type": "str"}}).exit_json(changed=False)
+        CondaModule(argument_spec={"text": {"type": "str"}}).exit_json(changed=False)
     shown = capsys.readouterr().out + "".join(said)
     assert "text" in shown
     assert SECRET not in shown
@@ -91,7 +91,7 @@ def test_secrets_do_not_reach_the_log_of_the_host(said: list[str]) -> None:
         "variables": {"HF_TOKEN": "hf_in-a-variable", "CACHE": "/srv/cache"},
     }
     with patch_module_args(options):
-        ModuleWithSecrets(
+        CondaModule(
             argument_spec={
                 "channels": {"type": "list", "elements": "str"},
                 "variables": {"type": "dict"},

@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
     Plan,
-    closure,
-    is_satisfied,
-    missing_dependencies,
-    parse_specs,
     plan_absent,
     plan_packages,
     unsatisfied_after,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
-    PackageRecord,
-    PrefixState,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PrefixState
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
 from ansible_collections.llmfleet.conda.plugins.module_utils._version import InvalidSpecError
+from ansible_collections.llmfleet.conda.plugins.module_utils._wanted import (
+    closure,
+    is_satisfied,
+    missing_dependencies,
+    parse_specs,
+)
 
 
 def record(name: str, version: str = "1.0", *depends: str) -> PackageRecord:

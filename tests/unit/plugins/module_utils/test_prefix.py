@@ -11,13 +11,9 @@ import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils import _prefix
 from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import (
-    damaged_files,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
-    canonical_channel,
-    observe_prefix,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import damaged_files
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._record import canonical_channel
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 
 

@@ -15,14 +15,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import 
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_drift import DRIFT_CHECKS
 from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_prefix import observe
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_run import (
-    Checker,
-    Outcome,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
-    parse_specs,
-    plan_packages,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_run import Checker, Outcome
+from ansible_collections.llmfleet.conda.plugins.module_utils._plan import plan_packages
+from ansible_collections.llmfleet.conda.plugins.module_utils._wanted import parse_specs
 
 if TYPE_CHECKING:
     from .conftest import Prefix

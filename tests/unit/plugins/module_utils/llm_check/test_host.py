@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._host_readings import (
+    MIB,
+    HostReadings,
+    read_host,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import (
     Finding,
     Request,
     Thresholds,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_host import (
-    HOST_CHECKS,
-    MIB,
-    HostReadings,
-    read_host,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_host import HOST_CHECKS
 
 GOOD = HostReadings(
     system="Linux",

@@ -18,10 +18,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_prefix 
     INSTALLATION_CHECKS,
     observe,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._process_users import (
-    ProcessUser,
-    Seen,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._process_users import ProcessUser, Seen
 
 if TYPE_CHECKING:
     from .conftest import Prefix

@@ -14,10 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import (
-    _llm_probe,
-    _llm_probe_checks,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils import _llm_probe, _llm_probe_checks
 from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import Completed
 from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_probe import (
     Limits,

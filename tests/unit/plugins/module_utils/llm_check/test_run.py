@@ -17,10 +17,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import 
     Result,
     Thresholds,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_run import (
-    Checker,
-    Outcome,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_run import Checker, Outcome
 
 if TYPE_CHECKING:
     from .conftest import Prefix
