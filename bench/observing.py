@@ -40,7 +40,7 @@ _CALLS = 5
 
 _OBSERVE = """
 import json, statistics, sys, time
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import observe_prefix
 taken = []
 for _ in range(int(sys.argv[2])):
     started = time.perf_counter()

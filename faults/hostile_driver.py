@@ -14,7 +14,6 @@ import gc
 import importlib
 import json
 import os
-import pkgutil
 import select
 import signal
 import stat
@@ -45,8 +44,10 @@ def main() -> None:
         print(json.dumps({name: _options(module) for name, module in loaded.items()}))
         return
     utils = importlib.import_module(f"{_PLUGINS}.module_utils")
-    for one in pkgutil.iter_modules(utils.__path__):
-        importlib.import_module(f"{utils.__name__}.{one.name}")
+    for folder in map(Path, utils.__path__):
+        for path in sorted(folder.rglob("*.py")):
+            words = path.relative_to(folder).with_suffix("").parts
+            importlib.import_module(".".join([utils.__name__, *words]))
     root, limit = Path(sys.argv[1]), float(sys.argv[3])
     # Waiting for a mirror or a lock to come back is no news here.
     vars(time)["sleep"] = _shortly

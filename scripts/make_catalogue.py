@@ -1,4 +1,4 @@
-"""Writes plugins/module_utils/_installer_catalogue.py from data/installers.json.
+"""Writes plugins/module_utils/_installation/catalogue.py from data/installers.json.
 
 Ansible sends only Python files to a managed host, so the catalogue has to travel as one. Run it with
 ``make catalogue`` after a change of the JSON file; a test compares the two.
@@ -12,7 +12,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "data" / "installers.json"
-TARGET = ROOT / "plugins" / "module_utils" / "_installer_catalogue.py"
+TARGET = ROOT / "plugins" / "module_utils" / "_installation" / "catalogue.py"
 
 _HEAD = '''\
 # Copyright (c) 2026, llmfleet contributors

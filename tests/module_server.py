@@ -20,12 +20,12 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import pkgutil
 import select
 import socket
 import sys
 import tempfile
 import traceback
+from pathlib import Path
 
 PACKAGE = "ansible_collections.llmfleet.conda.plugins"
 
@@ -34,8 +34,11 @@ def import_all() -> None:
     """Import every module and all of module_utils, also what they import only when they need it."""
     for part in ("module_utils", "modules"):
         package = importlib.import_module(f"{PACKAGE}.{part}")
-        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            importlib.import_module(found.name)
+        # Not by pkgutil: the packages of module_utils have no __init__.py, which Ansible does not need.
+        for folder in map(Path, package.__path__):
+            for path in sorted(folder.rglob("*.py")):
+                words = path.relative_to(folder).with_suffix("").parts
+                importlib.import_module(".".join([package.__name__, *words]))
 
 
 def run(name: str, options: dict[str, object], user: int | None) -> int:

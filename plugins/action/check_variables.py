@@ -15,7 +15,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.template import is_trusted_as_template, trust_as_template
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import redact
 
 
 def unknown(names: Iterable[str], role: str, known: Iterable[str]) -> list[str]:

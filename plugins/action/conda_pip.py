@@ -12,7 +12,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.validation import check_type_list
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_requirements_file import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.requirements_file import (
     RequirementsFileError,
     read_files,
 )

@@ -12,8 +12,8 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._hub_cache import parse_choice
-from ansible_collections.llmfleet.conda.plugins.module_utils._hub_store import Source, read_source
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub.cache import parse_choice
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub.store import Source, read_source
 from ansible_collections.llmfleet.conda.plugins.plugin_utils._controller_file import unreadable
 from ansible_collections.llmfleet.conda.plugins.plugin_utils._controller_transfer import (
     ControllerTransferAction,

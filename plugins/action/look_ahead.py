@@ -13,7 +13,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import redact
 from ansible_collections.llmfleet.conda.plugins.plugin_utils._collector import collector_paused
 from ansible_collections.llmfleet.conda.plugins.plugin_utils._foreseen_tasks import (
     ForeseenTasks,

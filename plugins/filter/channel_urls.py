@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._channel_address import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.channels import (
     channel_addresses,
 )
 

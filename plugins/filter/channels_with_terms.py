@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._channel_terms import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.channel_terms import (
     channel_of_spec,
     has_terms,
 )

@@ -194,18 +194,16 @@ backend:
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._accelerator_backend import (
-    AcceleratorFacts,
-    choose_backend,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._accelerator_host import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.module import CondaModule
+from ansible_collections.llmfleet.conda.plugins.module_utils._host.readings import read_host
+from ansible_collections.llmfleet.conda.plugins.module_utils._info.accelerator import (
     TOOL_TIMEOUT,
     observe_accelerator,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import (
-    CondaModule,
+from ansible_collections.llmfleet.conda.plugins.module_utils._info.torch_build import (
+    AcceleratorFacts,
+    choose_backend,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._host_readings import read_host
 
 
 def result_of(facts: AcceleratorFacts) -> dict[str, Any]:

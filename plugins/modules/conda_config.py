@@ -250,19 +250,19 @@ tos:
 
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _config_module
+from ansible_collections.llmfleet.conda.plugins.module_utils._config import module as config_module
 
 
 def _change(subject: Any) -> Any:
     # Only where something is to be done: a host compiles what a module imports on each run.
-    from ansible_collections.llmfleet.conda.plugins.module_utils._config_change import ConfigChange
+    from ansible_collections.llmfleet.conda.plugins.module_utils._config.change import ConfigChange
 
     return ConfigChange(subject)
 
 
 def main() -> None:
     """Entry point of the module."""
-    _config_module.main(make_change=_change)
+    config_module.main(make_change=_change)
 
 
 if __name__ == "__main__":

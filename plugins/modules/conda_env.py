@@ -429,12 +429,14 @@ plan:
 
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _env_module
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment import (
+    conda_env as env_module,
+)
 
 
 def _change(request: Any, check_mode: bool) -> Any:
     # Only where something is to be done: a host compiles what a module imports on each run.
-    from ansible_collections.llmfleet.conda.plugins.module_utils._environment_change import (
+    from ansible_collections.llmfleet.conda.plugins.module_utils._environment.change import (
         EnvironmentChange,
     )
 
@@ -443,7 +445,7 @@ def _change(request: Any, check_mode: bool) -> Any:
 
 def main() -> None:
     """Entry point of the module."""
-    _env_module.main(make_change=_change)
+    env_module.main(make_change=_change)
 
 
 if __name__ == "__main__":

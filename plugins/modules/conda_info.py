@@ -286,7 +286,18 @@ config:
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_facts import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.module import CondaModule
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.settings import (
+    effective,
+    read_condarcs,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.guards import (
+    check_prefix,
+    environment_prefix,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.options import LOCATION_OPTIONS
+from ansible_collections.llmfleet.conda.plugins.module_utils._info.conda import (
     config_facts,
     distribution_facts,
     environment_facts,
@@ -295,20 +306,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_facts import
     known_prefixes,
     package_facts,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import (
-    CondaModule,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings import (
-    effective,
-    read_condarcs,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._guards import (
-    check_prefix,
-    environment_prefix,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._options import LOCATION_OPTIONS
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import observe_prefix
 
 SUBSETS = ["installation", "environments", "packages", "distributions", "config"]
 DEFAULT = ["installation", "environments", "config"]

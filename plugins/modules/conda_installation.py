@@ -306,12 +306,14 @@ plan:
 
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _installation_module
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation import (
+    module as installation_module,
+)
 
 
 def _change(request: Any, check_mode: bool) -> Any:
     # Only where something is to be done: a host compiles what a module imports on each run.
-    from ansible_collections.llmfleet.conda.plugins.module_utils._installation_change import (
+    from ansible_collections.llmfleet.conda.plugins.module_utils._installation.change import (
         InstallationChange,
     )
 
@@ -320,7 +322,7 @@ def _change(request: Any, check_mode: bool) -> Any:
 
 def main() -> None:
     """Entry point of the module."""
-    _installation_module.main(make_change=_change)
+    installation_module.main(make_change=_change)
 
 
 if __name__ == "__main__":

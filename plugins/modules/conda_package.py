@@ -219,22 +219,20 @@ plan:
 
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import (
-    CondaModule,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import (
-    request_from,
-    run_module,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._options import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.module import CondaModule
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.options import (
     CONDA_OPTIONS,
     LOCATION_OPTIONS,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.module import (
+    request_from,
+    run_module,
 )
 
 
 def _change(request: Any, check_mode: bool) -> Any:
     # Only where something is to be done: a host compiles what a module imports on each run.
-    from ansible_collections.llmfleet.conda.plugins.module_utils._environment_change import (
+    from ansible_collections.llmfleet.conda.plugins.module_utils._environment.change import (
         EnvironmentChange,
     )
 

@@ -388,19 +388,19 @@ option:
 
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _pip_module
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip import module as pip_module
 
 
 def _change(request: Any, check_mode: bool) -> Any:
     # Only where something is to be done: a host compiles what a module imports on each run.
-    from ansible_collections.llmfleet.conda.plugins.module_utils._pip_change import PipChange
+    from ansible_collections.llmfleet.conda.plugins.module_utils._pip.change import PipChange
 
     return PipChange(request, check_mode)
 
 
 def main() -> None:
     """Entry point of the module."""
-    _pip_module.main(make_change=_change)
+    pip_module.main(make_change=_change)
 
 
 if __name__ == "__main__":

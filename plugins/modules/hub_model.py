@@ -232,23 +232,24 @@ kind:
 from functools import partial
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import (
-    CondaModule,
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.module import CondaModule
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.cycle import Cycle
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.options import LOCATION_OPTIONS
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import (
+    redact_value,
+    secrets_in,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._cycle import Cycle
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._hub_model import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub.subject import (
     HubSubject,
     request_from,
     result_of,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._options import LOCATION_OPTIONS
-from ansible_collections.llmfleet.conda.plugins.module_utils._redact import redact_value, secrets_in
 
 
 def _change(subject: Any, check_mode: bool) -> Any:
     # Only where something is to be done: a host compiles what a module imports on each run.
-    from ansible_collections.llmfleet.conda.plugins.module_utils._hub_change import HubChange
+    from ansible_collections.llmfleet.conda.plugins.module_utils._hub.change import HubChange
 
     return HubChange(subject, check_mode)
 

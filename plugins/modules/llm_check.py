@@ -419,22 +419,20 @@ facts:
 
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import (
-    CondaModule,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._guards import (
-    check_prefix,
-    environment_prefix,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.request import (
     DRIFT,
     Declared,
     Request,
     Thresholds,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_run import Checker, Outcome
-from ansible_collections.llmfleet.conda.plugins.module_utils._redact import secrets_in
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.run import Checker, Outcome
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.module import CondaModule
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.guards import (
+    check_prefix,
+    environment_prefix,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import secrets_in
 
 THRESHOLD_OPTIONS: dict[str, dict[str, Any]] = {
     "min_glibc": {"type": "str"},

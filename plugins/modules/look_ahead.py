@@ -108,12 +108,10 @@ reasons:
   sample: ["llmfleet.conda.conda_env: it would change something"]
 """
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._asked_ahead import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.module import CondaModule
+from ansible_collections.llmfleet.conda.plugins.module_utils._look_ahead.ask import (
     MODULES,
     reason_to_run,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import (
-    CondaModule,
 )
 
 

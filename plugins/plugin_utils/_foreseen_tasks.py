@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._asked_ahead import MODULES
+from ansible_collections.llmfleet.conda.plugins.module_utils._look_ahead.ask import MODULES
 
 # Which keywords of a task are understood here; any other one could change what the task means.
 _KEYWORDS = frozenset({"name", "vars", "loop", "loop_control", "register", "when"})

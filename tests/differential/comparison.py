@@ -7,17 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._match_spec import (
-    MatchSpec,
-    parse_match_spec,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
-from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.conda_version import (
     CondaVersion,
     InvalidSpecError,
     UnsupportedSpecError,
     VersionSpec,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.match_spec import (
+    MatchSpec,
+    parse_match_spec,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
 from tests.differential.oracle import Oracle
 
 T = TypeVar("T")

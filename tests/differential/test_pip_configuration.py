@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from pip._internal.commands import create_command
 from pip._internal.models.index import PyPI
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _pip_configuration
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_configuration import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers import (
+    pip_conf as pip_configuration,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.pip_conf import (
     PipConfiguration,
     read_configuration,
 )
@@ -68,7 +70,7 @@ def _host(files: dict[str, dict[str, dict[str, str]]]) -> Iterator[str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
         clean.pop("XDG_CONFIG_HOME", None)
         clean.update({"HOME": f"{root}/home", "XDG_CONFIG_DIRS": f"{root}/xdg"})
-        real = _pip_configuration.configuration_files
+        real = pip_configuration.configuration_files
 
         def ours(*arguments: str) -> list[str]:
             return [path for path in real(*arguments) if path.startswith(root)]
@@ -76,7 +78,7 @@ def _host(files: dict[str, dict[str, dict[str, str]]]) -> Iterator[str]:
         with (
             mock.patch.dict(os.environ, clean, clear=True),
             mock.patch.object(sys, "prefix", f"{root}/prefix"),
-            mock.patch.object(_pip_configuration, "configuration_files", ours),
+            mock.patch.object(pip_configuration, "configuration_files", ours),
             # The machine's own file is not the test's.
             mock.patch(
                 "pip._internal.configuration.appdirs.site_config_dirs",

@@ -13,7 +13,7 @@ from pip._internal.exceptions import InstallationError
 from pip._internal.network.session import PipSession
 from pip._internal.req.req_file import parse_requirements
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_requirements_file import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.requirements_file import (
     FileLines,
     RequirementsFileError,
     read_files,

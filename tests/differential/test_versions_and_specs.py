@@ -11,7 +11,9 @@ from collections import Counter
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._match_spec import parse_match_spec
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.match_spec import (
+    parse_match_spec,
+)
 from tests.differential import cases, comparison, conda_rules, rattler_rules, tables
 from tests.differential.comparison import Tally
 from tests.differential.oracle import Oracle

@@ -6,7 +6,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_errors import BY_NAME
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.failures import BY_NAME
 
 # Of these nothing more is to be said than conda's own words, or no command of ours can meet them.
 GENERAL = {

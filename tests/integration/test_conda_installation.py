@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._history import requested_names
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.history import requested_names
 from lab import installer as lab_installer
 from tests.integration.four_steps import Steps
 from tests.integration.lab_conda import run_conda

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import observe_prefix
 from lab import many_packages
 from tests.integration.lab_conda import run_conda
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _download
-from ansible_collections.llmfleet.conda.plugins.module_utils._download import fetch, sha256_of
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import download as _download
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.download import fetch, sha256_of
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from lab.mirror import Mirror
 
 CONTENT = os.urandom(1 << 20) * 4

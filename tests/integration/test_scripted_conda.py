@@ -287,7 +287,7 @@ def test_much_output_is_kept_in_bounded_memory(scripted: ScriptedConda, tmp_path
     scripted.reply({"stdout": GOOD, "megabytes": 400})
     code = (
         "import resource, sys\n"
-        "from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import run\n"
+        "from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import run\n"
         "done = run([sys.argv[1], 'create', '--prefix', sys.argv[2]])\n"
         "assert done.stdout.endswith('}'), done\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"

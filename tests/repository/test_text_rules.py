@@ -160,5 +160,5 @@ def test_no_test_fails_because_the_machine_is_busy(repository: dict[str, str]) -
 def test_one_file_removes_trees(repository: dict[str, str]) -> None:
     """What it does not remove (mounts, what links point to), nobody else may remove either."""
     plugins = {path: text for path, text in repository.items() if path.startswith("plugins/")}
-    assert "def remove_made(" in plugins["plugins/module_utils/_tree.py"]
+    assert "def remove_made(" in plugins["plugins/module_utils/_core/tree.py"]
     assert [path for path, text in plugins.items() if re.search(r"\brmtree\b", text)] == []

@@ -15,15 +15,15 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation.plan import (
     InstallationPlan,
     InstallationRequest,
     ObservedInstallation,
     host_platform,
     plan_installation,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import observe_prefix
 from scripts.layout import ROOT
 from tests.roles.conftest import Played
 

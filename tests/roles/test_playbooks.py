@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import LAYERS
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.request import LAYERS
 from scripts import run_playbook
 from scripts.layout import tool_environment
 

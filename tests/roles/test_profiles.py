@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._accelerator_table import ROWS
+from ansible_collections.llmfleet.conda.plugins.module_utils._info.torch_table import ROWS
 
 ROLE = Path(__file__).resolve().parents[2] / "roles/install_llm_stack"
 PROFILES = sorted((ROLE / "vars/main/profiles").glob("*.yml"))

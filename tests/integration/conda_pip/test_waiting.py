@@ -29,7 +29,7 @@ JOURNAL = Path("conda-meta", ".llmfleet-journal")
 HOLDER = """
 import sys, time
 from contextlib import nullcontext
-from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import journalled, locked
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import journalled, locked
 prefix, seconds, journal = sys.argv[1], float(sys.argv[2]), sys.argv[3] == "journal"
 with locked(prefix, operation="change"):
     with journalled(prefix, operation="change") if journal else nullcontext():

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.llmfleet.conda.plugins.action.hub_model import ActionModule
-from ansible_collections.llmfleet.conda.plugins.module_utils._hub_cache import Choice
-from ansible_collections.llmfleet.conda.plugins.module_utils._hub_store import read_source
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub.cache import Choice
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub.store import read_source
 from ansible_collections.llmfleet.conda.tests.unit.plugins.note_taking_host import (
     NoteTaking,
     foretold,

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._accelerator_backend import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._info.torch_build import (
     AcceleratorFacts,
     Gpu,
     choose_backend,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._accelerator_table import DATE, ROWS
+from ansible_collections.llmfleet.conda.plugins.module_utils._info.torch_table import DATE, ROWS
 
 LINUX = AcceleratorFacts("Linux", "x86_64", glibc="2.36")
 ARM = replace(LINUX, machine="aarch64")

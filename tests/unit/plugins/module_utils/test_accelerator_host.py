@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._accelerator_backend import (
-    AcceleratorFacts,
-    Gpu,
-    choose_backend,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._accelerator_host import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import Completed
+from ansible_collections.llmfleet.conda.plugins.module_utils._host.readings import HostReadings
+from ansible_collections.llmfleet.conda.plugins.module_utils._info.accelerator import (
     Files,
     gfx_name,
     observe_accelerator,
     run_tool,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import Completed
-from ansible_collections.llmfleet.conda.plugins.module_utils._host_readings import HostReadings
+from ansible_collections.llmfleet.conda.plugins.module_utils._info.torch_build import (
+    AcceleratorFacts,
+    Gpu,
+    choose_backend,
+)
 
 LINUX = HostReadings("Linux", "x86_64", "2.36", "/", 1, 1, 1)
 MAC = HostReadings("Darwin", "arm64", None, "/", 1, 1, 1)

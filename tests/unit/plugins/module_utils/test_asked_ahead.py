@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _asked_ahead
-from ansible_collections.llmfleet.conda.plugins.module_utils._asked_ahead import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._look_ahead import ask as asked_ahead
+from ansible_collections.llmfleet.conda.plugins.module_utils._look_ahead.ask import (
     AskedModule,
     reason_to_run,
 )
@@ -72,7 +72,7 @@ def played(
     def main(make: Callable[..., AskedModule]) -> None:
         what(make(argument_spec={"path": {"type": "str"}}, supports_check_mode=True))
 
-    monkeypatch.setitem(_asked_ahead._MAINS, CONFIG, lambda: main)
+    monkeypatch.setitem(asked_ahead._MAINS, CONFIG, lambda: main)
     return lambda: reason_to_run(CONFIG, {"path": "x"})
 
 

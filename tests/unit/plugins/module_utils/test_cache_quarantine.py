@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _cache_quarantine
-from ansible_collections.llmfleet.conda.plugins.module_utils._cache_quarantine import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda import (
+    damaged_cache as cache_quarantine,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.damaged_cache import (
     KEPT,
     QUARANTINE,
     set_aside_indexes,
@@ -27,7 +29,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._cache_quarantine i
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody else is at these caches."""
-    monkeypatch.setattr(_cache_quarantine, "_STEADY", 0.0)
+    monkeypatch.setattr(cache_quarantine, "_STEADY", 0.0)
 
 
 class FakeCache:
@@ -154,7 +156,7 @@ def test_what_another_conda_is_unpacking_is_waited_for(
         elif ends_whole and len(naps) == 4:
             path.write_bytes(whole)
 
-    monkeypatch.setattr(_cache_quarantine.time, "sleep", unpack_more)
+    monkeypatch.setattr(cache_quarantine.time, "sleep", unpack_more)
     (told,) = set_aside_linked([str(cache.path)], "bad-1-0")
     assert len(naps) == 4 + ends_whole
     assert ("another conda" in told) == ends_whole
@@ -265,7 +267,7 @@ def test_indexes_go_as_a_whole(cache: FakeCache) -> None:
 def test_only_the_newest_stay(cache: FakeCache, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(KEPT + 3):
         monkeypatch.setattr(
-            _cache_quarantine.time, "strftime", lambda _format, n=number: f"2026010{n}T000000"
+            cache_quarantine.time, "strftime", lambda _format, n=number: f"2026010{n}T000000"
         )
         (cache.add(f"bad-{number}-0") / "info" / "index.json").write_text("{")
         assert set_aside_packages([str(cache.path)], "")
@@ -278,14 +280,14 @@ def test_a_clock_that_was_set_back_does_not_cost_the_newest(
 ) -> None:
     for number in range(KEPT):
         (cache.path / QUARANTINE / f"2030010{number}T000000-x").mkdir(parents=True)
-    monkeypatch.setattr(_cache_quarantine.time, "strftime", lambda _format: "20260101T000000")
+    monkeypatch.setattr(cache_quarantine.time, "strftime", lambda _format: "20260101T000000")
     (cache.add("bad-1-0") / "info" / "index.json").write_text("{")
     assert set_aside_packages([str(cache.path)], "")
     assert cache.aside() == ["bad-1-0"]
 
 
 def test_twice_in_one_second(cache: FakeCache, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_cache_quarantine.time, "strftime", lambda _format: "20260101T000000")
+    monkeypatch.setattr(cache_quarantine.time, "strftime", lambda _format: "20260101T000000")
     for _ in range(2):
         (cache.add("bad-1-0") / "info" / "index.json").write_text("{")
         (cache.path / "bad-1-0.conda").unlink()
@@ -317,7 +319,7 @@ def test_no_room_to_set_anything_aside(cache: FakeCache, monkeypatch: pytest.Mon
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_cache_quarantine.os, "makedirs", full)
+    monkeypatch.setattr(cache_quarantine.os, "makedirs", full)
     assert set_aside_packages([str(cache.path)], "") == []
     assert "bad-1-0" in cache.left()
 
@@ -326,6 +328,6 @@ def test_a_cache_that_may_not_be_written_is_left_alone(
     cache: FakeCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (cache.add("bad-1-0") / "info" / "index.json").write_text("{")
-    monkeypatch.setattr(_cache_quarantine.os, "access", lambda *_: False)
+    monkeypatch.setattr(cache_quarantine.os, "access", lambda *_: False)
     assert set_aside_packages([str(cache.path)], "") == []
     assert os.listdir(cache.path / "bad-1-0")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._channel_address import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.channels import (
     channel_addresses,
     repodata_url,
 )

@@ -13,11 +13,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _channel_probe
-from ansible_collections.llmfleet.conda.plugins.module_utils._channel_probe import (
-    probe_new_channels,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._config import probe as channel_probe
+from ansible_collections.llmfleet.conda.plugins.module_utils._config.probe import probe_new_channels
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 
 REPODATA = "/cloud/conda-forge/noarch/repodata.json"
 
@@ -54,7 +52,7 @@ class Site:
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     found = Site()
-    monkeypatch.setattr(_channel_probe, "_DELAYS", (0.0,))
+    monkeypatch.setattr(channel_probe, "_DELAYS", (0.0,))
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
@@ -190,7 +188,7 @@ def test_the_ca_file_of_the_new_settings_is_used(
         seen.update(options, url=url)
         return io.BytesIO(b"{}")
 
-    monkeypatch.setattr(_channel_probe, "open_url", open_url)
+    monkeypatch.setattr(channel_probe, "open_url", open_url)
     settings = {
         "channels": ["https://h.example.org/lab"],
         "ssl_verify": str(path) if verify == "BUNDLE" else verify,

@@ -13,8 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _child_pipes, _child_process
-from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
+    pipes as child_pipes,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
+    process as child_process,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import (
     child_environment,
     run,
 )
@@ -166,7 +171,7 @@ def test_conda_is_asked_to_end_before_it_is_killed(tmp_path: Path) -> None:
 
 
 def test_who_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_child_process, "_PATIENCE", 0.5)
+    monkeypatch.setattr(child_process, "_PATIENCE", 0.5)
     code = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(60)"
     done = run(python(code), timeout=2)
     assert (done.timed_out, done.rc) == (True, -signal.SIGKILL)
@@ -186,8 +191,8 @@ def test_a_child_that_does_not_read_its_input() -> None:
 
 
 def test_of_endless_output_the_end_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    limited = functools.partial(_child_pipes.Pipes, limit=1000)
-    monkeypatch.setattr(_child_process, "Pipes", limited)
+    limited = functools.partial(child_pipes.Pipes, limit=1000)
+    monkeypatch.setattr(child_process, "Pipes", limited)
     done = run(python("for n in range(500_000): print(n)"), timeout=60)
     assert len(done.stdout) == 1000
     assert done.stdout.endswith("499998\n499999\n")

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._collisions import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.collisions import (
     collisions,
     out_of_the_way,
     settle,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import journalled
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import journalled
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 from ansible_collections.llmfleet.conda.tests.unit.plugins.killed import each_kill
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _compiled_files
-from ansible_collections.llmfleet.conda.plugins.module_utils._compiled_files import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
+    compiled as compiled_files,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.compiled import (
     CUT_SHORT,
     is_short_of_room,
     remove_cut_short,
@@ -53,7 +55,7 @@ def test_a_prefix_without_python(tmp_path: Path) -> None:
 def test_what_python_says_of_such_a_file(prefix: Path) -> None:
     path = compiled(prefix, "cut")
     os.truncate(path, path.stat().st_size // 2)
-    done = _compiled_files.run(
+    done = compiled_files.run(
         [sys.executable, "-I", "-c", f"import sys; sys.path[:] = ['{prefix}/lib']; import cut"]
     )
     assert done.rc

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _conda_command
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda import command as conda_command
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.command import (
     Conda,
     Solution,
     solution_of,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from ansible_collections.llmfleet.conda.tests.unit.plugins.cut_short import compiled, give_python
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 
@@ -80,7 +80,7 @@ class Scripted:
 
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scripted:
-    monkeypatch.setattr(_conda_command, "_RETRY_DELAYS", (0.0, 0.0))
+    monkeypatch.setattr(conda_command, "_RETRY_DELAYS", (0.0, 0.0))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "fake").mkdir()
     return Scripted(tmp_path / "fake")
@@ -173,7 +173,7 @@ def test_a_dry_run_writes_into_a_cache_of_its_own_and_leaves_nothing(
 ) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    monkeypatch.setattr(_conda_command.tempfile, "tempdir", str(scratch))
+    monkeypatch.setattr(conda_command.tempfile, "tempdir", str(scratch))
     repodata = fake.path / "base" / "pkgs" / "cache" / "abc.json"
     repodata.parent.mkdir(parents=True)
     repodata.write_text("{}")
@@ -418,7 +418,7 @@ def test_what_a_failed_creation_left_is_cleared_before_the_next_attempt(
 
 
 def test_all_attempts_share_the_timeout(fake: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_conda_command, "_RETRY_DELAYS", (1000.0, 1000.0))
+    monkeypatch.setattr(conda_command, "_RETRY_DELAYS", (1000.0, 1000.0))
     fake.reply({"stdout": NETWORK, "rc": 1})
     with pytest.raises(CondaModuleError) as error:
         fake.conda(timeout=30).install("/opt/env", ["six"], [])
@@ -507,7 +507,7 @@ def test_neither_does_a_success_that_used_the_last_room(
     fake: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cut = _cut_file(fake)
-    monkeypatch.setattr(_conda_command, "is_short_of_room", lambda _prefix: True)
+    monkeypatch.setattr(conda_command, "is_short_of_room", lambda _prefix: True)
     fake.conda().install("/opt/env", ["six"], [])
     assert not cut.exists()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_dialect import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.dialect import (
     CondaDialect,
     LibmambaDialect,
     dialect_of,

@@ -12,31 +12,33 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _prefix_removal
-from ansible_collections.llmfleet.conda.plugins.module_utils._claim import claim
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_environment import (
-    EnvironmentOutcome,
-    diff_of,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_change import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.change import (
     EnvironmentChange,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import run
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_notes import Notes
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_plan import plan
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_request import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explicit_lock import (
+    parse_lock,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.metadata import Notes
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.module import run
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.plan import plan
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.request import (
     Observed,
     Request,
     observe,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import parse_lock
-from ansible_collections.llmfleet.conda.plugins.module_utils._history import requested_names
-from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import (
-    AccessManager,
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.subject import (
+    EnvironmentOutcome,
+    diff_of,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import LEFT
-from ansible_collections.llmfleet.conda.plugins.module_utils._wanted import parse_specs
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+    removal as prefix_removal,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.access import AccessManager
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.claim import claim
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.history import requested_names
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import LEFT
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import parse_specs
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 from ansible_collections.llmfleet.conda.tests.unit.plugins.killed import each_kill
 
@@ -206,7 +208,7 @@ class World:
 
         (self.prefix / "mine").write_text("")
         with monkeypatch.context() as patch:
-            patch.setattr(_prefix_removal, "_leave_word", killed)
+            patch.setattr(prefix_removal, "_leave_word", killed)
             with pytest.raises(KeyboardInterrupt):
                 self.run(state="absent")
         (self.prefix / "mine").unlink()

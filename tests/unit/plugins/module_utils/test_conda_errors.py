@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_errors import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.failures import (
     BY_NAME,
     KINDS,
     kind_of,
     may_pass,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_output import classify
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.output import classify
 
 # The names to know, with a message as conda words it, and what a person must be told.
 NAMES = [

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.history import parse_history
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.leftovers import (
     clear_up,
     no_record_cut_short,
     put_back_records,
@@ -17,8 +19,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda_leftovers im
     remove_set_aside,
     write_down_requests,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._history import parse_history
 
 FILES = ["bin/tool", "lib/old/one.py", "lib/old/two.py"]
 

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import Completed
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.command import (
     failure_of,
     solution_of,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_output import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.output import (
     Failure,
     classify,
     find_document,
     trim,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import Completed
 
 RECORDED = Path(__file__).parents[2] / "data" / "recorded-output.jsonl"
 RUNS: dict[str, dict[str, Any]] = {

@@ -9,12 +9,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.document import (
     Condarc,
     CondarcError,
     merged,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_render import render
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.render import render
 
 TEXTS = {
     "empty": "",

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import Condarc
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.document import Condarc
 
 LIST = """\
 # top

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_settings import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.settings import (
     CondarcFile,
     combined,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._condarc_shapes import misshapen
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.shapes import misshapen
 
 
 @pytest.mark.parametrize(

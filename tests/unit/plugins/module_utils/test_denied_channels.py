@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._channel_terms import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.channel_terms import (
     channel_of_spec,
     has_terms,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._denied_channels import refuse_denied
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.denied_channels import (
+    refuse_denied,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 
 MAIN = "https://repo.anaconda.com/pkgs/main"
 WITH_TERMS = [

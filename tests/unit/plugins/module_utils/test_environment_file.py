@@ -9,8 +9,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._condarc import Condarc, CondarcError
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_file import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.document import (
+    Condarc,
+    CondarcError,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.environment_file import (
     EnvironmentFile,
     EnvironmentFileError,
     parse_environment,

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_notes import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.metadata import (
     Notes,
     observe_notes,
     write_notes,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 
 WANTED = Notes(frozen=True, pinned=("six<2", "a=1"), variables={"B": "2", "A": "1", "C": None})

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_pins import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.pins import (
     given_pins,
     parsed_pins,
     read_pins,
     violations,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_registry import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.registry import (
     forget_environments,
     list_again,
     listed_environments,

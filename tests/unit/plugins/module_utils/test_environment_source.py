@@ -7,18 +7,20 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_file import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.environment_file import (
     EnvironmentFile,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_notes import Notes
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_source import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explicit_lock import (
+    parse_lock,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.metadata import Notes
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.source import (
     check_lock_against_pins,
     read_environment,
     read_lock,
     read_notes,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import parse_lock
 
 PRESENT: dict[str, Any] = {"state": "present", "packages": [], "remote_src": False}
 

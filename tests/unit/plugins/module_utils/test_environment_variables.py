@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_variables import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.variables import (
     UNSET,
     given_variables,
     read_state,
@@ -16,7 +17,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment_variab
     set_variables,
     state_with,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
 
 
 def write(prefix: Path, text: str) -> str:

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import (
     CondaModuleError,
     hint_for,
     volume_errors,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explicit_lock import (
     LockError,
     foreign_platforms,
     parse_lock,
@@ -16,9 +16,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock impo
     unlike_lock,
     wrong_archives,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._plan import Plan
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PrefixState
-from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.package_plan import Plan
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import PrefixState
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
 
 MD5 = "0123456789abcdef" * 2
 SHA = "0123456789abcdef" * 4

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._file_block import block_is_kept
+from ansible_collections.llmfleet.conda.plugins.module_utils._look_ahead.file_block import (
+    block_is_kept,
+)
 
 MARKER = "# {mark} llmfleet"
 BLOCK = "first=1\n\nsecond=2\n"

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._glibc import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._host.glibc import (
     host_glibc,
     needed_by_installer,
     refuse_old_glibc,

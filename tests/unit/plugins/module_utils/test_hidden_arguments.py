@@ -9,7 +9,7 @@ import json
 import stat
 from pathlib import Path
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._hidden_arguments import hidden
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.hidden_arguments import hidden
 
 TOKEN = "https://host/t/abc-123/lab"
 PASSWORD = "https://ada:pw-456@host/lab"

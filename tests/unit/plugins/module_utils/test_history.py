@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._history import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.history import (
     is_of_installers,
     parse_history,
     requested_names,

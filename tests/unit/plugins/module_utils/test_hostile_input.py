@@ -14,46 +14,48 @@ from typing import Any
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _config_module as conda_config
-from ansible_collections.llmfleet.conda.plugins.module_utils import _json_document
-from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import Completed, run
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import (
-    Conda,
-    solution_of,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_dialect import dialect_of
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import (
-    CondaModule,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._download import fetch
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._frozen_marker import (
-    marker_lifted,
-    remove_marker,
-    set_marker,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._guards import check_prefix
-from ansible_collections.llmfleet.conda.plugins.module_utils._hub_download import Download, _answer
-from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import (
-    AccessManager,
-    access_of,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_probe import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.probe import (
     Limits,
     _events,
     explain_death,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._lock import file_lock
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
-from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.command import (
+    Conda,
+    solution_of,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.dialect import dialect_of
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.module import CondaModule
+from ansible_collections.llmfleet.conda.plugins.module_utils._config import module as conda_config
+from ansible_collections.llmfleet.conda.plugins.module_utils._config.terms import channel_urls
+from ansible_collections.llmfleet.conda.plugins.module_utils._config.terms_download import (
+    current_terms,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
+    json_document,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.download import fetch
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.guards import check_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.lock import file_lock
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import Completed, run
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import MASK, redact
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.frozen import (
+    marker_lifted,
+    remove_marker,
+    set_marker,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub.download import Download, _answer
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.access import (
+    AccessManager,
+    access_of,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.python_packages import (
     damage_of,
     observe_packages,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._redact import MASK, redact
-from ansible_collections.llmfleet.conda.plugins.module_utils._regular_file import only_regular
-from ansible_collections.llmfleet.conda.plugins.module_utils._terms import channel_urls
-from ansible_collections.llmfleet.conda.plugins.module_utils._terms_download import current_terms
-from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import observe_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
     journalled,
     pending_journal,
 )
@@ -300,9 +302,9 @@ def test_a_directory_in_the_place_of_the_journal_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "{", ""])
 def test_json_that_is_none(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        _json_document.loads(text)
+        json_document.loads(text)
     with pytest.raises(ValueError, match=r".+"):
-        _json_document.load(io.StringIO(text))
+        json_document.load(io.StringIO(text))
 
 
 @pytest.mark.parametrize("item", [{}, {"name": "x"}, "x", None, []])

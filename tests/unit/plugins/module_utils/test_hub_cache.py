@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._hub_cache import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub.cache import (
     CachedModel,
     Choice,
     commit_of,
     observe,
     tree_text,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._hub_store import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub.store import (
     drop,
     import_source,
     read_source,

@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _hub_download
-from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import Completed
-from ansible_collections.llmfleet.conda.plugins.module_utils._cycle import Cycle
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._hub_cache import CachedModel, Observed
-from ansible_collections.llmfleet.conda.plugins.module_utils._hub_change import HubChange
-from ansible_collections.llmfleet.conda.plugins.module_utils._hub_download import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.cycle import Cycle
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import Completed
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub import download as hub_download
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub.cache import CachedModel, Observed
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub.change import HubChange
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub.download import (
     Download,
     Downloaded,
     download,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._hub_model import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub.subject import (
     HubOutcome,
     HubSubject,
     Plan,
@@ -243,7 +243,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, done: Completed) -> list[dict[str
         calls.append({"argv": argv, **how})
         return done
 
-    monkeypatch.setattr(_hub_download, "run", run)
+    monkeypatch.setattr(hub_download, "run", run)
     return calls
 
 

@@ -8,37 +8,41 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import (
-    _environment_change,
-    _in_use,
-    _installation_change,
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment import (
+    change as environment_change,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_change import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.change import (
     EnvironmentChange,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_module import run
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_plan import plan
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment_request import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.module import run
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.plan import plan
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.request import (
     Request,
     observe,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._in_use import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation import (
+    change as installation_change,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation.plan import (
+    InstallationPlan,
+    ObservedInstallation,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+    in_use as _in_use,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.in_use import (
     Guard,
     InUseError,
     Unlinking,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
-    InstallationPlan,
-    ObservedInstallation,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PrefixState
-from ansible_collections.llmfleet.conda.plugins.module_utils._process_users import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.process_users import (
     Places,
     ProcessUser,
     Seen,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._wanted import parse_specs
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import PrefixState
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import parse_specs
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 
 SERVICE = ProcessUser(60, "ada", "python serve.py", 7260, "exe")
@@ -190,7 +194,7 @@ def test_what_a_plan_for_an_environment_unlinks(tmp_path: Path) -> None:
         )
         observed = observe(request)
         todo = plan(request, observed)
-        return _environment_change.unlinked(request, todo, observed, lambda: list(after))
+        return environment_change.unlinked(request, todo, observed, lambda: list(after))
 
     before = ("six 1.0 0 lab", "tqdm 1.0 0 lab")
     assert unlinked("six=2.0").sure == {"six"}
@@ -208,7 +212,7 @@ def test_what_a_plan_for_an_installation_unlinks() -> None:
     observed = ObservedInstallation(state, damaged={"six": ["a"]}, missing=("tqdm",))
 
     def unlinked(action: str) -> Unlinking:
-        return _installation_change.unlinked(InstallationPlan(action), observed, lambda: ["python"])
+        return installation_change.unlinked(InstallationPlan(action), observed, lambda: ["python"])
 
     assert unlinked("remove") == Unlinking(removal=True, nested=True)
     assert unlinked("reinstall") == Unlinking(removal=True, nested=True)

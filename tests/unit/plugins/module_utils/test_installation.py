@@ -13,23 +13,25 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _installer_run
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._glibc import host_glibc
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._host.glibc import host_glibc
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation import (
-    InstallationOutcome,
+    installer_run as _installer_run,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._installation_access import Access
-from ansible_collections.llmfleet.conda.plugins.module_utils._installation_change import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation.change import (
     InstallationChange,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._installation_module import run
-from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation.module import run
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation.plan import (
     InstallationRequest,
     host_platform,
     observe_installation,
     plan_installation,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation.subject import (
+    InstallationOutcome,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.access import Access
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 from ansible_collections.llmfleet.conda.tests.unit.plugins.killed import each_kill
 

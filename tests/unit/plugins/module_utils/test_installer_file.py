@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._installer import Installer
-from ansible_collections.llmfleet.conda.plugins.module_utils._installer_file import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation.installer_file import (
     check_installer_file,
     foresee_installer_file,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation.installers import (
+    Installer,
 )
 
 

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._installation_plan import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation.installer_run import (
+    InstallerRun,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation.installers import (
+    Installer,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation.plan import (
     ObservedInstallation,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._installer import Installer
-from ansible_collections.llmfleet.conda.plugins.module_utils._installer_run import InstallerRun
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import observe_prefix
 
 INSTALLER = """\
 mkdir -p "$3/bin" "$3/conda-meta"

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix_removal import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.tree import (
+    Survey,
+    mounts_below,
+    survey,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.removal import (
     examine,
     refuse_mounts,
     remove_half_made,
     remove_prefix,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._tree import (
-    Survey,
-    mounts_below,
-    survey,
 )
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 

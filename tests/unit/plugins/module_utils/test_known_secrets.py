@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import CondaModule
-from ansible_collections.llmfleet.conda.plugins.module_utils._known_secrets import secrets_among
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.module import CondaModule
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.secrets import secrets_among
 
 SECRET = "planted-0123456789"
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_command import Conda, Solution
-from ansible_collections.llmfleet.conda.plugins.module_utils._explicit_lock import parse_lock
-from ansible_collections.llmfleet.conda.plugins.module_utils._linked_again import link_again
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
-from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.command import Conda, Solution
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explicit_lock import (
+    parse_lock,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.relink import link_again
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import observe_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix
 
 

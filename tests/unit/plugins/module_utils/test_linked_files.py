@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.linked_files import (
     conda_files,
     damaged_files,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import observe_prefix
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._lock import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.lock import (
     file_lock,
     held_descriptors,
     remove_if_free,
@@ -22,7 +22,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._lock import (
 
 HOLDER = """
 import sys, time
-from ansible_collections.llmfleet.conda.plugins.module_utils._lock import file_lock
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.lock import file_lock
 with file_lock(sys.argv[1], operation="holding on", timeout=30):
     print("held", flush=True)
     sys.stdin.read()
@@ -30,8 +30,8 @@ with file_lock(sys.argv[1], operation="holding on", timeout=30):
 # A module whose conda works on when the module is killed; it holds the lock as its child inherits it.
 PARENT = """
 import sys, time
-from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import run
-from ansible_collections.llmfleet.conda.plugins.module_utils._lock import file_lock
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import run
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.lock import file_lock
 code = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
 with file_lock(sys.argv[1], operation="installing", timeout=30):
     print("held", flush=True)
@@ -39,10 +39,10 @@ with file_lock(sys.argv[1], operation="installing", timeout=30):
 """
 COUNTER = """
 import sys
-from ansible_collections.llmfleet.conda.plugins.module_utils import _lock
-_lock._POLL_SECONDS = 0.001
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import lock
+lock._POLL_SECONDS = 0.001
 for _ in range(int(sys.argv[3])):
-    with _lock.file_lock(sys.argv[1], operation="counting", timeout=60):
+    with lock.file_lock(sys.argv[1], operation="counting", timeout=60):
         with open(sys.argv[2], "r+") as stream:
             value = int(stream.read())
             stream.seek(0)

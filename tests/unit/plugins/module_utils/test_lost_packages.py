@@ -7,19 +7,22 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._lost_packages import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.lost_packages import (
     held,
     lost_packages,
     still_wanted,
     with_lost,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._plan import Plan, plan_packages
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.package_plan import (
+    Plan,
+    plan_packages,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
     PrefixState,
     observe_prefix,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
-from ansible_collections.llmfleet.conda.plugins.module_utils._wanted import parse_specs
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import parse_specs
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix
 
 

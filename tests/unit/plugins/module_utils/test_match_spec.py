@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._match_spec import parse_match_spec
-from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
-from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.conda_version import (
     InvalidSpecError,
     UnsupportedSpecError,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.match_spec import (
+    parse_match_spec,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
 
 RECORD = PackageRecord(
     name="numpy",

@@ -12,9 +12,7 @@ import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda_module import (
-    CondaModule,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.module import CondaModule
 
 SECRET = "hf_0123456789"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._noted_addresses import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.noted_addresses import (
     forget_addresses,
     shown_address,
 )

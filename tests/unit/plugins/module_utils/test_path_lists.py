@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _path_lists
-from ansible_collections.llmfleet.conda.plugins.module_utils._path_lists import read_record
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+    record_file as path_lists,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.record_file import read_record
 
 RECORD: dict[str, Any] = {
     "build": "0",
@@ -39,7 +41,7 @@ def as_conda_writes(record: dict[str, Any]) -> bytes:
 
 
 def was_cut(text: bytes) -> bool:
-    return _path_lists._cut(text) is not None
+    return path_lists._cut(text) is not None
 
 
 def test_a_record_as_conda_writes_it_is_cut() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_choice import Choice, choose
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_request import Desired, Request
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_sources import Sources
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.choice import Choice, choose
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.request import Desired, Request
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.sources import Sources
 
 
 def _program(path: Path, mode: int = 0o755) -> str:

@@ -14,19 +14,21 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _pip_installer
-from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import Completed
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_command import Pip
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_report import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import Completed
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers import (
+    base as pip_installer,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.pip import Pip
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.report import (
     Reported,
     parse_report,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_scratch import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.scratch import (
     remove_leftovers,
     scratch_directory,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_sources import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.sources import (
     Sources,
     url_secrets,
 )
@@ -522,7 +524,7 @@ def swept(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         prefixes.append(prefix)
         return ["x.pyc"]
 
-    monkeypatch.setattr(_pip_installer, "remove_cut_short", sweep)
+    monkeypatch.setattr(pip_installer, "remove_cut_short", sweep)
     return prefixes
 
 

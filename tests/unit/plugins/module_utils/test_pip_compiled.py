@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_compiled import COMPILE
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.compiled import COMPILE
 
 
 def _compile(

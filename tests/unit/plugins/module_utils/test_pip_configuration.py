@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _pip_configuration
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_configuration import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers import (
+    pip_conf as pip_configuration,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.pip_conf import (
     PipConfiguration,
     configuration_files,
     read_configuration,
@@ -23,7 +25,7 @@ def _only_files_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def of_the_test(*arguments: Any) -> list[str]:
         return [path for path in configuration_files(*arguments) if path.startswith(str(tmp_path))]
 
-    monkeypatch.setattr(_pip_configuration, "configuration_files", of_the_test)
+    monkeypatch.setattr(pip_configuration, "configuration_files", of_the_test)
 
 
 def _environment(root: Path) -> dict[str, str]:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_errors import explain
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.pip_errors import (
+    explain,
+)
 
 NO_MATCH = (
     "ERROR: Could not find a version that satisfies the requirement app (from versions: {versions})\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_git import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.git import (
     Credentials,
     git_environment,
     without_credentials,

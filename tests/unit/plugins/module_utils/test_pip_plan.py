@@ -6,29 +6,33 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_closure import closure_of
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_consistency import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.closure import closure_of
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.consistency import (
     inconsistencies,
     new_inconsistencies,
     was_so_before,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_direct_url import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.direct_url import (
     same_source,
     source_of,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_plan import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.plan import (
     Plan,
     pins_of,
     plan_changes,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_request import Desired
-from ansible_collections.llmfleet.conda.plugins.module_utils._python_marker import environment_of
-from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.request import Desired
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.python_packages import (
     Distribution,
     Packages,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._python_requirement import parse_lines
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_marker import (
+    environment_of,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_requirement import (
+    parse_lines,
+)
 
 LINUX = environment_of("3.11.7", "linux-64")
 PREFIX = "/opt/conda/envs/llm"

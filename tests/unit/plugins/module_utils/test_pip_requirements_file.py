@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_requirements_file import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.requirements_file import (
     RequirementsFileError,
     read_files,
 )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_scratch import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.scratch import (
     remove_renamed,
     remove_unfinished,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import observe_prefix
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_unfinished import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.unfinished import (
     nothing_half_installed,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
     PrefixState,
     observe_prefix,
 )

@@ -11,17 +11,21 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _pip_uv
-from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import Completed
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_configuration import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import Completed
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers import uv as pip_uv
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.pip_conf import (
     PipConfiguration,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_report import Reported
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_sources import Sources
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_uv import Uv
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_uv_changes import parse_changes
-from ansible_collections.llmfleet.conda.plugins.module_utils._python_requirement import parse_lines
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.report import Reported
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.uv import Uv
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.uv_changes import (
+    parse_changes,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.sources import Sources
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_requirement import (
+    parse_lines,
+)
 
 OK = Completed(0, "", "Resolved 1 package in 1ms\nInstalled 1 package in 1ms\n + a==1.0\n")
 UV = "/opt/uv/bin/uv"
@@ -65,7 +69,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Benc
         writes: bool = True,
     ) -> Bench:
         monkeypatch.setattr(
-            _pip_uv, "read_configuration", lambda _prefix: host or PipConfiguration()
+            pip_uv, "read_configuration", lambda _prefix: host or PipConfiguration()
         )
         script = Script(list(answers))
         prefix, scratch = tmp_path / "env", tmp_path / "scratch"

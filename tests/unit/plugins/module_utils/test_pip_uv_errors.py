@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_uv_errors import explain
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.uv_errors import (
+    explain,
+)
 
 USING = "Using Python 3.11.7 environment at: /opt/conda/envs/llm\n"
 NO_SOLUTION = f"{USING}error: No solution found when resolving dependencies\n  cause: "

@@ -8,16 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._plan import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.package_plan import (
     Plan,
     plan_absent,
     plan_packages,
     unsatisfied_after,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import PrefixState
-from ansible_collections.llmfleet.conda.plugins.module_utils._record import PackageRecord
-from ansible_collections.llmfleet.conda.plugins.module_utils._version import InvalidSpecError
-from ansible_collections.llmfleet.conda.plugins.module_utils._wanted import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import PrefixState
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.conda_version import (
+    InvalidSpecError,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import (
     closure,
     is_satisfied,
     missing_dependencies,

@@ -9,11 +9,15 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _prefix
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._linked_files import damaged_files
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import observe_prefix
-from ansible_collections.llmfleet.conda.plugins.module_utils._record import canonical_channel
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+    records as _prefix,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.linked_files import (
+    damaged_files,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import observe_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import canonical_channel
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 
 

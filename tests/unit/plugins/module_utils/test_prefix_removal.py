@@ -9,24 +9,24 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _tree
-from ansible_collections.llmfleet.conda.plugins.module_utils._claim import claim
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import tree as _tree
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.tree import survey
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.claim import claim
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
     LEFT,
     MADE,
     observe_prefix,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix_removal import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.removal import (
     examine,
     remove_prefix,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
     add_to_journal,
     journalled,
     pending_journal,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._tree import survey
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 from ansible_collections.llmfleet.conda.tests.unit.plugins.killed import each_kill
 

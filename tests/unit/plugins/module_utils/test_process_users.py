@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._process_users import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.process_users import (
     Places,
     ProcFiles,
     Seen,
@@ -15,7 +15,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._process_users impo
     read_mounts,
     shown_command,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._process_users_macos import users_in
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.process_users_macos import (
+    users_in,
+)
 
 HOST, CONTAINER = "mnt:[1]", "mnt:[2]"
 

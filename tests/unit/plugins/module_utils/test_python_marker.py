@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from packaging import markers as oracle
 from packaging.utils import canonicalize_name
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._python_marker import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_marker import (
     InvalidMarker,
     Marker,
     environment_of,

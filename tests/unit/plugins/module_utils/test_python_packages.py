@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from packaging.utils import canonicalize_name
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._python_packages import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.python_packages import (
     damage_of,
     observe_packages,
 )

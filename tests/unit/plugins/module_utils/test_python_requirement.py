@@ -11,8 +11,10 @@ from packaging import requirements as oracle
 from packaging.specifiers import SpecifierSet as OracleSet
 from packaging.utils import canonicalize_name
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._python_marker import environment_of
-from ansible_collections.llmfleet.conda.plugins.module_utils._python_requirement import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_marker import (
+    environment_of,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_requirement import (
     InvalidRequirement,
     parse_lines,
     parse_metadata_requirement,

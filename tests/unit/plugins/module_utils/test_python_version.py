@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from packaging import specifiers as oracle_specifiers
 from packaging import version as oracle_versions
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._python_version import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_version import (
     InvalidSpecifier,
     InvalidVersion,
     Specifier,

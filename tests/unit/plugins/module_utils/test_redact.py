@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._redact import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import (
     MASK,
     redact,
     redact_value,

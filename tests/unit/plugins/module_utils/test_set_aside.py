@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _set_aside
-from ansible_collections.llmfleet.conda.plugins.module_utils._claim import claim
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import LEFT, MADE
-from ansible_collections.llmfleet.conda.plugins.module_utils._set_aside import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+    aside as set_aside,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.aside import (
     Aside,
     refuse_without_room,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.claim import claim
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import LEFT, MADE
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
     add_to_journal,
     forget_journal,
     journalled,
@@ -127,7 +129,7 @@ def test_what_cannot_be_renamed_as_a_whole_is_moved_in_parts(
             raise OSError(errno.EXDEV, "Invalid cross-device link", source)
         rename(source, target)
 
-    monkeypatch.setattr(_set_aside.os, "rename", only_files)
+    monkeypatch.setattr(set_aside.os, "rename", only_files)
     before = snapshot(env.path)
     with pytest.raises(CondaModuleError, match="no room"):
         replace(env, CondaModuleError("no room"))

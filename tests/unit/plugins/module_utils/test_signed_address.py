@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_direct_url import same_source
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_forget import forget_secrets
-from ansible_collections.llmfleet.conda.plugins.module_utils._signed_address import without_secrets
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.signed_address import (
+    without_secrets,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.direct_url import same_source
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.forget_secrets import (
+    forget_secrets,
+)
 
 FILE = "https://host/x.whl"
 AMAZON = "X-Amz-Algorithm=A&X-Amz-Credential=k/2026&X-Amz-Date=1&X-Amz-Expires=60&X-Amz-Signature="

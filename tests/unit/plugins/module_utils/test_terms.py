@@ -13,17 +13,19 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._channel_address import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.channels import (
     DEFAULT_CHANNELS,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._terms import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._config.terms import (
     TermsStore,
     channel_hash,
     channel_urls,
     time_stamp,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._terms_download import current_terms
+from ansible_collections.llmfleet.conda.plugins.module_utils._config.terms_download import (
+    current_terms,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 
 MAIN = "https://repo.anaconda.com/pkgs/main"
 TERMS = {"version": "2025-07-15T00:00:00Z", "text": "Be good.", "support": "https://example.org"}

@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _transaction
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
+    transaction as _transaction,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
     add_to_journal,
     journalled,
     make_parents,
@@ -32,7 +34,7 @@ from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import Fa
 
 WORKER = """
 import json, os, sys
-from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import transaction
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import transaction
 prefix, caches = sys.argv[1], json.loads(sys.argv[2])
 with transaction(prefix, operation="install", caches=caches, timeout=30, details={"specs": ["six"]}):
     print("inside", flush=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._version import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.conda_version import (
     CondaVersion,
     InvalidSpecError,
     UnsupportedSpecError,

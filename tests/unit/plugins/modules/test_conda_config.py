@@ -12,7 +12,7 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _config_cycle
+from ansible_collections.llmfleet.conda.plugins.module_utils._config import subject as config_cycle
 from ansible_collections.llmfleet.conda.plugins.modules import conda_config
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import snapshot
 
@@ -153,7 +153,7 @@ def test_the_scopes(both: Run, run: Run, tmp_path: Path, monkeypatch: pytest.Mon
     assert result["path"] == str(base / ".condarc")
     assert both(scope="user", settings={"a": 1})["path"] == str(tmp_path / "home/.condarc")
     system = tmp_path / "etc" / "conda" / ".condarc"
-    monkeypatch.setattr(_config_cycle, "SYSTEM_CONDARC", str(system))
+    monkeypatch.setattr(config_cycle, "SYSTEM_CONDARC", str(system))
     assert both(scope="system", settings={"a": 1})["path"] == str(system)
     assert system.read_text() == "a: 1\n"
 

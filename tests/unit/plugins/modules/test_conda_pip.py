@@ -13,12 +13,12 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _pip_change
-from ansible_collections.llmfleet.conda.plugins.module_utils import _pip_module as conda_pip
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_change import PipChange
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip_report import Reported
-from ansible_collections.llmfleet.conda.plugins.module_utils._transaction import locked
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip import change as pip_change
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip import module as conda_pip
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.change import PipChange
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.report import Reported
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import locked
 from ansible_collections.llmfleet.conda.tests.unit.plugins.snapshot import changes, snapshot
 from ansible_collections.llmfleet.conda.tests.unit.plugins.wheel_factory import metadata_text
 
@@ -365,7 +365,7 @@ def test_what_another_run_did_meanwhile_is_not_done_again(
             world.put("app", "1.0")
             yield
 
-    monkeypatch.setattr(_pip_change, "locked", late)
+    monkeypatch.setattr(pip_change, "locked", late)
     result = call("app", pip=pip)
     assert not result["changed"]
     assert pip.asked == []

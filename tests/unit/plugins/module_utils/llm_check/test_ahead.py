@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import (
-    _llm_checks_ahead,
-    _llm_checks_run,
+from ansible_collections.llmfleet.conda.plugins.module_utils._check import (
+    ahead as llm_checks_ahead,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._check import (
+    run as llm_checks_run,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.prefix import Observed
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.request import (
     LAYERS,
     Request,
     Result,
     Thresholds,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_prefix import Observed
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_run import Checker, Outcome
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.run import Checker, Outcome
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 
 if TYPE_CHECKING:
     from .conftest import Prefix
@@ -73,14 +75,14 @@ def told(tmp_path: Path) -> Path:
 @pytest.fixture
 def observing(monkeypatch: pytest.MonkeyPatch) -> Waiting:
     """Lets the first look at the files of a prefix wait until something has happened."""
-    observe = _llm_checks_run.observe
+    observe = llm_checks_run.observe
 
     def wait(happened: Callable[[], object]) -> None:
         def late(prefix: str) -> Observed:
             until(happened)
             return observe(prefix)
 
-        monkeypatch.setattr(_llm_checks_run, "observe", late)
+        monkeypatch.setattr(llm_checks_run, "observe", late)
 
     return wait
 
@@ -152,7 +154,7 @@ def test_a_check_that_breaks_ends_the_interpreter(
         raise error("broken")
 
     prefix.pip_package("calm", "1.5", source(told, "time.sleep(1000)"))
-    monkeypatch.setitem(_llm_checks_run.ENVIRONMENT_CHECKS, "environment.files", broken)
+    monkeypatch.setitem(llm_checks_run.ENVIRONMENT_CHECKS, "environment.files", broken)
     observing(told.exists)
     before = threading.active_count()
     with pytest.raises(error, match="broken"):
@@ -211,7 +213,7 @@ def test_nothing_is_started_in_what_is_no_environment(prefix: Prefix, told: Path
 def test_nothing_is_started_on_a_poor_host(
     prefix: Prefix, told: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_llm_checks_run, "Ahead", None)
+    monkeypatch.setattr(llm_checks_run, "Ahead", None)
     prefix.pip_package("calm", "1.5", source(told))
     outcome = check(prefix, thresholds=Thresholds(min_memory_mb=10**9))
     assert outcome.failed_layer == "host"
@@ -221,7 +223,7 @@ def test_nothing_is_started_on_a_poor_host(
 def test_nothing_is_started_where_only_files_are_asked_for(
     prefix: Prefix, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_llm_checks_run, "Ahead", None)
+    monkeypatch.setattr(llm_checks_run, "Ahead", None)
     assert check(prefix, imports={}, checks=["environment"]).status == "pass"
 
 
@@ -236,7 +238,7 @@ def test_without_a_thread_it_comes_later(
             raise RuntimeError("can't start new thread")
 
     prefix.pip_package("calm", "1.5", source(told))
-    monkeypatch.setattr(_llm_checks_ahead.threading, "Thread", NoThread)
+    monkeypatch.setattr(llm_checks_ahead.threading, "Thread", NoThread)
     assert check(prefix).status == "pass"
     assert told.exists()
 

@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.drift import DRIFT_CHECKS
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.prefix import observe
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.request import (
     Declared,
     Finding,
     Request,
     Thresholds,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_drift import DRIFT_CHECKS
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_prefix import observe
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_run import Checker, Outcome
-from ansible_collections.llmfleet.conda.plugins.module_utils._plan import plan_packages
-from ansible_collections.llmfleet.conda.plugins.module_utils._wanted import parse_specs
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.run import Checker, Outcome
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.package_plan import (
+    plan_packages,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import parse_specs
 
 if TYPE_CHECKING:
     from .conftest import Prefix

@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._host_readings import (
-    MIB,
-    HostReadings,
-    read_host,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.host import HOST_CHECKS
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.request import (
     Finding,
     Request,
     Thresholds,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_host import HOST_CHECKS
+from ansible_collections.llmfleet.conda.plugins.module_utils._host.readings import (
+    MIB,
+    HostReadings,
+    read_host,
+)
 
 GOOD = HostReadings(
     system="Linux",

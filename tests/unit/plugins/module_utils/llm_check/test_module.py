@@ -12,7 +12,7 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.request import (
     CHECKS,
     LAYERS,
     Request,

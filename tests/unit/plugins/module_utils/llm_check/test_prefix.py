@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _llm_checks_prefix
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import Finding, Request
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_prefix import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._check import (
+    prefix as llm_checks_prefix,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.prefix import (
     ENVIRONMENT_CHECKS,
     INSTALLATION_CHECKS,
     observe,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._process_users import ProcessUser, Seen
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.request import Finding, Request
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.process_users import (
+    ProcessUser,
+    Seen,
+)
 
 if TYPE_CHECKING:
     from .conftest import Prefix
@@ -292,13 +297,13 @@ def test_processes_are_listed_and_never_a_failure(
     full: Prefix, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     users = (ProcessUser(60, "ada", "python serve.py", 7, "exe"),)
-    monkeypatch.setattr(_llm_checks_prefix, "look", lambda _places: Seen(users, unseen=1))
+    monkeypatch.setattr(llm_checks_prefix, "look", lambda _places: Seen(users, unseen=1))
     finding = look(full, "environment.in_use")
     assert finding.status == "pass"
     assert "60 of ada (python serve.py)" in finding.detail
     assert "not visible to this user" in finding.detail
     assert finding.measured["in_use"][0]["pid"] == 60
-    monkeypatch.setattr(_llm_checks_prefix, "look", lambda _places: Seen(problem="no lsof"))
+    monkeypatch.setattr(llm_checks_prefix, "look", lambda _places: Seen(problem="no lsof"))
     assert look(full, "environment.in_use").status == "skip"
 
 

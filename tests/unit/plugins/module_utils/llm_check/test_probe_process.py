@@ -14,9 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils import _llm_probe, _llm_probe_checks
-from ansible_collections.llmfleet.conda.plugins.module_utils._child_process import Completed
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_probe import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._check import (
+    inside as llm_probe,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._check import (
+    inside_checks as llm_probe_checks,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.probe import (
     Limits,
     Report,
     Step,
@@ -28,6 +32,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_probe i
     user_environment,
     what_users_add,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import Completed
 
 if TYPE_CHECKING:
     from .conftest import Prefix
@@ -305,7 +310,7 @@ def test_the_time_for_all_checks_ends_too(prefix: Prefix) -> None:
 
 def test_an_interpreter_that_is_stopped_is_killed(prefix: Prefix, monkeypatch: Any) -> None:
     monkeypatch.setattr(
-        "ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_probe._GRACE", 0.5
+        "ansible_collections.llmfleet.conda.plugins.module_utils._check.probe._GRACE", 0.5
     )
     source = "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)\n"
     prefix.pip_package("stopping", source=source)
@@ -401,18 +406,20 @@ def test_the_source_is_found_inside_a_zip(tmp_path: Path) -> None:
     """Ansible carries module_utils to the host in a zip file and imports them from there."""
     archive = tmp_path / "payload.zip"
     folder = "ansible_collections/llmfleet/conda/plugins/module_utils"
-    repository = Path(_llm_probe.__file__).parent
+    repository = Path(llm_probe.__file__).parent.parent
     with zipfile.ZipFile(archive, "w") as payload:
         parts = folder.split("/")
         for depth in range(1, len(parts) + 1):
             payload.writestr("/".join([*parts[:depth], "__init__.py"]), "")
-        for file in repository.glob("*.py"):
-            payload.write(file, f"{folder}/{file.name}")
+        for package in {file.parent for file in repository.rglob("*/*.py")}:
+            payload.writestr(f"{folder}/{package.relative_to(repository)}/__init__.py", "")
+        for file in repository.rglob("*.py"):
+            payload.write(file, f"{folder}/{file.relative_to(repository)}")
     code = (
-        "from ansible_collections.llmfleet.conda.plugins.module_utils import _llm_probe\n"
-        "from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_probe "
+        "from ansible_collections.llmfleet.conda.plugins.module_utils._check import inside\n"
+        "from ansible_collections.llmfleet.conda.plugins.module_utils._check.probe "
         "import source_of\n"
-        "import json; print(json.dumps([_llm_probe.__file__, source_of(_llm_probe)]))"
+        "import json; print(json.dumps([inside.__file__, source_of(inside)]))"
     )
     result = subprocess.run(
         [sys.executable, "-c", code],
@@ -424,11 +431,11 @@ def test_the_source_is_found_inside_a_zip(tmp_path: Path) -> None:
     )
     path, text = json.loads(result.stdout)
     assert "payload.zip" in path
-    assert text == (repository / "_llm_probe.py").read_text(encoding="utf-8")
+    assert text == (repository / "_check" / "inside.py").read_text(encoding="utf-8")
 
 
 def test_the_source_is_found_beside_the_tests() -> None:
-    for module in (_llm_probe, _llm_probe_checks):
+    for module in (llm_probe, llm_probe_checks):
         assert source_of(module) == Path(str(module.__file__)).read_text(encoding="utf-8")
 
 

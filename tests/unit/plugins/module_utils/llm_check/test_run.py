@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.request import (
     LAYERS,
     Request,
     Result,
     Thresholds,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks_run import Checker, Outcome
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.run import Checker, Outcome
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 
 if TYPE_CHECKING:
     from .conftest import Prefix

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.request import (
     CHECKS,
     LAYERS,
     Declared,
@@ -17,6 +16,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._llm_checks import 
     select_checks,
     validate,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 
 FULL = {"numpy": "", "torch": "", "transformers": "", "matplotlib": ""}
 

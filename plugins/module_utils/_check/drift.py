@@ -1,0 +1,167 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The drift layer of llm_check: whether an environment is what the inventory declares.
+
+Drift is neither a pass nor a failure: what is there may well work. It is judged by the functions with which
+conda_env and conda_pip plan, so that there is drift exactly where a run of them would change packages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.prefix import Observed
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.request import (
+    DRIFT,
+    Declared,
+    Finding,
+    Request,
+    skipped,
+    verdict,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import redact
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.closure import Closure, closure_of
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.options import parsed_option
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.request import Desired
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.python_packages import CONDA
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.conda_version import (
+    InvalidSpecError,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_marker import (
+    environment_of,
+    normalize_name,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import (
+    Wanted,
+    closure,
+    is_satisfied,
+    parse_specs,
+)
+
+# How many differences a sentence names before it says "and N more"; all are in ``measured``.
+_NAMED = 5
+
+# Python distributions that come along with any Python; nobody declares them.
+_COMES_ALONG = frozenset({"pip", "setuptools", "wheel"})
+
+
+def validate_declared(request: Request) -> None:
+    """Refuse a declaration that conda or pip would refuse.
+
+    Raises:
+        CondaModuleError: the spec or the line is named.
+    """
+    _specs(request)
+    _desired(request)
+
+
+def check_drift_packages(observed: Observed, request: Request) -> Finding:
+    """Every declared conda package is there, in a version and a build that its spec allows."""
+    records = observed.state.records
+    wanted = _specs(request)
+    found = []
+    for item in wanted:
+        if item.spec is None or is_satisfied(item, records):
+            continue
+        linked = records.get(item.spec.name)
+        found.append(
+            f"{item.text} is declared, {linked.label if linked else 'nothing of it'} is there"
+        )
+    unread = [item.text for item in wanted if item.spec is None]
+    aside = f" Only conda can judge {', '.join(unread)}." if unread else ""
+    if len(unread) == len(wanted):
+        return skipped(redact(aside.strip()))
+    good = f"The {len(wanted) - len(unread)} declared conda packages are there."
+    return _finding(found, good, aside)
+
+
+def check_drift_requirements(observed: Observed, request: Request) -> Finding:
+    """Every declared Python distribution is there with all that it needs, within the constraints."""
+    reached = _closure(observed, request)
+    if reached is None:
+        return _finding(["requirements are declared, and there is no Python to hold them"], "")
+    found = [shortfall.reason for shortfall in reached.shortfalls]
+    count = len(_declared(request).requirements)
+    return _finding(found, f"The {count} declared requirements are met, with what they need.")
+
+
+def check_drift_unneeded(observed: Observed, request: Request) -> Finding:
+    """Nothing is there that no declared package or requirement needs."""
+    state, packages = observed.state, observed.packages
+    wanted = _specs(request)
+    reached = _closure(observed, request)
+    distributions = set(reached.names) if reached else set()
+    names = [item.spec.name for item in wanted if item.spec]
+    # What pip's distributions need may be conda's: the package that has the distribution's name.
+    names += [name for name in state.records if normalize_name(name) in distributions]
+    kept = closure(names, state.records)
+    found = [
+        f"{record.label} is there, and nothing that is declared needs it"
+        for name, record in sorted(state.records.items())
+        if name not in kept
+    ]
+    found += [
+        f"{one.name} {one.version} of pip is there, and nothing that is declared needs it"
+        for name, one in sorted(packages.by_name.items())
+        if one.owner != CONDA and name not in distributions | _COMES_ALONG
+    ]
+    return _finding(found, "Nothing is there that is not needed.")
+
+
+def _finding(found: Sequence[str], good: str, aside: str = "") -> Finding:
+    # A spec or a line may hold an address with a token in it.
+    found, aside = [redact(line) for line in found], redact(aside)
+    if not found:
+        return verdict(True, good + aside)
+    shown = "; ".join(found[:_NAMED])
+    more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    count = "1 difference" if len(found) == 1 else f"{len(found)} differences"
+    measured: Mapping[str, object] = {"differences": found}
+    return Finding(DRIFT, f"{count} from what is declared: {shown}{more}.{aside}", measured)
+
+
+def _declared(request: Request) -> Declared:
+    return request.declared or Declared()
+
+
+def _specs(request: Request) -> list[Wanted]:
+    wanted = []
+    for text in _declared(request).packages:
+        try:
+            wanted += parse_specs([text])
+        except InvalidSpecError as error:
+            raise CondaModuleError(
+                f"declared: packages: {text!r} is no match spec: {str(error).rstrip('.')}.",
+                prefix=request.prefix,
+                hint="write match specs as conda takes them, such as numpy>=2 or python=3.12.",
+            ) from error
+    return wanted
+
+
+def _desired(request: Request) -> Desired:
+    declared = _declared(request)
+    return Desired(
+        requirements=parsed_option("requirements", declared.requirements, request.prefix),
+        constraints=parsed_option("constraints", declared.constraints, request.prefix),
+        constraints_for_pip=parsed_option(
+            "constraints_for_pip", declared.constraints_for_pip, request.prefix
+        ),
+    )
+
+
+def _closure(observed: Observed, request: Request) -> Closure | None:
+    """What the declared requirements reach, None in an environment without Python."""
+    python = observed.state.records.get("python")
+    if python is None:
+        return None
+    environment = environment_of(python.version, python.subdir)
+    return closure_of(_desired(request), observed.packages, environment)
+
+
+DRIFT_CHECKS = {
+    "drift.packages": check_drift_packages,
+    "drift.requirements": check_drift_requirements,
+    "drift.unneeded": check_drift_unneeded,
+}

@@ -1,0 +1,297 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The installation and environment layers of llm_check: what the files of a prefix say.
+
+No conda process is started and nothing is imported: a prefix is judged by its records, by the files
+that they promise, and by the metadata of the Python distributions in it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.request import (
+    Finding,
+    Request,
+    python_specifier,
+    skipped,
+    verdict,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.requirements import (
+    broken_conda_requirements,
+    broken_python_requirements,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.channel_terms import (
+    from_defaults,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._host.readings import CONDA_PLATFORMS
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.linked_files import (
+    conda_files,
+    damaged_files,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.process_users import (
+    look,
+    places_of,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.python_packages import (
+    Packages,
+    damage_of,
+    observe_packages,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
+    PrefixState,
+    observe_prefix,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
+    pending_journal,
+)
+
+# How many packages and files a sentence names before it says "and N more".
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A prefix as it was read.
+
+    Attributes:
+        state: its conda packages.
+        packages: its Python distributions.
+        error: why it could not be read; empty when it could.
+        interrupted: what a change that was cut off was doing; empty when there was none.
+    """
+
+    state: PrefixState
+    packages: Packages
+    error: str = ""
+    interrupted: str = ""
+
+
+def observe(prefix: str) -> Observed:
+    """Read a prefix; one that this user may not read becomes an ``error``, never an exception."""
+    nothing = PrefixState(path=prefix, exists=False, is_environment=False, records={})
+    try:
+        state = observe_prefix(prefix, thorough=True)
+        packages = Packages()
+        if state.site_packages is not None:
+            files = conda_files(state.records.values())
+            packages = observe_packages(prefix, state.site_packages, files)
+        journal = pending_journal(prefix)
+    except CondaModuleError as error:
+        return Observed(nothing, Packages(), error.message)
+    if journal is None:
+        return Observed(state, packages)
+    operation = journal.get("operation") or "change"
+    told = f"an earlier {operation} was interrupted and left its journal {journal['journal']}"
+    return Observed(state, packages, interrupted=told)
+
+
+def check_installation_exists(observed: Observed, request: Request) -> Finding:
+    """A conda installation is at the prefix: an environment with conda in it."""
+    found = _exists(observed, "conda installation")
+    if found.status == "fail":
+        return found
+    record = observed.state.records.get("conda")
+    if record is None:
+        return verdict(False, f"{observed.state.path} is an environment without conda.")
+    return verdict(
+        True,
+        f"conda {record.version} is installed at {observed.state.path}.",
+        {"conda_version": record.version},
+    )
+
+
+def check_environment_exists(observed: Observed, request: Request) -> Finding:
+    """``conda-meta/history`` is there: the one sign by which conda knows an environment."""
+    return _exists(observed, "environment")
+
+
+def _exists(observed: Observed, what: str) -> Finding:
+    state = observed.state
+    cut_off = f"; {observed.interrupted}" if observed.interrupted else ""
+    if observed.error:
+        return verdict(False, observed.error)
+    if not state.exists:
+        return verdict(False, f"There is no {what}: {state.path} does not exist{cut_off}.")
+    if not state.is_environment:
+        text = f"There is no {what}: {state.path} has no conda-meta/history{cut_off}."
+        return verdict(False, text)
+    return verdict(True, f"{state.path} is an environment of {len(state.records)} packages.")
+
+
+def check_records(observed: Observed, request: Request) -> Finding:
+    """Every record can be read, all are for this platform, and no change was cut off."""
+    state = observed.state
+    if observed.interrupted:
+        return verdict(False, f"The packages are in an unknown state: {observed.interrupted}.")
+    if state.problems:
+        return verdict(False, _listed(state.problems, "records are damaged", "record is damaged"))
+    uname = os.uname()
+    here = CONDA_PLATFORMS.get((uname.sysname, uname.machine))
+    foreign = sorted(
+        f"{record.name} for {record.subdir}"
+        for record in state.records.values()
+        if record.subdir not in ("", "noarch", here)
+    )
+    if foreign:
+        return verdict(
+            False, _listed(foreign, f"packages are not for {here}", f"package is not for {here}")
+        )
+    return verdict(
+        True,
+        f"All {len(state.records)} package records are whole and for {here}.",
+        {"packages": len(state.records)},
+    )
+
+
+def check_files(observed: Observed, request: Request) -> Finding:
+    """Every file that conda linked is there and not shorter than it was."""
+    state = observed.state
+    damaged = damaged_files(state)
+    total = sum(len(record.paths.files) for record in state.records.values())
+    if damaged:
+        return verdict(
+            False,
+            "Files are missing or truncated: " + _named_damage(damaged) + ".",
+            {"damaged": {name: list(files)[:20] for name, files in sorted(damaged.items())}},
+        )
+    return verdict(
+        True,
+        f"All {total} files of {len(state.records)} conda packages are in place.",
+        {"files": total},
+    )
+
+
+def check_python(observed: Observed, request: Request) -> Finding:
+    """The environment has the Python that is asked for, and its interpreter can be started."""
+    state = observed.state
+    record = state.records.get("python")
+    if record is None:
+        if request.python_version is None and not request.imports:
+            return skipped("The environment has no Python, and none is asked for.")
+        asked = request.python_version or "any version"
+        return verdict(False, f"The environment has no Python, expected {asked}.")
+    measured = {"python_version": record.version}
+    if not os.access(state.python, os.X_OK):
+        return verdict(False, f"{state.python} is missing or cannot be executed.", measured)
+    if request.python_version is None:
+        return verdict(True, f"Python is {record.version}; any version is accepted.", measured)
+    wanted = python_specifier(request.python_version, request.prefix)
+    return verdict(
+        wanted.contains(record.version),
+        f"Python is {record.version}, expected {request.python_version}.",
+        measured,
+    )
+
+
+def check_distributions(observed: Observed, request: Request) -> Finding:
+    """Every distribution that pip installed has the files that its RECORD lists, and exists once."""
+    packages = observed.packages
+    own = [name for name, one in packages.by_name.items() if one.owner != "conda"]
+    damage = damage_of(packages, own)
+    if damage:
+        return verdict(
+            False,
+            "Distributions that pip installed are damaged: " + _named_damage(damage) + ".",
+            {"damaged": {name: list(files)[:20] for name, files in sorted(damage.items())}},
+        )
+    return verdict(
+        True,
+        f"All files of the {len(own)} distributions that pip installed are in place.",
+        {"distributions": len(own)},
+    )
+
+
+def check_requirements(observed: Observed, request: Request) -> Finding:
+    """What every package and distribution requires is there in a version that will do."""
+    state, packages = observed.state, observed.packages
+    broken = broken_conda_requirements(state.records)
+    python = state.records.get("python")
+    if python is not None:
+        broken += broken_python_requirements(packages, python.version, python.subdir)
+    if broken:
+        return verdict(
+            False,
+            _listed(broken, "requirements are not met", "requirement is not met"),
+            {"broken": broken[:20]},
+        )
+    return verdict(
+        True,
+        f"The requirements of {len(state.records)} conda packages and "
+        f"{len(packages.by_name)} Python distributions are met.",
+    )
+
+
+def check_channels(observed: Observed, request: Request) -> Finding:
+    """No package comes from ``defaults``, whose terms of service not every organisation accepts."""
+    records = observed.state.records.values()
+    names = sorted({record.channel_name for record in records if record.channel_name})
+    licensed = sorted(record.label for record in records if from_defaults(record))
+    measured = {"channels": names, "from_defaults": licensed[:20]}
+    seen = ", ".join(names) or "no channel"
+    if licensed and not request.allow_defaults:
+        return verdict(
+            False,
+            _listed(licensed, "packages are from defaults", "package is from defaults")
+            + " Set allow_defaults where the terms of service are accepted.",
+            measured,
+        )
+    allowed = f", {len(licensed)} of them from defaults, which is allowed" if licensed else ""
+    return verdict(True, f"The {len(records)} packages are from {seen}{allowed}.", measured)
+
+
+def check_in_use(observed: Observed, request: Request) -> Finding:
+    """Which programs run from the environment: information for whoever plans a change, never a failure."""
+    path = observed.state.path
+    try:
+        seen = look(places_of(path))
+    except OSError as error:
+        return skipped(f"Processes cannot be looked at: {error.strerror}.")
+    if seen.problem:
+        return skipped(f"Processes cannot be looked at: {seen.problem}.")
+    measured = {"in_use": [user.as_dict() for user in seen.users]}
+    partly = " Processes of other users are not visible to this user." if seen.unseen else ""
+    if not seen.users:
+        return verdict(True, f"No program runs from {path}.{partly}", measured)
+    users = [f"{user.pid} of {user.user} ({user.command})" for user in seen.users]
+    listed = _listed(users, f"processes use {path}", f"process uses {path}")
+    return verdict(True, f"{listed}{partly}", measured)
+
+
+def _listed(items: Sequence[str], several: str, one: str) -> str:
+    """``3 records are damaged: a; b; c.`` with the rest counted."""
+    shown = "; ".join(items[:_NAMED])
+    more = f"; and {len(items) - _NAMED} more" if len(items) > _NAMED else ""
+    return f"{len(items)} {several if len(items) != 1 else one}: {shown}{more}."
+
+
+def _named_damage(damage: Mapping[str, Iterable[str]]) -> str:
+    """``numpy (lib/a.so and 2 more), pandas (lib/b.py)``, with further packages counted."""
+    parts = []
+    for name, files in sorted(damage.items())[:_NAMED]:
+        paths = list(files)
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        parts.append(f"{name} ({paths[0]}{more})")
+    rest = f", and {len(damage) - _NAMED} more packages" if len(damage) > _NAMED else ""
+    return ", ".join(parts) + rest
+
+
+INSTALLATION_CHECKS = {
+    "installation.exists": check_installation_exists,
+    "installation.records": check_records,
+    "installation.files": check_files,
+}
+ENVIRONMENT_CHECKS = {
+    "environment.exists": check_environment_exists,
+    "environment.records": check_records,
+    "environment.python": check_python,
+    "environment.files": check_files,
+    "environment.distributions": check_distributions,
+    "environment.requirements": check_requirements,
+    "environment.channels": check_channels,
+    "environment.in_use": check_in_use,
+}

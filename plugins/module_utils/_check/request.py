@@ -1,0 +1,509 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What llm_check can check, and which checks a task asks for. Pure: nothing is read or started."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_marker import (
+    normalize_name,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_version import (
+    InvalidSpecifier,
+    InvalidVersion,
+    SpecifierSet,
+    Version,
+)
+
+LAYERS = (
+    "host",
+    "installation",
+    "environment",
+    "drift",
+    "imports",
+    "framework",
+    "kernel",
+    "workload",
+)
+
+# These run in the environment's own interpreter.
+PROBE_LAYERS = frozenset({"imports", "framework", "kernel", "workload"})
+
+# The status of a check that found the environment other than declared: neither a pass nor a failure.
+DRIFT = "drift"
+
+IMPORT_PREFIX = "imports."
+# Its float64 reference is checked in plain Python, whose lists take some gigabytes beyond this.
+_LARGEST_MATRIX = 4096
+USER_CHECK = "imports.user_environment"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check that llm_check knows: its name, and the packages without which it says nothing."""
+
+    name: str
+    needs: tuple[str, ...] = ()
+
+    @property
+    def layer(self) -> str:
+        return self.name.split(".", 1)[0]
+
+
+# In the order in which they run. The checks of single imports come between the two of their layer.
+CHECKS = (
+    Check("host.architecture"),
+    Check("host.glibc"),
+    Check("host.disk"),
+    Check("host.inodes"),
+    Check("host.memory"),
+    Check("installation.exists"),
+    Check("installation.records"),
+    Check("installation.files"),
+    Check("environment.exists"),
+    Check("environment.records"),
+    Check("environment.python"),
+    Check("environment.files"),
+    Check("environment.distributions"),
+    Check("environment.requirements"),
+    Check("environment.channels"),
+    Check("environment.in_use"),
+    Check("drift.packages"),
+    Check("drift.requirements"),
+    Check("drift.unneeded"),
+    Check("imports.interpreter"),
+    Check("imports.user_environment"),
+    Check("framework.torch", ("torch",)),
+    Check("kernel.numpy", ("numpy",)),
+    Check("kernel.torch", ("torch",)),
+    Check("workload.regression_numpy", ("numpy",)),
+    Check("workload.regression_torch", ("torch",)),
+    Check("workload.plot", ("matplotlib",)),
+    Check("workload.sentiment", ("torch", "transformers")),
+)
+_BY_NAME = {check.name: check for check in CHECKS}
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Bounds of the checks; the defaults are floors that only a broken or tiny host misses.
+
+    ``min_glibc`` None means 2.28 where torch is asked for (its wheels are manylinux_2_28) and 2.17
+    elsewhere (the floor of conda packages).
+    """
+
+    min_glibc: str | None = None
+    min_free_disk_mb: int = 512
+    min_free_inodes: int = 10000
+    min_memory_mb: int = 1024
+    matmul_size: int = 512
+    matmul_tolerance: float = 1e-4
+    min_cpu_gflops: float = 1.0
+    min_gpu_gflops: float = 200.0
+    regression_tolerance: float = 0.02
+    min_sentiment_score: float = 0.5
+    min_plot_colours: int = 5
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the inventory says that the environment holds.
+
+    Attributes:
+        packages: match specs of conda packages, as conda_env takes them.
+        requirements: lines of pip's, as conda_pip takes them.
+        constraints: constraints on these.
+        constraints_for_pip: constraints that do not count for what conda owns.
+        prune: what nothing of these needs is drift too.
+    """
+
+    packages: Sequence[str] = ()
+    requirements: Sequence[str] = ()
+    constraints: Sequence[str] = ()
+    constraints_for_pip: Sequence[str] = ()
+    prune: bool = False
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything a task says about what is to be checked.
+
+    Attributes:
+        prefix: absolute path of the environment.
+        installation: absolute prefix of the conda installation, None when the task names none.
+        python_version: ``3.11``, ``3.11.7`` or a specifier, None for any.
+        imports: version specifier (empty: any version) by import or distribution name.
+        checks: names of checks and layers; None for all that apply.
+        skip_checks: names of checks and layers that are left out.
+        declared: what the environment is to hold; None when nobody says.
+        model: a local directory or the id of a model, None for none.
+        expected_gpus: how many GPUs the framework must see, None for any number.
+        allow_defaults: packages from Anaconda's ``defaults`` channels are accepted.
+        timeout: seconds that all checks in the environment's interpreter may take together.
+        check_timeout: seconds that one of them may take.
+    """
+
+    prefix: str
+    installation: str | None = None
+    python_version: str | None = None
+    imports: Mapping[str, str] = field(default_factory=dict)
+    checks: Sequence[str] | None = None
+    skip_checks: Sequence[str] = ()
+    declared: Declared | None = None
+    model: str | None = None
+    text: str = "This is a great movie!"
+    expect_label: str = "POSITIVE"
+    expected_gpus: int | None = None
+    allow_defaults: bool = False
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    timeout: int = 900
+    check_timeout: int = 300
+
+    def wants_package(self, name: str) -> bool:
+        """Whether ``imports`` names this package, however it is spelled."""
+        return normalize_name(name) in map(normalize_name, self.imports)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A check of this run; ``skip`` is the reason when it is known beforehand not to run."""
+
+    name: str
+    layer: str
+    skip: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a check found; ``seconds`` it took; ``measured`` holds its numbers for programs."""
+
+    name: str
+    layer: str
+    status: str
+    detail: str
+    seconds: float = 0.0
+    measured: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "layer": self.layer,
+            "status": self.status,
+            "detail": self.detail,
+            "seconds": round(self.seconds, 3),
+            "measured": dict(self.measured),
+        }
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check function says: pass, fail, drift or skip, one sentence, and numbers."""
+
+    status: str
+    detail: str
+    measured: Mapping[str, Any] = field(default_factory=dict)
+
+
+def verdict(passed: bool, detail: str, measured: Mapping[str, Any] | None = None) -> Finding:
+    """A finding that passes or fails."""
+    return Finding("pass" if passed else "fail", detail, measured or {})
+
+
+def skipped(reason: str) -> Finding:
+    """A finding that says why there was nothing to check."""
+    return Finding("skip", reason)
+
+
+def _default_checks(request: Request) -> list[Planned]:
+    """All checks that apply to a request, in their order."""
+    planned: list[Planned] = []
+    for check in CHECKS:
+        if check.name == USER_CHECK:
+            planned += [Planned(IMPORT_PREFIX + name, "imports") for name in request.imports]
+            if not request.imports:
+                continue
+        if check.layer == "installation" and request.installation is None:
+            if check.name == "installation.exists":
+                reason = "No installation is named; only the environment is checked."
+                planned.append(Planned(check.name, check.layer, reason))
+            continue
+        if not all(request.wants_package(package) for package in check.needs):
+            continue
+        if check.layer == DRIFT and not _is_declared(check.name, request):
+            continue
+        reason = ""
+        if check.name == "workload.sentiment" and not request.model:
+            reason = "No model is named, so there is nothing to ask."
+        planned.append(Planned(check.name, check.layer, reason))
+    return planned
+
+
+def _is_declared(name: str, request: Request) -> bool:
+    """Whether there is something declared for a check of the layer drift to hold the host to."""
+    declared = request.declared
+    if declared is None:
+        return False
+    return {
+        "drift.packages": bool(declared.packages),
+        "drift.requirements": bool(declared.requirements),
+        "drift.unneeded": declared.prune and bool(declared.packages),
+    }[name]
+
+
+def _reject_unknown(option: str, name: str, request: Request) -> None:
+    known = [check.name for check in CHECKS]
+    raise CondaModuleError(
+        f"{option}: {name!r} is not a check that llm_check knows.",
+        prefix=request.prefix,
+        hint=(
+            f"name a layer ({', '.join(LAYERS)}), one of the checks {', '.join(known)}, "
+            "or imports.NAME for an import or distribution name."
+        ),
+    )
+
+
+def _reject_unanswerable(name: str, request: Request) -> None:
+    """A check that is asked for by name must be able to run."""
+    if name.startswith("installation.") and request.installation is None:
+        raise CondaModuleError(
+            f"checks names {name}, but installation is not set.",
+            prefix=request.prefix,
+            hint="set installation to the prefix of the conda installation.",
+        )
+    if name == "workload.sentiment" and not request.model:
+        raise CondaModuleError(
+            "checks names workload.sentiment, but model is not set.",
+            prefix=request.prefix,
+            hint="set model to a directory with a sentiment model, or to the id of one.",
+        )
+    if name.startswith(f"{DRIFT}.") and not _is_declared(name, request):
+        raise CondaModuleError(
+            f"checks names {name}, but nothing is declared for it.",
+            prefix=request.prefix,
+            hint="set declared to what the environment is to hold.",
+        )
+    if name == USER_CHECK and not request.imports:
+        raise CondaModuleError(
+            "checks names imports.user_environment, but imports is empty.",
+            prefix=request.prefix,
+            hint="set imports to the packages that users import.",
+        )
+
+
+def _checks_of_layer(layer: str, request: Request) -> set[str]:
+    """The checks for which a layer's name stands: those that apply, and there must be one."""
+    planned = [check for check in _default_checks(request) if check.layer == layer]
+    if all(check.skip for check in planned):
+        reasons = " ".join(check.skip for check in planned)
+        raise CondaModuleError(
+            f"checks names the layer {layer}, but none of its checks applies. {reasons}".rstrip(),
+            prefix=request.prefix,
+            hint=(
+                "set declared to what the environment is to hold."
+                if layer == DRIFT
+                else "name in imports the packages that are to be checked, or a check by its full name."
+            ),
+        )
+    return {check.name for check in planned}
+
+
+def _wanted_names(request: Request) -> set[str]:
+    if not request.checks:
+        raise CondaModuleError(
+            "checks is empty, so nothing would be checked.",
+            prefix=request.prefix,
+            hint="leave checks out to run all that apply.",
+        )
+    wanted: set[str] = set()
+    for name in request.checks:
+        if name in LAYERS:
+            wanted |= _checks_of_layer(name, request)
+        elif _is_check(name):
+            _reject_unanswerable(name, request)
+            wanted.add(name)
+        else:
+            _reject_unknown("checks", name, request)
+    return wanted
+
+
+def _is_check(name: str) -> bool:
+    """Whether a check can have this name: a known one, or that of an import."""
+    return name in _BY_NAME or (name.startswith(IMPORT_PREFIX) and len(name) > len(IMPORT_PREFIX))
+
+
+def _without_skipped(planned: Sequence[Planned], request: Request) -> list[Planned]:
+    """The planned checks less those that the request leaves out."""
+    for name in request.skip_checks:
+        if name not in LAYERS and not _is_check(name):
+            _reject_unknown("skip_checks", name, request)
+    left_out = set(request.skip_checks)
+    wanted = {
+        check.name
+        for check in planned
+        if check.name not in left_out and check.layer not in left_out
+    }
+    if all(check.skip for check in planned if check.name in wanted):
+        raise CondaModuleError(
+            "skip_checks leaves nothing to check.",
+            prefix=request.prefix,
+            hint="take names out of it; one that checks names too is left out.",
+        )
+    return _in_order(wanted, request)
+
+
+def _in_order(wanted: set[str], request: Request) -> list[Planned]:
+    """The wanted checks in the order of :data:`CHECKS`, with the guards that they rest on."""
+    layers = {name.split(".", 1)[0] for name in wanted}
+    if layers & (PROBE_LAYERS | {"environment", DRIFT}):
+        wanted = wanted | {"environment.exists"}
+    if layers & PROBE_LAYERS:
+        wanted = wanted | {"imports.interpreter"}
+    reasons = {planned.name: planned.skip for planned in _default_checks(request)}
+    # First those that imports names, in its order, then those that only checks names.
+    imports = [IMPORT_PREFIX + name for name in request.imports]
+    imports += sorted(
+        name
+        for name in wanted
+        if name.startswith(IMPORT_PREFIX) and name not in _BY_NAME and name not in imports
+    )
+    names: list[str] = []
+    for check in CHECKS:
+        if check.name == USER_CHECK:
+            names += imports
+        names.append(check.name)
+    return [
+        Planned(name, name.split(".", 1)[0], reasons.get(name, ""))
+        for name in names
+        if name in wanted
+    ]
+
+
+def select_checks(request: Request) -> list[Planned]:
+    """The checks that a request asks for, in the order in which they run.
+
+    Without ``checks`` all that apply; a check that needs a package applies when ``imports`` names
+    the package. A check that is named outright runs in any case, and fails without its package.
+    Those of ``skip_checks`` are left out, but for what the others rest on.
+
+    Raises:
+        CondaModuleError: ``checks`` or ``skip_checks`` holds an unknown name or one that lacks an
+            option, or nothing is left to check.
+    """
+    if request.checks is None:
+        planned = _default_checks(request)
+    else:
+        planned = _in_order(_wanted_names(request), request)
+    return _without_skipped(planned, request) if request.skip_checks else planned
+
+
+def validate(request: Request) -> None:
+    """Refuse a request that cannot mean anything.
+
+    Raises:
+        CondaModuleError: the message names the option that is wrong.
+    """
+    for option, path in (("prefix", request.prefix), ("installation", request.installation)):
+        if path is not None and not os.path.isabs(path):
+            raise CondaModuleError(
+                f"{option}: {path!r} is not an absolute path.", hint=f"give {option} as /..."
+            )
+    for name, specifier in request.imports.items():
+        if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?", name):
+            raise CondaModuleError(
+                f"imports: {name!r} is neither an import nor a distribution name.",
+                prefix=request.prefix,
+            )
+        if IMPORT_PREFIX + name in _BY_NAME:
+            raise CondaModuleError(
+                f"imports: {name} is the name of a check of its own, {IMPORT_PREFIX}{name}.",
+                prefix=request.prefix,
+            )
+        try:
+            SpecifierSet(specifier)
+        except InvalidSpecifier as error:
+            raise CondaModuleError(
+                f"imports: the version of {name}: {error}.",
+                prefix=request.prefix,
+                hint='write a specifier such as ">=2.0,<3", or "" for any version.',
+            ) from error
+    if request.python_version is not None:
+        python_specifier(request.python_version, request.prefix)
+    for option, seconds in (("timeout", request.timeout), ("check_timeout", request.check_timeout)):
+        if seconds < 1:
+            raise CondaModuleError(f"{option}: {seconds} is not a positive number of seconds.")
+    _validate_thresholds(request)
+    _validate_model(request)
+    if request.expected_gpus is not None and request.expected_gpus < 0:
+        raise CondaModuleError(f"expected_gpus: {request.expected_gpus} is less than none.")
+    # One that is left out by name is left out on purpose.
+    planned_all = select_checks(replace(request, skip_checks=()))
+    if request.expected_gpus is not None and not any(
+        planned.name == "framework.torch" for planned in planned_all
+    ):
+        raise CondaModuleError(
+            "expected_gpus is set, but no check of this task would count GPUs.",
+            prefix=request.prefix,
+            hint="add torch to imports, or framework.torch to checks.",
+        )
+
+
+def _validate_thresholds(request: Request) -> None:
+    for bound in fields(Thresholds):
+        value = getattr(request.thresholds, bound.name)
+        if isinstance(value, (int, float)) and not value >= 0:
+            raise CondaModuleError(
+                f"thresholds: {bound.name} is {value}, but must not be below 0.",
+                prefix=request.prefix,
+            )
+    size = request.thresholds.matmul_size
+    if not 2 <= size <= _LARGEST_MATRIX:
+        raise CondaModuleError(
+            f"thresholds: matmul_size is {size}, but must be from 2 to {_LARGEST_MATRIX}.",
+            prefix=request.prefix,
+        )
+    try:
+        Version(request.thresholds.min_glibc or "2.0")
+    except InvalidVersion as error:
+        raise CondaModuleError(
+            f"thresholds: min_glibc: {error}.",
+            prefix=request.prefix,
+            hint="write it like 2.28.",
+        ) from error
+
+
+def _validate_model(request: Request) -> None:
+    # Like huggingface_hub's validate_repo_id; a relative path would depend on where the module runs.
+    if request.model is None or os.path.isabs(request.model):
+        return
+    if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", request.model):
+        raise CondaModuleError(
+            f"model: {request.model!r} is neither an absolute path nor the id of a model.",
+            prefix=request.prefix,
+            hint="give a directory as /..., or an id such as owner/name.",
+        )
+
+
+def python_specifier(text: str, prefix: str) -> SpecifierSet:
+    """The specifier that ``python_version`` means: 3.11 is any 3.11.x, 3.11.7 is that one.
+
+    Raises:
+        CondaModuleError: the text is neither a version nor a specifier.
+    """
+    try:
+        if re.fullmatch(r"[0-9]+(\.[0-9]+){0,2}", text):
+            return SpecifierSet(f"=={text}" if text.count(".") == 2 else f"=={text}.*")
+        if text.strip():
+            return SpecifierSet(text)
+    except InvalidSpecifier:
+        pass
+    raise CondaModuleError(
+        f"python_version: {text!r} is not a version such as 3.11 or a specifier such as >=3.11.",
+        prefix=prefix,
+    )

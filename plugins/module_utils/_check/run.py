@@ -1,0 +1,326 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the checks of a request, layer by layer, and stops at the first layer that fails.
+
+Drift does not stop it: what differs from the declaration may work, and whether it does is worth knowing.
+
+What the environment's interpreter does takes most of the time. It is started when the host has passed, and
+works while the files are looked at; where one of their layers fails, it is ended and nothing of it counts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.ahead import (
+    Ahead,
+    worth_starting,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.drift import (
+    DRIFT_CHECKS,
+    validate_declared,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.host import HOST_CHECKS
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.prefix import (
+    ENVIRONMENT_CHECKS,
+    INSTALLATION_CHECKS,
+    Observed,
+    observe,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.probe import (
+    Limits,
+    Report,
+    Step,
+    clean_environment,
+    run_steps,
+    scratch_directory,
+    user_environment,
+    what_users_add,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.request import (
+    DRIFT,
+    IMPORT_PREFIX,
+    LAYERS,
+    PROBE_LAYERS,
+    USER_CHECK,
+    Finding,
+    Planned,
+    Request,
+    Result,
+    select_checks,
+    skipped,
+    validate,
+    verdict,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.steps import (
+    judge,
+    judge_user,
+    model_environment,
+    steps_for,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._host.readings import (
+    HostReadings,
+    read_host,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import python_of
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_marker import (
+    normalize_name,
+)
+
+_Value = TypeVar("_Value")
+
+# Before it nothing is started on a host that lacks memory or disk space.
+_FIRST_OF_FILES = "installation"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The results of all checks in their order, the first failed layer, facts, and total seconds."""
+
+    results: tuple[Result, ...]
+    failed_layer: str | None
+    facts: Mapping[str, Any]
+    seconds: float
+
+    @property
+    def status(self) -> str:
+        """``fail`` when a check failed, else ``drift`` when one found drift, else ``pass``."""
+        if self.failed_layer is not None:
+            return "fail"
+        return DRIFT if any(result.status == DRIFT for result in self.results) else "pass"
+
+
+class _Once(Generic[_Value]):
+    """A value that is read when it is first asked for, so that its cost is that check's."""
+
+    def __init__(self, read: Callable[[], _Value]) -> None:
+        self._read = read
+        self._values: list[_Value] = []
+
+    def __call__(self) -> _Value:
+        if not self._values:
+            self._values.append(self._read())
+        return self._values[0]
+
+    @property
+    def seen(self) -> _Value | None:
+        """The value if something has asked for it."""
+        return self._values[0] if self._values else None
+
+
+class Checker:
+    """Carries out one request. It reads, and runs the environment's interpreter; it writes nothing.
+
+    Args:
+        request: what to check.
+        scratch: directory below which libraries may put caches for the time of the run; None for
+            the system's directory for temporary files.
+
+    Raises:
+        CondaModuleError: the request cannot mean anything; the option is named.
+    """
+
+    def __init__(self, request: Request, scratch: str | None = None) -> None:
+        validate(request)
+        validate_declared(request)
+        self._request = request
+        self._scratch = scratch
+        self._planned = select_checks(request)
+        self._host: _Once[HostReadings] = _Once(lambda: read_host(request.prefix))
+        self._base: _Once[Observed] = _Once(lambda: observe(request.installation or request.prefix))
+        self._environment: _Once[Observed] = _Once(lambda: observe(request.prefix))
+        self._reports: Mapping[str, Report] = {}
+        self._ahead: Ahead | None = None
+        self._limits = Limits.starting_now(request.timeout, request.check_timeout)
+
+    def run(self) -> Outcome:
+        """Run the checks.
+
+        Raises:
+            CondaModuleError: the probe's source cannot be read, or there is no room for its caches.
+        """
+        started = time.perf_counter()
+        self._limits = Limits.starting_now(self._request.timeout, self._request.check_timeout)
+        try:
+            results, failed = self._layers()
+        finally:
+            if self._ahead is not None:
+                self._ahead.end()
+        return Outcome(tuple(results), failed, self._facts(), time.perf_counter() - started)
+
+    def _layers(self) -> tuple[list[Result], str | None]:
+        """The results of all layers, and the first one that failed."""
+        results: list[Result] = []
+        failed: str | None = None
+        for layer in LAYERS:
+            planned = [check for check in self._planned if check.layer == layer]
+            if failed is not None:
+                culprits = [result.name for result in results if result.status == "fail"]
+                reason = f"Not run, because layer {failed} failed ({', '.join(culprits)})."
+                results += [_result(check, skipped(reason), 0.0) for check in planned]
+                continue
+            if layer == _FIRST_OF_FILES:
+                self._start_ahead()
+            found = self._layer(layer, planned)
+            results += found
+            if any(result.status == "fail" for result in found):
+                failed = layer
+        return results, failed
+
+    def _layer(self, layer: str, planned: Sequence[Planned]) -> list[Result]:
+        if layer in PROBE_LAYERS:
+            return self._probed(layer, planned)
+        results: list[Result] = []
+        for check in planned:
+            first = results[0] if results else None
+            if first is not None and first.name.endswith(".exists") and first.status == "fail":
+                results.append(_result(check, skipped(f"Not run, because {first.name} failed."), 0))
+                continue
+            started = time.perf_counter()
+            finding = skipped(check.skip) if check.skip else self._look(check.name)
+            results.append(_result(check, finding, time.perf_counter() - started))
+        return results
+
+    def _look(self, name: str) -> Finding:
+        """One check of the host or of a prefix. What this user may not read is a failed check."""
+        try:
+            if name in HOST_CHECKS:
+                return HOST_CHECKS[name](self._host(), self._request)
+            if name in INSTALLATION_CHECKS:
+                return INSTALLATION_CHECKS[name](self._base(), self._request)
+            if name in DRIFT_CHECKS:
+                return DRIFT_CHECKS[name](self._environment(), self._request)
+            return ENVIRONMENT_CHECKS[name](self._environment(), self._request)
+        except OSError as error:
+            return verdict(False, f"This cannot be read: {error}.")
+
+    def _probed(self, layer: str, planned: Sequence[Planned]) -> list[Result]:
+        if planned and not self._reports:
+            self._run_probe()
+        record = self._environment().state.records.get("python")
+        results: list[Result] = []
+        for check in planned:
+            report = self._reports.get(check.name)
+            if check.skip:
+                results.append(_result(check, skipped(check.skip), 0.0))
+            elif check.name == USER_CHECK:
+                results.append(self._as_the_user(check, results))
+            elif report is not None:
+                finding = judge(report, self._request, record.version if record else "")
+                results.append(_result(check, finding, report.seconds))
+            else:
+                reason = "Not run, because the interpreter does not work."
+                results.append(_result(check, skipped(reason), 0.0))
+        return results
+
+    def _start_ahead(self) -> None:
+        """Let the interpreter begin, if it is to do something and this looks like an environment."""
+        steps = self._steps()
+        python = python_of(self._request.prefix)
+        if not steps or not worth_starting(self._request.prefix, python):
+            return
+        # No further thread is allowed: it will begin when its turn has come.
+        with contextlib.suppress(RuntimeError):
+            self._ahead = Ahead(lambda given_up: self._probe(python, steps, given_up))
+
+    def _run_probe(self) -> None:
+        if self._ahead is not None:
+            self._reports = self._ahead.reports()
+        else:
+            self._reports = self._probe(self._environment().state.python, self._steps())
+
+    def _steps(self) -> list[Step]:
+        return steps_for(
+            [check for check in self._planned if check.layer in PROBE_LAYERS], self._request
+        )
+
+    def _probe(
+        self, python: str, steps: Sequence[Step], given_up: threading.Event | None = None
+    ) -> dict[str, Report]:
+        with scratch_directory(self._scratch) as scratch:
+            return run_steps(
+                python,
+                steps,
+                environment=clean_environment(scratch, model_environment(self._request.model)),
+                limits=self._limits,
+                isolated=True,
+                given_up=given_up,
+            )
+
+    def _as_the_user(self, check: Planned, so_far: Sequence[Result]) -> Result:
+        """The imports once more, with the variables and the site-packages of the user."""
+        broken = [result.name for result in so_far if result.status != "pass"]
+        if broken:
+            reason = f"Not run, because {', '.join(broken)} failed without the user's variables."
+            return _result(check, skipped(reason), 0.0)
+        started = time.perf_counter()
+        names = [
+            planned.name
+            for planned in self._planned
+            if planned.layer == "imports"
+            and planned.name not in ("imports.interpreter", USER_CHECK)
+        ]
+        added = what_users_add(self._environment().state.python_version or "")
+        reports: dict[str, Report] = {}
+        if added:
+            steps = steps_for([Planned(name, "imports") for name in names], self._request)
+            with scratch_directory(self._scratch) as scratch:
+                reports = run_steps(
+                    self._environment().state.python,
+                    steps,
+                    environment=user_environment(scratch),
+                    limits=self._limits,
+                    isolated=False,
+                )
+        finding = judge_user(names, self._reports, reports, added)
+        return _result(check, finding, time.perf_counter() - started)
+
+    def _facts(self) -> dict[str, Any]:
+        """What was learned on the way: from the records, and better from the interpreter itself."""
+        base, environment = self._base.seen, self._environment.seen
+        conda = base.state.records.get("conda") if base else None
+        python = environment.state.records.get("python") if environment else None
+        interpreter = self._reports.get("imports.interpreter")
+        measured = interpreter.measured if interpreter else {}
+        versions: dict[str, str] = {}
+        for name in self._request.imports:
+            report = self._reports.get(IMPORT_PREFIX + name)
+            version = report.measured.get("version") if report else None
+            if not version and environment is not None:
+                version = _recorded_version(environment, name)
+            if version:
+                versions[name] = str(version)
+        return {
+            "sys_version": str(measured.get("sys_version", "")),
+            "python_version": str(
+                measured.get("python_version") or (python.version if python else "")
+            ),
+            "conda_version": conda.version if conda else "",
+            "versions": versions,
+        }
+
+
+def _recorded_version(observed: Observed, name: str) -> str | None:
+    """The version that the metadata of an environment give for a package, None without one."""
+    distribution = observed.packages.by_name.get(normalize_name(name))
+    if distribution is not None:
+        return distribution.version
+    record = observed.state.records.get(name.lower())
+    return record.version if record else None
+
+
+def _result(check: Planned, finding: Finding, seconds: float) -> Result:
+    return Result(
+        name=check.name,
+        layer=check.layer,
+        status=finding.status,
+        detail=finding.detail,
+        seconds=seconds,
+        measured=finding.measured,
+    )

@@ -1,0 +1,490 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The only caller of conda: builds its command lines, runs it, and reads what it says."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.damaged_cache import (
+    set_aside_indexes,
+    set_aside_packages,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.dialect import (
+    COMMON,
+    dialect_of,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.noted_addresses import (
+    forget_addresses,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.output import (
+    CURABLE,
+    Failure,
+    classify,
+    find_document,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.channels import (
+    channel_addresses,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.denied_channels import (
+    refuse_denied,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.package_cache import (
+    package_caches,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.secrets import (
+    secrets_of_conda,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.settings import (
+    combined,
+    read_condarcs,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.compiled import (
+    is_short_of_room,
+    remove_cut_short,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import (
+    Completed,
+    child_environment,
+    run,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import secrets_in
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.tree import remove_made
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
+    MADE,
+    observe_prefix,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import canonical_channel
+
+# What a conda that cannot import one of its modules may look like; some crashes print nothing at all.
+_CRASHES = frozenset({"crash", "unknown"})
+# Seconds to wait before asking a failing channel again; conda has by then made its own three attempts.
+_RETRY_DELAYS = (1.0, 4.0)
+_MOVED = re.compile(
+    r"\[Errno \d+\] (?:No such file or directory|Directory not empty|File exists)\b"
+    # Unpacked by another user's conda since this one looked.
+    r"|write permissions to a required path\.\s+path: \S+/info/repodata_record\.json"
+)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What conda did, or would do: packages as ``name version build channel`` lines."""
+
+    link: tuple[str, ...]
+    unlink: tuple[str, ...]
+
+    def apply_to(self, labels: Sequence[str]) -> list[str]:
+        """The sorted package lines of an environment that had ``labels`` before."""
+        return sorted((set(labels) - set(self.unlink)) | set(self.link))
+
+
+def _label(item: Mapping[str, Any]) -> str:
+    build = item.get("build_string") or item.get("build") or ""
+    channel = canonical_channel(str(item.get("channel") or item.get("base_url") or ""))
+    return f"{item['name']} {item['version']} {build} {channel}"
+
+
+def solution_of(document: Mapping[str, Any] | None) -> Solution:
+    """Read LINK and UNLINK of conda's document; a document without actions changes nothing.
+
+    Raises:
+        CondaModuleError: they have another form.
+    """
+    actions = (document or {}).get("actions") or {}
+    # Removing everything makes conda 4 to 24 write a list with one set of actions.
+    if isinstance(actions, list):
+        actions = actions[0] if actions else {}
+    try:
+        return Solution(
+            link=tuple(_label(item) for item in actions.get("LINK") or ()),
+            unlink=tuple(_label(item) for item in actions.get("UNLINK") or ()),
+        )
+    except (AttributeError, KeyError, TypeError) as error:
+        raise CondaModuleError(
+            f"What conda said of its packages is not understood ({type(error).__name__}: {error}).",
+            said=str(actions)[:2000],
+            hint="see whether the conda of the installation is whole, with: conda create --dry-run --json",
+        ) from error
+
+
+class Conda:
+    """Conda at one installation.
+
+    Args:
+        installation: the base prefix; its own Python runs conda, which no shebang length can break.
+        executable: another conda or mamba to start instead, as an absolute path.
+        timeout: seconds for one command, with its repetitions.
+        settings: variables for every run of it, such as ``CONDA_CHANNEL_PRIORITY``.
+
+    Attributes:
+        warnings: what a person should know of commands that succeeded in the end, as sentences.
+        stand_ins: prefixes that are only made to ask conda something, each with the one that is meant;
+            messages name that one.
+    """
+
+    def __init__(
+        self,
+        installation: str,
+        executable: str | None = None,
+        timeout: float = 3600,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.installation = installation
+        self.executable = executable
+        self.timeout = timeout
+        self.settings = dict(settings or {})
+        self.warnings: list[str] = []
+        self.stand_ins: dict[str, str] = {}
+        self._last_failure = ""
+        self._name = os.path.basename(executable or "conda")
+        self._dialect = dialect_of(executable)
+
+    @property
+    def creates_in_directories(self) -> bool:
+        """Whether ``create`` takes a directory that holds a file already."""
+        return self._dialect.creates_in_directories
+
+    @property
+    def caches(self) -> list[str]:
+        """The package caches that it takes packages from or puts them into."""
+        return [*package_caches(self.installation), *self._dialect.caches()]
+
+    def _program(self, dry_run: bool) -> list[str]:
+        if self.executable:
+            return [self.executable]
+        # -I: neither the working directory nor a user's site-packages may shadow conda's modules.
+        # -B: a dry run leaves no compiled files behind either.
+        options = ["-I", *(["-B"] if dry_run else [])]
+        return [os.path.join(self.installation, "bin", "python"), *options, "-m", "conda"]
+
+    def _environment(self, extra: Mapping[str, str]) -> dict[str, str]:
+        environment = child_environment(
+            {
+                "CONDA_AUTO_UPDATE_CONDA": "false",
+                "CONDA_REPORT_ERRORS": "false",
+                "CONDA_NUMBER_CHANNEL_NOTICES": "0",
+                **self._dialect.environment(self.installation),
+                **self.settings,
+                **extra,
+            }
+        )
+        # With CI set, conda accepts terms of service by itself; only the user may do that.
+        environment.pop("CI", None)
+        return environment
+
+    def create(
+        self, prefix: str, specs: Sequence[str], options: Sequence[str], dry_run: bool = False
+    ) -> Solution:
+        """``conda create``: only ever for a prefix that is no environment yet, since it wipes one."""
+        return self._change("create", prefix, specs, options, dry_run)
+
+    def install(
+        self, prefix: str, specs: Sequence[str], options: Sequence[str], dry_run: bool = False
+    ) -> Solution:
+        """``conda install`` into an existing environment."""
+        return self._change("install", prefix, specs, options, dry_run)
+
+    def link_explicitly(
+        self, command: str, prefix: str, lines: Sequence[str], options: Sequence[str]
+    ) -> None:
+        """``conda create`` or ``conda install`` of package URLs: no solver, and nothing beyond them.
+
+        The URLs go through a private file, because they may hold tokens. There is no dry run of this, and
+        no document on success (conda 24.7): the disk tells.
+        """
+        with tempfile.NamedTemporaryFile("w", prefix="llmfleet-conda-", suffix=".txt") as stream:
+            stream.write("".join(f"{line}\n" for line in ("@EXPLICIT", *lines)))
+            stream.flush()
+            argv = [command, "--prefix", prefix, *COMMON, *options, "--file", stream.name]
+            self._run(argv, prefix, lines)
+
+    def remove_alone(self, prefix: str, names: Sequence[str]) -> None:
+        """``conda remove --force``: these packages and no others, whatever depends on them; no solver."""
+        self._change("remove", prefix, names, ["--force"], dry_run=False)
+
+    def remove(self, prefix: str, names: Sequence[str], dry_run: bool = False) -> Solution:
+        """``conda remove`` of packages, and of what depends on them."""
+        return self._change("remove", prefix, names, [], dry_run)
+
+    def _change(
+        self, command: str, prefix: str, specs: Sequence[str], options: Sequence[str], dry_run: bool
+    ) -> Solution:
+        if command != "remove":
+            given = [two for one, two in zip(options, options[1:]) if one == "--channel"]
+            refuse_denied(self.installation, given, specs)
+        installed = observe_prefix(prefix).records if "--update-specs" in options else ()
+        if dry_run:
+            options = [*options, "--dry-run"]
+        run_one = self._foresee if dry_run else self._run
+        solutions = [
+            solution_of(run_one(argv, prefix, specs))
+            for argv in self._dialect.commands(command, prefix, specs, options, installed)
+        ]
+        return Solution(
+            link=tuple(label for solution in solutions for label in solution.link),
+            unlink=tuple(label for solution in solutions for label in solution.unlink),
+        )
+
+    def _foresee(
+        self, argv: Sequence[str], prefix: str, asked: Sequence[str]
+    ) -> dict[str, Any] | None:
+        """A run with ``--dry-run``, which writes nowhere but into a cache of its own."""
+        offline = "--offline" in argv
+        try:
+            with _private_cache(self.caches, offline) as cache:
+                return self._run(argv, prefix, asked, {"CONDA_PKGS_DIRS": cache})
+        except CondaModuleError as error:
+            if error.facts.get("error_kind") != "index" or offline:
+                raise
+        # The index in the cache is damaged. The real run will set it aside, this one may only pass it by.
+        with _private_cache(self.caches, offline, with_index=False) as cache:
+            return self._run(argv, prefix, asked, {"CONDA_PKGS_DIRS": cache})
+
+    def _run(
+        self,
+        arguments: Sequence[str],
+        prefix: str,
+        asked: Sequence[str],
+        extra: Mapping[str, str] | None = None,
+    ) -> dict[str, Any] | None:
+        """Run conda to its end, and leave no secret in what it notes of addresses."""
+        try:
+            return self._run_beside_peoples_files(arguments, prefix, asked, extra)
+        finally:
+            used = secrets_in([*arguments, *asked]) or secrets_of_conda([self.installation])
+            if used and "--dry-run" not in arguments:
+                forget_addresses(self.caches)
+
+    def _run_beside_peoples_files(
+        self,
+        arguments: Sequence[str],
+        prefix: str,
+        asked: Sequence[str],
+        extra: Mapping[str, str] | None,
+    ) -> dict[str, Any] | None:
+        if (
+            arguments[0] != "install"
+            or "--dry-run" in arguments
+            or not self._dialect.tells_collisions
+        ):
+            return self._run_on(arguments, prefix, asked, extra)
+        from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.collisions import (
+            PREVENTED,
+            collisions,
+            out_of_the_way,
+        )
+
+        try:
+            return self._run_on(arguments, prefix, asked, {**(extra or {}), **PREVENTED})
+        except CondaModuleError as error:
+            if error.facts.get("error_kind") != "clobber":
+                raise
+        # Packages that bring the same file, or one that pip has put there, are as ever.
+        with out_of_the_way(prefix, collisions(self._last_failure), self.warnings, self.caches):
+            return self._run_on(arguments, prefix, asked, extra)
+
+    def _run_on(
+        self,
+        arguments: Sequence[str],
+        prefix: str,
+        asked: Sequence[str],
+        extra: Mapping[str, str] | None = None,
+    ) -> dict[str, Any] | None:
+        """Run conda until it succeeds, or fails for a reason that will not go away.
+
+        What the network did is tried again after a pause, what is damaged in the package cache is set aside
+        and taken anew once. All of it together takes no longer than ``timeout``.
+        """
+        deadline = time.monotonic() + self.timeout
+        delays = list(_RETRY_DELAYS)
+        curable = "--dry-run" not in arguments
+        fresh = arguments[0] == "create" and curable and _is_absent_or_empty(prefix)
+        attempt = 0
+        aside: list[str] = []
+        while True:
+            attempt += 1
+            completed = self._start(arguments, prefix, extra or {}, deadline - time.monotonic())
+            document = find_document(completed.stdout) or find_document(completed.stderr)
+            failure = failure_of(completed, document)
+            if failure is None:
+                if "--dry-run" not in arguments and is_short_of_room(prefix):
+                    self._remove_compiled(prefix)
+                return document
+            if failure.kind == "disk_full" and "--dry-run" not in arguments:
+                # What Python compiled meanwhile would never start again.
+                self._remove_compiled(prefix)
+            if curable and failure.kind in CURABLE:
+                curable = False
+                aside = self._set_aside(failure, prefix)
+                # Nothing to set aside: conda has thrown its download away itself.
+                again = f"What conda fetched was damaged and was fetched again: {failure.said}"
+                self.warnings += aside or ([] if failure.kind == "compiled" else [again])
+            elif curable and failure.kind in _CRASHES and (aside := self._remove_compiled(prefix)):
+                curable = False
+                self.warnings += aside
+            elif (
+                (failure.retry or self._met_another_conda(failure))
+                and delays
+                and time.monotonic() + delays[0] < deadline
+            ):
+                time.sleep(delays.pop(0))
+            else:
+                break
+            if fresh:
+                # conda create does not go on with what it has left half made.
+                _clear(prefix, self.caches)
+        verb = " ".join(itertools.takewhile(lambda word: not word.startswith("-"), arguments))
+        tried = f" (tried {attempt} times)" if attempt > 1 else ""
+        meant = self.stand_ins.get(prefix, prefix)
+        self._last_failure = failure.whole
+        raise CondaModuleError(
+            f"{self._name} {verb} failed for {meant}: {failure.headline}{tried}.",
+            prefix=meant,
+            asked=list(asked),
+            said=failure.said.replace(prefix, meant),
+            hint=_hint(failure, arguments, attempt) + self._where(failure, arguments),
+            cut_off=completed.timed_out or completed.rc < 0,
+            error_kind=failure.kind,
+            command=[self._name, *arguments],
+            rc=completed.rc,
+            attempts=attempt,
+            set_aside=aside,
+        )
+
+    def _where(self, failure: Failure, arguments: Sequence[str]) -> str:
+        """The addresses that conda was to ask, for a failure in which it says nothing of them."""
+        if (
+            failure.kind not in ("timeout", "index")
+            or "--offline" in arguments
+            or arguments[0] == "remove"
+        ):
+            return ""
+        settings = combined(read_condarcs(self.installation))
+        given = [one for at, one in enumerate(arguments) if at and arguments[at - 1] == "--channel"]
+        channels = given or settings.get("channels") or ()
+        addresses = [url for one in channels for url in channel_addresses(str(one), settings)]
+        return f" Its channels are at {', '.join(addresses)}." if addresses else ""
+
+    def _remove_compiled(self, prefix: str) -> list[str]:
+        places = dict.fromkeys((self.installation, prefix))
+        removed = [path for place in places for path in remove_cut_short(place)]
+        return [f"The compiled file {path} was cut short; it was removed." for path in removed]
+
+    def _met_another_conda(self, failure: Failure) -> bool:
+        """Whether something came or went in a package cache under conda's hands.
+
+        A person's own conda knows nothing of our lock: two that unpack the same package remove each
+        other's directory first (conda 24.7, ``core.path_actions.ExtractPackageAction``).
+        """
+        return _MOVED.search(failure.whole) is not None and any(
+            f"{cache}/" in failure.whole for cache in self.caches
+        )
+
+    def _set_aside(self, failure: Failure, prefix: str) -> list[str]:
+        if failure.kind == "compiled":
+            return self._remove_compiled(prefix)
+        if failure.kind == "index":
+            return set_aside_indexes(self.caches)
+        return set_aside_packages(self.caches, failure.whole)
+
+    def _start(
+        self, arguments: Sequence[str], prefix: str, extra: Mapping[str, str], timeout: float
+    ) -> Completed:
+        program = self._program("--dry-run" in arguments)
+        try:
+            with self._dialect.hidden(arguments) as (shown, variables):
+                environment = self._environment({**extra, **variables})
+                return run([*program, *shown], env=environment, timeout=timeout)
+        except OSError as error:
+            raise CondaModuleError(
+                f"conda cannot be started: {program[0]}: {error.strerror}.",
+                prefix=prefix,
+                hint="install conda there with llmfleet.conda.conda_installation, or correct the option"
+                " installation (or executable).",
+            ) from error
+
+
+def _clear(prefix: str, caches: Sequence[str]) -> None:
+    from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.removal import (
+        remove_half_made,
+    )
+
+    with suppress(CondaModuleError):
+        kept = os.path.lexists(os.path.join(prefix, MADE))
+        remove_half_made(prefix, caches=caches, keep_token=kept)
+
+
+def _is_absent_or_empty(directory: str) -> bool:
+    try:
+        return not set(os.listdir(directory)) - {MADE}
+    except OSError:
+        return not os.path.lexists(directory)
+
+
+def _hint(failure: Failure, arguments: Sequence[str], attempt: int) -> str:
+    if failure.kind == "not_found" and "--offline" in arguments:
+        return "turn the option offline off once: the package cache of this host lacks what is asked for."
+    if failure.kind in CURABLE - {"compiled"} and attempt > 1:
+        return (
+            f"it was fetched again and is still damaged: do not trust that channel; {failure.hint}"
+        )
+    return failure.hint
+
+
+def failure_of(completed: Completed, document: Mapping[str, Any] | None) -> Failure | None:
+    """None when conda says that it succeeded: its document counts for more than its exit status."""
+    if completed.timed_out:
+        return classify(completed.rc, completed.stdout, completed.stderr, document, timed_out=True)
+    if (
+        document is not None
+        and document.get("success") is True
+        and "exception_name" not in document
+    ):
+        return None
+    if document is not None and completed.rc == 0 and _is_good_end(document):
+        return None
+    if document is None and completed.rc == 0:
+        # Explicit installs and removals of empty environments print nothing; the disk will tell.
+        return None
+    return classify(completed.rc, completed.stdout, completed.stderr, document)
+
+
+def _is_good_end(document: Mapping[str, Any]) -> bool:
+    """Whether conda's "error" is its way to stop early with success, as after ``--download-only``."""
+    return document.get("exception_name") == "CondaExitZero"
+
+
+@contextmanager
+def _private_cache(caches: Sequence[str], offline: bool, with_index: bool = True) -> Iterator[str]:
+    """A throw-away package cache for ``--dry-run``, which otherwise writes repodata into the real one.
+
+    The repodata already there is copied along, so that a large channel is not downloaded again. Without
+    a network the packages of the real ``caches`` count as well; conda writes to the first cache only.
+    """
+    directory = tempfile.mkdtemp(prefix="llmfleet-conda-")
+    try:
+        known = next(
+            filter(os.path.isdir, (os.path.join(cache, "cache") for cache in caches)), None
+        )
+        if known and with_index:
+            try:
+                shutil.copytree(known, os.path.join(directory, "cache"))
+            except (OSError, shutil.Error):
+                # Unreadable to this user, or being rewritten right now: conda downloads it afresh.
+                remove_made(os.path.join(directory, "cache"))
+        # conda splits the variable at commas (conda.common.configuration.SequenceParameter).
+        yield ",".join([directory, *caches]) if offline else directory
+    finally:
+        remove_made(directory)

@@ -1,0 +1,93 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keeps secrets off conda's command line, which every user of the host can read, and off conda's history.
+
+A channel whose address has a token or a password goes by a name for the time of one run; what that name
+stands for is said in a private condarc (``custom_multichannels``, read by the variable CONDARC). Specs with
+such an address go through a private file. Without secrets nothing is different.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import secrets_in
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.tree import remove_made
+
+# conda leaves the token of a channel below /conda there, as Anaconda Enterprise Repository wants it
+# (conda 24.7, models.channel); for a multichannel it would move the token before it.
+_BELOW_CONDA = re.compile(r"(?P<base>[a-z]+://[^/]+/conda/t/[^/]+)/(?P<name>.*[^/])/*")
+
+
+def divided(arguments: Sequence[str]) -> tuple[list[str], dict[str, str], list[str]]:
+    """The arguments that may be seen, the channels by the names they have there, and the specs left out."""
+    shown: list[str] = []
+    channels: dict[str, str] = {}
+    specs: list[str] = []
+    for position, argument in enumerate(arguments):
+        if not secrets_in(argument):
+            shown.append(argument)
+        elif position and arguments[position - 1] == "--channel":
+            name = f"channel-with-secret-{len(channels) + 1}"
+            channels[name] = argument
+            shown.append(name)
+        elif argument.startswith("-"):
+            shown.append(argument)
+        else:
+            specs.append(argument)
+    return shown, channels, specs
+
+
+@contextmanager
+def hidden(arguments: Sequence[str]) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """The arguments that may be seen, and the variables that conda needs; the files go afterwards."""
+    shown, channels, specs = divided(arguments)
+    if not channels and not specs:
+        yield list(arguments), {}
+        return
+    # Only this user may look into the directory.
+    directory = tempfile.mkdtemp(prefix="llmfleet-conda-")
+    try:
+        variables = {}
+        if channels:
+            # conda reads a file by this variable when its name ends like that; JSON is YAML.
+            variables["CONDARC"] = os.path.join(directory, "channels.yml")
+            shown, settings = _named(shown, channels)
+            with open(variables["CONDARC"], "w", encoding="utf-8") as stream:
+                json.dump(settings, stream)
+        if specs:
+            listed = os.path.join(directory, "specs.txt")
+            with open(listed, "w", encoding="utf-8") as stream:
+                stream.write("".join(f"{spec}\n" for spec in specs))
+            shown += ["--file", listed]
+        yield shown, variables
+    finally:
+        remove_made(directory)
+
+
+def _named(
+    shown: list[str], channels: dict[str, str]
+) -> tuple[list[str], dict[str, dict[str, object]]]:
+    """The arguments, and the settings in which their channels' names stand for the addresses."""
+    shown = list(shown)
+    several: dict[str, object] = {}
+    custom: dict[str, object] = {}
+    for name, address in channels.items():
+        found = _BELOW_CONDA.fullmatch(address)
+        # The last part of a custom channel's address is its name, which nothing else may mean here.
+        if found and not any(
+            one == found["name"] or one.startswith((f"{found['name']}/", f"{found['name']}::"))
+            for one in shown
+        ):
+            custom[found["name"]] = found["base"]
+            shown[shown.index(name)] = found["name"]
+        else:
+            several[name] = [address]
+    settings = {"custom_multichannels": several, "custom_channels": custom}
+    return shown, {key: value for key, value in settings.items() if value}

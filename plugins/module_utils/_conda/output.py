@@ -1,0 +1,166 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Understands what conda prints: finds its JSON and turns its errors into sentences for people.
+
+Pure functions over text; nothing here starts a process. The shapes are those of conda 24.7 to 26.7 with
+``--json`` (recorded runs, and ``conda.exceptions``): errors carry ``exception_name`` and no ``success``;
+warnings, plugins and progress may surround the document, and two documents may come.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.failures import (
+    KINDS,
+    kind_of,
+    may_pass,
+)
+
+_TELLING_KEYS = (
+    "success",
+    "exception_name",
+    "error",
+    "errors",
+    "actions",
+    "message",
+    "solver_problems",
+)
+
+
+def find_document(text: str) -> dict[str, Any] | None:
+    """The JSON object that tells how conda fared, or None when there is no such object in ``text``.
+
+    The last object with one of conda's own keys wins: progress and plugin output come before it.
+    """
+    decoder = json.JSONDecoder()
+    found: dict[str, Any] | None = None
+    position = text.find("{")
+    while position >= 0:
+        try:
+            value, end = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError):
+            position = text.find("{", position + 1)
+            continue
+        if isinstance(value, dict) and any(key in value for key in _TELLING_KEYS):
+            found = value
+        position = text.find("{", end)
+    return found
+
+
+# Kinds of failure that go away when what is damaged is taken from the channel anew.
+CURABLE = frozenset({"corrupt", "index", "compiled"})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why conda failed.
+
+    Attributes:
+        kind: one of the keys of ``failures.KINDS``.
+        headline: the same as a clause for people.
+        said: conda's own words, trimmed.
+        hint: what a person can do next.
+        retry: the same command may succeed a moment later.
+        whole: everything that conda said, for whoever looks for the file that it complains about.
+    """
+
+    kind: str
+    headline: str
+    said: str
+    hint: str
+    retry: bool = False
+    whole: str = ""
+
+
+def _documents(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The document, and those of its list ``errors`` however deep."""
+    yield document
+    for item in document.get("errors") or ():
+        if isinstance(item, Mapping):
+            yield from _documents(item)
+
+
+def _sentence(document: Mapping[str, Any]) -> str:
+    """Conda's own explanation, without the parts that only conda's developers want."""
+    problems = document.get("solver_problems")
+    if problems:
+        return "\n".join(str(problem) for problem in problems)
+    errors = document.get("errors")
+    if errors:
+        return "\n".join(
+            _sentence(item) if isinstance(item, dict) else str(item) for item in errors
+        )
+    text = str(
+        document.get("message") or document.get("error") or document.get("exception_name") or ""
+    )
+    names = document.get("packages")
+    if isinstance(names, (list, tuple)) and names and not any(str(name) in text for name in names):
+        text += f" ({', '.join(str(name) for name in names)})"
+    return text
+
+
+# mamba prints its whole log when it gives up.
+_MAMBA_NOISE = re.compile(r"(?:trace|debug|info)\s+libmamba ")
+_TRACEBACK = "Traceback (most recent call last):"
+# Frames and what Python puts between two tracebacks; the sentences of the exceptions stay.
+_FRAME = re.compile(r"\s|Traceback \(most|During handling of|The above exception")
+
+
+def _last_lines(text: str, count: int = 12) -> str:
+    lines = [
+        line.rstrip() for line in text.splitlines() if line.strip() and not _MAMBA_NOISE.match(line)
+    ]
+    if _TRACEBACK in text:
+        lines = [line for line in lines if not _FRAME.match(line)]
+    return "\n".join(lines[-count:])
+
+
+def trim(text: str, limit: int = 2000) -> str:
+    """``text`` without empty lines and cut in its middle to ``limit`` characters."""
+    text = "\n".join(line.rstrip() for line in text.splitlines() if line.strip())
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}\n[...]\n{text[-half:]}"
+
+
+def classify(
+    rc: int, stdout: str, stderr: str, document: Mapping[str, Any] | None, timed_out: bool = False
+) -> Failure:
+    """Say why a run of conda that did not succeed failed."""
+    nothing = f"nothing (exit status {rc})"
+    names: list[str] = []
+    if document is None:
+        said = _last_lines(stderr) or _last_lines(stdout) or nothing
+        text = f"{stdout}\n{stderr}"
+    else:
+        said = _sentence(document) or _last_lines(stderr) or nothing
+        parts = list(_documents(document))
+        names = [str(part.get("exception_name") or "") for part in parts]
+        keys = ("exception_name", "exception_type", "error", "message", "caused_by", "traceback")
+        searched = [str(part.get(key) or "") for part in parts for key in keys]
+        text = "\n".join([*searched, said])
+        if document.get("solver_problems"):
+            text += "\nsolver_problems"
+    kind = "timeout" if timed_out else kind_of(names, text)
+    if kind == "unknown" and document is None and rc < 0:
+        kind = "killed"
+        said = f"{said} (ended by signal {-rc})" if said != nothing else f"nothing (signal {-rc})"
+    return Failure(
+        kind,
+        KINDS[kind].headline,
+        trim(_ADVERTISEMENT.sub("", said).rstrip()),
+        KINDS[kind].hint,
+        may_pass(kind, text),
+        text,
+    )
+
+
+# What conda says after the list of missing packages helps nobody on a fleet.
+_ADVERTISEMENT = re.compile(r"To search for alternate channels.*", re.DOTALL)

@@ -1,0 +1,82 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which channels are covered by Anaconda's terms of service, however they are written.
+
+A file of its own: the controller asks this in each check of a role's variables, and needs nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import (
+    PackageRecord,
+    canonical_channel,
+    is_subdir,
+)
+
+# The channels that Anaconda's terms of service cover: the parts of ``defaults`` under their canonical
+# names, wherever they are mirrored (conda.base.constants.DEFAULT_CHANNELS, and the older ones).
+_DEFAULTS = frozenset(
+    {"defaults"}
+    | {f"pkgs/{part}" for part in ("main", "r", "msys2", "free", "pro", "mro", "mro-archive")}
+)
+_DEFAULTS_HOSTS = ("repo.anaconda.com", "repo.continuum.io")
+# The same on anaconda.org. Elsewhere a channel of such a name is somebody's own.
+_COPIES = frozenset({"anaconda", "main", "r", "msys2"})
+_COPIES_HOST = "anaconda.org"
+
+_BRACKETS = re.compile(r"\[(?P<items>[^\]]*)\]?")
+_ITEM = re.compile(
+    r"(?:^|[, ])(?:channel|url|base_url)\s*=\s*"
+    r"(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<bare>[^,'\" ]*))"
+)
+
+
+def from_defaults(record: PackageRecord) -> bool:
+    """Whether a package comes from Anaconda's ``defaults``, directly or by a mirror of it."""
+    if "://" in record.channel or not record.url:
+        return has_terms(record.channel) or has_terms(record.url)
+    # A bare name may be somebody's own channel, which the address tells.
+    return record.channel_name in _DEFAULTS or has_terms(record.url)
+
+
+def has_terms(channel: str) -> bool:
+    """Whether a channel, by name or address, is ``defaults``, a part of it, a mirror or a copy of that."""
+    text = unquote(re.split(r"[?#]", channel.strip())[0])
+    if canonical_channel(text).partition("/label/")[0] in _DEFAULTS:
+        return True
+    _scheme, separator, rest = text.rpartition("://")
+    if any(host in rest.lower() for host in _DEFAULTS_HOSTS):
+        return True
+    host, _slash, path = rest.partition("/") if separator else ("", "", rest)
+    if (separator and _COPIES_HOST not in host.lower()) or rest.startswith(("/", "~", ".")):
+        return False
+    words = [word for word in path.split("/") if word]
+    if words[:1] == ["t"]:
+        words = words[2:]
+    if words and words[-1].endswith((".conda", ".tar.bz2")):
+        words.pop()
+    if words and is_subdir(words[-1]):
+        words.pop()
+    return bool(words) and words[0] in _COPIES and words[1:2] in ([], ["label"])
+
+
+def channel_of_spec(spec: str) -> str:
+    """The channel that a match spec names, or the address of a package; empty where it names none.
+
+    The forms are those of conda 24.7 (``models.match_spec``): ``CHANNEL::NAME``, ``CHANNEL:NAMESPACE:NAME``,
+    ``NAME[channel=CHANNEL]``, ``NAME[url=ADDRESS]`` and the address itself.
+    """
+    text = spec.strip()
+    for brackets in _BRACKETS.finditer(text):
+        for item in _ITEM.finditer(brackets["items"]):
+            return (item["double"] or item["single"] or item["bare"] or "").strip()
+    text = _BRACKETS.sub("", text).partition(" #")[0].strip()
+    if re.search(r"\.(?:conda|tar\.bz2)(?:#|$)", text):
+        return text.partition("#")[0]
+    # As conda does: what is behind the last two colons is the namespace, mostly empty, and the name.
+    words = text.rsplit(":", 2)
+    return words[0] if len(words) == 3 else ""

@@ -1,0 +1,145 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes a condarc and the records of terms: the half of its cycle that a no-op never imports."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.settings import settings_with
+from ansible_collections.llmfleet.conda.plugins.module_utils._config.probe import probe_new_channels
+from ansible_collections.llmfleet.conda.plugins.module_utils._config.subject import (
+    ConfigSubject,
+    Observed,
+    Plan,
+    read,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._config.terms_download import (
+    current_terms,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.cycle import Change
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import (
+    CondaModuleError,
+    hint_for,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.lock import file_lock
+
+# A run that holds the lock asks channels at most.
+_LOCK_SECONDS = 600
+
+
+class ConfigChange(Change[Plan, Observed, str]):
+    """Changes the condarc of one task."""
+
+    def __init__(self, subject: ConfigSubject) -> None:
+        self._subject = subject
+        self._module = subject.module
+        self.path = subject.path
+
+    def refuse(self, plan: Plan, observed: Observed) -> None:
+        """Refuse to make a directory, unless it is the system's."""
+        directory = os.path.dirname(self.path)
+        if plan.write and not os.path.isdir(directory) and self._module.params["scope"] != "system":
+            raise CondaModuleError(
+                f"The condarc {self.path} cannot be written: there is no directory {directory}.",
+                hint="install conda there first, or correct the option installation (or path).",
+            )
+
+    @contextmanager
+    def lock(self, plan: Plan | None) -> Iterator[None]:
+        """Keep others from the file."""
+        path = self._subject.lock_path
+        if plan and plan.write and self._module.params["scope"] == "system":
+            with _told(self.path):
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+        if not os.access(os.path.dirname(path), os.W_OK | os.X_OK):
+            # No file can be replaced there; terms are recorded elsewhere, each in a file of its own.
+            yield
+            return
+        with file_lock(path, operation="conda_config", timeout=_LOCK_SECONDS):
+            yield
+
+    def solve(self, plan: Plan, observed: Observed) -> Plan:
+        """Ask channels for their terms, and those that are new whether they answer."""
+        plan.terms.solve(current_terms)
+        params = self._module.params
+        if not (params["probe"] and plan.write):
+            return plan
+        before, after = (
+            settings_with(params["installation"], self.path, text or "")
+            for text in (observed.text, plan.text)
+        )
+        return replace(plan, probed=tuple(probe_new_channels(before, after)))
+
+    def journal(self, plan: Plan, observed: Observed) -> AbstractContextManager[None]:
+        """None: each file is written whole or not at all."""
+        return nullcontext()
+
+    def apply(self, plan: Plan, observed: Observed) -> None:
+        """Write the file, set its permissions, record and forget terms."""
+        if plan.write:
+            write(self._module, self.path, plan.text or "")
+        if os.path.exists(self.path):
+            arguments = self._module.load_file_common_arguments(
+                {**self._module.params, "path": self.path}
+            )
+            self._module.set_fs_attributes_if_different(arguments, False)
+        plan.terms.apply()
+
+    def look_again(self, plan: Plan, observed: Observed) -> Observed:
+        """Compare the disk with the plan."""
+        if read(self.path) != plan.text:
+            raise CondaModuleError(f"The condarc {self.path} does not hold what was written.")
+        return self._subject.observe()
+
+    def reached(self, plan: Plan, observed: Observed, seen: Observed) -> str:
+        """What is there now."""
+        return self.foresee(plan, observed)
+
+    def differs(self, plan: Plan, before: str, after: str) -> bool:
+        """A plan with a step always changes something."""
+        return True
+
+    def foresee(self, plan: Plan, observed: Observed) -> str:
+        """What will be there."""
+        return self._subject.text(plan.text, observed.permissions["after"]) + plan.terms.after
+
+
+def write(module: AnsibleModule, path: str, text: str) -> None:
+    """Replace the file whole, keeping its permissions.
+
+    Raises:
+        CondaModuleError: it cannot be written.
+    """
+    with _told(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=module.tmpdir, prefix="condarc-")
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+        if not os.path.exists(path):
+            # mkstemp makes private files; a condarc of an installation is for everybody who uses it.
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(temporary, 0o666 & ~mask)
+        module.atomic_move(temporary, path)
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """Say in one sentence that the condarc cannot be written."""
+    try:
+        yield
+    except Exception as error:
+        # atomic_move of ansible-core 2.19 turns what the system refuses into a plain Exception.
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
+        raise CondaModuleError(
+            f"The condarc {path} cannot be written: {reason}.",
+            hint=hint_for(error, "run the task as a user who may write there (become)."),
+        ) from error

@@ -1,0 +1,226 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A condarc and the terms of service beside it, as a task declares them: what is there, what is to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.document import (
+    Condarc,
+    CondarcError,
+    merged,
+    user_condarc,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.shapes import misshapen
+from ansible_collections.llmfleet.conda.plugins.module_utils._config.terms_change import TermsChange
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.cycle import Outcome, Subject
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.guards import check_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.lock import remove_if_free
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import redact
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.secrets import secrets_among
+
+SYSTEM_CONDARC = "/etc/conda/.condarc"
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The state of a condarc and of the terms that the task is about.
+
+    Attributes:
+        text: of the file, None where there is none.
+        wanted: the text that it should have.
+        permissions: owner, group and mode that are to change, before and after.
+        terms: what is recorded, and what has to be.
+    """
+
+    text: str | None
+    wanted: str | None
+    permissions: dict[str, dict[str, Any]]
+    terms: TermsChange
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What has to be done.
+
+    Attributes:
+        text: that the file is to have.
+        write: it is written.
+        permissions: owner, group or mode are set.
+        terms: acceptances and refusals to record or to forget.
+        probed: addresses of new channels, all of which answered.
+    """
+
+    text: str | None
+    write: bool
+    permissions: bool
+    terms: TermsChange
+    probed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.write or self.permissions or bool(self.terms)
+
+
+ConfigOutcome = Outcome[Plan, Observed, str]
+
+
+class ConfigSubject(Subject[Plan, Observed, str]):
+    """The condarc of one task.
+
+    Args:
+        module: with the options of conda_config.
+
+    Raises:
+        CondaModuleError: an option cannot be used.
+    """
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.absent = module.params["state"] == "absent"
+        if not self.absent:
+            _refuse_misshapen(module.params["settings"] or {})
+        self.path = condarc_path(module.params)
+        # Of the file itself: two links to one file must not have two locks.
+        directory, name = os.path.split(os.path.realpath(self.path))
+        self.lock_path = os.path.join(directory, f".{name.lstrip('.')}.llmfleet.lock")
+
+    def observe(self) -> Observed:
+        """Read the file, its permissions and the records of terms."""
+        params = self.module.params
+        text = read(self.path)
+        self.module.no_log_values.update(secrets_among(text or ""))
+        settings = params["settings"] or {}
+        try:
+            wanted = changed_text(text, settings, merge=params["merge"], absent=self.absent)
+        except CondarcError as error:
+            raise CondaModuleError(
+                f"The condarc {self.path} is not understood: {error}. Nothing was changed.",
+                hint="write it in plain YAML, or move it away.",
+            ) from error
+        # What is removed was recorded under the settings that are removed with it.
+        counting = text if self.absent else wanted
+        terms = TermsChange(params, self.path, counting or "")
+        return Observed(text, wanted, self._permissions(), terms)
+
+    def _permissions(self) -> dict[str, dict[str, Any]]:
+        shown: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
+        # A new file has its permissions from the start; check mode could not show them either.
+        if os.path.exists(self.path):
+            arguments = self.module.load_file_common_arguments(
+                {**self.module.params, "path": self.path}
+            )
+            with _only_looking(self.module):
+                self.module.set_fs_attributes_if_different(arguments, False, diff=shown)
+        return shown
+
+    def plan(self, observed: Observed) -> Plan:
+        """Compare what is wanted with what is there."""
+        return Plan(
+            observed.wanted,
+            write=observed.text != observed.wanted,
+            permissions=bool(observed.permissions["after"]),
+            terms=observed.terms,
+        )
+
+    def describe(self, observed: Observed) -> str:
+        """The text, with permissions and terms as comments below it."""
+        return self.text(observed.text, observed.permissions["before"]) + observed.terms.before
+
+    def text(self, text: str | None, permissions: dict[str, Any]) -> str:
+        """The text for the diff, with permissions as comments below it."""
+        shown = redact(text or "")
+        lines = "".join(f"# {name}: {value}\n" for name, value in sorted(permissions.items()))
+        if lines and shown and not shown.endswith("\n"):
+            return f"{shown}\n{lines}"
+        return shown + lines
+
+    def remove_old_locks(self) -> None:
+        """Remove that of the file."""
+        remove_if_free(self.lock_path)
+
+
+@contextmanager
+def _only_looking(module: AnsibleModule) -> Iterator[None]:
+    """For the block, have AnsibleModule say what it would change, and not change it."""
+    check_mode = module.check_mode
+    module.check_mode = True
+    try:
+        yield
+    finally:
+        module.check_mode = check_mode
+
+
+def condarc_path(params: dict[str, Any]) -> str:
+    """The condarc that a task is about.
+
+    Raises:
+        CondaModuleError: the options do not say.
+    """
+    if params["path"]:
+        if not params["path"].startswith("/"):
+            raise CondaModuleError(f"The option path must be absolute: {params['path']}.")
+        return str(params["path"])
+    if params["scope"] == "prefix":
+        if params["installation"] is None:
+            # To ansible-core an option that is null is given.
+            raise CondaModuleError(
+                "The option scope is prefix, and the option installation is empty: whose condarc is it?"
+            )
+        prefix = check_prefix(params["installation"], "installation")
+        return os.path.join(prefix, ".condarc")
+    return SYSTEM_CONDARC if params["scope"] == "system" else user_condarc()
+
+
+def read(path: str) -> str | None:
+    """The file's text, or None when there is none.
+
+    Raises:
+        CondaModuleError: it cannot be read.
+    """
+    try:
+        # newline="": the line ends of what is not touched stay as they are.
+        with open(path, encoding="utf-8", newline="", opener=only_regular) as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CondaModuleError(f"The condarc {path} cannot be read: {error}.") from error
+
+
+def changed_text(
+    text: str | None, settings: dict[str, Any], *, merge: bool, absent: bool
+) -> str | None:
+    """The text that the file should have; pure.
+
+    Raises:
+        CondarcError: the present text is not understood.
+    """
+    condarc = Condarc(text or "")
+    for key, wanted in settings.items():
+        present = condarc.values.get(key)
+        if absent or wanted is None:
+            condarc.remove(key)
+        else:
+            value = merged(present, wanted) if merge else wanted
+            if key not in condarc.values or present != value:
+                condarc.set(key, value)
+    return None if text is None and not condarc.values else condarc.text
+
+
+def _refuse_misshapen(settings: dict[str, Any]) -> None:
+    for key, words in misshapen(settings).items():
+        raise CondaModuleError(
+            f"The option settings has {key} as {type(settings[key]).__name__}, and it has to be {words}."
+            " Nothing was changed.",
+            hint="correct the setting: conda would not start with it.",
+        )

@@ -1,0 +1,65 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fetches the terms of service that a channel has now."""
+
+from __future__ import annotations
+
+import http.client
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.error import HTTPError, URLError
+
+from ansible.module_utils.urls import open_url
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._config.terms import time_stamp
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
+    json_document,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+
+_TIMEOUT_SECONDS = 60
+# Terms are a few pages of text.
+_MOST_BYTES = 4 << 20
+
+
+def current_terms(channel: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The terms that a channel has now, from its server.
+
+    Raises:
+        CondaModuleError: it cannot be asked, or has no terms.
+    """
+    url = f"{channel}/terms.json"
+    verify = settings.get("ssl_verify")
+    proxies = settings.get("proxy_servers")
+    try:
+        for scheme, proxy in (proxies if isinstance(proxies, dict) else {}).items():
+            os.environ.setdefault(f"{scheme}_proxy", str(proxy))
+        with open_url(
+            url,
+            timeout=_TIMEOUT_SECONDS,
+            validate_certs=verify is not False,
+            ca_path=verify if isinstance(verify, str) and os.path.exists(verify) else None,
+            follow_redirects="safe",
+        ) as response:
+            terms = json_document.loads(response.read(_MOST_BYTES))
+        time_stamp(terms["version"])
+        if not (isinstance(terms["text"], str) and isinstance(terms["support"], str)):
+            raise TypeError("text and support are no texts")
+    except HTTPError as error:
+        raise _unasked(channel, f"the server answered {error.code} for {url}") from error
+    except (URLError, http.client.HTTPException, OSError) as error:
+        raise _unasked(channel, str(getattr(error, "reason", error))) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise _unasked(channel, f"{url} holds no terms ({error})") from error
+    return dict(terms)
+
+
+def _unasked(channel: str, reason: str) -> CondaModuleError:
+    return CondaModuleError(
+        f"The terms of service of {channel} cannot be had: {reason}. Nothing was changed.",
+        asked=channel,
+        hint="take a channel without terms out of the options accept_tos and reject_tos, or check this host's"
+        " network, proxy and CA settings.",
+    )

@@ -1,0 +1,143 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Refuses prefixes that conda cannot live in or that a mistake in a variable would destroy."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import re
+import stat
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+
+# Shebang lines hold 127 bytes on Linux before 5.1; "#!", "/bin/python3.12" and room for conda's own names
+# leave about 110 for the prefix (conda.core.portability, MAX_SHEBANG_LENGTH_LINUX).
+MAX_PREFIX_LENGTH = 110
+
+_ENVIRONMENT_NAME = re.compile(r"[^/\s:#]+")
+# Directories of the system that nobody means to hand over to conda as a whole.
+_SYSTEM = frozenset(
+    {
+        "/",
+        "/bin",
+        "/boot",
+        "/dev",
+        "/etc",
+        "/home",
+        "/lib",
+        "/lib64",
+        "/media",
+        "/mnt",
+        "/opt",
+        "/proc",
+        "/root",
+    }
+    | {
+        "/run",
+        "/sbin",
+        "/srv",
+        "/sys",
+        "/tmp",
+        "/usr",
+        "/usr/local",
+        "/var",
+        "/Users",
+        "/Library",
+        "/Applications",
+    }
+)
+
+
+def _home_directories() -> set[str]:
+    homes = {os.path.expanduser("~")}
+    # A directory service that does not answer must not stop the task; the own home is known anyway.
+    with contextlib.suppress(OSError):
+        homes.update(entry.pw_dir for entry in pwd.getpwall())
+    return {os.path.normpath(home) for home in homes if home.startswith("/")}
+
+
+def _planted_link(path: str) -> str | None:
+    """The first link on the way that is another user's and lies where everybody may write.
+
+    Root would else be led wherever that user likes; Linux itself is as careful in directories with the sticky
+    bit only (``fs.protected_symlinks``).
+    """
+    trusted = {0, os.geteuid()}
+    parts = path.split("/")
+    for end in range(2, len(parts) + 1):
+        step = "/".join(parts[:end])
+        try:
+            status = os.lstat(step)
+        except (OSError, ValueError):
+            return None
+        if not stat.S_ISLNK(status.st_mode) or status.st_uid in trusted:
+            continue
+        if os.stat(os.path.dirname(step)).st_mode & stat.S_IWOTH:
+            return step
+    return None
+
+
+def check_prefix(path: str, option: str = "prefix") -> str:
+    """Return the normalised ``path`` when it may be a conda prefix.
+
+    Raises:
+        CondaModuleError: relative, ``..`` in it, with spaces, over 110 characters, a system directory, a
+            home directory, or reached through a link that another user has planted.
+    """
+    problem = None
+    normal = os.path.normpath(path)
+    if not path.startswith("/"):
+        problem = "is not an absolute path"
+    elif ".." in path.split("/"):
+        problem = "must not contain '..'"
+    elif re.search(r"\s", path):
+        problem = "contains white space, which breaks conda's start-up scripts"
+    elif not path.isprintable():
+        problem = "contains control characters"
+    elif len(os.fsencode(normal)) > MAX_PREFIX_LENGTH:
+        problem = f"is longer than {MAX_PREFIX_LENGTH} bytes, the most that script headers allow"
+    elif normal in _SYSTEM or os.path.realpath(normal) in _SYSTEM:
+        problem = "is a directory of the operating system"
+    elif normal in _home_directories() or os.path.realpath(normal) in _home_directories():
+        problem = "is a home directory"
+    elif (link := _planted_link(normal)) is not None:
+        problem = (
+            f"leads through the link {link}, which another user made where everybody may write"
+        )
+    if problem:
+        raise CondaModuleError(
+            f"The option {option} {problem}: {path!r}. Nothing was changed.",
+            prefix=path,
+            hint=f"set {option} to a directory of its own, such as /opt/miniconda3 or /home/NAME/miniconda3.",
+        )
+    return normal
+
+
+def environment_prefix(installation: str | None, name: str | None, prefix: str | None) -> str:
+    """The prefix that a task means by ``prefix``, or by ``name`` within ``installation``.
+
+    ``base`` is the installation itself, as in conda.
+
+    Raises:
+        CondaModuleError: neither or both are given, or the name or the path cannot be used.
+    """
+    if (name is None) == (prefix is None):
+        raise CondaModuleError("Exactly one of the options name and prefix must be given.")
+    if prefix is not None:
+        return check_prefix(prefix)
+    if installation is None:
+        raise CondaModuleError(
+            "The option name needs the option installation: whose environment is it?"
+        )
+    base = check_prefix(installation, "installation")
+    if name == "base":
+        return base
+    if not _ENVIRONMENT_NAME.fullmatch(name or "") or name in {".", ".."}:
+        raise CondaModuleError(
+            f"The option name is no environment name: {name!r}. Nothing was changed.",
+            hint="use a name without slashes, spaces, ':' and '#', or the option prefix for a path.",
+        )
+    return check_prefix(os.path.join(base, "envs", str(name)), "name")

@@ -1,0 +1,180 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bounded, named locks on files, shared by all processes of a host.
+
+``flock`` is released by the kernel when its holder dies, so a stale lock cannot exist; the text in the
+file only says who holds it. The file is removed on release, and a waiter who opened a file that was
+removed meanwhile notices by its inode and tries again.
+
+Children started meanwhile inherit the descriptor (:func:`held_descriptors`), and with it the lock: when a
+module is killed, its conda works on, and the next run must wait for it.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
+    json_document,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import (
+    CondaModuleError,
+    hint_for,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
+
+_POLL_SECONDS = 0.2
+
+_held: set[int] = set()
+
+
+def held_descriptors() -> tuple[int, ...]:
+    """Descriptors of the locks that this process holds, for children to inherit."""
+    return tuple(sorted(_held))
+
+
+def _open(path: str) -> int:
+    # O_NOFOLLOW: in a world-writable directory somebody could have left a link to another file.
+    flags = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        return _own(os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o644), path)
+    except PermissionError as error:
+        # Another user made the file, for instance root; to lock it, reading is enough.
+        try:
+            return _own(os.open(path, os.O_RDONLY | flags), path)
+        except FileNotFoundError:
+            raise error from None
+
+
+def _own(descriptor: int, path: str) -> int:
+    """The descriptor, unless it is of a pipe or a device, or of a file that is somewhere else as well."""
+    status = os.fstat(descriptor)
+    # A hard link would lead to another file as well: its content and its permissions are not ours.
+    if stat.S_ISREG(status.st_mode) and status.st_nlink <= 1:
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is no file of its own", path)
+
+
+def _is_current(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _holder(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", opener=only_regular) as stream:
+            held = json_document.load(stream)
+        who = f"process {held['pid']}"
+        if not _is_alive(int(held["pid"])):
+            who = f"what {who}, which was killed, has left running"
+        return f"{who} ({held['operation']}, since {held['since']})"
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        return "another process"
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        # Somebody else's process may not be signalled, which proves that it is there.
+        return True
+    return True
+
+
+def _try_lock(path: str) -> int | None:
+    """An open, locked descriptor of the file now at ``path``, or None when somebody holds it."""
+    descriptor = _open(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    if _is_current(descriptor, path):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def remove_if_free(path: str) -> None:
+    """Remove the lock file at ``path``, if there is one, that nobody holds and that may be removed."""
+    if not os.path.lexists(path):
+        return
+    try:
+        descriptor = _try_lock(path)
+    except OSError:
+        return
+    if descriptor is not None:
+        _remove_and_close(descriptor, path)
+
+
+def _remove_and_close(descriptor: int, path: str) -> None:
+    """Give up a lock that is held, and its file, if that is still the one."""
+    try:
+        if _is_current(descriptor, path):
+            os.unlink(path)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def file_lock(path: str, *, operation: str, timeout: float) -> Iterator[None]:
+    """Hold the lock at ``path`` for the duration of the block.
+
+    Args:
+        path: the lock file; its directory must exist.
+        operation: what is being done, for the message of those who wait in vain.
+        timeout: seconds to wait for the present holder.
+
+    Raises:
+        CondaModuleError: the wait was in vain (the holder is named), or the file cannot be made.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            descriptor = _try_lock(path)
+        except OSError as error:
+            raise CondaModuleError(
+                f"The lock file {path} cannot be made: {error.strerror}.",
+                hint=hint_for(error, "run the task as a user who may write there (become)."),
+            ) from error
+        if descriptor is not None:
+            break
+        if time.monotonic() >= deadline:
+            raise CondaModuleError(
+                f"{path} is locked by {_holder(path)}; waited {timeout:g} seconds for it.",
+                hint="let that process finish, or raise the option timeout.",
+            )
+        time.sleep(_POLL_SECONDS)
+    _held.add(descriptor)
+    try:
+        since = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        note = json.dumps({"pid": os.getpid(), "operation": operation, "since": since})
+        try:
+            os.fchmod(descriptor, 0o644)  # whatever the umask: others have to be able to lock it
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, note.encode(), 0)
+        except OSError:
+            # A full disk, or another user's file: the note is a courtesy, the lock itself needs none.
+            pass
+        yield
+    finally:
+        _held.discard(descriptor)
+        _remove_and_close(descriptor, path)

@@ -1,0 +1,284 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carries out the plan for an environment: the one place that has conda change one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.command import Conda
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explicit_lock import (
+    LockedPackage,
+    other_files,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.frozen import (
+    marker_lifted,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.metadata import (
+    write_notes,
+    write_pins,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.package_plan import Plan
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.pins import read_pins
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.relink import link_again
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.removal import (
+    remove_environment,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.request import (
+    Observed,
+    Request,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.solve import (
+    Forecast,
+    conda_options,
+    install_options,
+    other_file_error,
+    pins_for,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.aside import (
+    Aside,
+    refuse_without_room,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.claim import claim
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.history import add_requests
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.leftovers import (
+    UNREADABLE,
+    no_record_cut_short,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
+    PrefixState,
+    observe_prefix,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.removal import (
+    Contents,
+    remove_half_made,
+    undo,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
+    add_to_journal,
+    same_history,
+)
+
+
+class Application:
+    """Carries out the plan for one environment; must run under its lock, with a journal."""
+
+    def __init__(self, request: Request, conda: Conda, forecast: Forecast) -> None:
+        self.request = request
+        self.conda = conda
+        self.forecast = forecast
+
+    def apply(self, todo: Plan, observed: Observed, contents: Contents | None) -> None:
+        """Do what the plan says.
+
+        Args:
+            todo: the plan.
+            observed: the environment.
+            contents: all that is at its prefix, where the plan removes or replaces it.
+
+        Raises:
+            CondaModuleError: conda failed or would fail; what was there is there, as far as conda let it.
+        """
+        request = self.request
+        if todo.create and request.notes.pinned and request.lock is None and todo.install:
+            self.forecast.creation(todo.install, observed)
+        if todo.delete and contents is not None:
+            remove_environment(request, contents, self.conda)
+            return
+        with self._room_for(todo, observed, contents):
+            with no_record_cut_short(request.prefix):
+                self._carry_out(todo, observed)
+            write_notes(request.prefix, request.notes)
+
+    @contextmanager
+    def _room_for(
+        self, todo: Plan, observed: Observed, contents: Contents | None
+    ) -> Iterator[None]:
+        """Have nothing at the prefix where an environment is made anew; people's files come back then."""
+        request, state = self.request, observed.state
+        if not todo.recreate or contents is None:
+            yield
+            return
+        if state.is_environment:
+            # What cannot be solved or fetched must not cost the environment that is there.
+            self.forecast.fetch(observed)
+            refuse_without_room(request.prefix, contents.found.size, self.conda.caches)
+        elif not state.cleared and not remove_half_made(request.prefix, caches=self.conda.caches):
+            yield
+            return
+        aside = Aside(request.prefix, caches=() if state.is_environment else self.conda.caches)
+        with aside.moved():
+            yield
+        self.conda.warnings += aside.warnings
+
+    def _carry_out(self, todo: Plan, observed: Observed) -> None:
+        request = self.request
+        with self.forecast.pins_named(observed):
+            if todo.create:
+                self._create(todo)
+            else:
+                self._refuse_pinned(todo, observed)
+                with marker_lifted(request.prefix, put_back=request.notes.frozen is not False):
+                    self._change(todo, observed.state)
+        link_again(
+            self.conda,
+            request.prefix,
+            observed.state.records,
+            observed.damaged,
+            conda_options(request),
+            request.lock,
+        )
+
+    def _refuse_pinned(self, todo: Plan, observed: Observed) -> None:
+        """Ask conda first where pins are about what is to be installed: it may pass over either."""
+        pinned = {pin.spec.name for pin in pins_for(self.request, observed) if pin.spec}
+        specs = todo.specs
+        names = {item.spec.name for item in self.request.wanted if item.spec and item.text in specs}
+        if self.request.lock is None and pinned and (pinned & names or todo.unasked):
+            self.forecast.change(todo, observed, observed.state.labels())
+
+    def _create(self, todo: Plan) -> None:
+        # conda create would wipe what somebody without our lock has made meanwhile.
+        request = self.request
+        now = observe_prefix(request.prefix)
+        if now.is_environment or not now.empty:
+            raise CondaModuleError(
+                f"{request.prefix} came into being while this task waited for its turn.",
+                prefix=request.prefix,
+                hint="run the task again.",
+            )
+        if self.conda.creates_in_directories:
+            # The next run must know what this one has made, should it be cut off.
+            add_to_journal(request.prefix, directory=claim(request.prefix))
+        try:
+            if request.lock:
+                self._link(request.lock, "create")
+            elif request.notes.pinned:
+                self._create_pinned(todo.specs, request.notes.pinned)
+            else:
+                self.conda.create(request.prefix, todo.specs, conda_options(request))
+        except CondaModuleError:
+            # Only what this call made is removed: the prefix was absent or empty when it began.
+            undo(request.prefix, caches=self.conda.caches)
+            with suppress(OSError):
+                os.rmdir(request.prefix)
+            raise
+
+    def _create_pinned(self, specs: Sequence[str], pins: tuple[str, ...]) -> None:
+        # conda create refuses a directory with pins in it, so the packages come in a second step.
+        self.conda.create(self.request.prefix, [], conda_options(self.request))
+        write_pins(self.request.prefix, pins)
+        if specs:
+            self.conda.install(self.request.prefix, specs, conda_options(self.request))
+
+    def _link(self, packages: Sequence[LockedPackage], command: str) -> None:
+        """Link the packages of a lock, and nothing that is not the locked file.
+
+        Raises:
+            CondaModuleError: conda failed, or a package has another SHA-256 than the lock gives.
+        """
+        offline = ["--offline"] if self.request.offline else []
+        lines = [package.line for package in packages]
+        self.conda.link_explicitly(command, self.request.prefix, lines, offline)
+        state = observe_prefix(self.request.prefix)
+        if others := sorted(other_files(packages, state)):
+            raise other_file_error(self.request, others, "linked into the environment")
+
+    def _change_to_lock(self, todo: Plan, packages: Sequence[LockedPackage]) -> None:
+        # What is replaced need not be removed first: conda does that while it links.
+        if gone := [*todo.remove, *todo.reinstall]:
+            self.conda.remove_alone(self.request.prefix, gone)
+        asked = [
+            package
+            for package in packages
+            if package.spec in todo.install or package.name in todo.reinstall
+        ]
+        if asked:
+            self._link(asked, "install")
+
+    def _change(self, todo: Plan, state: PrefixState) -> None:
+        prefix = self.request.prefix
+        with _set_aside(prefix, todo.quarantine), self._pinned():
+            if self.request.lock is not None:
+                self._change_to_lock(todo, self.request.lock)
+            else:
+                self._change_packages(todo, state)
+
+    @contextmanager
+    def _pinned(self) -> Iterator[None]:
+        """Have the task's pins in force for the block; the old ones come back when it fails."""
+        pins = self.request.notes.pinned
+        if pins is None:
+            yield
+            return
+        before = read_pins(self.request.prefix)
+        write_pins(self.request.prefix, pins)
+        try:
+            yield
+        except CondaModuleError:
+            write_pins(self.request.prefix, before)
+            raise
+
+    def _change_packages(self, todo: Plan, state: PrefixState) -> None:
+        prefix = self.request.prefix
+        options = conda_options(self.request)
+        # Where packages are to be absent, conda has to know their files before it removes them.
+        if todo.specs and self.request.state == "absent":
+            with same_history(prefix):
+                self.conda.install(prefix, todo.specs, options)
+        if todo.remove:
+            self.conda.remove(prefix, todo.remove)
+        if self.request.state == "absent":
+            return
+        if todo.reinstall:
+            specs = [_exactly(state, name) for name in todo.reinstall]
+            with same_history(prefix):
+                self.conda.install(prefix, specs, [*options, "--force-reinstall"])
+        if todo.restore:
+            self._bring_back(todo)
+            return
+        if todo.unasked:
+            with same_history(prefix):
+                self.conda.install(prefix, todo.unasked, options)
+        if todo.asked:
+            self.conda.install(prefix, todo.asked, install_options(self.request, todo))
+
+    def _bring_back(self, todo: Plan) -> None:
+        """Have conda link what was lost together with what the task asks for: one may hang on the other."""
+        prefix = self.request.prefix
+        if todo.specs:
+            with same_history(prefix):
+                self.conda.install(prefix, todo.specs, install_options(self.request, todo))
+        if todo.asked:
+            add_requests(prefix, todo.asked, ())
+
+
+def _exactly(state: PrefixState, name: str) -> str:
+    """A spec for the very package that is linked now, so that a repair is never an upgrade."""
+    record = state.records[name]
+    return f"{name}={record.version}={record.build}"
+
+
+@contextmanager
+def _set_aside(prefix: str, file_names: Sequence[str]) -> Iterator[None]:
+    """Rename unreadable records for the block, so that conda does not stumble over them.
+
+    They are removed when the block succeeds, and put back when it fails.
+    """
+    moved = {}
+    for file_name in file_names:
+        original = os.path.join(prefix, "conda-meta", file_name)
+        os.replace(original, f"{original}{UNREADABLE}")
+        moved[original] = f"{original}{UNREADABLE}"
+    try:
+        yield
+    except CondaModuleError:
+        for original, aside in moved.items():
+            os.replace(aside, original)
+        raise
+    for aside in moved.values():
+        os.unlink(aside)

@@ -1,0 +1,105 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an ``environment.yml`` declares (conda, "Creating an environment file manually").
+
+The YAML is read by the reader of condarc files; what that does not understand is refused, never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# Not a channel: it says that the channels of the file are all there are.
+_NO_DEFAULTS = "nodefaults"
+_KEYS = frozenset({"name", "prefix", "channels", "dependencies", "variables"})
+
+
+class EnvironmentFileError(ValueError):
+    """The declaration is not understood; the message has the line number where there is one."""
+
+
+@dataclass(frozen=True)
+class EnvironmentFile:
+    """Match specs, channels in order of priority, the requirement lines of the pip section, and variables.
+
+    ``variables`` are as they are written, None where the file says nothing about them.
+    """
+
+    packages: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    pip_requirements: tuple[str, ...] = ()
+    variables: Mapping[str, Any] | None = None
+
+
+def parse_environment(declared: Any) -> EnvironmentFile:
+    """Read a declaration: the text of an ``environment.yml``, or the mapping that is in one.
+
+    Raises:
+        EnvironmentFileError: it is neither, or something in it is not understood.
+    """
+    if isinstance(declared, str):
+        # Imported here, because most tasks have no such text and yet would have it compiled.
+        from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.document import (
+            Condarc,
+            CondarcError,
+        )
+
+        try:
+            text = Condarc(declared, nested=True)
+        except CondarcError as error:
+            raise EnvironmentFileError(str(error)) from error
+        return _read(text.values, text.line_numbers)
+    if isinstance(declared, Mapping):
+        return _read(declared, {})
+    raise EnvironmentFileError("it is neither a mapping nor the text of an environment.yml")
+
+
+def _read(values: Mapping[str, Any], lines: Mapping[str, int]) -> EnvironmentFile:
+    def where(key: str) -> str:
+        return f"line {lines[key]}: " if key in lines else ""
+
+    for key in values:
+        if key not in _KEYS:
+            raise EnvironmentFileError(f"{where(key)}the key {key!r} is not understood")
+    variables = values.get("variables")
+    if variables is not None and not isinstance(variables, Mapping):
+        raise EnvironmentFileError(f"{where('variables')}variables: a mapping is expected")
+    if "dependencies" not in values:
+        raise EnvironmentFileError("it has no key 'dependencies'")
+    channels = _texts(values.get("channels"), f"{where('channels')}channels")
+    packages: list[str] = []
+    requirements: list[str] = []
+    place = f"{where('dependencies')}dependencies"
+    for item in _items(values["dependencies"], place):
+        if isinstance(item, Mapping) and list(item) == ["pip"]:
+            requirements += _texts(item["pip"], f"{place}: the pip section")
+        elif isinstance(item, Mapping):
+            raise EnvironmentFileError(f"{place}: only 'pip' may be a section, not {list(item)}")
+        else:
+            packages += _texts([item], place)
+    return EnvironmentFile(
+        packages=tuple(dict.fromkeys(packages)),
+        channels=tuple(dict.fromkeys(item for item in channels if item != _NO_DEFAULTS)),
+        pip_requirements=tuple(requirements),
+        variables=variables,
+    )
+
+
+def _items(value: Any, place: str) -> list[Any]:
+    if value is None:
+        return []
+    if not isinstance(value, (list, tuple)):
+        raise EnvironmentFileError(f"{place}: a list is expected")
+    return list(value)
+
+
+def _texts(value: Any, place: str) -> list[str]:
+    texts = []
+    for item in _items(value, place):
+        if not isinstance(item, str) or not item.strip():
+            raise EnvironmentFileError(f"{place}: {item!r} is no text")
+        texts.append(item.strip())
+    return texts

@@ -1,0 +1,80 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The marker of a frozen environment, ``conda-meta/frozen`` (CEP 22): a file that may be empty."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import FROZEN
+
+
+def set_marker(prefix: str, content: bytes = b"") -> None:
+    """Make the marker of the environment at ``prefix``.
+
+    Raises:
+        CondaModuleError: it cannot be written.
+    """
+    with (
+        _told(prefix, "written"),
+        open(os.path.join(prefix, FROZEN), "wb", opener=only_regular) as stream,
+    ):
+        stream.write(content)
+
+
+def remove_marker(prefix: str) -> None:
+    """Remove the marker of the environment at ``prefix``, if it has one.
+
+    Raises:
+        CondaModuleError: it cannot be removed.
+    """
+    with _told(prefix, "removed"), suppress(FileNotFoundError):
+        os.unlink(os.path.join(prefix, FROZEN))
+
+
+@contextmanager
+def marker_lifted(prefix: str, *, put_back: bool) -> Iterator[None]:
+    """Take the marker away for the block, because newer versions of conda change nothing beside it.
+
+    Args:
+        prefix: of the environment; without a marker nothing happens.
+        put_back: the marker returns, with its content, when the block succeeds; when the block fails it
+            returns in any case, as far as the environment is still there.
+
+    Raises:
+        CondaModuleError: it cannot be read, removed or written.
+    """
+    path = os.path.join(prefix, FROZEN)
+    content = None
+    with _told(prefix, "lifted"), suppress(FileNotFoundError, NotADirectoryError):
+        with open(path, "rb", opener=only_regular) as stream:
+            content = stream.read()
+        os.unlink(path)
+    if content is None:
+        yield
+        return
+    try:
+        yield
+    except BaseException:
+        if os.path.isdir(os.path.dirname(path)):
+            set_marker(prefix, content)
+        raise
+    if put_back:
+        set_marker(prefix, content)
+
+
+@contextmanager
+def _told(prefix: str, what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CondaModuleError(
+            f"The marker {os.path.join(prefix, FROZEN)} cannot be {what}: {error.strerror}.",
+            prefix=prefix,
+            hint="look what is at that path: it has to be a file that this user may change.",
+        ) from error

@@ -1,0 +1,181 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an environment has beside its packages: the marker of a frozen one, pins, variables, an owner."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import MASK, redact
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.frozen import (
+    remove_marker,
+    set_marker,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.owner import (
+    Ownership,
+    give_away,
+    observe_ownership,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.pins import (
+    PINNED,
+    read_pins,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.variables import (
+    STATE,
+    read_state,
+    set_variables,
+    state_with,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import FROZEN
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What a task wants of them, or what is observed of those that it wants; None where it says nothing.
+
+    Attributes:
+        frozen: whether the marker ``conda-meta/frozen`` is there.
+        pinned: the lines of ``conda-meta/pinned``; their order does not count.
+        variables: values by name, None for a variable that is not set. Others are not looked at.
+        owner, group: of the files, by name or number.
+    """
+
+    frozen: bool | None = None
+    pinned: tuple[str, ...] | None = None
+    variables: Mapping[str, str | None] | None = None
+    owner: str | None = None
+    group: str | None = None
+
+    @property
+    def owned(self) -> bool:
+        """Whether the owner or the group is spoken of."""
+        return self.owner is not None or self.group is not None
+
+    def lines(self, wanted: Notes | None = None) -> list[str]:
+        """One line for each note, as diffs show it. Values of variables are never shown.
+
+        Args:
+            wanted: what differs from this in value only is marked; default: nothing is marked.
+        """
+        lines = ["(frozen)"] if self.frozen else []
+        lines += [f"(pinned: {redact(pin)})" for pin in sorted(set(self.pinned or ()))]
+        for name, value in sorted((self.variables or {}).items()):
+            other = wanted is not None and (wanted.variables or {}).get(name) != value
+            if value is not None:
+                lines.append(f"(variable: {name}={MASK}{', another value' if other else ''})")
+        lines += [f"(owner: {self.owner})"] if self.owner is not None else []
+        lines += [f"(group: {self.group})"] if self.group is not None else []
+        return lines
+
+    def unlike(self, wanted: Notes) -> list[str]:
+        """One sentence for each of ``wanted`` that these notes do not show."""
+        reasons = []
+        if wanted.pinned is not None and set(wanted.pinned) != set(self.pinned or ()):
+            pins = ", ".join(redact(pin) for pin in wanted.pinned)
+            reasons.append(f"the pins are to be {pins}" if pins else "there are to be no pins")
+        for name, value in sorted((wanted.variables or {}).items()):
+            if (self.variables or {}).get(name) != value:
+                reasons.append(f"the variable {name} is {'not ' if value is None else ''}to be set")
+        if wanted.frozen not in {None, bool(self.frozen)}:
+            reasons.append(f"the environment is {'' if wanted.frozen else 'not '}to be frozen")
+        if wanted.owner not in {None, self.owner}:
+            reasons.append(f"the owner is to be {wanted.owner}, not {self.owner}")
+        if wanted.group not in {None, self.group}:
+            reasons.append(f"the group is to be {wanted.group}, not {self.group}")
+        return reasons
+
+
+def observe_notes(prefix: str, wanted: Notes) -> Notes:
+    """The notes of the environment at ``prefix``, as far as ``wanted`` is about them.
+
+    Raises:
+        CondaModuleError: a file of them is there and cannot be understood.
+    """
+    variables = None
+    if wanted.variables is not None:
+        there = set_variables(read_state(prefix))
+        variables = {name: there.get(name) for name in wanted.variables}
+    owners = observe_ownership(prefix, Ownership(wanted.owner, wanted.group))
+    return Notes(
+        frozen=None if wanted.frozen is None else os.path.lexists(os.path.join(prefix, FROZEN)),
+        pinned=None if wanted.pinned is None else read_pins(prefix),
+        variables=variables,
+        owner=owners.owner,
+        group=owners.group,
+    )
+
+
+def write_pins(prefix: str, pins: tuple[str, ...]) -> None:
+    """Make ``pins`` the pins of the environment; without any the file goes.
+
+    Raises:
+        CondaModuleError: the file cannot be written.
+    """
+    if set(read_pins(prefix)) != set(pins) or not pins:
+        _write(prefix, PINNED, "".join(f"{pin}\n" for pin in pins))
+
+
+def write_notes(prefix: str, wanted: Notes) -> None:
+    """Make the notes as ``wanted``; what they say already is not written again.
+
+    Raises:
+        CondaModuleError: a file cannot be written.
+    """
+    if wanted.pinned is not None:
+        write_pins(prefix, wanted.pinned)
+    variables = Notes(variables=wanted.variables)
+    if wanted.variables and observe_notes(prefix, variables).unlike(variables):
+        _write(prefix, STATE, state_with(read_state(prefix), wanted.variables))
+    # Last, so that a run that was cut off before has still to set it, and not to lift it.
+    if wanted.frozen is False:
+        remove_marker(prefix)
+    elif wanted.frozen and not os.path.lexists(os.path.join(prefix, FROZEN)):
+        set_marker(prefix)
+    # Of all that was written before.
+    give_away(prefix, Ownership(wanted.owner, wanted.group))
+
+
+def _write(prefix: str, name: str, text: str) -> None:
+    """Write whole or not at all, with the owner and mode of what is replaced; without text the file goes."""
+    path = os.path.join(prefix, name)
+    try:
+        if text:
+            _replace(path, text)
+        elif os.path.lexists(path):
+            os.unlink(path)
+    except OSError as error:
+        raise CondaModuleError(
+            f"{path} cannot be written: {error.strerror}.",
+            prefix=prefix,
+            hint="make room on that volume, or run the task as the user who owns the environment.",
+        ) from error
+
+
+def _replace(path: str, text: str) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".llmfleet-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        try:
+            there = os.stat(path)
+        except FileNotFoundError:
+            # As any program makes a file; the mask can only be read by setting it.
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(temporary, 0o666 & ~mask)
+        else:
+            os.chmod(temporary, there.st_mode & 0o7777)
+            if os.geteuid() == 0:
+                os.chown(temporary, there.st_uid, there.st_gid)
+        os.replace(temporary, path)
+    except BaseException:
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
+        raise

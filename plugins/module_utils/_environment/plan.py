@@ -1,0 +1,230 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan for one environment: a pure function from what is wanted and what is observed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import (
+    CondaModuleError,
+    listed,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explicit_lock import (
+    plan_lock,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.package_plan import (
+    Plan,
+    plan_absent,
+    plan_packages,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.pins import (
+    parsed_pins,
+    violations,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.request import (
+    Observed,
+    Request,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import PrefixState
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import Wanted, spec_name
+
+
+def plan(request: Request, observed: Observed) -> Plan:
+    """Decide what must be done; nothing is touched.
+
+    Raises:
+        CondaModuleError: the prefix holds somebody else's files, is missing, frozen, or is the base.
+    """
+    state = observed.state
+    if not state.is_environment:
+        return _plan_without_environment(request, observed)
+    if request.state == "absent" and request.whole:
+        _refuse_protected(request, state)
+        return Plan(delete=True, reasons=(f"{request.prefix} is to be absent",))
+    if request.state == "absent":
+        lost = {record.name: record for record in _lost(state.bad_records)}
+        result = plan_absent(request.wanted, replace(state, records={**lost, **state.records}))
+        if result and lost:
+            # conda removes nothing beside an unreadable record, and not what such a record is about.
+            result = _with_bad_records(result, state)
+    elif request.lock is not None:
+        result = plan_lock(request.lock, state, observed.damaged)
+        if result and _is_base(request, state):
+            raise CondaModuleError(
+                f"{request.prefix} is a base environment, and a lock would take conda's own packages away."
+                " Nothing was changed.",
+                prefix=request.prefix,
+                hint="lock another environment.",
+            )
+    else:
+        result = plan_packages(
+            request.wanted,
+            state,
+            latest=request.state == "latest",
+            prune=request.prune,
+            damaged=observed.damaged,
+        )
+        if state.bad_records:
+            result = _with_bad_records(result, state)
+        result = _with_pins(result, parsed_pins(request.notes.pinned or ()), state)
+        result = _with_again(result, observed.again)
+    if observed.lost and request.lock is None:
+        # Imported where a run was cut off: most tasks do without.
+        from ansible_collections.llmfleet.conda.plugins.module_utils._environment.lost_packages import (
+            still_wanted,
+            with_lost,
+        )
+
+        missing = still_wanted(observed.lost, request.wanted, request.state, request.prune)
+        result = with_lost(result, missing, request.wanted, request.state)
+    if result and request.recreate:
+        _refuse_protected(request, state)
+        reasons = (*result.reasons, f"{request.prefix} is to be made anew when it differs")
+        return Plan(recreate=True, create=True, install=request.asked, reasons=reasons)
+    if unlike := observed.notes.unlike(request.notes):
+        result = replace(result, notes=True, reasons=(*result.reasons, *unlike))
+    if result and state.frozen and request.notes.frozen is None:
+        raise CondaModuleError(
+            f"The environment {request.prefix} is frozen (conda-meta/frozen), and the task would change it:"
+            f" {'; '.join(result.reasons)}. Nothing was changed.",
+            prefix=request.prefix,
+            hint="change another environment, or remove the file conda-meta/frozen on purpose (conda_env does"
+            " that with the option frozen).",
+        )
+    return result
+
+
+def _with_pins(result: Plan, pins: Sequence[Wanted], state: PrefixState) -> Plan:
+    """Add the packages that have to change because of pins which the task wants.
+
+    Their specs are nobody's wish for a package: they do not go down in the history.
+    """
+    named = {spec_name(text) for text in result.install}
+    broken = [
+        (pin.text, record.label)
+        for pin, record in violations(pins, state.records)
+        if record.name not in named and record.name not in result.remove
+    ]
+    texts = [text for text, _label in broken]
+    return replace(
+        result,
+        install=(*result.install, *texts),
+        unasked=(*result.unasked, *texts),
+        reasons=(
+            *result.reasons,
+            *(f"{text} is pinned, {label} is there" for text, label in broken),
+        ),
+    )
+
+
+def _with_again(result: Plan, names: Iterable[str]) -> Plan:
+    """Add the packages that are to be linked anew though they look sound."""
+    more = [name for name in sorted(names) if name not in result.reinstall]
+    return replace(
+        result,
+        reinstall=(*result.reinstall, *more),
+        reasons=(*result.reasons, *(f"{name} is to be linked anew" for name in more)),
+    )
+
+
+def _with_bad_records(result: Plan, state: PrefixState) -> Plan:
+    """Add the packages whose records cannot be read: they are set aside and installed again."""
+    asked = {spec_name(text) for text in result.install}
+    again = [text for text in _specs_of(state.bad_records) if text.split("=", 1)[0] not in asked]
+    return replace(
+        result,
+        quarantine=tuple(state.bad_records),
+        install=(*result.install, *again),
+        unasked=(*result.unasked, *again),
+        reasons=(*result.reasons, *state.problems),
+    )
+
+
+def _specs_of(bad_records: Sequence[str]) -> list[str]:
+    """Specs of unreadable records, whose file names say name, version and build.
+
+    The build is left out: a channel may have replaced it since, and the version is what matters.
+    """
+    return [f"{record.name}=={record.version}" for record in _lost(bad_records)]
+
+
+def _lost(bad_records: Sequence[str]) -> list[PackageRecord]:
+    """What the file names of unreadable records say about their packages."""
+    parts = [name[: -len(".json")].rsplit("-", 2) for name in bad_records]
+    return [PackageRecord(words[0], words[1], words[2]) for words in parts if len(words) == 3]
+
+
+def _plan_without_environment(request: Request, observed: Observed) -> Plan:
+    state = observed.state
+    if request.state == "absent":
+        if not request.whole or not state.exists or (state.cleared and not request.remove_foreign):
+            return Plan()
+        if observed.half:
+            return Plan(delete=True, reasons=(_left_half(request, observed),))
+        if state.cleared:
+            return Plan(delete=True, reasons=(f"files are left at {request.prefix}",))
+        if not state.empty:
+            raise _foreign(state, "will not be removed")
+        return Plan()
+    if not request.whole:
+        raise CondaModuleError(
+            f"There is no conda environment at {request.prefix}.",
+            prefix=request.prefix,
+            asked=[item.text for item in request.wanted],
+            hint="create it first with llmfleet.conda.conda_env.",
+        )
+    specs = request.asked
+    reason = f"there is no environment at {request.prefix}"
+    if not state.empty:
+        if observed.half:
+            reason = _left_half(request, observed)
+        elif not state.cleared:
+            raise _foreign(state, "will not be used")
+        return Plan(recreate=True, create=True, install=specs, reasons=(reason,))
+    return Plan(create=True, install=specs, reasons=(reason,))
+
+
+def _left_half(request: Request, observed: Observed) -> str:
+    done = "made" if observed.interrupted == "create" else "removed"
+    return f"{request.prefix} was left half {done}"
+
+
+def _foreign(state: PrefixState, consequence: str) -> CondaModuleError:
+    holds = f" It holds {listed(state.entries)}." if state.entries else ""
+    return CondaModuleError(
+        f"{state.path} exists and is no conda environment (it has no conda-meta/history), so it"
+        f" {consequence}.{holds} Nothing was changed.",
+        prefix=state.path,
+        hint="choose another prefix, or move those files away yourself.",
+    )
+
+
+def _is_base(request: Request, state: PrefixState) -> bool:
+    same = os.path.realpath(request.prefix) == os.path.realpath(request.installation)
+    return same or "conda" in state.records
+
+
+def _refuse_protected(request: Request, state: PrefixState) -> None:
+    problem, hint = None, "name the environment that is really meant."
+    if _is_base(request, state):
+        problem = "is a base environment; llmfleet.conda.conda_installation removes those"
+    elif state.frozen and (
+        request.notes.frozen is None or (request.notes.frozen and request.state == "absent")
+    ):
+        problem = "is frozen (conda-meta/frozen)"
+        hint = "name the environment that is really meant; frozen: false allows to remove this one."
+    elif any(
+        os.path.isdir(os.path.join(request.prefix, *parts)) for parts in (("envs",), ("pkgs",))
+    ):
+        problem = "holds other environments or a package cache"
+    if problem:
+        raise CondaModuleError(
+            f"The environment {request.prefix} {problem}. Nothing was changed.",
+            prefix=request.prefix,
+            hint=hint,
+        )

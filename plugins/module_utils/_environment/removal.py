@@ -1,0 +1,100 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looks at, and removes, an environment that is to be absent or to be made anew."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.command import Conda
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import (
+    CondaModuleError,
+    listed,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.frozen import (
+    marker_lifted,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.request import Request
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.claim import claim
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.registry import (
+    forget_environments,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.removal import (
+    Contents,
+    examine,
+    refuse_mounts,
+    remain,
+    remove_prefix,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
+    add_to_journal,
+)
+
+# Of a package that has conda do something when it is removed: a script, or an entry in the desktop's menu
+# (conda 24.7, core.link.run_script and core.initialize menuinst).
+_UNDONE_BY_CONDA = re.compile(r"bin/\.[^/]+-pre-unlink\.sh|Menu/[^/]+\.json")
+
+
+def examine_environment(request: Request, conda: Conda) -> Contents:
+    """All that is at the prefix of the request, which is to be removed or to be replaced.
+
+    Raises:
+        CondaModuleError: a volume is mounted in it, it holds other environments, or it cannot be read.
+    """
+    contents = examine(request.prefix)
+    if not contents.state.is_environment and not contents.state.cleared:
+        contents = examine(request.prefix, caches=conda.caches)
+    if contents.nested:
+        raise CondaModuleError(
+            f"The environment {request.prefix} holds other environments: {listed(contents.nested)}."
+            " Nothing was changed.",
+            prefix=request.prefix,
+            hint="remove those first, or name the environment that is really meant.",
+        )
+    refuse_mounts(contents)
+    return contents
+
+
+def foretell(request: Request, contents: Contents) -> list[str]:
+    """The warnings of a removal that has not taken place: on files that will stay."""
+    if not contents.foreign or request.remove_foreign:
+        return []
+    warning = remain(request.prefix, contents.foreign)
+    if names := sorted(_undone_by_conda(contents)):
+        warning += f" What the scripts of {', '.join(names)} for their removal do is not known yet."
+    return [warning]
+
+
+def remove_environment(request: Request, contents: Contents, conda: Conda) -> None:
+    """Remove the environment, and its lines in the lists of environments that conda keeps.
+
+    Where files stay that neither conda nor pip put there, ``conda.warnings`` says so.
+
+    Raises:
+        CondaModuleError: something of it cannot be removed.
+    """
+    if names := sorted(_undone_by_conda(contents)):
+        try:
+            with marker_lifted(request.prefix, put_back=False):
+                conda.remove_alone(request.prefix, names)
+        except CondaModuleError as error:
+            # They go all the same: what is left of them lies outside, such as an entry in a menu.
+            conda.warnings.append(
+                f"The scripts of {', '.join(names)} for their removal failed: {error}"
+            )
+        contents = examine_environment(request, conda)
+    add_to_journal(request.prefix, directory=claim(request.prefix))
+    if left := remove_prefix(contents, remove_foreign=request.remove_foreign):
+        conda.warnings.append(remain(request.prefix, left))
+    # The last: a run that is cut off before it is gone on with.
+    forget_environments(request.prefix)
+
+
+def _undone_by_conda(contents: Contents) -> Iterator[str]:
+    for record in contents.state.records.values():
+        found = filter(_UNDONE_BY_CONDA.fullmatch, record.paths.files)
+        if any(os.path.lexists(os.path.join(contents.state.path, path)) for path in found):
+            yield record.name

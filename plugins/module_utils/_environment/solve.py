@@ -1,0 +1,359 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What conda would make of an environment: asked of its solver without a change to the environment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.command import Conda, Solution
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.denied_channels import (
+    refuse_denied,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.package_cache import (
+    package_caches,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import redact
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.tree import remove_made
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explicit_lock import (
+    wrong_archives,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.metadata import write_pins
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.package_plan import Plan
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.pins import (
+    PINNED,
+    parsed_pins,
+    violations,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.request import (
+    Observed,
+    Request,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.leftovers import (
+    write_down_requests,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import FROZEN, HISTORY
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import old_history
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import (
+    Wanted,
+    dependents,
+    is_satisfied,
+    spec_name,
+)
+
+# What conda calls a solution that cannot be; a pin may be the reason.
+_MAY_BE_PINS = ("unsatisfiable", "not_found")
+# What conda, or this file for it, calls a wish that cannot be fulfilled.
+_UNSOLVABLE = (*_MAY_BE_PINS, "pinned")
+
+
+def conda_for(request: Request) -> Conda:
+    """The conda that the request names, set up as it says.
+
+    Raises:
+        CondaModuleError: the condarc denies a channel that it would use.
+    """
+    if request.state != "absent":
+        locked = [package.url for package in request.lock or ()]
+        refuse_denied(request.installation, request.channels, request.asked, locked)
+    settings = {}
+    if request.channel_priority is not None:
+        # The second name is that of mamba's own configuration.
+        settings = {
+            f"{program}_CHANNEL_PRIORITY": request.channel_priority
+            for program in ("CONDA", "MAMBA")
+        }
+    return Conda(request.installation, request.executable, request.timeout, settings)
+
+
+def conda_options(request: Request) -> list[str]:
+    """The options of conda that say where packages come from."""
+    options: list[str] = []
+    if request.channels:
+        options.append("--override-channels")
+        for channel in request.channels:
+            options.extend(["--channel", channel])
+    if request.offline:
+        options.append("--offline")
+    return options
+
+
+def install_options(request: Request, todo: Plan) -> list[str]:
+    """The options of ``conda install`` for the plan."""
+    return [*conda_options(request), *(["--update-specs"] if todo.update else [])]
+
+
+def pins_for(request: Request, observed: Observed) -> tuple[Wanted, ...]:
+    """The pins that conda is to honour: those of the task, else those that are there."""
+    if request.notes.pinned is not None:
+        return parsed_pins(request.notes.pinned)
+    return () if request.recreate else observed.pins
+
+
+class Forecast:
+    """Asks conda what it would do for one request."""
+
+    def __init__(self, request: Request, conda: Conda) -> None:
+        self.request = request
+        self.conda = conda
+
+    def lines(self, todo: Plan, observed: Observed) -> list[str] | None:
+        """The lines of the environment after the run, None when there will be no environment.
+
+        Raises:
+            CondaModuleError: conda finds no solution, or none that the pins allow.
+        """
+        if todo.delete:
+            return None
+        if not (observed.state.is_environment or todo.create):
+            # Packages for an environment that an earlier task of the same play would make.
+            return [f"{text} (to be solved)" for text in sorted(todo.install)]
+        return [*self.request.notes.lines(), *self._packages(todo, observed)]
+
+    def _packages(self, todo: Plan, observed: Observed) -> list[str]:
+        if self.request.lock is not None:
+            # The lock says it all: nothing is left for a solver to find out.
+            return sorted(package.label for package in self.request.lock)
+        if not self._conda_is_there():
+            # A bare host in check mode: conda would be installed by an earlier task of the same play.
+            return sorted(
+                [
+                    *replace(observed, note_lines=()).lines(),
+                    *(f"{text} (to be solved)" for text in todo.specs),
+                ]
+            )
+        labels = observed.state.labels()
+        if todo.remove:
+            if todo.quarantine and self.request.state == "absent":
+                # conda's dry run sees nothing of a package whose record it cannot read.
+                gone_names = dependents(todo.remove, observed.state.records)
+                return [
+                    label
+                    for label in self.change(todo, observed, labels)
+                    if label.split(" ", 1)[0] not in gone_names
+                ]
+            if self.request.whole:
+                gone = {observed.state.records[name].label for name in todo.remove}
+                labels = [label for label in labels if label not in gone]
+            else:
+                with self.pins_named(observed):
+                    solution = self.conda.remove(self.request.prefix, todo.remove, dry_run=True)
+                labels = solution.apply_to(labels)
+        if todo.create:
+            return self.creation(todo.specs, observed).apply_to([])
+        return self.change(todo, observed, labels)
+
+    def settled(self, todo: Plan, observed: Observed) -> Plan:
+        """The plan with one way to bring back what was lost: the first that conda can solve.
+
+        Where there is none, the plan does without, and ``conda.warnings`` says so.
+
+        Raises:
+            CondaModuleError: conda failed for another reason than that there is no solution.
+        """
+        if not (todo.restore and self._conda_is_there()):
+            return todo
+        for way in todo.restore:
+            attempt = replace(todo, restore=(way,))
+            try:
+                self.change(attempt, observed, observed.state.labels())
+            except CondaModuleError as error:
+                if error.facts.get("error_kind") not in _UNSOLVABLE:
+                    raise
+            else:
+                return attempt
+        left = replace(todo, restore=((),))
+        asked = {spec_name(text) for text in left.specs}
+        if lost := [text for text in todo.restore[0] if spec_name(text) not in asked]:
+            self.conda.warnings.append(
+                f"A change of {self.request.prefix} that was cut off has lost packages which conda cannot"
+                f" bring back beside what is wanted now: {', '.join(lost)}. They stay away."
+            )
+        return left
+
+    def change(self, todo: Plan, observed: Observed, labels: Sequence[str]) -> list[str]:
+        """The package lines that ``labels`` become by what the plan installs.
+
+        Raises:
+            CondaModuleError: conda finds no solution, or none that the pins allow.
+        """
+        specs = todo.specs
+        if not specs:
+            return list(labels)
+        with self.pins_named(observed), self._readable(todo, observed) as prefix:
+            self.conda.stand_ins[prefix] = self.request.prefix
+            options = install_options(self.request, todo)
+            solution = self.conda.install(prefix, specs, options, dry_run=True)
+        self._refuse_pinned(solution, observed)
+        return solution.apply_to(labels)
+
+    def creation(self, specs: Sequence[str], observed: Observed) -> Solution:
+        """What making the environment would link; asked of another prefix, since conda refuses this one.
+
+        Raises:
+            CondaModuleError: conda finds no solution, or none that the pins allow.
+        """
+        options = conda_options(self.request)
+        with self.pins_named(observed), _nowhere() as prefix:
+            self.conda.stand_ins[prefix] = self.request.prefix
+            if self.request.notes.pinned:
+                # conda create would look at no pins: it wants a prefix that is not there.
+                _make_empty(prefix, self.request.notes.pinned)
+                solution = self.conda.install(prefix, specs, options, dry_run=True)
+            else:
+                solution = self.conda.create(prefix, specs, options, dry_run=True)
+        self._refuse_pinned(solution, observed)
+        return solution
+
+    def fetch(self, observed: Observed) -> None:
+        """Find a solution for a new environment and put its packages into the package cache.
+
+        Raises:
+            CondaModuleError: conda finds no solution, or a package cannot be fetched.
+        """
+        request = self.request
+        options = conda_options(request)
+        with self.pins_named(observed), _nowhere() as prefix:
+            self.conda.stand_ins[prefix] = self.request.prefix
+            if request.lock is not None:
+                lines = [package.line for package in request.lock]
+                offline = ["--offline"] if request.offline else []
+                self.conda.link_explicitly("create", prefix, lines, [*offline, "--download-only"])
+                if wrong := wrong_archives(request.lock, package_caches(request.installation)):
+                    raise other_file_error(request, wrong, "fetched; nothing was changed")
+            elif request.notes.pinned:
+                _make_empty(prefix, request.notes.pinned)
+                self.conda.install(prefix, request.asked, [*options, "--download-only"])
+            elif request.asked:
+                self.conda.create(prefix, request.asked, [*options, "--download-only"])
+
+    def _conda_is_there(self) -> bool:
+        return bool(self.request.executable) or os.path.exists(
+            os.path.join(self.request.installation, "bin", "python")
+        )
+
+    @contextmanager
+    def _readable(self, todo: Plan, observed: Observed) -> Iterator[str]:
+        """A prefix that conda's dry run can read: this one, or a copy of its records as they will be."""
+        request = self.request
+        pins = request.notes.pinned if todo.notes else None
+        left_out = {*todo.quarantine, *([] if pins is None else [os.path.basename(PINNED)])}
+        if observed.state.frozen:
+            # The plan lifts the marker; newer versions of conda solve nothing beside it.
+            left_out.add(os.path.basename(FROZEN))
+        if not left_out and not observed.lost:
+            yield request.prefix
+            return
+        with _nowhere() as prefix:
+            self.conda.stand_ins[prefix] = self.request.prefix
+            shutil.copytree(
+                os.path.join(request.prefix, "conda-meta"),
+                os.path.join(prefix, "conda-meta"),
+                ignore=lambda _directory, _names: left_out,
+            )
+            if pins is not None:
+                write_pins(prefix, pins)
+            if observed.lost:
+                # What a cut-off run asked for and got counts, though conda has not written it down.
+                old_history(prefix)
+                write_down_requests(prefix)
+            yield prefix
+
+    @contextmanager
+    def pins_named(self, observed: Observed) -> Iterator[None]:
+        """Say of what cannot be solved that pins may be the reason."""
+        try:
+            yield
+        except CondaModuleError as error:
+            pins = [redact(pin.text) for pin in pins_for(self.request, observed)]
+            said_already = "pins" in error.facts
+            if not pins or said_already or error.facts.get("error_kind") not in _MAY_BE_PINS:
+                raise
+            raise CondaModuleError(
+                f"{error.message} conda keeps to the pins of the environment: {', '.join(pins)}.",
+                prefix=error.prefix,
+                asked=error.asked,
+                said=error.said,
+                hint=f"{error.hint} If a pin is the reason: {self._about_pins()}",
+                pins=pins,
+                **error.facts,
+            ) from error
+
+    def _about_pins(self) -> str:
+        if self.request.notes.pinned is not None:
+            return "correct the option pinned or the specs of the task: they exclude each other."
+        return (
+            f"change the pins in {os.path.join(self.request.prefix, PINNED)} (the option pinned of conda_env"
+            " does that), or ask for what they allow."
+        )
+
+    def _refuse_pinned(self, solution: Solution, observed: Observed) -> None:
+        """Fail when conda would pass over a pin, or over a spec for the sake of a pin.
+
+        The classic solver does the one with a warning in its log, and the other without a word.
+        """
+        records = {record.name: record for record in map(_record_of, solution.link)}
+        pins = pins_for(self.request, observed)
+        problems = [
+            f"conda would link {record.label}, which the pin {redact(pin.text)} forbids"
+            for pin, record in violations(pins, records)
+        ]
+        pinned = {pin.spec.name for pin in pins if pin.spec}
+        problems += [
+            f"conda would link {records[item.spec.name].label} because of a pin, and {item.text} is wanted"
+            for item in self.request.wanted
+            if item.spec
+            and item.spec.name in pinned & set(records)
+            and not is_satisfied(item, records)
+        ]
+        if problems:
+            raise CondaModuleError(
+                f"The pins of {self.request.prefix} forbid what the task wants: {'; '.join(problems)}."
+                " Nothing was changed.",
+                prefix=self.request.prefix,
+                asked=list(self.request.asked),
+                hint=self._about_pins(),
+                error_kind="pinned",
+            )
+
+
+def other_file_error(request: Request, names: Sequence[str], done: str) -> CondaModuleError:
+    """The error for packages that are not the files of the lock."""
+    return CondaModuleError(
+        f"{', '.join(names)}: what was {done} is not the file of the lock (its digest differs).",
+        prefix=request.prefix,
+        asked=[redact(package.url) for package in request.lock or () if package.name in names],
+        hint="make the lock anew if the channel has replaced the file; else remove it from the"
+        " package cache (conda clean --packages --tarballs) and do not trust the channel.",
+    )
+
+
+def _record_of(label: str) -> PackageRecord:
+    name, version, build, channel = [*label.split(" "), "", ""][:4]
+    return PackageRecord(name=name, version=version, build=build, channel=channel)
+
+
+@contextmanager
+def _nowhere() -> Iterator[str]:
+    """A prefix below a private directory, which is not there yet."""
+    directory = tempfile.mkdtemp(prefix="llmfleet-conda-")
+    try:
+        yield os.path.join(directory, "env")
+    finally:
+        remove_made(directory)
+
+
+def _make_empty(prefix: str, pins: tuple[str, ...]) -> None:
+    """Make what conda takes for an environment without packages, with ``pins``."""
+    os.makedirs(os.path.join(prefix, "conda-meta"))
+    with open(os.path.join(prefix, HISTORY), "w", encoding="utf-8"):
+        pass
+    write_pins(prefix, pins)

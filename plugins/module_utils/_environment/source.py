@@ -1,0 +1,168 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads what declares an environment: an explicit lock or an ``environment.yml``, and what stands beside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.environment_file import (
+    EnvironmentFile,
+    EnvironmentFileError,
+    parse_environment,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explicit_lock import (
+    LockedPackage,
+    LockError,
+    foreign_platforms,
+    parse_lock,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.metadata import Notes
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.pins import (
+    given_pins,
+    parsed_pins,
+    violations,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.variables import (
+    given_variables,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
+
+
+def read_text(params: Mapping[str, Any], option: str) -> str:
+    """The text of the file on the managed host that ``option`` names.
+
+    Raises:
+        CondaModuleError: it cannot be read, is no UTF-8, or is one of the controller.
+    """
+    path = params[option]
+    if not params["remote_src"]:
+        raise CondaModuleError(
+            f"The option {option} names a file of the controller ({path}), which the action of conda_env"
+            " reads; that action did not run. Nothing was changed.",
+            hint="call the module as llmfleet.conda.conda_env in a task, or set remote_src: true for a file"
+            " of the managed host.",
+        )
+    try:
+        with open(path, encoding="utf-8", opener=only_regular) as stream:
+            return stream.read()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise CondaModuleError(
+            f"The file of the option {option} cannot be read: {path}: {reason}. Nothing was changed.",
+            hint="with remote_src: true the path is one on the managed host: copy the file there first,"
+            " readable for this user, or leave out remote_src for a file on the controller.",
+        ) from error
+
+
+def read_lock(params: Mapping[str, Any]) -> tuple[LockedPackage, ...] | None:
+    """The packages of the option ``lock`` or ``lock_file``, None when neither is given.
+
+    Raises:
+        CondaModuleError: the lock cannot be used, or contradicts another option.
+    """
+    lock, path = params.get("lock"), params.get("lock_file")
+    if (lock is None and path is None) or params["state"] == "absent":
+        return None
+    option = "lock" if path is None else "lock_file"
+    if params["packages"] or params["state"] == "latest":
+        other = "the option packages" if params["packages"] else "the state latest"
+        raise CondaModuleError(
+            f"The option {option} says exactly what the environment holds, so {other} cannot be given with"
+            " it. Nothing was changed.",
+            hint=f"leave out {option}, or {other}.",
+        )
+    text = read_text(params, option) if path is not None else _lines(lock)
+    try:
+        packages = parse_lock(text)
+        if not packages:
+            raise LockError("there is no package in it")
+        if foreign := foreign_platforms(packages):
+            raise LockError(f"its packages are for {', '.join(foreign)}, and this host is not")
+    except LockError as error:
+        raise CondaModuleError(
+            f"The option {option} cannot be used: {error}. Nothing was changed.",
+            hint="give what 'conda list --explicit --md5' prints on a host of the same platform.",
+        ) from error
+    return packages
+
+
+def read_notes(params: Mapping[str, Any], declared: EnvironmentFile) -> Notes:
+    """What is to stand beside the packages: the options ``frozen``, ``pinned``, ``variables``,
+    ``owner`` and ``group``.
+
+    Variables of ``declared`` count as well, below those of the option.
+
+    Raises:
+        CondaModuleError: an option, or the variables of ``declared``, cannot be used.
+    """
+    if params["state"] == "absent":
+        return Notes(frozen=params.get("frozen"))
+    variables = None
+    option = "environment" if params.get("environment") is not None else "environment_file"
+    for given, source in ((declared.variables, option), (params.get("variables"), "variables")):
+        if given is not None:
+            variables = {**(variables or {}), **given_variables(given, source)}
+    pinned = params.get("pinned")
+    return Notes(
+        frozen=params.get("frozen"),
+        pinned=None if pinned is None else given_pins(pinned),
+        variables=variables,
+        owner=params.get("owner"),
+        group=params.get("group"),
+    )
+
+
+def check_lock_against_pins(lock: Sequence[LockedPackage], pins: Sequence[str]) -> None:
+    """Refuse pins that the lock does not keep to; no solver looks at them when a lock is linked.
+
+    Raises:
+        CondaModuleError: a package of the lock is none that its pin allows.
+    """
+    records = {
+        package.name: PackageRecord(
+            package.name, package.version, package.build, channel=package.url
+        )
+        for package in lock
+    }
+    if broken := violations(parsed_pins(pins), records):
+        said = ", ".join(f"{pin.text} and {record.label}" for pin, record in broken)
+        raise CondaModuleError(
+            f"The option pinned and the lock exclude each other: {said}. Nothing was changed.",
+            hint="correct the pins, or make the lock anew.",
+        )
+
+
+def _lines(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
+        return "\n".join(value)
+    raise CondaModuleError(
+        "The option lock is neither a text nor a list of lines. Nothing was changed.",
+        hint="give what 'conda list --explicit --md5' prints.",
+    )
+
+
+def read_environment(params: Mapping[str, Any]) -> EnvironmentFile:
+    """What the option ``environment`` or ``environment_file`` declares; nothing when neither is given.
+
+    Raises:
+        CondaModuleError: the file cannot be used.
+    """
+    given, path = params.get("environment"), params.get("environment_file")
+    if (given is None and path is None) or params["state"] == "absent":
+        return EnvironmentFile()
+    option = "environment" if path is None else "environment_file"
+    try:
+        return parse_environment(given if path is None else read_text(params, option))
+    except EnvironmentFileError as error:
+        where = f" ({path})" if path is not None else ""
+        raise CondaModuleError(
+            f"The option {option}{where} cannot be used: {error}. Nothing was changed.",
+            hint="write it with the keys name, channels and dependencies, as 'conda env export' does.",
+        ) from error

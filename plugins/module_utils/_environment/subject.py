@@ -1,0 +1,91 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One conda environment as a task declares it: what is there, and what has to be done."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.cycle import Outcome, Subject
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.package_plan import Plan
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.plan import plan
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.request import (
+    Observed,
+    Request,
+    observe,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
+    moved_aside,
+    moved_aside_reason,
+    remove_old_locks,
+)
+
+# What the journal calls conda's changes; pip's belong to conda_pip.
+OPERATIONS = ("create", "change", "remove")
+
+Side = Optional[list[str]]
+"""One side of the diff: a line for each package; None without an environment."""
+
+EnvironmentOutcome = Outcome[Plan, Observed, Side]
+
+
+class EnvironmentSubject(Subject[Plan, Observed, Side]):
+    """The environment of one request."""
+
+    def __init__(self, request: Request, check_mode: bool) -> None:
+        self.request = request
+        self.check_mode = check_mode
+
+    def observe(self) -> Observed:
+        """Read the environment's files."""
+        return observe(self.request)
+
+    def plan(self, observed: Observed) -> Plan:
+        """Compare what is wanted with what is there."""
+        if self.check_mode and self._is_yet_to_be_made(observed):
+            reason = f"there is no environment at {self.request.prefix} yet"
+            return Plan(install=self.request.asked, reasons=(reason,))
+        return plan(self.request, observed)
+
+    def _is_yet_to_be_made(self, observed: Observed) -> bool:
+        """Packages for an environment that is not there: an earlier task of the play may be to make it."""
+        return not self.request.whole and observed.state.empty and self.request.state != "absent"
+
+    def describe(self, observed: Observed) -> Side:
+        """One line for each package."""
+        return observed.lines() if observed.state.is_environment else None
+
+    def cut_off(self, observed: Observed) -> bool:
+        """Whether a run of conda's was cut off."""
+        return observed.interrupted in OPERATIONS
+
+    def moved_aside(self, observed: Observed) -> str:
+        """What is at the prefix is half of something while the environment waits beside it."""
+        if observed.interrupted in OPERATIONS and moved_aside(self.request.prefix):
+            return moved_aside_reason(self.request.prefix)
+        return ""
+
+    def plan_to_go_on(self, reason: str) -> Plan:
+        """A plan without a step."""
+        return Plan(reasons=(reason,))
+
+    def remove_old_locks(self) -> None:
+        """Remove those of the environment."""
+        remove_old_locks(self.request.prefix)
+
+
+def diff_of(request: Request, outcome: EnvironmentOutcome) -> dict[str, Any]:
+    """The diff that Ansible shows: one line for each package, before and after."""
+    return {
+        "before_header": request.prefix,
+        "after_header": request.prefix,
+        "before": _text(outcome.before),
+        "after": _text(outcome.after),
+    }
+
+
+def _text(lines: Side) -> str:
+    if lines is None:
+        return ""
+    return "".join(f"{line}\n" for line in ["environment present", *lines])

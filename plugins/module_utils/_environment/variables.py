@@ -1,0 +1,119 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The variables that ``conda activate`` sets for an environment: ``env_vars`` in ``conda-meta/state``.
+
+The form is that of conda 4.8 to 26 (``conda.core.prefix_data.PrefixData.set_environment_env_vars``): a
+JSON object, in which a variable that was taken away stays with a mark for a value, so that activating
+takes it out of the shell as well.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
+    json_document,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.secrets import (
+    SHORTEST_SECRET,
+    names_a_secret,
+)
+
+STATE = os.path.join("conda-meta", "state")
+UNSET = "***unset***"
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def read_state(prefix: str) -> dict[str, Any]:
+    """The whole of ``conda-meta/state``; empty without such a file.
+
+    Raises:
+        CondaModuleError: it is there and holds no JSON object.
+    """
+    path = os.path.join(prefix, STATE)
+    problem = "it holds no JSON object"
+    try:
+        with open(path, encoding="utf-8", opener=only_regular) as stream:
+            state = json_document.load(stream)
+        if isinstance(state, dict) and isinstance(state.get("env_vars") or {}, dict):
+            return state
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        problem = str(error.strerror)
+    except ValueError as error:
+        problem = f"it is no JSON ({error})"
+    raise CondaModuleError(
+        f"The variables of the environment cannot be read: {path}: {problem}. Nothing was changed.",
+        prefix=prefix,
+        hint="correct or remove that file; conda activate stumbles over it too.",
+    )
+
+
+def set_variables(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Those variables of ``state`` that are set, as ``conda env config vars list`` shows them."""
+    return {name: value for name, value in (state.get("env_vars") or {}).items() if value != UNSET}
+
+
+def state_with(state: Mapping[str, Any], wanted: Mapping[str, str | None]) -> str:
+    """The text of ``conda-meta/state`` with ``wanted`` in it; what else it holds stays.
+
+    A variable without a value is taken away as ``conda env config vars unset`` does it.
+    """
+    variables = dict(state.get("env_vars") or {})
+    for name, value in wanted.items():
+        if value is not None:
+            variables[name] = value
+        elif name in variables:
+            variables[name] = UNSET
+    return json.dumps({**state, "env_vars": variables}, ensure_ascii=False)
+
+
+def given_variables(given: Any, option: str) -> dict[str, str | None]:
+    """The variables of an option, None for one that is to be taken away.
+
+    Raises:
+        CondaModuleError: a name is none for a variable, or a value is neither text nor a whole number.
+    """
+    problem = "" if isinstance(given, Mapping) else "it is no mapping of names to values"
+    variables: dict[str, str | None] = {}
+    for name, value in given.items() if isinstance(given, Mapping) else ():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            problem = f"{name!r} is no name for a variable"
+        elif value is None:
+            variables[name] = None
+        elif isinstance(value, bool) or not isinstance(value, (str, int)):
+            problem = f"the value of {name} is neither a text nor a whole number; quote it"
+        elif re.search(r"[\0\r\n']", str(value)) or value == UNSET:
+            # conda 24.7 writes export NAME='VALUE' for the shell and escapes nothing in it.
+            problem = (
+                f"the value of {name} has a single quote or a line break, or is conda's own mark, and"
+                " conda activate would fail on it"
+            )
+        else:
+            variables[name] = str(value)
+    if problem:
+        raise CondaModuleError(
+            f"The variables of the option {option} cannot be used: {problem}. Nothing was changed.",
+            hint="write them like OMP_NUM_THREADS: '4', with values in quotes.",
+        )
+    return variables
+
+
+def secret_values(variables: Any) -> set[str]:
+    """The values of those ``variables`` whose names say that they are secrets."""
+    if not isinstance(variables, Mapping):
+        return set()
+    return {
+        str(value)
+        for name, value in variables.items()
+        if names_a_secret(str(name)) and len(str(value)) >= SHORTEST_SECRET
+    }

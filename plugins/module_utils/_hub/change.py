@@ -1,0 +1,153 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes a model in the cache of the hub: the half of its cycle that a no-op never imports."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.cycle import Change
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.lock import file_lock
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub.download import (
+    Download,
+    Downloaded,
+    download,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub.store import (
+    drop,
+    import_source,
+    refuse_others,
+    remove,
+    write_ref,
+    write_tree,
+    writing,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub.subject import (
+    HubSubject,
+    Look,
+    Plan,
+)
+
+
+class HubChange(Change[Plan, Look, str]):
+    """Changes the model of one request.
+
+    Args:
+        fetch: replaces the download in tests.
+    """
+
+    def __init__(
+        self,
+        subject: HubSubject,
+        check_mode: bool,
+        fetch: Callable[[Download], Downloaded] = download,
+    ) -> None:
+        self._subject = subject
+        self.request = subject.request
+        self.check_mode = check_mode
+        self._fetch = fetch
+
+    @contextmanager
+    def lock(self, plan: Plan | None) -> Iterator[None]:
+        """Keep others from the model in this cache."""
+        cached = self.request.cached
+        if self.request.state != "absent":
+            with writing(cached):
+                os.makedirs(cached.cache, exist_ok=True)
+        path = os.path.join(cached.cache, f".llmfleet-{os.path.basename(cached.directory)}.lock")
+        operation = f"hub_model {cached.model}"
+        with file_lock(path, operation=operation, timeout=self.request.timeout):
+            yield
+
+    def examine(self, plan: Plan, observed: Look) -> None:
+        """Look for files that are not the hub's, where the model would be removed."""
+        if plan.action == "remove":
+            refuse_others(self.request.cached)
+
+    def journal(self, plan: Plan, observed: Look) -> AbstractContextManager[None]:
+        """None: each file is whole or not there, and observing tells."""
+        return nullcontext()
+
+    def apply(self, plan: Plan, observed: Look) -> None:
+        """Fetch, import or remove the files, and have the revision stand for the commit."""
+        mask = os.umask(0)
+        os.umask(0o002 if _is_shared(self.request.cached.cache) else mask)
+        try:
+            self._apply(plan)
+        finally:
+            os.umask(mask)
+
+    def _apply(self, plan: Plan) -> None:
+        request, cached = self.request, self.request.cached
+        if plan.action == "remove":
+            remove(cached)
+            return
+        if plan.action == "import":
+            if self._subject.source is None:
+                raise CondaModuleError(
+                    f"The files of {request.path} did not come from the controller. Nothing was changed.",
+                    hint="run the task by its full name, llmfleet.conda.hub_model, which copies them.",
+                )
+            import_source(cached, self._subject.source, plan.commit)
+        commit = plan.commit
+        if plan.action == "fetch":
+            drop(cached, plan.commit, plan.broken)
+            commit = self._download(plan)
+        if plan.action:
+            write_ref(cached, request.revision, commit)
+
+    def _download(self, plan: Plan) -> str:
+        request, cached = self.request, self.request.cached
+        done = self._fetch(
+            Download(
+                prefix=request.prefix,
+                model=cached.model,
+                revision=plan.commit or request.revision,
+                cache=cached.cache,
+                include=request.choice.include,
+                exclude=request.choice.exclude,
+                endpoint=request.endpoint,
+                token=request.token,
+                timeout=request.timeout,
+            )
+        )
+        if done.files is not None:
+            write_tree(cached, done.commit, done.files)
+        return done.commit
+
+    def look_again(self, plan: Plan, observed: Look) -> Look:
+        """Compare the disk with the plan: a hub may give less than it lists."""
+        cached = self.request.cached
+        seen = self._subject.observe()
+        left = self._subject.plan(seen)
+        if left:
+            raise CondaModuleError(
+                f"The model {cached.model} ({self.request.revision}) is not in {cached.cache} as it should"
+                f" be: {left.reason}.",
+                asked=cached.model,
+                hint="look at the options include and exclude, and whether something else writes there.",
+            )
+        return seen
+
+    def reached(self, plan: Plan, observed: Look, seen: Look) -> str:
+        """What is there now."""
+        return self._subject.describe(seen)
+
+    def differs(self, plan: Plan, before: str, after: str) -> bool:
+        """A plan with an action always changes something."""
+        return True
+
+    def foresee(self, plan: Plan, observed: Look) -> str:
+        """In check mode, what is asked for: the hub is not asked."""
+        return self._subject.promised()
+
+
+def _is_shared(directory: str) -> bool:
+    """Whether members of the directory's group add to it: what is made there has to be theirs as well."""
+    mode = os.stat(directory).st_mode
+    return bool(mode & stat.S_ISGID and mode & stat.S_IWGRP)

@@ -1,0 +1,244 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Downloads a model with the huggingface_hub of an environment, in a child of the environment's Python."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
+    json_document,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import (
+    child_environment,
+    run,
+)
+
+# What the child says comes after this word: libraries may print something of their own before.
+_MARK = "llmfleet-hub-model:"
+
+# huggingface_hub compares sizes only, so what it fetched is compared with the digests in the hub's list here.
+# The token comes by stdin, so that neither the process list nor /proc/PID/environ shows it.
+_SCRIPT = f"""
+import hashlib, json, os, sys
+asked = json.load(sys.stdin)
+said = {{}}
+
+def listed(path, token):
+    commit = os.path.basename(path)
+    tree = os.path.join(path, "..", "..", "trees", commit + ".json")
+    if os.path.exists(tree):
+        with open(tree, encoding="utf-8") as stream:
+            return json.load(stream)["files"], True
+    files = {{}}
+    for one in hub.HfApi(token=token).list_repo_tree(asked["model"], recursive=True, revision=commit):
+        if hasattr(one, "blob_id"):
+            files[one.path] = {{"size": one.size, "blob_id": one.blob_id}}
+            if getattr(one, "lfs", None) is not None:
+                files[one.path]["lfs_sha256"] = one.lfs.sha256
+    return files, False
+
+def differs(path, entry):
+    whole = entry.get("lfs_sha256")
+    digest = hashlib.sha256() if whole else hashlib.new("sha1", usedforsecurity=False)
+    if not whole:
+        digest.update(b"blob %d\\0" % os.path.getsize(path))
+    with open(path, "rb") as stream:
+        for chunk in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(chunk)
+    return digest.hexdigest() != (whole or entry["blob_id"])
+
+def taken_away(path, files, before):
+    wrong = []
+    for name in sorted(files):
+        link = os.path.join(path, name)
+        blob = os.path.realpath(link)
+        if os.path.basename(blob) not in before and os.path.exists(blob) and differs(blob, files[name]):
+            wrong.append(name)
+            for one in {{blob, link}}:
+                os.unlink(one)
+    return wrong
+
+try:
+    import huggingface_hub as hub
+    # None: the user's own, if there is one. False: none at all.
+    token = asked["token"]
+    blobs = os.path.join(asked["cache"], "models--" + asked["model"].replace("/", "--"), "blobs")
+    before = set(os.listdir(blobs)) if os.path.isdir(blobs) else set()
+    for attempt in (1, 2):
+        path = hub.snapshot_download(
+            asked["model"], revision=asked["revision"], cache_dir=asked["cache"], token=token,
+            allow_patterns=asked["include"] or None, ignore_patterns=asked["exclude"] or None,
+        )
+        files, kept = listed(path, token)
+        wrong = taken_away(path, files, before)
+        if not wrong:
+            break
+    if wrong:
+        raise ValueError("other bytes than the hub's list of files says: " + ", ".join(wrong))
+    said["commit"] = os.path.basename(path)
+    if not kept:
+        said["files"] = files
+except Exception as error:
+    said = {{"error": type(error).__name__, "message": str(error)}}
+print({_MARK!r} + json.dumps(said), flush=True)
+"""
+
+# huggingface_hub, constants.py: the default of HF_ENDPOINT, and its second name.
+_OFFICIAL = frozenset({"huggingface.co", "hf.co"})
+_NO_ACCESS = frozenset({"RepositoryNotFoundError", "GatedRepoError", "HfHubHTTPError"})
+_HINTS = {
+    "ModuleNotFoundError": "install huggingface_hub into that environment first (llmfleet.conda.conda_pip).",
+    "RevisionNotFoundError": "correct the option revision: a branch, a tag or a commit of that model.",
+    "HFValidationError": "correct the option model: ORGANISATION/NAME as the hub shows it.",
+}
+
+
+@dataclass(frozen=True)
+class Download:
+    """What to ask of which hub.
+
+    Attributes:
+        prefix: of the environment with huggingface_hub.
+        model, revision: names at the hub.
+        cache: directory of the cache.
+        endpoint: address of the hub, empty for the one of the host's configuration.
+        token: for models that are not public. Empty: the user's own at the official hub, none elsewhere.
+        timeout: seconds.
+    """
+
+    prefix: str
+    model: str
+    revision: str
+    cache: str
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    endpoint: str = ""
+    token: str = ""
+    timeout: float = 3600.0
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """The commit that is there now, and its files where the hub's library keeps no list of them."""
+
+    commit: str
+    files: Mapping[str, Mapping[str, Any]] | None = None
+
+
+def download(wanted: Download) -> Downloaded:
+    """Fetch what is missing.
+
+    Raises:
+        CondaModuleError: the environment has no Python or no huggingface_hub, or the hub did not give it.
+    """
+    python = os.path.join(wanted.prefix, "bin", "python")
+    if not os.access(python, os.X_OK):
+        raise CondaModuleError(
+            f"There is no Python in {wanted.prefix} to download models with. Nothing was changed.",
+            prefix=wanted.prefix,
+            hint="make the environment first (llmfleet.conda.conda_env), with huggingface_hub in it.",
+        )
+    asked = {
+        "model": wanted.model,
+        "revision": wanted.revision,
+        "cache": wanted.cache,
+        "include": list(wanted.include),
+        "exclude": list(wanted.exclude),
+        "token": wanted.token or (None if is_official(_endpoint(wanted)) else False),
+    }
+    extra = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    if asked["token"] is False:
+        # For what the library asks besides: versions before 1.0 look for the user's token by themselves.
+        extra["HF_HUB_DISABLE_IMPLICIT_TOKEN"] = "1"
+    if wanted.endpoint:
+        extra["HF_ENDPOINT"] = wanted.endpoint
+    try:
+        done = run(
+            [python, "-I", "-c", _SCRIPT],
+            env=child_environment(extra),
+            timeout=wanted.timeout,
+            stdin=json.dumps(asked).encode(),
+        )
+    except OSError as error:
+        raise CondaModuleError(
+            f"The Python of {wanted.prefix} cannot be started: {error.strerror}.",
+            prefix=wanted.prefix,
+        ) from error
+    if done.timed_out:
+        raise CondaModuleError(
+            f"The model {wanted.model} was not there after {wanted.timeout:g} seconds{_place(wanted)}.",
+            prefix=wanted.prefix,
+            hint="look whether that hub answers, or set the option timeout higher; the next run goes on where"
+            " this one ended.",
+        )
+    return _answer(wanted, done.stdout, done.stderr)
+
+
+def is_official(endpoint: str) -> bool:
+    """Whether an address is that of the hub for which a user's own token was made, and nobody listens in."""
+    if not endpoint:
+        return True
+    try:
+        parts = urlsplit(endpoint.strip())
+        return (
+            parts.scheme.lower() == "https"
+            and (parts.hostname or "").rstrip(".") in _OFFICIAL
+            and parts.port in (None, 443)
+        )
+    except ValueError:
+        return False
+
+
+def _endpoint(wanted: Download) -> str:
+    return wanted.endpoint or os.environ.get("HF_ENDPOINT", "")
+
+
+def _place(wanted: Download) -> str:
+    """Which hub was asked, where that is known here."""
+    address = _endpoint(wanted)
+    return f" from {address}" if address else ""
+
+
+def _answer(wanted: Download, stdout: str, stderr: str) -> Downloaded:
+    _before, mark, text = stdout.rpartition(_MARK)
+    said: Any
+    try:
+        said = (
+            json_document.loads(text) if mark else {"error": "", "message": stderr.strip()[-2000:]}
+        )
+    except ValueError:
+        said = {"error": "", "message": stdout.strip()[-2000:]}
+    if not isinstance(said, dict):
+        said = {}
+    commit, files = said.get("commit"), said.get("files")
+    if isinstance(commit, str) and (files is None or isinstance(files, dict)):
+        return Downloaded(commit, files)
+    kind = str(said.get("error", ""))
+    message = str(said.get("message", stdout.strip()[-2000:]))
+    hint = _HINTS.get(
+        kind,
+        "check the option endpoint, and this host's network, proxy and CA settings; without a network give"
+        " the option path.",
+    )
+    if kind in _NO_ACCESS:
+        hint = (
+            "correct the option model, or give a token that may read it (option token), once its conditions"
+            " are accepted at the hub."
+        )
+        if not wanted.token and not is_official(_endpoint(wanted)):
+            hint += " The user's own token is for the official hub and was not sent there."
+    raise CondaModuleError(
+        f"The model {wanted.model} ({wanted.revision}) cannot be had{_place(wanted)}.",
+        prefix=wanted.prefix,
+        said=": ".join(part for part in (kind, message) if part),
+        hint=hint,
+        kind=kind,
+    )

@@ -1,0 +1,310 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looks for GPUs: files of the kernel first, then the vendor's tool.
+
+Sources: NVIDIA's driver README ("The /proc Filesystem Interface") and ``nvidia-smi --help-query-gpu``; the
+kernel's KFD topology (``drivers/gpu/drm/amd/amdkfd/kfd_topology.c``) for AMD; ``sysctl`` on macOS.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import Completed, run
+from ansible_collections.llmfleet.conda.plugins.module_utils._host.readings import MIB, HostReadings
+from ansible_collections.llmfleet.conda.plugins.module_utils._info.torch_build import (
+    AMD,
+    APPLE,
+    NONE,
+    NVIDIA,
+    AcceleratorFacts,
+    Gpu,
+)
+
+Runner = Callable[[Sequence[str]], "Completed | None"]
+
+TOOL_TIMEOUT = 60
+_MISMATCH = "driver/library version mismatch"
+_FIELDS = "name,uuid,driver_version,memory.total"
+_NVIDIA_SMI = ("nvidia-smi", "/usr/bin/nvidia-smi", "/usr/lib/wsl/lib/nvidia-smi")
+_ROCMINFO = ("rocminfo", "/opt/rocm/bin/rocminfo")
+_KFD_NODES = "/sys/class/kfd/kfd/topology/nodes"
+_NVIDIA_GPUS = "/proc/driver/nvidia/gpus"
+_NVIDIA_PCI_VENDOR = "0x10de"
+_DISPLAY_CLASS = "0x03"
+# Kinds of memory that lie on the GPU: HSA_MEM_HEAP_TYPE_FB_PUBLIC and _PRIVATE.
+_GPU_HEAPS = (1, 2)
+
+
+class Files:
+    """The host's file system, from ``root`` on; what cannot be read does not exist."""
+
+    def __init__(self, root: str = "/") -> None:
+        self._root = root
+
+    def _path(self, path: str) -> str:
+        return os.path.join(self._root, path.lstrip("/"))
+
+    def read(self, path: str) -> str | None:
+        """The file's text without blanks around it, or None."""
+        try:
+            with open(self._path(path), encoding="utf-8", errors="replace") as stream:
+                return stream.read().strip()
+        except OSError:
+            return None
+
+    def names(self, path: str) -> list[str]:
+        """What is in a directory; numbers in the order of their values."""
+        try:
+            found = os.listdir(self._path(path))
+        except OSError:
+            return []
+        return sorted(found, key=lambda name: (int(name) if name.isdigit() else 0, name))
+
+
+def run_tool(argv: Sequence[str], timeout: float = TOOL_TIMEOUT) -> Completed | None:
+    """Run a tool to its end, or for ``timeout`` seconds; None when it is not there."""
+    try:
+        return run(argv, timeout=timeout)
+    except OSError:
+        return None
+
+
+def _first(runner: Runner, programs: Sequence[str], options: Sequence[str]) -> Completed | None:
+    for program in programs:
+        done = runner([program, *options])
+        if done is not None:
+            return done
+    return None
+
+
+def observe_accelerator(
+    host: HostReadings,
+    files: Files | None = None,
+    runner: Runner | None = None,
+    timeout: float = TOOL_TIMEOUT,
+) -> AcceleratorFacts:
+    """What the host says about its accelerator; an NVIDIA GPU counts before one of AMD.
+
+    ``timeout`` is the seconds that each of the vendors' tools may take.
+    """
+    files = files or Files()
+    runner = runner or partial(run_tool, timeout=timeout)
+    if host.system == "Darwin":
+        return _apple(host, runner)
+    return (
+        _nvidia(host, files, runner, timeout)
+        or _amd(host, files, runner)
+        or AcceleratorFacts(host.system, host.machine, glibc=host.glibc)
+    )
+
+
+# -- NVIDIA ---------------------------------------------------------------------------------------
+
+
+def _nvidia(
+    host: HostReadings, files: Files, runner: Runner, timeout: float
+) -> AcceleratorFacts | None:
+    driver = files.read("/sys/module/nvidia/version") or _version_in(
+        files.read("/proc/driver/nvidia/version") or ""
+    )
+    present = bool(driver) or _has_nvidia_card(files)
+    gpus, problem, mismatch, told = _ask_nvidia_smi(runner, timeout)
+    if not present and not gpus and not mismatch:
+        return None
+    return AcceleratorFacts(
+        host.system,
+        host.machine,
+        glibc=host.glibc,
+        vendor=NVIDIA,
+        gpus=gpus or _gpus_of_driver(files),
+        driver_version=driver or told,
+        driver_library_mismatch=mismatch,
+        problem=problem,
+    )
+
+
+def _version_in(text: str) -> str:
+    """The version in ``NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.65.06  Sun Jul ...``."""
+    found = re.search(r"Kernel Module.*?\s(\d+(?:\.\d+)+)", text)
+    return found[1] if found else ""
+
+
+def _has_nvidia_card(files: Files) -> bool:
+    """Whether a display or 3D controller of NVIDIA is on the PCI bus, with or without a driver."""
+    devices = "/sys/bus/pci/devices"
+    return any(
+        files.read(f"{devices}/{name}/vendor") == _NVIDIA_PCI_VENDOR
+        and (files.read(f"{devices}/{name}/class") or "").startswith(_DISPLAY_CLASS)
+        for name in files.names(devices)
+    )
+
+
+def _query(runner: Runner, fields: str) -> Completed | None:
+    return _first(runner, _NVIDIA_SMI, [f"--query-gpu={fields}", "--format=csv,noheader,nounits"])
+
+
+def _ask_nvidia_smi(runner: Runner, timeout: float) -> tuple[tuple[Gpu, ...], str, bool, str]:
+    """GPUs, what is wrong, whether driver and library differ, and the driver's version."""
+    fields = _FIELDS + ",compute_cap"
+    done = _query(runner, fields)
+    if done is not None and done.rc != 0 and "compute_cap" in done.stdout + done.stderr:
+        # Drivers before 510 refuse a query that names it.
+        fields = _FIELDS
+        done = _query(runner, fields)
+    if done is None:
+        return (), "nvidia-smi is not there", False, ""
+    if done.rc == 0:
+        return (*_parse_nvidia_smi(done.stdout, fields.count(",")),)
+    said = " ".join((done.stdout + " " + done.stderr).split())
+    if done.timed_out:
+        said = f"it did not answer within {timeout:g} seconds"
+    return (), f"nvidia-smi failed: {said}", _MISMATCH in said.lower(), ""
+
+
+def _parse_nvidia_smi(text: str, commas: int) -> tuple[tuple[Gpu, ...], str, bool, str]:
+    gpus: list[Gpu] = []
+    driver = ""
+    for line in text.splitlines():
+        # From the right: a name may hold a comma.
+        words = [word.strip() for word in line.rsplit(",", commas)]
+        if len(words) != commas + 1:
+            continue
+        name, uuid, driver, memory = words[:4]
+        capability = words[4] if commas == 4 else ""
+        gpus.append(
+            Gpu(
+                index=len(gpus),
+                name=name,
+                # GPUs that share the host's memory answer [N/A].
+                memory_mib=int(memory) if memory.isdigit() else None,
+                compute_capability=capability if re.fullmatch(r"\d+\.\d+", capability) else "",
+                uuid=uuid,
+            )
+        )
+    return tuple(gpus), "" if gpus else "nvidia-smi lists no GPU", False, driver
+
+
+def _gpus_of_driver(files: Files) -> tuple[Gpu, ...]:
+    """Names and UUIDs as the loaded driver has them, where nvidia-smi does not answer."""
+    gpus: list[Gpu] = []
+    for name in files.names(_NVIDIA_GPUS):
+        text = files.read(f"{_NVIDIA_GPUS}/{name}/information")
+        if text is not None:
+            fields = {
+                key.strip(): value.strip()
+                for key, _colon, value in (line.partition(":") for line in text.splitlines())
+            }
+            gpus.append(
+                Gpu(len(gpus), name=fields.get("Model", ""), uuid=fields.get("GPU UUID", ""))
+            )
+    return tuple(gpus)
+
+
+# -- AMD ------------------------------------------------------------------------------------------
+
+
+def _amd(host: HostReadings, files: Files, runner: Runner) -> AcceleratorFacts | None:
+    gpus = _gpus_of_kfd(files)
+    driver = files.read("/sys/module/amdgpu/version") or ""
+    if not gpus:
+        done = _first(runner, _ROCMINFO, [])
+        gpus = _parse_rocminfo(done.stdout) if done is not None and done.rc == 0 else ()
+    if not gpus:
+        return None
+    return AcceleratorFacts(
+        host.system,
+        host.machine,
+        glibc=host.glibc,
+        vendor=AMD,
+        gpus=gpus,
+        driver_version=driver,
+    )
+
+
+def _properties(text: str | None) -> dict[str, int]:
+    pairs = (line.split() for line in (text or "").splitlines())
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
+
+
+def gfx_name(version: int) -> str:
+    """``gfx90a`` for 90010: two digits each for minor and stepping, which the name has in hexadecimal."""
+    return f"gfx{version // 10000}{version // 100 % 100:x}{version % 100:x}"
+
+
+def _gpus_of_kfd(files: Files) -> tuple[Gpu, ...]:
+    gpus: list[Gpu] = []
+    for node in files.names(_KFD_NODES):
+        properties = _properties(files.read(f"{_KFD_NODES}/{node}/properties"))
+        version = properties.get("gfx_target_version", 0)
+        if not version:
+            continue  # a CPU
+        banks = [
+            _properties(files.read(f"{_KFD_NODES}/{node}/mem_banks/{bank}/properties"))
+            for bank in files.names(f"{_KFD_NODES}/{node}/mem_banks")
+        ]
+        size = sum(
+            bank.get("size_in_bytes", 0) for bank in banks if bank.get("heap_type") in _GPU_HEAPS
+        )
+        unique = properties.get("unique_id", 0)
+        gpus.append(
+            Gpu(
+                index=len(gpus),
+                name=files.read(f"{_KFD_NODES}/{node}/name") or gfx_name(version),
+                memory_mib=size // MIB if size else None,
+                uuid=f"GPU-{unique:016x}" if unique else "",
+                architecture=gfx_name(version),
+            )
+        )
+    return tuple(gpus)
+
+
+def _parse_rocminfo(text: str) -> tuple[Gpu, ...]:
+    gpus: list[Gpu] = []
+    for part in re.split(r"^Agent \d+\s*$", text, flags=re.MULTILINE)[1:]:
+        # The first of each field is the agent's own; pools and ISAs follow with fields of that name.
+        fields: dict[str, str] = {}
+        for line in part.splitlines():
+            key, _colon, value = line.partition(":")
+            fields.setdefault(key.strip(), value.strip())
+        if fields.get("Device Type") == "GPU":
+            gpus.append(
+                Gpu(
+                    index=len(gpus),
+                    name=fields.get("Marketing Name", ""),
+                    uuid=fields.get("Uuid", ""),
+                    architecture=fields.get("Name", "").partition(":")[0],
+                )
+            )
+    return tuple(gpus)
+
+
+# -- Apple ----------------------------------------------------------------------------------------
+
+
+def _apple(host: HostReadings, runner: Runner) -> AcceleratorFacts:
+    version = _said(runner, ["/usr/bin/sw_vers", "-productVersion"])
+    # A Python for x86_64 sees x86_64 under Rosetta; this tells the truth about the machine.
+    arm = _sysctl(runner, "hw.optional.arm64") == "1"
+    if not arm and host.machine != "arm64":
+        return AcceleratorFacts(host.system, host.machine, system_version=version, vendor=NONE)
+    memory = _sysctl(runner, "hw.memsize")
+    gpu = Gpu(
+        index=0,
+        name=_sysctl(runner, "machdep.cpu.brand_string"),
+        memory_mib=int(memory) // MIB if memory.isdigit() else None,
+    )
+    return AcceleratorFacts(host.system, "arm64", system_version=version, vendor=APPLE, gpus=(gpu,))
+
+
+def _sysctl(runner: Runner, name: str) -> str:
+    return _said(runner, ["/usr/sbin/sysctl", "-n", name])
+
+
+def _said(runner: Runner, argv: Sequence[str]) -> str:
+    done = runner(argv)
+    return done.stdout.strip() if done is not None and done.rc == 0 else ""

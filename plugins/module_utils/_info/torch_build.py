@@ -1,0 +1,210 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what is known of a host's accelerator to the build of torch that fits it; pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._host.readings import (
+    CONDA_PLATFORMS,
+    TORCH_GLIBC,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._info.torch_table import (
+    DATE,
+    INDEX,
+    RECOMMENDED_DRIVER,
+    ROCM_ARCHITECTURES,
+    ROWS,
+    Capability,
+    Row,
+)
+
+NVIDIA, AMD, APPLE, NONE = "nvidia", "amd", "apple", "none"
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One GPU. ``memory_mib`` is None and texts are empty where the host does not tell."""
+
+    index: int
+    name: str = ""
+    memory_mib: int | None = None
+    compute_capability: str = ""
+    uuid: str = ""
+    architecture: str = ""
+
+
+@dataclass(frozen=True)
+class AcceleratorFacts:
+    """What a host says about its accelerator.
+
+    Attributes:
+        system, machine: as uname spells them.
+        system_version: version of macOS, empty elsewhere.
+        glibc: version of the GNU C library, None without one.
+        vendor: nvidia, amd, apple or none.
+        driver_version: version of the loaded kernel driver, empty without one.
+        driver_library_mismatch: the loaded driver and the installed library differ.
+        problem: what keeps the tools of the vendor from answering, empty when nothing does.
+    """
+
+    system: str
+    machine: str
+    system_version: str = ""
+    glibc: str | None = None
+    vendor: str = NONE
+    gpus: tuple[Gpu, ...] = ()
+    driver_version: str = ""
+    driver_library_mismatch: bool = False
+    problem: str = ""
+
+    @property
+    def platform(self) -> str | None:
+        """conda's platform name."""
+        return CONDA_PLATFORMS.get((self.system, self.machine))
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The build of torch for a host; ``name`` is empty and ``supported`` False where there is none."""
+
+    name: str
+    reason: str
+    supported: bool = True
+    index_url: str = ""
+    torch_min: str = ""
+    torch_max: str = ""
+    constraints: tuple[str, ...] = ()
+    alternatives: tuple[str, ...] = ()
+    driver_needed: str = ""
+    table_date: str = DATE
+
+    def as_result(self) -> dict[str, Any]:
+        """For a module's result."""
+        result = asdict(self)
+        return {
+            key: list(item) if isinstance(item, tuple) else item for key, item in result.items()
+        }
+
+
+def _refused(reason: str, driver: int = 0) -> Backend:
+    return Backend(
+        name="", reason=reason, supported=False, driver_needed=str(driver) if driver else ""
+    )
+
+
+def _capabilities(facts: AcceleratorFacts) -> list[Capability] | None:
+    """Compute capabilities in ascending order, None when one GPU's is not known."""
+    found = []
+    for gpu in facts.gpus:
+        words = re.fullmatch(r"(\d+)\.(\d+)", gpu.compute_capability)
+        if not words:
+            return None
+        found.append((int(words[1]), int(words[2])))
+    return sorted(found)
+
+
+def major(version: str) -> int:
+    """The first number of a version, 0 where there is none."""
+    found = re.match(r"\d+", version)
+    return int(found.group()) if found else 0
+
+
+def _glibc_is_old(glibc: str) -> bool:
+    words = [int(word) for word in re.findall(r"\d+", glibc)]
+    return words[:2] < [int(word) for word in TORCH_GLIBC.split(".")]
+
+
+def choose_backend(facts: AcceleratorFacts) -> Backend:
+    """The backend for a host, or a refusal with its reason and, where one would help, the driver needed."""
+    here = f"{facts.system} on {facts.machine}"
+    known = {platform for row in ROWS for platform in row.platforms}
+    if facts.platform not in known:
+        return _refused(f"PyTorch has no wheels for {here}")
+    if facts.system == "Linux":
+        if facts.glibc is None:
+            return _refused(
+                "PyTorch's wheels need the GNU C library, which this host does not have"
+            )
+        if _glibc_is_old(facts.glibc):
+            return _refused(
+                f"PyTorch's wheels need glibc {TORCH_GLIBC}; this host has {facts.glibc}"
+            )
+    rows = [row for row in ROWS if row.vendor == facts.vendor and facts.platform in row.platforms]
+    if facts.vendor == NVIDIA:
+        return _for_nvidia(facts, rows)
+    if facts.vendor == AMD:
+        return _for_amd(facts, rows)
+    version = major(facts.system_version)
+    fitting = [row for row in rows if row.system[0] <= version < row.system[1]]
+    if not fitting:
+        oldest = min((row.system[0] for row in rows), default=0)
+        return _refused(
+            f"PyTorch's wheels need macOS {oldest}; this host has {facts.system_version or 'none'}"
+        )
+    return _backend(fitting[0])
+
+
+def _for_nvidia(facts: AcceleratorFacts, rows: list[Row]) -> Backend:
+    if facts.driver_library_mismatch:
+        return _refused("the loaded NVIDIA driver and its library differ: reboot the host first")
+    if not facts.driver_version:
+        return _refused(
+            "there is an NVIDIA GPU, but no NVIDIA driver is loaded", RECOMMENDED_DRIVER
+        )
+    driver = major(facts.driver_version)
+    lowest = min((row.driver for row in rows), default=RECOMMENDED_DRIVER)
+    if driver < lowest:
+        return _refused(f"driver {facts.driver_version} is too old for any wheel", lowest)
+    capabilities = _capabilities(facts)
+    if not capabilities:
+        return _refused(
+            "the compute capability of the GPUs is not known, because "
+            + (facts.problem or "nvidia-smi does not tell it")
+        )
+    oldest, newest = capabilities[0], capabilities[-1]
+    fitting = [
+        row
+        for row in rows
+        if row.oldest[0] <= oldest < row.oldest[1] and row.newest[0] <= newest < row.newest[1]
+    ]
+    spread = " to ".join(dict.fromkeys(f"{high}.{low}" for high, low in (oldest, newest)))
+    if not fitting:
+        return _refused(f"no wheel has kernels for compute capability {spread} on {facts.platform}")
+    for row in fitting:
+        if driver >= row.driver:
+            return _backend(row)
+    needed = min(row.driver for row in fitting)
+    return _refused(
+        f"driver {facts.driver_version} is too old for compute capability {spread}"
+        f" on {facts.platform}",
+        needed,
+    )
+
+
+def _for_amd(facts: AcceleratorFacts, rows: list[Row]) -> Backend:
+    found = sorted({gpu.architecture for gpu in facts.gpus})
+    missing = [name or "unknown" for name in found if name not in ROCM_ARCHITECTURES]
+    if not rows:
+        return _refused(f"there are no wheels for ROCm on {facts.platform}")
+    if missing or not found:
+        return _refused(
+            f"the wheels for ROCm have no kernels for the architecture {', '.join(missing)}"
+        )
+    return _backend(rows[0])
+
+
+def _backend(row: Row) -> Backend:
+    return Backend(
+        name=row.backend,
+        reason=row.why,
+        index_url="" if row.backend == "pypi" else f"{INDEX}/{row.backend}",
+        torch_min=row.torch_min,
+        torch_max=row.torch_max,
+        constraints=row.constraints,
+        alternatives=row.alternatives,
+    )

@@ -1,0 +1,190 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Chooses the installer: from the catalogue of published ones, or the one the task names.
+
+Pure functions; nothing here touches the host.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+
+DISTRIBUTIONS = ("miniconda", "miniforge", "anaconda")
+
+_VERSION = re.compile(r"(?:py(?P<major>\d)(?P<minor>\d+)_)?(?P<conda>\d+(?:\.\d+)*)(?:-\w+)?")
+_CHECKSUM = re.compile(r"(?:sha256:)?(?P<digest>[0-9a-fA-F]{64})")
+
+
+@dataclass(frozen=True)
+class Installer:
+    """One installer file.
+
+    Attributes:
+        file_name: its name, which ends in ``.sh``: the installers refuse to run under another.
+        source: a URL, or an absolute path on the managed host.
+        sha256: the checksum its bytes must have, lower case hexadecimal.
+    """
+
+    file_name: str
+    source: str
+    sha256: str
+
+    @property
+    def is_url(self) -> bool:
+        """Whether it has to be fetched."""
+        return "://" in self.source
+
+
+@dataclass(frozen=True)
+class InstallerVersion:
+    """What a version such as ``py312_24.11.1-0`` says: the base's Python and its conda, where known."""
+
+    python: str | None
+    conda: str | None
+
+
+def parse_installer_version(distribution: str, version: str | None) -> InstallerVersion:
+    """Read the installer version; Anaconda's (``2024.10-1``) names neither conda nor Python."""
+    found = _VERSION.fullmatch(version or "")
+    if not found:
+        return InstallerVersion(None, None)
+    python = f"{found['major']}.{found['minor']}" if found["major"] else None
+    # Miniconda's old versions (4.7.12) and Miniforge's (26.1.1-3) are conda's version as well.
+    return InstallerVersion(python, None if distribution == "anaconda" else found["conda"])
+
+
+@dataclass(frozen=True)
+class CatalogueEntry:
+    """One line of the catalogue."""
+
+    version: str
+    os: str
+    arch: str
+    file_name: str
+    sha256: str
+    base_url: str
+
+
+def catalogue(distribution: str) -> Iterator[CatalogueEntry]:
+    """The published installers of ``distribution``, oldest first."""
+    # Imported here because reading some 900 lines is worth it only when something is to be installed.
+    from ansible_collections.llmfleet.conda.plugins.module_utils._installation.catalogue import (
+        INSTALLERS,
+    )
+
+    for (owner, base), lines in INSTALLERS.items():
+        if owner == distribution:
+            for line in lines.splitlines():
+                version, system, arch, sha256 = line.split()
+                file_name = _file_name(distribution, version, system, arch)
+                address = base.replace("{version}", version)
+                yield CatalogueEntry(version, system, arch, file_name, sha256, address)
+
+
+def _file_name(distribution: str, version: str, system: str, arch: str) -> str:
+    return f"{distribution.capitalize()}3-{version}-{system}-{arch}.sh"
+
+
+def _is_known(distribution: str, version: str | None) -> bool:
+    return any(entry.version == version for entry in catalogue(distribution))
+
+
+def choose_installer(
+    *,
+    distribution: str,
+    version: str | None,
+    system: str,
+    arch: str,
+    url: str | None = None,
+    path: str | None = None,
+    checksum: str | None = None,
+    mirror: str | None = None,
+) -> Installer:
+    """The installer that the task means.
+
+    Args:
+        distribution: one of :data:`DISTRIBUTIONS`.
+        version: as published, for example ``py312_24.11.1-0``; needed unless ``url`` or ``path`` is given.
+        system, arch: of the host, as the file names have them (``Linux``, ``MacOSX``; ``x86_64``, ``arm64``).
+        url, path: an installer of the user's own choice.
+        checksum: ``sha256:HEX``, needed for everything that is not in the catalogue.
+        mirror: base URL to take the file from instead of its publisher; with ``checksum`` also a version
+            that is not in the catalogue, under the name that the publisher gives its files.
+
+    Raises:
+        CondaModuleError: an option is missing or wrong; it is named.
+    """
+    digest = _digest(checksum)
+    own = path or url
+    if own:
+        file_name = own.split("?")[0].rstrip("/").rpartition("/")[2]
+        if not file_name.endswith(".sh"):
+            option = "installer_path" if path else "installer_url"
+            raise CondaModuleError(
+                f"The option {option} must name a file that ends in .sh: {own}. Nothing was changed."
+            )
+        known = {entry.file_name: entry.sha256 for entry in catalogue(distribution)}
+        digest = digest or known.get(file_name)
+        if digest is None:
+            raise CondaModuleError(
+                f"The installer {file_name} is not in the catalogue, so the option checksum is needed."
+                " Nothing was changed.",
+                asked=own,
+                hint="set checksum to sha256: and the sum its publisher gives.",
+            )
+        return Installer(file_name, own, digest)
+    if (
+        mirror
+        and digest
+        and not _is_known(distribution, version)
+        and _VERSION.fullmatch(version or "")
+    ):
+        file_name = _file_name(distribution, version or "", system, arch)
+        return Installer(file_name, f"{mirror.rstrip('/')}/{file_name}", digest)
+    entry = _catalogued(distribution, version, system, arch)
+    base = f"{mirror.rstrip('/')}/" if mirror else entry.base_url
+    return Installer(entry.file_name, base + entry.file_name, digest or entry.sha256)
+
+
+def _digest(checksum: str | None) -> str | None:
+    if not checksum:
+        return None
+    found = _CHECKSUM.fullmatch(checksum.strip())
+    if not found:
+        raise CondaModuleError(
+            f"The option checksum is no SHA-256 sum: {checksum!r}. Nothing was changed.",
+            hint="write sha256: followed by 64 hexadecimal digits.",
+        )
+    return found["digest"].lower()
+
+
+def _catalogued(distribution: str, version: str | None, system: str, arch: str) -> CatalogueEntry:
+    if not version:
+        raise CondaModuleError(
+            "The option version is needed, or hosts installed later would differ. Nothing was changed.",
+            hint="set version, for example py312_25.3.1-1, or give installer_url and checksum.",
+        )
+    entries = list(catalogue(distribution))
+    for entry in entries:
+        if (entry.version, entry.os, entry.arch) == (version, system, arch):
+            return entry
+    elsewhere = sorted(
+        {f"{entry.os} {entry.arch}" for entry in entries if entry.version == version}
+    )
+    if elsewhere:
+        raise CondaModuleError(
+            f"{distribution} {version} was not published for {system} {arch}, only for"
+            f" {', '.join(elsewhere)}. Nothing was changed.",
+            hint="choose another version or distribution for this host.",
+        )
+    newest = [entry.version for entry in entries if (entry.os, entry.arch) == (system, arch)][-3:]
+    raise CondaModuleError(
+        f"The option version is not in the catalogue of {distribution}: {version!r}. Nothing was changed.",
+        hint=f"use one of its versions (the newest for {system} {arch}: {', '.join(newest) or 'none'}),"
+        " or give checksum with installer_url, or with the mirror that has it.",
+    )

@@ -1,0 +1,84 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A conda installation as a task declares it: what is there, and what has to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.cycle import Outcome, Subject
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation.plan import (
+    InstallationPlan,
+    InstallationRequest,
+    ObservedInstallation,
+    host_platform,
+    observe_installation,
+    plan_installation,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.access import (
+    Access,
+    AccessManager,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
+    moved_aside,
+    moved_aside_reason,
+    remove_old_locks,
+)
+
+InstallationOutcome = Outcome[InstallationPlan, ObservedInstallation, str]
+
+
+class InstallationSubject(Subject[InstallationPlan, ObservedInstallation, str]):
+    """The installation of one request."""
+
+    def __init__(self, request: InstallationRequest) -> None:
+        self.request = request
+        # To remove an installation, its owner need not be known any more.
+        wanted = request.access if request.state == "present" else Access()
+        self.access = AccessManager(request.prefix, wanted)
+
+    def observe(self) -> ObservedInstallation:
+        """Read the installation's files."""
+        return observe_installation(self.request.prefix, self.request.repair)
+
+    def plan(self, observed: ObservedInstallation) -> InstallationPlan:
+        """Compare what is wanted with what is there."""
+        return plan_installation(self.request, observed, *host_platform())
+
+    def describe(self, observed: ObservedInstallation) -> str:
+        """What is there, and what is wrong with it."""
+        if not observed.is_installation:
+            return "" if observed.state.empty or observed.state.cleared else "half made\n"
+        access_faults = self.access.faults() if self.access.wanted else []
+        return self.text(observed.version, observed.faults(), access_faults)
+
+    def text(
+        self, version: str | None, faults: Sequence[str] = (), access_faults: Sequence[str] = ()
+    ) -> str:
+        """The diff's lines for an installation."""
+        lines = [
+            "installation present",
+            f"conda {version}" if version else "conda as the installer brings it",
+            *(access_faults or self.access.lines()),
+            *faults,
+        ]
+        return "".join(f"{line}\n" for line in lines)
+
+    def cut_off(self, observed: ObservedInstallation) -> bool:
+        """Whether any run was cut off."""
+        return observed.interrupted is not None
+
+    def moved_aside(self, observed: ObservedInstallation) -> str:
+        """What is at the prefix is half of something while people's files wait beside it."""
+        if observed.interrupted and moved_aside(self.request.prefix):
+            return moved_aside_reason(self.request.prefix)
+        return ""
+
+    def plan_to_go_on(self, reason: str) -> InstallationPlan:
+        """A plan without a step."""
+        return InstallationPlan(reasons=(reason,))
+
+    def remove_old_locks(self) -> None:
+        """Remove those of the prefix."""
+        remove_old_locks(self.request.prefix)

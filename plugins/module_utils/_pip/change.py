@@ -1,0 +1,384 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes the Python distributions of an environment: the half of its cycle that a no-op never imports."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import redact
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.consistency import (
+    inconsistencies,
+    new_inconsistencies,
+    was_so_before,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.base import Installer
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.forget_secrets import (
+    forget_secrets,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.pip import Pip
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.report import Reported
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.scratch import (
+    remove_leftovers,
+    remove_metadata,
+    remove_renamed,
+    remove_unfinished,
+    scratch_directory,
+    scratch_parent,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.unfinished import (
+    nothing_half_installed,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.observe import Observed, observe
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.plan import Plan, pins_of
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.prediction import (
+    after_change,
+    exactly,
+    owned_conflicts,
+    predicted_lines,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.request import Request
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.subject import OPERATION
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.verify import verify
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.in_use import (
+    GuardedChange,
+    Unlinking,
+    gone,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.python_packages import (
+    PIP,
+    Packages,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
+    forget_journal,
+    journalled,
+    locked,
+)
+
+
+def _uv(*place: Any, **how: Any) -> Installer:
+    # Imported where it is chosen: most tasks do without.
+    from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.uv import Uv
+
+    return Uv(*place, **how)
+
+
+class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
+    """Changes the distributions of one request.
+
+    Args:
+        make_pip, make_uv: replace the installers in tests.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        check_mode: bool,
+        make_pip: Callable[..., Installer] = Pip,
+        make_uv: Callable[..., Installer] = _uv,
+    ) -> None:
+        GuardedChange.__init__(
+            self, request.prefix, request.in_use, request.in_use_timeout, check_mode
+        )
+        self.request = request
+        self.check_mode = check_mode
+        self._make_pip = make_pip
+        self._make_uv = make_uv
+        self._deadline = time.monotonic() + request.timeout
+        self._said: list[str] = []
+        self._reported: list[Reported] = []
+        self._foreseen: list[str] | None = None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was met on the way."""
+        return [*self._said, *self.guard.warnings]
+
+    def lock(self, plan: Plan | None) -> AbstractContextManager[None]:
+        """Keep others from the environment."""
+        # The wait for processes that use the environment has a time limit of its own.
+        self._deadline = time.monotonic() + self.request.timeout
+        return locked(self.request.prefix, operation=OPERATION, timeout=self._seconds_left())
+
+    def _seconds_left(self) -> float:
+        return max(1.0, self._deadline - time.monotonic())
+
+    def refuse(self, plan: Plan, observed: Observed) -> None:
+        """Refuse an environment that no installer could work in."""
+        if self.check_mode and observed.unready:
+            # A bare host: an earlier task of the same play would have made it ready.
+            return
+        self._refuse_unready(observed)
+        self._refuse_interrupted(observed)
+
+    def _refuse_unready(self, observed: Observed) -> None:
+        request = self.request
+        if observed.unready:
+            hint = "make it first with llmfleet.conda.conda_env, with python and pip among its packages."
+            if observed.choice.looked == observed.unready:
+                hint = (
+                    "name uv in uv_executable, add it to the environment with "
+                    "llmfleet.conda.conda_env, or use installer: pip."
+                )
+            raise CondaModuleError(
+                f"{observed.unready[0].upper()}{observed.unready[1:]}. Nothing was changed.",
+                prefix=request.prefix,
+                asked=[line.text for line in request.desired.requirements],
+                hint=hint,
+            )
+        for link in request.sources.find_links:
+            path = link[len("file://") :] if link.startswith("file://") else link
+            if path.startswith("/") and not os.path.exists(path):
+                raise CondaModuleError(
+                    f"The option find_links names {path}, which is not there. Nothing was changed.",
+                    prefix=request.prefix,
+                    hint="copy the wheels to the host first, or correct the path.",
+                )
+
+    def _refuse_interrupted(self, observed: Observed) -> None:
+        if observed.interrupted in ("", OPERATION):
+            return
+        at_work = " or is still at work" if self.check_mode else ""
+        raise CondaModuleError(
+            f"A run of conda in {self.request.prefix} ({observed.interrupted}) was cut off{at_work}, "
+            "so the environment may be incomplete. Nothing was changed.",
+            prefix=self.request.prefix,
+            hint="repair it first with llmfleet.conda.conda_env or llmfleet.conda.conda_package.",
+        )
+
+    def solve(self, plan: Plan, observed: Observed) -> Plan:
+        """For the newest of everything, what that is: only the installer can tell."""
+        self._foreseen = None
+        if observed.unready or not plan.upgrade:
+            return plan
+        predicted = self._predict(plan, observed)
+        self._foreseen = predicted_lines(predicted, observed)
+        if self._foreseen == observed.lines():
+            return Plan(reasons=plan.reasons)
+        return exactly(plan, observed.packages, predicted)
+
+    def check_use(self, plan: Plan, observed: Observed, foresee: Callable[[], list[str]]) -> None:
+        """Apply the option in_use."""
+        self.guard.check(unlinked(plan, observed, foresee))
+
+    def close(self, observed: Observed, recovered: bool) -> None:
+        """Forget a cut-off run whose work was done: only its traces have to go."""
+        if observed.interrupted == OPERATION:
+            self._finish_interrupted(observed)
+
+    def journal(self, plan: Plan, observed: Observed) -> AbstractContextManager[None]:
+        """Leave word of the plan."""
+        details = {"install": [redact(line) for line in plan.install], "remove": list(plan.remove)}
+        return journalled(self.request.prefix, operation=OPERATION, details=details)
+
+    def apply(self, plan: Plan, observed: Observed) -> None:
+        """Have the installer install and remove."""
+        self._clear_up(observed)
+        for path in plan.sweep:
+            remove_metadata(path)
+        with self._installer(observed, scratch_parent(self.request.prefix)) as installer:
+            with nothing_half_installed(observed.state):
+                if plan.remove:
+                    installer.uninstall(plan.remove)
+                try:
+                    self._reported = self._install_all(installer, plan, observed, dry_run=False)
+                finally:
+                    forget_secrets(str(observed.state.site_packages or ""))
+            if observed.interrupted:
+                seen = observe(self.request)
+                remove_unfinished(seen.state)
+                self._compile(installer, seen)
+
+    @contextmanager
+    def _installer(self, observed: Observed, parent: str) -> Iterator[Installer]:
+        """The installer of choice, with a private directory in `parent`."""
+        choice = observed.choice
+        with scratch_directory(parent, os.path.basename(self.request.prefix)) as scratch:
+            how = {"deadline": self._deadline, "writes": not self.check_mode}
+            place = (self.request.prefix, observed.state.python)
+            if choice.name == "uv":
+                yield self._make_uv(*place, choice.executable, self.request.sources, scratch, **how)
+            else:
+                version = observed.packages.by_name["pip"].version
+                yield self._make_pip(*place, version, self.request.sources, scratch, **how)
+
+    def _clear_up(self, observed: Observed) -> None:
+        """Remove what a cut-off run left; to be called under the lock."""
+        remove_leftovers(scratch_parent(self.request.prefix), os.path.basename(self.request.prefix))
+        if observed.interrupted:
+            remove_renamed(observed.state)
+
+    def _finish_interrupted(self, observed: Observed) -> None:
+        """After a run that was cut off when all was installed: what it may not have compiled, its traces."""
+        self._clear_up(observed)
+        remove_unfinished(observed.state)
+        if not observed.unready:
+            with self._installer(observed, scratch_parent(self.request.prefix)) as installer:
+                self._compile(installer, observed)
+        forget_journal(self.request.prefix)
+
+    def _compile(self, installer: Installer, observed: Observed) -> None:
+        there = observed.packages.by_name.values()
+        installer.compile({one.name for one in there if one.owner == PIP})
+
+    def _install_all(
+        self, installer: Installer, plan: Plan, observed: Observed, *, dry_run: bool
+    ) -> list[Reported]:
+        reported: list[Reported] = []
+        if plan.install:
+            reported += self._install(installer, plan, observed, dry_run=dry_run)
+        done = {one.name for one in reported}
+        again = [text for name, text in plan.reinstall.items() if name not in done]
+        if again:
+            reported += installer.install(again, plan.pins, again=True, dry_run=dry_run)
+        return reported
+
+    def _constraints(self, observed: Observed) -> list[str]:
+        return [line.text for line in self.request.desired.constraints_for(observed.packages)]
+
+    def _install(
+        self, installer: Installer, plan: Plan, observed: Observed, *, dry_run: bool
+    ) -> list[Reported]:
+        constraints = [*self._constraints(observed), *plan.pins]
+        try:
+            return installer.install(
+                plan.install, constraints, upgrade=plan.upgrade, dry_run=dry_run
+            )
+        except CondaModuleError as error:
+            if error.facts.get("kind") in ("conflict", "no_match") and pins_of(observed.packages):
+                self._explain_owned(installer, plan, observed, error)
+            raise
+
+    def _explain_owned(
+        self, installer: Installer, plan: Plan, observed: Observed, error: CondaModuleError
+    ) -> None:
+        """Raise a better error when conda's packages alone are in the way.
+
+        Only a resolution without their pins can tell, so that is tried, dry.
+        """
+        if self.request.desired.replace_conda_packages or not installer.can_report:
+            return
+        constraints = self._constraints(observed)
+        try:
+            reported = installer.install(
+                plan.install, constraints, upgrade=plan.upgrade, dry_run=True
+            )
+        except CondaModuleError:
+            return
+        conflicts = owned_conflicts(observed, reported)
+        if not conflicts:
+            return
+        raise CondaModuleError(
+            "pip would have to replace what conda owns: "
+            + "; ".join(conflicts.values())
+            + ". Nothing was changed.",
+            prefix=self.request.prefix,
+            asked=list(plan.install),
+            said=error.said,
+            hint="install a fitting version with llmfleet.conda.conda_package, ask for versions that "
+            "go with conda's, or set replace_conda_packages: true to let pip take it over.",
+            kind="conda_owned",
+            conda_owned=sorted(conflicts),
+        ) from error
+
+    # -- observe again ----------------------------------------------------------------------------
+
+    def look_again(self, plan: Plan, observed: Observed) -> Observed:
+        """Compare the disk with the plan, and have the installer check what hangs on what."""
+        seen = observe(self.request)
+        looked_at = self.request.desired.repair or observed.interrupted
+        seen = replace(seen, damage=seen.damage if looked_at else {})
+        verify(self.request, plan, observed, seen, self._reported)
+        if self.request.desired.check:
+            with self._installer(observed, scratch_parent(self.request.prefix)) as installer:
+                self._check(installer, observed, seen)
+        return seen
+
+    def reached(self, plan: Plan, observed: Observed, seen: Observed) -> list[str]:
+        """The distributions that are there now."""
+        return seen.lines()
+
+    def _check(self, installer: Installer, before: Observed, seen: Observed) -> None:
+        lines = installer.check()
+        if not lines:
+            return
+        known = inconsistencies(before.packages, before.environment)
+        fresh = []
+        for line in lines:
+            if was_so_before(line, before.packages, seen.packages, known):
+                self._said.append(f"pip check, as before this task: {line}")
+            else:
+                fresh.append(line)
+        if fresh:
+            raise self._unfit(fresh, "left")
+
+    def _unfit(self, lines: Sequence[str], verb: str) -> CondaModuleError:
+        return CondaModuleError(
+            f"The change {verb} distributions that do not fit together: {' '.join(lines)}",
+            prefix=self.request.prefix,
+            asked=[line.text for line in self.request.desired.requirements],
+            said="\n".join(lines),
+            hint="add or loosen requirements until all fit, or set check: false to accept this.",
+            kind="pip_check",
+            changed=verb == "left",
+        )
+
+    # -- check mode -------------------------------------------------------------------------------
+
+    def foresee(self, plan: Plan, observed: Observed) -> list[str]:
+        """Ask the installer what would be there."""
+        if observed.unready:
+            pending = [f"{line} (to be resolved)" for line in plan.install]
+            return sorted([*observed.lines(), *pending])
+        return self._foreseen or predicted_lines(self._predict(plan, observed), observed)
+
+    def _predict(self, plan: Plan, observed: Observed) -> Packages:
+        """The distributions as they would be after the run, by the installer's own resolver."""
+        # In check mode, not even the time stamp of the directory that holds the prefix may change.
+        parent = tempfile.gettempdir() if self.check_mode else scratch_parent(self.request.prefix)
+        with self._installer(observed, parent) as installer:
+            if plan.sweep:
+                installer.overlook(str(observed.state.site_packages), plan.sweep)
+            if not installer.can_report and (plan.install or plan.reinstall):
+                raise CondaModuleError(
+                    f"pip {observed.packages.by_name['pip'].version} in {self.request.prefix} cannot "
+                    "say what it would do, so neither check mode nor state latest can be had.",
+                    prefix=self.request.prefix,
+                    hint="update pip in the environment to 22.2 or later.",
+                )
+            reported = self._install_all(installer, plan, observed, dry_run=True)
+        predicted = after_change(observed.packages, reported, plan.remove)
+        if self.request.desired.check:
+            broken = new_inconsistencies(observed.packages, predicted, observed.environment)
+            if broken:
+                raise self._unfit(broken, "would leave")
+        return predicted
+
+
+def unlinked(plan: Plan, observed: Observed, foresee: Callable[[], list[str]]) -> Unlinking:
+    """What the plan for Python distributions unlinks.
+
+    foresee: the lines of the distributions after the run; the installer is asked.
+    """
+    there = observed.packages.by_name
+    short = {shortfall.name for shortfall in observed.closure.shortfalls}
+    sure = {*plan.remove, *plan.reinstall, *(short if plan.install else ())} & set(there)
+
+    def ask() -> set[str]:
+        try:
+            return gone(observed.lines(), foresee(), "==")
+        except CondaModuleError as error:
+            if "kind" in error.facts:
+                raise
+            # pip before 22.2 cannot say what it would replace.
+            return {"distributions that pip cannot name beforehand"}
+
+    return Unlinking(frozenset(sure), ask if plan.install else None)

@@ -1,0 +1,149 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Follows requirement lines through what is installed, as pip's resolver would. Pure.
+
+pip itself answers "already satisfied" only after half a second and a process; here the same question
+is answered from the metadata that were read. What has to be downloaded to be known (which version of
+a missing distribution, and what that one needs) stays with the installer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.direct_url import same_source
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.request import Desired
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.python_packages import (
+    CONDA,
+    Distribution,
+    Packages,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_requirement import (
+    Requirement,
+    parse_metadata_requirement,
+)
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """One thing that is not as asked.
+
+    Attributes:
+        name: normal form of the distribution's name.
+        reason: a clause for a person, such as "numpy 1.26.4 does not satisfy numpy>=2".
+        direct: it was a line or a constraint of the task, not a requirement of a distribution.
+        owner: who owns the distribution now, None when it is not there.
+    """
+
+    name: str
+    reason: str
+    direct: bool = True
+    owner: str | None = None
+    source: bool = False
+
+
+@dataclass(frozen=True)
+class Closure:
+    """What the requirement lines reach in the environment.
+
+    Attributes:
+        names: the distributions that the lines need, directly or not, and that are there.
+        shortfalls: what is not as asked; empty when pip would have nothing to install.
+        unknown_extras: "name[extra]" for each extra that its distribution does not provide.
+    """
+
+    names: frozenset[str]
+    shortfalls: tuple[Shortfall, ...]
+    unknown_extras: tuple[str, ...] = ()
+
+
+class _Walk:
+    """Follows requirements through the installed distributions, as pip's resolver would."""
+
+    def __init__(
+        self, packages: Packages, environment: Mapping[str, str], constraints: Iterable[Requirement]
+    ) -> None:
+        self._packages = packages
+        self._environment = environment
+        self._constraints: dict[str, list[Requirement]] = {}
+        for constraint in constraints:
+            if constraint.applies(environment):
+                self._constraints.setdefault(constraint.name, []).append(constraint)
+        self._seen: set[tuple[str, str]] = set()
+        self.names: set[str] = set()
+        self.shortfalls: dict[str, Shortfall] = {}
+        self.unknown_extras: set[str] = set()
+
+    def _short(self, requirement: Requirement, reason: str, **facts: Any) -> None:
+        shortfall = Shortfall(requirement.name, reason, **facts)
+        self.shortfalls.setdefault(shortfall.reason, shortfall)
+
+    def visit(self, requirement: Requirement, by: Distribution | None = None) -> None:
+        needed = f", which {by.name} {by.version} needs" if by else ""
+        one = self._packages.by_name.get(requirement.name)
+        if one is None:
+            self._short(requirement, f"{requirement.name} is not installed{needed}", direct=not by)
+            return
+        if not one.metadata:
+            reason = f"the installation of {requirement.name} is incomplete{needed}"
+            self._short(requirement, reason, direct=not by, owner=one.owner)
+            return
+        self.names.add(one.name)
+        have = f"{one.name} {one.version}"
+        if not requirement.specifier.contains(one.version):
+            wanted = f"{requirement.name}{requirement.specifier}"
+            reason = f"{have} does not satisfy {wanted}{needed}"
+            self._short(requirement, reason, direct=not by, owner=one.owner)
+        if requirement.url and by is None and not same_source(requirement.url, one.direct_url):
+            reason = f"{have} was not installed from the URL of its line"
+            self._short(requirement, reason, owner=one.owner, source=True)
+        for constraint in self._constraints.get(one.name, ()):
+            if not constraint.specifier.contains(one.version):
+                reason = f"{have} does not satisfy the constraint {constraint.text}"
+                self._short(requirement, reason, owner=one.owner)
+        self._descend(requirement, one)
+
+    def _descend(self, requirement: Requirement, one: Distribution) -> None:
+        for extra in sorted(requirement.extras - one.extras):
+            self.unknown_extras.add(f"{one.name}[{extra}]")
+        for extra in ("", *sorted(requirement.extras & one.extras)):
+            if (one.name, extra) in self._seen:
+                continue
+            self._seen.add((one.name, extra))
+            # What conda's packages need is conda's business: it may have left out or renamed
+            # distributions on purpose. An extra is what the line itself asks for.
+            if one.owner == CONDA and not extra:
+                continue
+            for needed in active_requirements(one, self._environment, extra):
+                self.visit(needed, by=one)
+
+
+def active_requirements(
+    one: Distribution, environment: Mapping[str, str], extra: str = ""
+) -> list[Requirement]:
+    """What a distribution needs in `environment`: without extras, or through one extra alone."""
+    found = []
+    for text in one.requires:
+        requirement = parse_metadata_requirement(text)
+        if requirement is None or not requirement.applies(environment, [extra]):
+            continue
+        if extra and requirement.applies(environment):
+            continue  # needed without the extra too
+        found.append(requirement)
+    return found
+
+
+def closure_of(desired: Desired, packages: Packages, environment: Mapping[str, str]) -> Closure:
+    """Follow the requirement lines through what is installed."""
+    walk = _Walk(packages, environment, desired.constraints_for(packages))
+    for requirement in desired.requirements:
+        if requirement.applies(environment):
+            walk.visit(requirement)
+    return Closure(
+        frozenset(walk.names),
+        tuple(walk.shortfalls.values()),
+        tuple(sorted(walk.unknown_extras)),
+    )

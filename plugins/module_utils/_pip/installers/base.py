@@ -1,0 +1,265 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all installers of Python distributions have in common: how they are started, retried, and fail.
+
+Requirement lines, constraints and addresses go into private files or the child's environment, not
+into argv, where every user of the host could read them in the process list.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.compiled import (
+    is_short_of_room,
+    remove_cut_short,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import (
+    Completed,
+    child_environment,
+    run,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.compiled import (
+    COMPILE,
+    modules_of,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.failures import (
+    PipFailure,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.git import (
+    Credentials,
+    git_environment,
+    without_credentials,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.pip_conf import (
+    read_configuration,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.pip_errors import (
+    explain,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.report import Reported
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.sources import Sources
+
+# Seconds before the second and the third attempt; the installers retry each request themselves too.
+_PAUSES = (1.0, 4.0)
+
+Runner = Callable[..., Completed]
+
+
+# Failures that a damaged page or file in the cache can be behind.
+_MAY_BE_CACHED = frozenset(["no_match", "hash", "download", "other"])
+# Failures for which a person has to know which server was asked.
+_OF_THE_INDEX = frozenset(
+    ["no_match", "hash", "network", "http", "credentials", "tls", "download", "timeout", "other"]
+)
+
+
+class Installer(ABC):
+    """An installer of Python distributions, for one environment.
+
+    Args:
+        prefix: the environment, for messages.
+        python: its interpreter.
+        sources: where distributions come from.
+        scratch: a private directory for files and TMPDIR.
+        deadline: `time.monotonic()` at which the task's time is over.
+        writes: False in check mode: no cache and no compiled files may be written.
+        runner: replaces the start of a process in tests.
+        sleep: replaces the wait between attempts in tests.
+    """
+
+    name = ""
+    can_report = True
+
+    def __init__(
+        self,
+        prefix: str,
+        python: str,
+        sources: Sources,
+        scratch: str,
+        *,
+        deadline: float,
+        writes: bool = True,
+        runner: Runner = run,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._prefix = prefix
+        self._python = python
+        self._sources = sources
+        self._scratch = scratch
+        self._deadline = deadline
+        self._writes = writes
+        self._runner = runner
+        self._sleep = sleep
+        self._credentials: list[Credentials] = []
+
+    # -- what it is asked -------------------------------------------------------------------------
+
+    @abstractmethod
+    def install(
+        self,
+        lines: Sequence[str],
+        constraints: Sequence[str] = (),
+        *,
+        upgrade: bool = False,
+        again: bool = False,
+        dry_run: bool = False,
+    ) -> list[Reported]:
+        """Install requirement lines; return what was, or with `dry_run` would be, installed.
+
+        Args:
+            upgrade: newer versions of what the lines name are wanted.
+            again: replace exactly these distributions by themselves, dependencies left alone.
+
+        Raises:
+            CondaModuleError: it failed; `kind` and `option` say why.
+        """
+
+    @abstractmethod
+    def uninstall(self, names: Sequence[str]) -> None:
+        """Remove distributions by name.
+
+        Raises:
+            CondaModuleError: it failed.
+        """
+
+    @abstractmethod
+    def check(self) -> list[str]:
+        """What does not fit together, a line each, empty when all is well.
+
+        Raises:
+            CondaModuleError: it could not check.
+        """
+
+    @abstractmethod
+    def overlook(self, site_packages: str, paths: Sequence[str]) -> None:
+        """Ask from now on as if some entries of site-packages were not there; for dry runs only.
+
+        The entries are what a cut-off installation left. The real run removes them first; check
+        mode may not, and the installer would count them as installed, or stumble over them.
+        """
+
+    def compile(self, names: Collection[str]) -> None:
+        """Compile the modules of distributions by name, with all processors, unless pip.conf forbids it.
+
+        Users who may not write in the environment could never do so. What is compiled already stays.
+        """
+        modules = modules_of(self._prefix, names) if names else []
+        if modules and read_configuration(self._prefix).compiles:
+            listed = self._write("modules.txt", modules)
+            argv = [self._python, "-I", "-c", COMPILE, listed]
+            self._run(argv, child_environment({"TMPDIR": self._temporary()}))
+
+    # -- how it is asked --------------------------------------------------------------------------
+
+    @abstractmethod
+    def _environment(self) -> dict[str, str]:
+        """The whole environment of the child."""
+
+    @abstractmethod
+    def _explain(self, done: Completed) -> PipFailure:
+        """Why a run failed."""
+
+    @abstractmethod
+    def _uncached(self, argv: Sequence[str]) -> list[str]:
+        """The same command without the cache; empty where there is none to do without."""
+
+    def _temporary(self) -> str:
+        """A directory for TMPDIR, beside the prefix: /tmp may be small, or mounted noexec."""
+        path = os.path.join(self._scratch, "tmp")
+        os.makedirs(path, exist_ok=True)
+        return path
+
+    def _write(self, name: str, lines: Sequence[str]) -> str:
+        path = os.path.join(self._scratch, name)
+        lines, found = without_credentials(
+            lines, self._environment() if "${" in "".join(lines) else {}
+        )
+        self._credentials += found
+        try:
+            with open(path, "w", encoding="utf-8") as stream:
+                stream.write("\n".join([*lines, ""]))
+        except OSError as error:
+            raise self._error(explain(1, f"OSError: {error}"), list(lines)) from error
+        return path
+
+    def _run(self, argv: Sequence[str], environment: Mapping[str, str] | None = None) -> Completed:
+        """Start a process and wait for it, no longer than the task's time.
+
+        Raises:
+            CondaModuleError: it cannot be started.
+        """
+        left = max(1.0, self._deadline - time.monotonic())
+        variables = dict(environment or self._environment())
+        try:
+            variables.update(git_environment(self._credentials, variables, self._scratch))
+            return self._runner(argv, env=variables, timeout=left)
+        except OSError as error:
+            raise CondaModuleError(
+                f"{argv[0]} cannot be started: {error.strerror}.",
+                prefix=self._prefix,
+                hint="repair the environment with llmfleet.conda.conda_env."
+                if argv[0] == self._python
+                else "correct uv_executable, or use installer: pip.",
+            ) from error
+
+    def _call(self, argv: Sequence[str], asked: list[str], attempts: int = 3) -> Completed:
+        """Run to success, with further attempts after failures that may pass.
+
+        What a mirror once sent wrongly stays in the installer's cache as long as the mirror says that the
+        page is the same, so a failure that may come from there is followed by one run without the cache.
+
+        Raises:
+            CondaModuleError: it failed; `kind` and `option` say why.
+        """
+        attempt = 0
+        uncached = self._uncached(argv)
+        swept = False
+        while True:
+            attempt += 1
+            done = self._run(argv)
+            if done.rc == 0 and not done.timed_out:
+                if self._writes and is_short_of_room(self._prefix):
+                    remove_cut_short(self._prefix)
+                return done
+            failure = self._explain(done)
+            if uncached and failure.kind in _MAY_BE_CACHED and time.monotonic() < self._deadline:
+                argv, uncached = uncached, []
+                attempt -= 1
+                continue
+            if self._writes and failure.kind in ("disk_full", "compiled"):
+                # What a full disk cut short would fail again and again.
+                removed = remove_cut_short(self._prefix)
+                if removed and failure.kind == "compiled" and not swept:
+                    swept = True
+                    continue
+            pause = _PAUSES[min(attempt, len(_PAUSES)) - 1]
+            out_of_time = time.monotonic() + pause >= self._deadline
+            if not failure.retryable or attempt >= attempts or out_of_time:
+                raise self._error(failure, asked, attempt)
+            self._sleep(pause)
+
+    def _error(self, failure: PipFailure, asked: list[str], attempts: int = 1) -> CondaModuleError:
+        message = failure.message
+        if attempts > 1:
+            message += f" It was tried {attempts} times."
+        if failure.option:
+            message += f" (option {failure.option})"
+        index = self._sources.index_url
+        if index and failure.kind in _OF_THE_INDEX and index not in f"{message} {failure.said}":
+            message += f" The index was {index}."
+        return CondaModuleError(
+            message,
+            prefix=self._prefix,
+            asked=asked,
+            said=failure.said,
+            hint=failure.hint,
+            cut_off=failure.kind in ("killed", "timeout"),
+            kind=failure.kind,
+            option=failure.option,
+        )

@@ -1,0 +1,257 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kinds of failure that an installer of Python distributions has, and what each means for a person.
+
+One table for pip and uv: how each of them shows a failure is for `pip_errors` and `uv_errors` to know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PipFailure:
+    """Why an installer failed.
+
+    Attributes:
+        kind: one word of the taxonomy (`no_match`, `conflict`, `hash`, `network`, `http`,
+            `credentials`, `tls`, `download`, `disk_full`, `read_only`, `compiled`, `permission`,
+            `untrusted`, `managed`, `no_pip`, `interpreter`, `python`, `build`, `uninstall`,
+            `requirement`, `timeout`, `killed`, `other`).
+        message: one sentence.
+        option: the module's option that is wrong or that decides, empty when none is.
+        hint: what to do next, an imperative sentence.
+        said: the lines of the installer's output that matter.
+        retryable: whether the same command may succeed a moment later.
+    """
+
+    kind: str
+    message: str
+    option: str = ""
+    hint: str = ""
+    said: str = ""
+    retryable: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Which row of the table it is, and the words for its gaps."""
+
+    row: str
+    what: str = ""
+
+
+@dataclass(frozen=True)
+class _Row:
+    kind: str
+    message: str
+    option: str
+    hint: str
+    retryable: bool = False
+
+
+_OTHER_PLACE = "name another index (index_url, extra_index_urls, find_links)."
+
+# {program} is pip or uv; {what} is what the run said of the case.
+_ROWS = {
+    "timeout": _Row(
+        "timeout",
+        "{program} was ended because it took longer than the option timeout allows.",
+        "timeout",
+        "raise timeout, or name a nearer index or wheelhouse; the next run takes up the work.",
+    ),
+    "killed": _Row(
+        "killed",
+        "{program} was ended by signal {what}.",
+        "",
+        "look for an out-of-memory kill in the host's kernel log; the next run repairs what was cut off.",
+    ),
+    "other": _Row(
+        "other", "{program} failed with exit code {what}.", "", "read what {program} said."
+    ),
+    "disk_full": _Row(
+        "disk_full",
+        "The volume is full: {program} could not write.",
+        "prefix",
+        "make room on the volume of the prefix (temporary files lie beside it), or set cache_dir to another"
+        " volume; the next run repairs what was cut off.",
+    ),
+    "read_only": _Row(
+        "read_only",
+        "A volume is read-only: {program} could not write.",
+        "prefix",
+        "make the volume of the prefix writable again (mount -o remount,rw); after a disk error the system"
+        " itself makes a volume read-only, and its log says so.",
+    ),
+    "compiled": _Row(
+        "compiled",
+        "A compiled file (.pyc) of the environment's Python is cut short.",
+        "prefix",
+        "run the task again, not in check mode: it removes such files.",
+    ),
+    "managed": _Row(
+        "managed",
+        "This environment is marked as managed by somebody else (EXTERNALLY-MANAGED).",
+        "prefix",
+        "use an environment of its own instead of a base environment.",
+    ),
+    "no_pip": _Row(
+        "no_pip",
+        "There is no pip in the environment.",
+        "prefix",
+        "add pip to the packages of the environment (llmfleet.conda.conda_env).",
+    ),
+    "interpreter": _Row(
+        "interpreter",
+        "{program} cannot use the environment's Python.",
+        "prefix",
+        "repair the environment with llmfleet.conda.conda_env.",
+    ),
+    "permission": _Row(
+        "permission",
+        "This user may not write {what}.",
+        "prefix",
+        "run the task as the environment's owner (become, become_user).",
+    ),
+    "hash_differs": _Row(
+        "hash",
+        "What was downloaded does not have the hash that was asked for.",
+        "requirements",
+        "do not install it before you know why: compare the hash with its publisher's, then correct --hash in"
+        " requirements, or the index.",
+    ),
+    "hash_missing": _Row(
+        "hash",
+        "One line has a --hash, so {program} wants one for everything that it installs.",
+        "requirements",
+        "add the lines with exact versions (==) and hashes that {program} names below.",
+    ),
+    "hash_unpinned": _Row(
+        "hash",
+        "One line has a --hash, so {program} wants an exact version (==) for everything.",
+        "requirements",
+        "pin the lines that {program} names below with ==.",
+    ),
+    "tls": _Row(
+        "tls",
+        "The index's certificate is not trusted on this host.",
+        "index_url",
+        "install the CA on the host (with uv, set UV_SYSTEM_CERTS to true as well), or name it in the task's"
+        " environment (SSL_CERT_FILE) or in the host's pip configuration (cert).",
+    ),
+    "untrusted": _Row(
+        "untrusted",
+        "{program} does not use an index by plain HTTP unless its host is trusted.",
+        "trusted_hosts",
+        "use HTTPS, or name the host in trusted_hosts.",
+    ),
+    "server_error": _Row(
+        "http",
+        "The index or mirror answered with HTTP {what}.",
+        "index_url",
+        f"try again later, or {_OTHER_PLACE}",
+        retryable=True,
+    ),
+    "credentials": _Row(
+        "credentials",
+        "The index or mirror refused access (HTTP {what}).",
+        "index_url",
+        "correct the credentials in index_url or extra_index_urls, or the host's netrc.",
+    ),
+    "file_gone": _Row(
+        "http",
+        "A file that the index names is not there (HTTP {what}).",
+        "index_url",
+        "let the mirror complete its synchronisation, or name another index.",
+    ),
+    "network": _Row(
+        "network",
+        "The index or mirror cannot be reached, or broke off.",
+        "index_url",
+        f"check the address, the proxy and the name resolution on this host, or {_OTHER_PLACE}",
+        retryable=True,
+    ),
+    "download": _Row(
+        "download",
+        "A downloaded file is incomplete or damaged.",
+        "index_url",
+        "have the mirror fetch the file again, and clear the cache of {program} on this host.",
+        retryable=True,
+    ),
+    "conflict": _Row(
+        "conflict",
+        "No set of versions fulfils all lines: {what}",
+        "requirements",
+        "loosen one of the requirements or constraints that contradict each other.",
+    ),
+    "python": _Row(
+        "python",
+        "{what}",
+        "requirements",
+        "use an older version of it, or an environment with another Python.",
+    ),
+    "no_match": _Row(
+        "no_match",
+        "No distribution was found {what}",
+        "requirements",
+        "correct the name, the version or a constraint on it, or name an index or a wheelhouse that has it"
+        " for this Python and platform (index_url, extra_index_urls, find_links).",
+    ),
+    "requirement": _Row(
+        "requirement",
+        "{program} does not understand one of the lines.",
+        "requirements",
+        "correct the line that {program} names.",
+    ),
+    "uninstall": _Row(
+        "uninstall",
+        "{program} cannot remove a distribution that it did not install.",
+        "requirements",
+        "remove it with the tool that put it there, or leave it out of requirements.",
+    ),
+    "build": _Row(
+        "build",
+        "A distribution had to be built from source, and the build failed.",
+        "requirements",
+        "name an index or wheelhouse that has a wheel for this Python and platform, or install the compiler"
+        " and headers that the build asks for.",
+    ),
+}
+
+
+def classify(
+    program: str,
+    rc: int,
+    timed_out: bool,
+    checks: Sequence[Callable[[], Verdict | None]],
+    said: str,
+) -> PipFailure:
+    """The failure of a run.
+
+    Args:
+        program: ``pip`` or ``uv``.
+        rc: exit status, negative for a signal.
+        timed_out: the run was ended because its time was over.
+        checks: look for one cause each, the first that finds something counts.
+        said: the lines of the output that matter.
+    """
+    if timed_out:
+        verdict: Verdict | None = Verdict("timeout")
+    elif rc < 0:
+        verdict = Verdict("killed", str(-rc))
+    else:
+        verdict = next(filter(None, (check() for check in checks)), None)
+    verdict = verdict or Verdict("other", str(rc))
+    row = _ROWS[verdict.row]
+    words = {"program": program, "what": verdict.what}
+    return PipFailure(
+        kind=row.kind,
+        message=row.message.format(**words),
+        option=row.option,
+        hint=row.hint.format(**words),
+        said=said,
+        retryable=row.retryable,
+    )

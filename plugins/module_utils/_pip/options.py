@@ -1,0 +1,181 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes a request of conda_pip's options, or says which of them cannot be used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.guards import environment_prefix
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.request import Desired, Request
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.requirements_file import (
+    FileLines,
+    RequirementsFileError,
+    read_files,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.sources import Sources
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_requirement import (
+    InvalidRequirement,
+    Requirement,
+    parse_lines,
+)
+
+
+def file_lines(params: Mapping[str, Any], prefix: str) -> FileLines:
+    """The requirement and constraint lines of a task: those of its options, then those of its files.
+
+    Raises:
+        CondaModuleError: a file cannot be read or used; option, file and line are named.
+    """
+    for option in ("requirements_files", "constraints_files"):
+        for path in params[option] or ():
+            if not os.path.isabs(path):
+                raise CondaModuleError(
+                    f"The option {option} takes absolute paths of the managed host, not {path!r}. "
+                    "Nothing was changed.",
+                    prefix=prefix,
+                )
+    try:
+        read = read_files(params["requirements_files"] or (), params["constraints_files"], _text_of)
+    except RequirementsFileError as error:
+        raise CondaModuleError(
+            f"{error}. Nothing was changed.",
+            prefix=prefix,
+            hint="correct the line, or say it with the module's options.",
+        ) from error
+    return FileLines(
+        [*(params["requirements"] or []), *read.requirements],
+        [*params["constraints"], *read.constraints],
+    )
+
+
+def _text_of(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", opener=only_regular) as stream:
+            return stream.read()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise CondaModuleError(
+            f"The requirements file {path} cannot be read: {reason}. Nothing was changed.",
+            hint="copy the file to the host first, readable for this user; without remote_src: true "
+            "a file of the controller is taken.",
+        ) from error
+
+
+def uv_executable(params: Mapping[str, Any], prefix: str) -> str | None:
+    """The option of that name.
+
+    Raises:
+        CondaModuleError: it is no absolute path, or pip is to be the installer.
+    """
+    path: str | None = params["uv_executable"]
+    problem = None
+    if path is not None and params["installer"] == "pip":
+        problem = "has no meaning with installer: pip"
+    elif path is not None and not os.path.isabs(path):
+        problem = f"takes an absolute path, not {path!r}"
+    if problem:
+        raise CondaModuleError(
+            f"The option uv_executable {problem}. Nothing was changed.",
+            prefix=prefix,
+            hint="use installer: uv with the absolute path of uv.",
+        )
+    return path
+
+
+def parsed_option(option: str, lines: Sequence[str], prefix: str) -> tuple[Requirement, ...]:
+    """The parsed lines of the option ``requirements``, ``constraints`` or ``constraints_for_pip``.
+
+    Raises:
+        CondaModuleError: one of them cannot be used; option and line are named.
+    """
+    try:
+        found = parse_lines(lines, option)
+    except InvalidRequirement as error:
+        raise CondaModuleError(
+            f"The option {error}. Nothing was changed.",
+            prefix=prefix,
+            asked=list(lines),
+            hint="write it like numpy, 'numpy>=2,<3', 'uvicorn[standard]' or 'name @ https://...'.",
+        ) from error
+    with_extras = [line.text for line in found if option != "requirements" and line.extras]
+    if with_extras:
+        raise CondaModuleError(
+            f"The option {option}: extras have no meaning in {with_extras[0]!r}. Nothing was "
+            "changed.",
+            prefix=prefix,
+            hint="name the extras in requirements.",
+        )
+    return tuple(found)
+
+
+def checked_sources(params: Mapping[str, Any], prefix: str) -> Sources:
+    """Where distributions come from.
+
+    Raises:
+        CondaModuleError: an address or a path cannot be used; the option is named.
+    """
+    urls = [("index_url", params["index_url"])] if params["index_url"] is not None else []
+    urls += [("extra_index_urls", url) for url in params["extra_index_urls"]]
+    problem = None
+    for option, url in urls:
+        if "://" not in url or url != url.strip() or len(url.split()) != 1:
+            problem = (
+                f"The option {option} takes an address such as https://host/simple, not {url!r}"
+            )
+    for link in params["find_links"]:
+        if (not os.path.isabs(link) and "://" not in link) or "\n" in link:
+            problem = f"The option find_links takes absolute paths and addresses, not {link!r}"
+    for host in params["trusted_hosts"]:
+        if "/" in host or len(host.split()) != 1:
+            problem = f"The option trusted_hosts takes names of hosts, not {host!r}"
+    if params["no_index"] and urls:
+        problem = f"The options no_index and {urls[0][0]} exclude each other"
+    if params["no_index"] and not params["find_links"] and params["state"] != "absent":
+        problem = "The option no_index needs find_links: where else should distributions come from?"
+    if problem:
+        raise CondaModuleError(f"{problem}. Nothing was changed.", prefix=prefix)
+    return Sources(
+        index_url=params["index_url"],
+        extra_index_urls=tuple(params["extra_index_urls"]),
+        find_links=tuple(params["find_links"]),
+        no_index=params["no_index"],
+        trusted_hosts=tuple(params["trusted_hosts"]),
+        cache_dir=params["cache_dir"],
+    )
+
+
+def request_from(params: Mapping[str, Any]) -> Request:
+    """The request that the module's validated options make.
+
+    Raises:
+        CondaModuleError: an option cannot be used; it is named.
+    """
+    prefix = environment_prefix(params["installation"], params["name"], params["prefix"])
+    lines = file_lines(params, prefix)
+    return Request(
+        prefix=prefix,
+        desired=Desired(
+            requirements=parsed_option("requirements", lines.requirements, prefix),
+            constraints=parsed_option("constraints", lines.constraints, prefix),
+            state=params["state"],
+            replace_conda_packages=params["replace_conda_packages"],
+            constraints_for_pip=parsed_option(
+                "constraints_for_pip", params["constraints_for_pip"], prefix
+            ),
+            repair=params["repair"],
+            check=params["check"],
+        ),
+        sources=checked_sources(params, prefix),
+        timeout=params["timeout"],
+        installer=params["installer"],
+        uv_executable=uv_executable(params, prefix),
+        installation=params["installation"],
+        in_use=params["in_use"],
+        in_use_timeout=params["in_use_timeout"],
+    )

@@ -1,0 +1,65 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compares what is there after a change with what was planned and reported. The disk is the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.report import Reported
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.observe import Observed
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.plan import Plan
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.request import Request
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_version import (
+    InvalidVersion,
+    Version,
+)
+
+
+def verify(
+    request: Request,
+    todo: Plan,
+    before: Observed,
+    seen: Observed,
+    reported: Sequence[Reported],
+) -> None:
+    """Compare the environment after a change with the plan and with what the installer reported.
+
+    Raises:
+        CondaModuleError: something is not as promised; all of it is named.
+    """
+    there = seen.packages.by_name
+    missing = [f"{name} is still there" for name in todo.remove if name in there]
+    if request.desired.state != "absent":
+        missing += [shortfall.reason for shortfall in seen.closure.shortfalls]
+        for name, files in seen.damage.items():
+            missing.append(f"{name} is still damaged ({files[0]})")
+    for one in reported:
+        now = there.get(one.name)
+        if now is None or not _same(now.version, one.version):
+            missing.append(f"{one.name} {one.version} is not there")
+    if not request.desired.replace_conda_packages:
+        for owned in before.packages.owned_by_conda():
+            now = there.get(owned.name)
+            if now is None or now.version != owned.version:
+                found = f"is now {now.version}" if now else "is gone"
+                missing.append(f"{owned.name} {owned.version} of conda's {found}")
+    if missing:
+        raise CondaModuleError(
+            f"{before.choice.name} reported success, yet {'; '.join(missing)}.",
+            prefix=request.prefix,
+            asked=[line.text for line in request.desired.requirements],
+            hint="run the task again; if a file stays damaged, its wheel was built with a wrong "
+            "RECORD, and repair: false leaves it alone.",
+            changed=True,
+        )
+
+
+def _same(left: str, right: str) -> bool:
+    """Whether two spellings mean one version; uv reports the normal form, metadata may have another."""
+    try:
+        return left == right or Version(left) == Version(right)
+    except InvalidVersion:
+        return False

@@ -1,0 +1,357 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who owns an installation or an environment, and who may make environments in it.
+
+Only a few places are looked at when nothing else is to do: the prefix, its directories, and the records
+in ``conda-meta``. All files are walked through after a change, or when one of these places is wrong.
+
+Files of packages stay closed to the group even where its members may fill the package cache: conda links
+the same file into every environment, so whoever may write one may write it in all of them. For the same
+reason an environment is given away without the files that it shares.
+"""
+
+from __future__ import annotations
+
+import errno
+import grp
+import os
+import pwd
+import stat
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+
+GROUP_WRITABLE = ("envs", "pkgs")
+
+# What conda itself writes to in a directory of environments or packages: a member of the group who may not is
+# sent to ~/.conda instead (conda 24.7, ``context`` and ``package_cache_data``). Made in advance, because the
+# first member who does would make it for that member alone. A slash at the end means a directory.
+_WRITTEN_TO = {
+    "envs": (".conda_envs_dir_test",),
+    "pkgs": ("urls.txt", "cache/"),
+}
+
+# conda opens the state of a channel's repodata for writing even where it only reads it (conda 24.7,
+# ``gateways.repodata``), and the umask of the member who fetched it closes it to the next. A default ACL wins
+# over the umask (acl(5)). Whoever may write the directory could replace these files anyway.
+_REPODATA = "cache"
+_DEFAULT_ACL = "system.posix_acl_default"
+# Version 2, then for owner, group and others: tag, permissions, no id (Linux, uapi/linux/posix_acl_xattr.h).
+_GROUP_WRITES = struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHI", tag, bits, 0xFFFFFFFF) for tag, bits in ((0x01, 7), (0x04, 7), (0x20, 5))
+)
+
+
+@dataclass(frozen=True)
+class Access:
+    """What is wanted; None or nothing means that it is left alone.
+
+    Attributes:
+        owner, group: names or numbers.
+        mode: permissions of the prefix itself.
+        group_writable: those of :data:`GROUP_WRITABLE` in which the group may write.
+    """
+
+    owner: str | None = None
+    group: str | None = None
+    mode: int | None = None
+    group_writable: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        wanted = (self.owner, self.group, self.mode)
+        return any(value is not None for value in wanted) or bool(self.group_writable)
+
+
+def parse_mode(mode: str | int | None) -> int | None:
+    """The option ``mode`` as a number.
+
+    Raises:
+        CondaModuleError: it is no octal number of three or four digits.
+    """
+    if mode is None or mode == "":
+        return None
+    try:
+        number = mode if isinstance(mode, int) else int(str(mode), 8)
+    except ValueError:
+        number = -1
+    if isinstance(mode, bool) or not 0 <= number <= 0o7777:
+        raise CondaModuleError(
+            f"The option mode is no octal number such as '0755': {mode!r}. Nothing was changed.",
+            hint="write it between quotes, so that YAML does not take it for a decimal number.",
+        )
+    return number
+
+
+# The next one, -1, means "leave it" to chown.
+_LARGEST_ID = 2**32 - 2
+
+
+def _number(name: str | None, option: str, look_up: Callable[[str], int]) -> int:
+    if name is None:
+        return -1
+    try:
+        return look_up(name)
+    except (KeyError, ValueError):
+        if name.isascii() and name.isdigit() and len(name) <= 10 and int(name) <= _LARGEST_ID:
+            return int(name)
+        raise CondaModuleError(
+            f"The option {option} names nobody on this host: {name}. Nothing was changed.",
+            hint=f"make the {'user' if option == 'owner' else 'group'} first, or correct the option.",
+        ) from None
+
+
+class AccessManager:
+    """Compares an installation with the wanted :class:`Access`, and applies it.
+
+    Args:
+        prefix: of the installation or environment.
+        wanted: what it is to be like.
+        shared: whether files with more than one hard link are given away too. Without it they only go back
+            to the user and group that run this, with whose package cache they are shared.
+        inherit: whether directories that are given to a group give it to what is made in them.
+
+    Raises:
+        CondaModuleError: the owner or the group is unknown on this host.
+    """
+
+    def __init__(
+        self, prefix: str, wanted: Access, *, shared: bool = True, inherit: bool = False
+    ) -> None:
+        self.prefix = prefix
+        self._shared = shared
+        self._inherit = inherit
+        self.wanted = wanted
+        self._uid = _number(wanted.owner, "owner", lambda name: pwd.getpwnam(name).pw_uid)
+        self._gid = _number(wanted.group, "group", lambda name: grp.getgrnam(name).gr_gid)
+
+    # -- observe ------------------------------------------------------------------------------------
+
+    def faults(self) -> list[str]:
+        """One sentence for each thing that is not as wanted; the first place of its kind only."""
+        strangers = self._strangers()
+        found: dict[str, str] = {}
+        if "owner" in strangers:
+            path, owner = strangers["owner"]
+            found["owner"] = f"{self._shown(path)} belongs to {owner}"
+        if "group" in strangers:
+            path, group = strangers["group"]
+            found["group"] = f"{self._shown(path)} is of the group {group}"
+        mode = self._mode_fault()
+        if mode:
+            found["mode"] = mode
+        for path, missing in self._closed():
+            found.setdefault("group_writable", f"{self._shown(path)} lacks {missing} for its group")
+        return list(found.values())
+
+    def others(self) -> dict[str, str]:
+        """Who ``owner`` and ``group`` are instead of those wanted; without them, these are as wanted."""
+        return {kind: name for kind, (_path, name) in self._strangers().items()}
+
+    def _strangers(self) -> dict[str, tuple[str, str]]:
+        """The first place, and whose it is, that is not of the wanted owner, and of the wanted group."""
+        found: dict[str, tuple[str, str]] = {}
+        if self._uid < 0 and self._gid < 0:
+            return found
+        for path in self._looked_at():
+            status = os.lstat(path)
+            if self._uid not in (-1, status.st_uid):
+                found.setdefault("owner", (path, _user_name(status.st_uid)))
+            if self._gid not in (-1, status.st_gid):
+                found.setdefault("group", (path, _group_name(status.st_gid)))
+        return found
+
+    def lines(self) -> list[str]:
+        """What a diff shows of the options that are set, once all is as wanted."""
+        wanted = self.wanted
+        lines = [f"owner {wanted.owner}"] if wanted.owner is not None else []
+        lines += [f"group {wanted.group}"] if wanted.group is not None else []
+        lines += [f"mode {wanted.mode:04o}"] if wanted.mode is not None else []
+        writable = [name for name in GROUP_WRITABLE if name in wanted.group_writable]
+        return lines + ([f"the group may write {' and '.join(writable)}"] if writable else [])
+
+    def _mode_fault(self) -> str | None:
+        if self.wanted.mode is None:
+            return None
+        mode = stat.S_IMODE(os.lstat(self.prefix).st_mode)
+        return None if mode == self.wanted.mode else f"{self.prefix} has the mode {mode:04o}"
+
+    def _shown(self, path: str) -> str:
+        return path if path == self.prefix else os.path.relpath(path, self.prefix)
+
+    def _looked_at(self) -> Iterator[str]:
+        yield self.prefix
+        for name in ("bin", "conda-meta", "envs", "lib", "pkgs"):
+            path = os.path.join(self.prefix, name)
+            if os.path.lexists(path):
+                yield path
+        with os.scandir(os.path.join(self.prefix, "conda-meta")) as entries:
+            for entry in entries:
+                # The lock and the journal of a run belong to whoever runs it.
+                if not entry.name.startswith(".llmfleet"):
+                    yield entry.path
+
+    def _writable_places(self) -> Iterator[tuple[str, int]]:
+        """Where the group must be able to write, and the bits that this takes."""
+        for name in self.wanted.group_writable:
+            directory = os.path.join(self.prefix, name)
+            yield directory, 0o2070
+            for inner in _WRITTEN_TO[name]:
+                bits = 0o2070 if inner.endswith("/") else 0o060
+                yield os.path.join(directory, inner.rstrip("/")), bits
+
+    def _closed(self) -> Iterator[tuple[str, str]]:
+        for path, bits in self._writable_places():
+            mode = stat.S_IMODE(os.lstat(path).st_mode) if os.path.lexists(path) else 0
+            if mode & bits != bits:
+                words = "write permission" if mode & 0o020 == 0 else "the setgid bit or access"
+                yield path, words
+        repodata = self._repodata()
+        if repodata and os.path.isdir(repodata) and _closes_new_files(repodata):
+            yield repodata, "a default ACL that opens new files"
+
+    def _repodata(self) -> str | None:
+        """Where conda keeps the channels' repodata, when the group may write it."""
+        if "pkgs" not in self.wanted.group_writable:
+            return None
+        return os.path.join(self.prefix, "pkgs", _REPODATA)
+
+    def _make_writable_places(self) -> None:
+        for path, bits in self._writable_places():
+            if bits & 0o2000:
+                os.makedirs(path, exist_ok=True)
+            elif not os.path.lexists(path):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o664))
+
+    # -- apply --------------------------------------------------------------------------------------
+
+    def apply(self) -> None:
+        """Make everything as wanted.
+
+        Raises:
+            CondaModuleError: this user may not do that.
+        """
+        try:
+            self._make_writable_places()
+            if self._uid >= 0 or self._gid >= 0:
+                self._give_away()
+            for path, bits in self._writable_places():
+                mode = stat.S_IMODE(os.lstat(path).st_mode)
+                if mode & bits != bits:
+                    _open_to_group(path, bits)
+            repodata = self._repodata()
+            if repodata and _closes_new_files(repodata):
+                _open_new_files(repodata)
+            if self._mode_fault() and self.wanted.mode is not None:
+                os.chmod(self.prefix, self.wanted.mode)
+        except OSError as error:
+            raise CondaModuleError(
+                f"Owner, group or permissions of {error.filename} cannot be set: {error.strerror}.",
+                prefix=self.prefix,
+                hint="run the task as root (become), or leave out owner, group, mode and group_writable.",
+            ) from error
+
+    def _give_away(self) -> None:
+        """Set owner and group of everything but the environments, which belong to those who made them."""
+        self._chown(self.prefix, None)
+        environments = os.path.join(self.prefix, "envs")
+        # By descriptors: while root walks through a directory that others may write, no link misleads it.
+        for directory, directories, files, descriptor in os.fwalk(self.prefix):
+            if directory == environments:
+                directories.clear()
+                files = [name for name in files if name in _WRITTEN_TO["envs"]]
+            for name in (*directories, *files):
+                self._chown(name, descriptor)
+            if self._inherit and self._gid >= 0:
+                mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+                if not mode & stat.S_ISGID:
+                    os.fchmod(descriptor, mode | stat.S_ISGID)
+
+    def _chown(self, name: str, directory: int | None) -> None:
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        uid, gid = self._uid, self._gid
+        if not self._shared and status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
+            uid, gid = uid if uid == os.geteuid() else -1, gid if gid == os.getegid() else -1
+        if uid not in (-1, status.st_uid) or gid not in (-1, status.st_gid):
+            os.chown(name, uid, gid, dir_fd=directory, follow_symlinks=False)
+
+
+def _open_to_group(path: str, bits: int) -> None:
+    # Through a descriptor: members may write the directory, and no link of theirs must be followed.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        os.fchmod(descriptor, stat.S_IMODE(os.fstat(descriptor).st_mode) | bits)
+    finally:
+        os.close(descriptor)
+
+
+def _closes_new_files(directory: str) -> bool:
+    """Whether there is no default ACL, ours or the site's; False where there can be none (macOS, NFS)."""
+    if not hasattr(os, "getxattr"):
+        return False
+    try:
+        os.getxattr(directory, _DEFAULT_ACL, follow_symlinks=False)
+    except OSError as error:
+        return error.errno == errno.ENODATA
+    return False
+
+
+def _open_new_files(directory: str) -> None:
+    """Open what is there and what will come; what another user made is left to that user, but by root."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(directory, flags)
+    try:
+        os.setxattr(descriptor, _DEFAULT_ACL, _GROUP_WRITES)
+        for name in os.listdir(descriptor):
+            status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+            if stat.S_ISREG(status.st_mode) and os.geteuid() in (0, status.st_uid):
+                _open_file_to_group(name, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _open_file_to_group(name: str, directory: int) -> None:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(name, flags, dir_fd=directory)
+    try:
+        status = os.fstat(descriptor)
+        # A second name of a file elsewhere is not a file of conda's.
+        if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+            os.fchmod(descriptor, stat.S_IMODE(status.st_mode) | 0o060)
+    finally:
+        os.close(descriptor)
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _group_name(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
+def access_of(
+    owner: str | None,
+    group: str | None,
+    mode: str | int | None,
+    group_writable: Sequence[str],
+) -> Access:
+    """The wanted access from the options of the module.
+
+    Raises:
+        CondaModuleError: an option cannot be used.
+    """
+    if group_writable and group is None:
+        raise CondaModuleError(
+            "The option group_writable needs the option group. Nothing was changed.",
+            hint="name the group whose members may write.",
+        )
+    return Access(owner, group, parse_mode(mode), tuple(group_writable))

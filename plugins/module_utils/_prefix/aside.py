@@ -1,0 +1,460 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Moves a prefix aside while another one is made in its place, and brings back what is people's.
+
+It waits beside the prefix, as ``.NAME.llmfleet-aside``. What fails, or is cut off, is taken back.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import (
+    CondaModuleError,
+    hint_for,
+    listed,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.tree import (
+    is_mount_point,
+    remove_some,
+    survey,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.claim import (
+    claim,
+    give_up,
+    is_claimed,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
+    HISTORY,
+    LEFT,
+    MADE,
+    observe_prefix,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.removal import (
+    Contents,
+    examine,
+    refuse_mounts,
+    remove_half_made,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
+    add_to_journal,
+    aside_of,
+    moved_aside,
+    pending_journal,
+)
+
+# A directory on another layer of an overlay file system, or a mount point, cannot be renamed as a whole.
+_NOT_AS_A_WHOLE = frozenset({errno.EXDEV, errno.EBUSY})
+# Locks and journals of this collection.
+_OWN_IN_METADATA = "conda-meta/.llmfleet"
+# Of a file that came to the prefix while the one of that name was moved aside.
+_MEANWHILE = ".meanwhile"
+
+
+class Aside:
+    """What is at a prefix, while something else takes its place.
+
+    Args:
+        prefix: the absolute prefix.
+        installation: what is there, and what takes its place, is a conda installation.
+        caches: package caches from which packages are linked.
+
+    Attributes:
+        warnings: what a person should know of files that could not go back where they were.
+    """
+
+    def __init__(
+        self, prefix: str, *, installation: bool = False, caches: Sequence[str] = ()
+    ) -> None:
+        self.prefix = prefix
+        self.path = aside_of(prefix)
+        self.installation = installation
+        self.caches = tuple(caches)
+        self.warnings: list[str] = []
+
+    @contextmanager
+    def moved(self) -> Iterator[None]:
+        """Have nothing at the prefix for the block; what was there comes back when it fails.
+
+        When the block succeeds, people's files go back to their places and the rest is removed. Must run
+        under the lock of the prefix, with a journal.
+
+        Raises:
+            CondaModuleError: it cannot be moved, because a volume is mounted in it or for its permissions.
+        """
+        refuse_mounts(self._examine(self.prefix), "moved aside")
+        self.refuse()
+        self._remove_unused()
+        self._move_away()
+        try:
+            yield
+            self._refuse_nothing()
+        except Exception as error:
+            # A child that was cut off may still write: the next run takes it back.
+            if not getattr(error, "cut_off", False):
+                self._take_back(ours=True)
+            raise
+        add_to_journal(self.prefix, replaced=True)
+        self._bring_back()
+
+    def refuse(self) -> None:
+        """Fail where the prefix could not be moved aside; nothing is changed.
+
+        Raises:
+            CondaModuleError: something is in the way, the prefix is a mount point, or this user may not.
+        """
+        if os.path.lexists(self.path) and not self._is_unused():
+            raise self._in_the_way()
+        if is_mount_point(self.prefix):
+            raise CondaModuleError(
+                f"{self.prefix} is a mount point, so what is there cannot be moved aside while another one is"
+                " made. Nothing was changed.",
+                prefix=self.prefix,
+                hint="remove what is there first (state: absent), or move it away yourself.",
+            )
+        parent = os.path.dirname(self.prefix)
+        if not os.access(parent, os.W_OK | os.X_OK):
+            raise CondaModuleError(
+                f"{self.prefix} cannot be moved aside while another one is made: the directory {parent} may"
+                " not be written by this user. Nothing was changed.",
+                prefix=self.prefix,
+                hint="run the task as a user who may (become).",
+            )
+
+    def recover(self) -> bool:
+        """Go on where a run was cut off: with a finished prefix as when it succeeds, else as when it fails.
+
+        Returns:
+            Whether something was to do.
+
+        Raises:
+            CondaModuleError: something else has come to the prefix since.
+        """
+        if not moved_aside(self.prefix):
+            # Files that were kept there, or somebody else's directory: in the way of none but moved().
+            self._remove_unused()
+            return False
+        if (pending_journal(self.prefix) or {}).get("replaced") and os.path.isdir(self.prefix):
+            self._bring_back()
+        else:
+            self._take_back(ours=False)
+        return True
+
+    def _examine(self, path: str) -> Contents:
+        return examine(path, installation=self.installation, settings=False)
+
+    def _in_the_way(self) -> CondaModuleError:
+        return CondaModuleError(
+            f"{self.path} is in the way: what is at {self.prefix} would be moved there for as long as another"
+            " one is made. Nothing was changed.",
+            prefix=self.prefix,
+            hint="look at what it is, and move it away.",
+        )
+
+    def _is_unused(self) -> bool:
+        """Whether it is the empty directory that a run had just made, or emptied, when it was killed."""
+        try:
+            return not os.path.islink(self.path) and set(os.listdir(self.path)) <= {MADE}
+        except OSError:
+            return False
+
+    def _remove_unused(self) -> None:
+        if self._is_unused():
+            give_up(self.path)
+            with suppress(OSError):
+                os.rmdir(self.path)
+
+    def _refuse_nothing(self) -> None:
+        if not os.path.isfile(os.path.join(self.prefix, HISTORY)):
+            raise CondaModuleError(
+                f"Nothing came to {self.prefix}, although its creation was reported a success; what was there"
+                " is back in its place.",
+                prefix=self.prefix,
+                hint="run the task again; a full disk, or another user of that directory, may be the reason.",
+            )
+
+    def _move_away(self) -> None:
+        add_to_journal(self.prefix, aside=claim(self.prefix))
+        with self._told(self.prefix, self.path):
+            try:
+                os.rename(self.prefix, self.path)
+                return
+            except OSError as error:
+                if error.errno not in _NOT_AS_A_WHOLE:
+                    raise
+            os.mkdir(self.path)
+            _like(self.prefix, self.path)
+            # It is another directory now, and for a while a part of what belongs together is in each.
+            said = claim(self.path)
+            add_to_journal(self.prefix, aside={**said, "in_parts": True})
+            give_up(self.prefix)
+            _merge(self.prefix, self.path)
+            os.rmdir(self.prefix)
+            add_to_journal(self.prefix, aside=said)
+
+    def foresee(self) -> None:
+        """Fail as :meth:`recover` would; nothing is changed."""
+        journal = pending_journal(self.prefix) or {}
+        if journal.get("replaced") or (journal.get("aside") or {}).get("in_parts"):
+            return
+        if os.path.lexists(self.prefix) and not self._is_ours_or_empty(journal):
+            raise self._newcomer()
+
+    def _take_back(self, ours: bool) -> None:
+        """Have at the prefix again what was moved aside.
+
+        Args:
+            ours: what is at the prefix now is this run's own; otherwise the journal has to prove that.
+        """
+        journal = pending_journal(self.prefix) or {}
+        said = dict(journal.get("aside") or {})
+        if not said.get("in_parts") and os.path.lexists(self.prefix):
+            if not ours:
+                self.foresee()
+            left = remove_half_made(
+                self.prefix, installation=self.installation, caches=self._caches_there()
+            )
+            if left:
+                self.warnings.append(
+                    f"{self.prefix} holds files that appeared there during the run: {listed(left)}."
+                )
+            give_up(self.prefix)
+        with self._told(self.path, self.prefix):
+            if not os.path.lexists(self.prefix):
+                try:
+                    os.rename(self.path, self.prefix)
+                    give_up(self.prefix)
+                    return
+                except OSError as error:
+                    if error.errno not in _NOT_AS_A_WHOLE:
+                        raise
+            if os.path.islink(self.prefix):
+                # Its files would go to another place.
+                raise self._newcomer()
+            # Killed from here on, both parts are to be kept.
+            add_to_journal(self.prefix, aside={**said, "in_parts": True})
+            if not os.path.lexists(self.prefix):
+                os.mkdir(self.prefix)
+                _like(self.path, self.prefix)
+            _merge(self.path, self.prefix, first=True)
+        self._give_up_aside(
+            f"files that came to {self.prefix} meanwhile, where files of its own belong"
+        )
+
+    def _caches_there(self) -> list[str]:
+        own = [os.path.join(self.prefix, "pkgs")] if self.installation else []
+        return [*self.caches, *own]
+
+    def _is_ours_or_empty(self, journal: Mapping[str, Any]) -> bool:
+        if is_claimed(self.prefix, journal.get("directory")):
+            return True
+        return observe_prefix(self.prefix).empty and not os.path.islink(self.prefix)
+
+    def _newcomer(self) -> CondaModuleError:
+        holds = observe_prefix(self.prefix).entries
+        return CondaModuleError(
+            f"A run that was cut off has moved what was at {self.prefix} to {self.path}, and nothing shows"
+            f" that what is at {self.prefix} now is that run's own"
+            f"{f': it holds {listed(holds)}' if holds else ''}. Nothing was changed.",
+            prefix=self.prefix,
+            hint="move one of the two away, then run the task again; it goes on with the other one.",
+        )
+
+    def _bring_back(self) -> None:
+        contents = self._examine(self.path)
+        people = _People(contents, self.path, self.prefix)
+        with self._told(self.path, self.prefix):
+            people.bring_back()
+        nested = tuple(f"{name}/" for name in contents.nested)
+        stays = {path for path in people.files if os.path.lexists(os.path.join(self.path, path))}
+
+        def may_go(path: str) -> bool:
+            return not path.startswith(nested) and path not in stays and path != MADE
+
+        # Killed in between, the next run must see the same files as people's, and know the directory as ours:
+        # the records go after what they name, the history after the records, and the token last.
+        remove_some(self.path, lambda path: may_go(path) and not path.startswith("conda-meta/"))
+        remove_some(self.path, lambda path: may_go(path) and path != HISTORY)
+        remove_some(self.path, may_go)
+        self._give_up_aside(f"files of the former {self.prefix} whose paths the new one uses")
+
+    def _give_up_aside(self, what: str) -> None:
+        if not os.path.isdir(self.path):
+            return
+        if left := sorted({*survey(self.path).files} - {MADE}):
+            self.warnings.append(f"{self.path} holds {what}: {listed(left)}.")
+            give_up(self.path)
+        else:
+            remove_some(self.path, lambda _path: True)
+
+    @contextmanager
+    def _told(self, source: str, target: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            name = error.filename2 or error.filename
+            at = f": {name}" if name and name not in (source, target) else ""
+            raise CondaModuleError(
+                f"{source} cannot be moved to {target}{at}: {error.strerror}.",
+                prefix=self.prefix,
+                hint=hint_for(
+                    error, "run the task as a user who may write both directories (become)."
+                ),
+            ) from error
+
+
+def refuse_without_room(prefix: str, size: int, caches: Sequence[str]) -> None:
+    """Fail where an environment and its successor do not fit on the volume together.
+
+    Args:
+        prefix: the environment's.
+        size: what it takes, in bytes.
+        caches: package caches. From one on the same volume packages are linked and take little.
+
+    Raises:
+        CondaModuleError: the volume has less room than the environment takes.
+    """
+    volume = os.path.dirname(prefix)
+    try:
+        device = os.stat(volume).st_dev
+        if any(os.path.isdir(one) and os.stat(one).st_dev == device for one in caches):
+            return
+        found = os.statvfs(volume)
+    except OSError:
+        return
+    free = found.f_bavail * found.f_frsize
+    if free < size:
+        raise CondaModuleError(
+            f"{prefix} takes {size >> 20} MB and its volume has {free >> 20} MB free: it and the one that is"
+            " to take its place do not fit beside each other. Nothing was changed.",
+            prefix=prefix,
+            hint="make room on that volume, or remove the environment first (state: absent).",
+        )
+
+
+def _move(source: str, target: str) -> None:
+    """Rename ``source``, or where that cannot be, move what is in it, within one volume."""
+    try:
+        os.rename(source, target)
+        return
+    except OSError as error:
+        is_directory = stat.S_ISDIR(os.lstat(source).st_mode)
+        if error.errno not in _NOT_AS_A_WHOLE or not is_directory:
+            raise
+    os.mkdir(target)
+    _like(source, target)
+    _merge(source, target)
+    with suppress(OSError):
+        os.rmdir(source)
+
+
+def _merge(source: str, target: str, first: bool = False) -> None:
+    """Move what is in the directory ``source`` into another one; of two namesakes one stays in ``source``.
+
+    first: what is in ``source`` gets its place; the other is called ``NAME.meanwhile`` then.
+    """
+    for name in sorted(set(os.listdir(source)) - {MADE}):
+        old, new = os.path.join(source, name), os.path.join(target, name)
+        if not os.path.lexists(new):
+            if not (first and name.endswith(_MEANWHILE)):
+                _move(old, new)
+        elif _is_directory(old) and _is_directory(new):
+            _merge(old, new, first)
+            with suppress(OSError):
+                os.rmdir(old)
+        elif first and not os.path.lexists(f"{old}{_MEANWHILE}"):
+            _move(new, f"{old}{_MEANWHILE}")
+            _move(old, new)
+
+
+def _is_directory(path: str) -> bool:
+    """Whether it is a directory itself, and no link to one."""
+    return stat.S_ISDIR(os.lstat(path).st_mode)
+
+
+def _like(source: str, target: str) -> None:
+    """Give the directory ``target`` the owner, the permissions and the times of another one."""
+    status = os.stat(source)
+    with suppress(OSError):
+        os.chown(target, status.st_uid, status.st_gid)
+    with suppress(OSError):
+        shutil.copystat(source, target)
+
+
+class _People:
+    """Files of people's in a prefix that was replaced; they go back to their places, where these are free."""
+
+    def __init__(self, contents: Contents, source: str, target: str) -> None:
+        self.source = source
+        self.target = target
+        # Without an environment, nothing is there that anybody could justify to remove: what remained of a
+        # removal, or of what was half made, was people's.
+        known = contents.state.is_environment
+        everything = contents.foreign if known else contents.found.files
+        self.files = {
+            path
+            for path in everything
+            if path not in (LEFT, MADE) and not path.startswith(_OWN_IN_METADATA)
+        }
+        # Below these, something is not people's; environments below the prefix move as they are.
+        self.whole = set(contents.nested)
+        inside = tuple(f"{name}/" for name in contents.nested)
+        self.files = {path for path in self.files if not path.startswith(inside)}
+        self.mixed = {
+            parent
+            for path in contents.found.files
+            if path not in self.files and not path.startswith(inside)
+            for parent in _parents(path)
+        }
+
+    def bring_back(self) -> None:
+        for path in sorted(self.whole, key=len):
+            if os.path.lexists(os.path.join(self.source, path)):
+                self._back(path)
+        for path in sorted(self.files):
+            if not os.path.lexists(os.path.join(self.source, path)):
+                continue
+            # The uppermost directory in which everything is people's moves as it is, with its permissions.
+            for parent in reversed(_parents(path)):
+                if parent not in self.mixed and not os.path.lexists(
+                    os.path.join(self.target, parent)
+                ):
+                    self._back(parent)
+                    break
+            else:
+                self._back(path)
+
+    def _back(self, path: str) -> None:
+        goal = os.path.join(self.target, path)
+        if os.path.lexists(goal):
+            return
+        for parent in reversed(_parents(path)):
+            directory = os.path.join(self.target, parent)
+            if not os.path.isdir(directory):
+                if os.path.lexists(directory):
+                    return
+                os.mkdir(directory)
+                _like(os.path.join(self.source, parent), directory)
+            elif os.path.islink(directory):
+                # A way through a link is another place.
+                return
+        if stat.S_ISDIR(os.lstat(os.path.join(self.source, path)).st_mode):
+            _move(os.path.join(self.source, path), goal)
+        else:
+            os.rename(os.path.join(self.source, path), goal)
+
+
+def _parents(path: str) -> list[str]:
+    """The directories on the way to ``path``, the innermost first."""
+    found = []
+    while "/" in path:
+        path = path.rsplit("/", 1)[0]
+        found.append(path)
+    return found

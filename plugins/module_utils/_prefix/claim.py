@@ -1,0 +1,90 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Proof that a directory is the one that a journal is about.
+
+A path alone proves nothing: the directory may have been removed since, and another one put in its place. Nor
+do device and inode (inodes are used again) or the time of the last change (it changes with every file that is
+put in). A file with a random token, made in the directory by a run that found no such file there, does.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import (
+    CondaModuleError,
+    hint_for,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import MADE
+
+_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+def claim(prefix: str) -> dict[str, Any]:
+    """Make the directory ``prefix`` if there is none, and put a token into it.
+
+    Returns:
+        What the journal has to say of it: ``device`` and ``inode`` as ``os.stat`` has them, and ``token``.
+
+    Raises:
+        CondaModuleError: the directory or the file in it cannot be made.
+    """
+    token = os.urandom(16).hex()
+    try:
+        with suppress(FileExistsError):
+            os.mkdir(prefix)
+        directory = os.open(prefix, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            # Left by a run that was cut off, whose work this one goes on with.
+            with suppress(FileNotFoundError):
+                os.unlink(MADE, dir_fd=directory)
+            file = os.open(
+                MADE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600, dir_fd=directory
+            )
+            try:
+                os.write(file, token.encode())
+            finally:
+                os.close(file)
+            status = os.fstat(directory)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        raise CondaModuleError(
+            f"{os.path.join(prefix, MADE)} cannot be made: {error.strerror}.",
+            prefix=prefix,
+            hint=hint_for(error, "run the task as a user who may write there (become)."),
+        ) from error
+    return {"device": status.st_dev, "inode": status.st_ino, "token": token}
+
+
+def is_claimed(prefix: str, said: object) -> bool:
+    """Whether the directory now at ``prefix`` is the one of which a journal says ``said``."""
+    if not isinstance(said, Mapping):
+        return False
+    try:
+        directory = os.open(prefix, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        status = os.fstat(directory)
+        file = os.open(MADE, os.O_RDONLY | _FLAGS, dir_fd=directory)
+        try:
+            token = os.read(file, 100).decode("ascii", "replace")
+        finally:
+            os.close(file)
+    except OSError:
+        return False
+    finally:
+        os.close(directory)
+    known = (said.get("device"), said.get("inode"), said.get("token"))
+    return known == (status.st_dev, status.st_ino, token) and bool(token)
+
+
+def give_up(prefix: str) -> None:
+    """Remove the token: what it was for is done."""
+    with suppress(OSError):
+        os.unlink(os.path.join(prefix, MADE))

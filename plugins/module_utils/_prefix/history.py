@@ -1,0 +1,119 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What users asked of an environment, as ``conda-meta/history`` has it.
+
+The format is that of conda 4.4 to 26 (``conda.history.History``): comment lines such as
+``# update specs: ['numpy', 'python=3.12']``. The last word on a package counts.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import time
+from collections.abc import Sequence
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import HISTORY
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.conda_version import (
+    InvalidSpecError,
+    UnsupportedSpecError,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.match_spec import (
+    parse_match_spec,
+)
+
+_SPECS = re.compile(r"#\s*(?P<action>\w+)\s*specs:\s*(?P<specs>.+)?")
+_WANTED = frozenset({"update", "install", "create", "neutered"})
+_UNWANTED = frozenset({"remove", "uninstall"})
+
+
+def requested_names(prefix: str) -> set[str]:
+    """Names of the packages that users asked for, installed or not; empty without a readable history."""
+    try:
+        with open(
+            os.path.join(prefix, HISTORY), encoding="utf-8", errors="replace", opener=only_regular
+        ) as stream:
+            return parse_history(stream.read())
+    except OSError:
+        return set()
+
+
+def parse_history(text: str) -> set[str]:
+    """Names of the packages that the history asks for."""
+    names: set[str] = set()
+    for line in text.splitlines():
+        found = _SPECS.match(line)
+        if not found:
+            continue
+        mentioned = {name for name in map(_name, _items(found["specs"] or "")) if name}
+        if found["action"] in _WANTED:
+            names |= mentioned
+        elif found["action"] in _UNWANTED:
+            names -= mentioned
+    return names
+
+
+def add_requests(prefix: str, wanted: Sequence[str], unwanted: Sequence[str]) -> None:
+    """Write down what users asked for where conda was killed before it could: it does so last of all.
+
+    Args:
+        wanted: specs of what was installed.
+        unwanted: names of what was removed.
+
+    Raises:
+        OSError: the history cannot be written.
+    """
+    lines = [time.strftime("==> %Y-%m-%d %H:%M:%S <=="), "# cmd: llmfleet.conda, for a run cut off"]
+    lines += [f"# update specs: {list(wanted)}"] if wanted else []
+    lines += [f"# remove specs: {list(unwanted)}"] if unwanted else []
+    with open(os.path.join(prefix, HISTORY), "a", encoding="utf-8") as stream:
+        stream.write("".join(f"{line}\n" for line in lines))
+
+
+def is_of_installers(prefix: str) -> bool:
+    """Whether every change that the history tells of is an installer's: nobody has used the base since.
+
+    The program of an installer lies in the prefix, but not where conda's does (``_conda``, once
+    ``conda.exe``); the first entry may be by what the installer was made with (constructor 3.16). A
+    history without entries, as an installer leaves that is cut off, is an installer's.
+    """
+    try:
+        with open(
+            os.path.join(prefix, HISTORY), encoding="utf-8", errors="replace", opener=only_regular
+        ) as stream:
+            lines = stream.read().splitlines()
+    except OSError:
+        return False
+    commands = [line.partition(":")[2].split() for line in lines if line.startswith("# cmd:")]
+    entries = sum(line.startswith("==> ") for line in lines)
+    return entries == len(commands) and all(_is_installer(prefix, words) for words in commands)
+
+
+def _is_installer(prefix: str, command: Sequence[str]) -> bool:
+    program = command[0] if command else ""
+    if not os.path.isabs(program):
+        return program.startswith("constructor")
+    parts = os.path.relpath(os.path.realpath(program), os.path.realpath(prefix)).split(os.sep)
+    return parts[0] not in (os.pardir, "bin", "condabin", "lib")
+
+
+def _items(text: str) -> list[str]:
+    """The specs of one line: a list of Python, or words between commas as conda before 4.4 wrote them."""
+    if text.startswith("["):
+        try:
+            found = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            return []
+        return [str(item) for item in found]
+    # A comma may also stand within a spec (numpy >=1.26,<2): what starts with an operator goes on.
+    return [item for item in text.split(",") if item.strip() and item.strip()[0] not in "<>=!~|*"]
+
+
+def _name(spec: str) -> str:
+    try:
+        return parse_match_spec(spec).name
+    except (InvalidSpecError, UnsupportedSpecError):
+        return re.split(r"[\s=<>!~\[]", spec.rpartition("::")[2].strip(), maxsplit=1)[0]

@@ -1,0 +1,189 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which files of a prefix may be removed with it: those that conda, pip or an installer put there.
+
+Everything else is somebody's work: notebooks, data, scripts, what was copied into ``site-packages`` by hand.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from functools import cached_property
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
+    json_document,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.linked_files import conda_files
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
+    LEFT,
+    MADE,
+    PrefixState,
+)
+
+# conda's own directory, and what it and this collection leave beside it.
+_OWN = re.compile(
+    r"conda-meta/[^/]+|\.condatmp/.*|\.nonadmin|\.messages\.txt|envs/\.conda_envs_dir_test|\.tmp[a-z0-9_]{8}"
+    r"|(?:.*/)?\.[^/]+\.llmfleet(?:\.lock|-journal|-journal-unfinished)"
+    rf"|{re.escape(MADE)}|{re.escape(LEFT)}"
+)
+# Settings that hold for this prefix only: they go with it, and stay where another one takes its place.
+_SETTINGS = re.compile(r"\.condarc|condarc|condarc\.d/[^/]+")
+# Of an installation only. The program of an installer and its lists (constructor 3.16, header.sh), and the
+# files of a package cache beside the packages (conda 24.7, core.package_cache_data and gateways.disk.lock).
+_OF_INSTALLERS = re.compile(
+    r"_conda(?:\.exe)?|LICENSE\.txt|\.installer\.info|preconda\.messages\.txt|install\.log"
+    r"|pkgs/(?:urls|urls\.txt|env\.txt|[^/]+\.lock|\.llmfleet[^/]*|cache/.*|\.trash/.*|\.llmfleet-[^/]*/.*"
+    r"|[^/]+\.(?:conda|tar\.bz2)(?:\.part|\.partial|\.c~)?)"
+)
+# Python, numba and conda make these again, wherever their source stays.
+_GENERATED = re.compile(r"(?:.*/)?__pycache__/[^/]+\.(?:pyc|pyo|pyc\.\d+|nbi|nbc)|.+\.c~")
+_METADATA = re.compile(
+    r"lib(?:64)?/python\d+(?:\.\d+)?t?/site-packages/[^/]+\.(?:dist-info|egg-info)/.+"
+)
+_SITE_PACKAGES = re.compile(
+    r"(?P<site>lib(?:64)?/python\d+(?:\.\d+)?t?/site-packages)/[^/]+\.dist-info/RECORD"
+)
+# Where a noarch Python package keeps its modules (conda.common.path.get_python_noarch_target_path).
+_NOARCH = re.compile(r"lib/python\d+(?:\.\d+)?t?/(?P<rest>site-packages/.+)")
+
+
+class Justified:
+    """Tells of the files of one prefix, by paths relative to it.
+
+    Args:
+        state: the prefix; its records must have been read thoroughly, or be left unread without harm.
+        files: all that is there.
+        installation: it is, or was to be, a conda installation with a package cache of its own.
+        caches: package caches from which packages were being linked when their records were not written yet.
+        settings: its condarc files may go as well.
+    """
+
+    def __init__(
+        self,
+        state: PrefixState,
+        files: Iterable[str],
+        *,
+        installation: bool = False,
+        caches: Iterable[str] = (),
+        settings: bool = True,
+    ) -> None:
+        self._settings = settings
+        self._installation = installation
+        self._known = set(conda_files(state.records.values()))
+        for path in files:
+            if found := _SITE_PACKAGES.fullmatch(path):
+                self._known.update(_recorded(state.path, found["site"], path))
+        self._caches = tuple(caches)
+        self._packages = set(_unpacked(state.path)) if installation else set()
+
+    def __call__(self, path: str) -> bool:
+        """Whether the file may go."""
+        if path in self._known or self._is_own(path):
+            return True
+        return bool(self._caches) and _is_in(self._packaged, path)
+
+    @cached_property
+    def _packaged(self) -> set[str]:
+        """The files of all packages in the caches: read only where a file is nobody's otherwise."""
+        return {path for cache in self._caches for path in _packaged(cache)}
+
+    def _is_own(self, path: str) -> bool:
+        if _OWN.fullmatch(path) or _GENERATED.fullmatch(path):
+            return True
+        if _METADATA.fullmatch(path) or (self._settings and _SETTINGS.fullmatch(path)):
+            return True
+        if not self._installation:
+            return False
+        if _OF_INSTALLERS.fullmatch(path):
+            return True
+        parts = path.split("/", 2)
+        return parts[0] == "pkgs" and len(parts) > 2 and parts[1] in self._packages
+
+
+def _is_in(packaged: Collection[str], path: str) -> bool:
+    """Whether one of the files that packages name is linked as ``path``."""
+    found = _NOARCH.fullmatch(path)
+    return (
+        path in packaged
+        or (found is not None and found["rest"] in packaged)
+        or (path.startswith("bin/") and f"python-scripts/{path[4:]}" in packaged)
+    )
+
+
+def _recorded(prefix: str, site: str, record: str) -> Iterator[str]:
+    """The files of one distribution, as pip writes them down: relative to site-packages."""
+    try:
+        with open(
+            os.path.join(prefix, record),
+            encoding="utf-8", errors="surrogateescape", newline="", opener=only_regular,
+        ) as stream:  # fmt: skip
+            rows = [row[0] for row in csv.reader(stream) if row]
+    except (OSError, csv.Error):
+        return
+    for row in rows:
+        path = os.path.normpath(row if os.path.isabs(row) else os.path.join(prefix, site, row))
+        if path.startswith(f"{prefix}/"):
+            yield path[len(prefix) + 1 :]
+
+
+def _unpacked(prefix: str) -> Iterator[str]:
+    """Names of the directories in ``pkgs`` that hold an unpacked package, whole or in part."""
+    cache = os.path.join(prefix, "pkgs")
+    try:
+        names = os.listdir(cache)
+    except OSError:
+        return
+    archives = {
+        name[: -len(end)] for name in names for end in (".conda", ".tar.bz2") if name.endswith(end)
+    }
+    listed = _listed(cache)
+    for name in names:
+        index = os.path.join(cache, name, "info", "index.json")
+        if name in archives or name in listed or os.path.isfile(index):
+            yield name
+
+
+def _listed(cache: str) -> set[str]:
+    """Names of the packages that conda or an installer once put into the cache."""
+    names: set[str] = set()
+    for name in ("urls.txt", "urls", "env.txt"):
+        with (
+            suppress(OSError),
+            open(
+                os.path.join(cache, name), encoding="utf-8", errors="replace", opener=only_regular
+            ) as stream,
+        ):
+            for line in stream:
+                base = line.split("#", 1)[0].strip().rsplit("/", 1)[-1]
+                names.update(
+                    base[: -len(end)] for end in (".conda", ".tar.bz2") if base.endswith(end)
+                )
+    return names
+
+
+def _packaged(cache: str) -> Iterator[str]:
+    """The files that the unpacked packages of a cache put into a prefix, as the packages name them."""
+    try:
+        names = os.listdir(cache)
+    except OSError:
+        return
+    for name in names:
+        info = os.path.join(cache, name, "info")
+        with (
+            suppress(OSError, ValueError, KeyError, TypeError, AttributeError),
+            open(os.path.join(info, "paths.json"), encoding="utf-8", opener=only_regular) as stream,
+        ):
+            for item in json_document.load(stream)["paths"]:
+                yield str(item["_path"])
+        with (
+            suppress(OSError, ValueError, KeyError, TypeError, AttributeError),
+            open(os.path.join(info, "link.json"), encoding="utf-8", opener=only_regular) as stream,
+        ):
+            for entry in json_document.load(stream)["noarch"]["entry_points"]:
+                yield f"bin/{entry.split('=', 1)[0].strip()}"

@@ -1,0 +1,209 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a killed run leaves in a prefix: files set aside under other names, wishes not written down."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
+    json_document,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.tree import remove_made
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.history import add_requests
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
+    HISTORY,
+    LEFT,
+    observe_prefix,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
+    old_history,
+    pending_journal,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import (
+    is_satisfied,
+    parse_specs,
+)
+
+# conda renames what it unlinks, and removes it when all is linked (conda.core.path_actions.UnlinkPathAction,
+# conda.base.constants.CONDA_TEMP_EXTENSION).
+_SET_ASIDE = ".c~"
+# Where it writes the prefix into copies of the files of packages, before it unlinks anything
+# (conda.core.link.UnlinkLinkTransaction, conda.core.path_actions.PrefixReplaceLinkAction).
+_COPIES = ".condatmp"
+# As Python's tempfile names them.
+_SCRIPT = re.compile(r"\.tmp[a-z0-9_]{8}")
+# Ours, of records that cannot be read: conda would stumble over them.
+UNREADABLE = ".unreadable"
+
+
+def clear_up(prefix: str) -> None:
+    """Finish what needs no conda after a change that was cut off; must run under the lock of the prefix."""
+    old_history(prefix)
+    put_back_records(prefix)
+    remove_set_aside(prefix)
+    remove_scripts(prefix)
+    remove_copies(prefix)
+    write_down_requests(prefix)
+    # Of a removal that was cut off; what is there is to be an environment again.
+    remove_file(prefix, LEFT)
+    # The last: it tells that conda was killed while it wrote the history.
+    remove_file(prefix, HISTORY + _SET_ASIDE)
+
+
+def write_down_requests(prefix: str) -> None:
+    """Add to the history what a cut-off run had asked for and got, where conda could not do so any more.
+
+    conda links all packages and compiles their files before it does (conda.core.link). A wish that is missing
+    or an old one that is still there would undo the change on the next occasion.
+    """
+    journal = pending_journal(prefix)
+    if not journal or journal.get("operation") != "change":
+        return
+    history = os.path.join(prefix, HISTORY)
+    # conda copies the history before it writes (conda.core.path_actions.UpdateHistoryAction), and it writes
+    # the wishes last: while the copy is there, they may be missing. To write them twice does no harm.
+    written = os.stat(history).st_mtime_ns > os.stat(journal["journal"]).st_mtime_ns
+    if written and not os.path.lexists(history + _SET_ASIDE):
+        return
+    records = observe_prefix(prefix).records
+    asked = [item for item in parse_specs(journal.get("asked") or ()) if item.spec]
+    wanted = [item.text for item in asked if is_satisfied(item, records)]
+    unwanted = [name for name in journal.get("remove") or () if name not in records]
+    if wanted or unwanted:
+        add_requests(prefix, wanted, unwanted)
+
+
+def remove_set_aside(prefix: str) -> list[str]:
+    """Remove the files ``NAME.c~`` of packages, and the directories that become empty.
+
+    Only those whose NAME belongs to a package of the prefix, recorded or just unlinked: editors name their
+    copies of C files so too. Must run under the lock of the prefix.
+
+    Returns:
+        Their paths, relative to the prefix.
+    """
+    meta = os.path.join(prefix, "conda-meta")
+    removed = []
+    records = []
+    for name in sorted(os.listdir(meta)):
+        if name.endswith((".json", f".json{_SET_ASIDE}")):
+            records.append(name)
+    for path in sorted({path for name in records for path in _files(os.path.join(meta, name))}):
+        if remove_file(prefix, path + _SET_ASIDE):
+            removed.append(path + _SET_ASIDE)
+    for name in records:
+        # The last: they tell what else there is to remove.
+        if name.endswith(_SET_ASIDE):
+            removed.append(os.path.join("conda-meta", name))
+            os.unlink(os.path.join(meta, name))
+    return removed
+
+
+def remove_scripts(prefix: str) -> None:
+    """Remove the scripts by which a killed conda was running something (conda.utils.wrap_subprocess_call)."""
+    with os.scandir(prefix) as entries:
+        found = [entry for entry in entries if _SCRIPT.fullmatch(entry.name)]
+    for entry in found:
+        if entry.is_file(follow_symlinks=False):
+            os.unlink(entry.path)
+
+
+def remove_copies(prefix: str) -> None:
+    """Remove the copies that a killed conda was about to link, or had linked."""
+    # What cannot be removed does no harm; a link is no directory of conda's, and stays.
+    path = os.path.join(prefix, _COPIES)
+    if not os.path.islink(path):
+        remove_made(path)
+
+
+def put_back_records(prefix: str) -> None:
+    """Give unreadable records their names again, so that the next plan sees what has to be mended.
+
+    Where conda has linked the package anew meanwhile, the old record goes. Must run under the lock.
+    """
+    meta = os.path.join(prefix, "conda-meta")
+    for name in os.listdir(meta):
+        if name.endswith(f".json{UNREADABLE}"):
+            aside = os.path.join(meta, name)
+            original = aside[: -len(UNREADABLE)]
+            if os.path.lexists(original):
+                os.unlink(aside)
+            else:
+                os.replace(aside, original)
+
+
+@contextmanager
+def no_record_cut_short(prefix: str) -> Iterator[None]:
+    """Remove the records that conda has begun to write in the block, when it fails.
+
+    Where a full disk cuts a record short, conda takes back all that it had linked but that file (conda 24.7,
+    core.prefix_data.PrefixData.insert and remove), and cannot read the prefix from then on. Records that were
+    there before stay as they are. After a conda that was cut off nothing is done: the next run goes on from
+    its journal. Must run under the lock of the prefix.
+    """
+    meta = os.path.join(prefix, "conda-meta")
+    before = _records(meta)
+    try:
+        yield
+    except Exception as error:
+        if not getattr(error, "cut_off", False):
+            for name in _records(meta) - before:
+                if _is_cut_short(os.path.join(meta, name)):
+                    with suppress(OSError):
+                        os.unlink(os.path.join(meta, name))
+        raise
+
+
+def _records(meta: str) -> frozenset[str]:
+    try:
+        return frozenset(name for name in os.listdir(meta) if name.endswith(".json"))
+    except OSError:
+        return frozenset()
+
+
+def _is_cut_short(record: str) -> bool:
+    try:
+        with open(record, encoding="utf-8", opener=only_regular) as stream:
+            json_document.load(stream)
+    except OSError:
+        return False
+    except ValueError:
+        return True
+    return False
+
+
+def _files(record: str) -> list[str]:
+    try:
+        with open(record, encoding="utf-8") as stream:
+            found = json.load(stream)["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [path for path in found if isinstance(path, str)] if isinstance(found, list) else []
+
+
+def remove_file(prefix: str, path: str) -> bool:
+    """Remove one file of the prefix, if it is there and is really in it, and the directories left empty."""
+    full = os.path.join(prefix, path)
+    try:
+        if not os.path.lexists(full):
+            return False
+        root, parent = os.path.realpath(prefix), os.path.realpath(os.path.dirname(full))
+        if os.path.commonpath([root, parent]) != root:
+            return False
+        os.unlink(full)
+    except (OSError, ValueError):
+        return False
+    while parent != root:
+        try:
+            os.rmdir(parent)
+        except OSError:
+            break
+        parent = os.path.dirname(parent)
+    return True

@@ -1,0 +1,138 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files that conda linked into a prefix: which there are, and which of them are missing or cut short."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import (
+    CondaModuleError,
+    listed,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import PrefixState
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
+
+# Compiled on linking or by any run of the interpreter: neither its absence nor its size means damage.
+_REGENERATED = (".pyc", ".pyo")
+
+# Where a noarch Python package keeps its modules and scripts; conda links them into the environment's
+# own directories and records the sizes under these names (conda.common.path.get_python_noarch_target_path).
+_NOARCH_MODULES = "site-packages/"
+_NOARCH_SCRIPTS = "python-scripts/"
+
+
+def conda_files(records: Iterable[PackageRecord]) -> set[str]:
+    """All paths, relative to the prefix, that the packages of ``records`` put there."""
+    return {path for record in records for path in record.paths.files}
+
+
+def damaged_files(state: PrefixState) -> dict[str, list[str]]:
+    """Files of linked packages that are missing or shorter than what was linked, by package name.
+
+    A shorter file is what a full disk or a power cut leaves. A longer one is not damage: post-link
+    scripts and people append to files. Paths that two packages claim are tested for existence only,
+    because their size depends on which was linked last.
+    """
+    claims = _by_directory(state)
+    found: dict[str, list[str]] = defaultdict(list)
+    for directory, files in claims.items():
+        # Looking names up in an open directory costs far less than walking each path from the root.
+        try:
+            opened = os.open(os.path.join(state.path, directory), os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            for name, owners in files.items():
+                for package, _size in owners:
+                    found[package].append(os.path.join(directory, name))
+            continue
+        try:
+            for name, owners in files.items():
+                actual = _size_of(name, opened)
+                for package, size in owners:
+                    if actual is None or (len(owners) == 1 and actual < size):
+                        found[package].append(os.path.join(directory, name))
+        finally:
+            os.close(opened)
+    return {package: sorted(paths) for package, paths in found.items()}
+
+
+def refuse_directories(state: PrefixState) -> None:
+    """Fail where people have put a directory in the place of a package's file, and something into it.
+
+    conda would rename it when it links or unlinks the package, without a word.
+
+    Raises:
+        CondaModuleError: there is one; nothing was changed.
+    """
+    for record in state.records.values():
+        for path in record.paths.files:
+            full = os.path.join(state.path, path)
+            try:
+                taken = stat.S_ISDIR(os.lstat(full).st_mode) and os.listdir(full)
+            except (OSError, ValueError):
+                continue
+            if taken:
+                raise CondaModuleError(
+                    f"{full} is a directory, where a file of the package {record.name} belongs; it holds"
+                    f" {listed(sorted(taken))}. Nothing was changed.",
+                    prefix=state.path,
+                    hint="move that directory away, then run the task again.",
+                )
+
+
+# By directory and file name: the packages that claim the file, each with the size it must at least have.
+_Claims = dict[str, dict[str, list[tuple[str, int]]]]
+
+
+def _by_directory(state: PrefixState) -> _Claims:
+    claims: _Claims = {}
+    for record in state.records.values():
+        for path, size in _sized(record, state):
+            directory, _slash, name = path.rpartition("/")
+            files = claims.get(directory)
+            if files is None:
+                files = claims[directory] = {}
+            owners = files.get(name)
+            if owners is None:
+                files[name] = [(record.name, size)]
+            else:
+                owners.append((record.name, size))
+    return claims
+
+
+def _sized(record: PackageRecord, state: PrefixState) -> Iterator[tuple[str, int]]:
+    """The files of a package that must be there, each with its least size in bytes."""
+    sizes = record.paths.sizes
+    modules = f"lib/python{state.python_version}/site-packages/"
+    for path in record.paths.files:
+        if path.endswith(_REGENERATED):
+            continue
+        size = sizes.get(path)
+        if size is None and path.startswith(modules):
+            size = sizes.get(_NOARCH_MODULES + path[len(modules) :])
+        elif size is None and path.startswith("bin/"):
+            size = sizes.get(_NOARCH_SCRIPTS + path[len("bin/") :])
+        yield path, size or 0
+
+
+def _size_of(name: str, directory: int) -> int | None:
+    """Size in bytes of ``name`` in an open directory, None when it is missing.
+
+    Hard links into the package cache are plain files; of a soft link the target counts, and one that leads
+    nowhere is there all the same. No package owns a directory: one in a file's place is as good as nothing.
+    """
+    try:
+        found = os.stat(name, dir_fd=directory)
+        if not stat.S_ISDIR(found.st_mode):
+            return found.st_size
+    except OSError:
+        pass
+    try:
+        link = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except OSError:
+        return None
+    return 0 if stat.S_ISLNK(link.st_mode) else None

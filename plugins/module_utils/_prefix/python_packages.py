@@ -1,0 +1,328 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Observes the Python distributions of an environment from its files; starts no process.
+
+Sources: "Recording installed projects" of the Python Packaging User Guide (`*.dist-info` with
+METADATA, RECORD, INSTALLER and direct_url.json), and the `*.egg-info` that older packages of conda
+still carry.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
+    json_document,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_marker import (
+    normalize_name,
+)
+
+CONDA = "conda"
+PIP = "pip"
+
+# The headers of METADATA come before the description, which can be long and is of no interest.
+_HEADER_CHUNK = 16384
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """One installed distribution.
+
+    Attributes:
+        name: normal form of the name.
+        version: the version as its metadata spell it.
+        path: absolute path of its dist-info or egg-info.
+        owner: "conda" or "pip", which stands for pip and everything else that is not conda.
+        requires: its Requires-Dist lines.
+        extras: normal forms of the extras that it provides.
+        direct_url: what direct_url.json holds for an install by URL, else None.
+        metadata: False when METADATA is missing, which is what a cut-off installation leaves.
+    """
+
+    name: str
+    version: str
+    path: str
+    owner: str = PIP
+    requires: tuple[str, ...] = ()
+    extras: frozenset[str] = frozenset()
+    direct_url: Mapping[str, Any] | None = field(default=None, compare=False)
+    metadata: bool = True
+
+    @property
+    def label(self) -> str:
+        """`name==version (owner)`, as diffs show a distribution."""
+        return f"{self.name}=={self.version} ({self.owner})"
+
+
+@dataclass(frozen=True)
+class Packages:
+    """All distributions of one environment.
+
+    Attributes:
+        by_name: the distribution that Python would import, by normal name.
+        doubles: paths of further dist-info directories of the same name.
+        of_conda: normal name and version of each dist-info that conda's records hold.
+    """
+
+    by_name: Mapping[str, Distribution] = field(default_factory=dict)
+    doubles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    of_conda: frozenset[tuple[str, str]] = frozenset()
+
+    def owned_by_conda(self) -> list[Distribution]:
+        """The distributions that conda installed, sorted by name."""
+        return [one for _name, one in sorted(self.by_name.items()) if one.owner == CONDA]
+
+    def versions(self) -> list[dict[str, str]]:
+        """Name and version of every distribution, sorted by name, for a module's result."""
+        return [
+            {"name": one.name, "version": one.version}
+            for _name, one in sorted(self.by_name.items())
+        ]
+
+
+def observe_packages(prefix: str, site_packages: str, conda_files: Iterable[str]) -> Packages:
+    """Read the metadata of every distribution in a `site-packages` directory.
+
+    Args:
+        prefix: absolute path of the environment.
+        site_packages: absolute path of the directory, below the prefix.
+        conda_files: paths relative to the prefix that conda's records hold.
+
+    Raises:
+        CondaModuleError: the directory cannot be read.
+    """
+    relative = os.path.relpath(site_packages, prefix).replace(os.sep, "/") + "/"
+    owned = {
+        path[len(relative) :].split("/", 1)[0]
+        for path in conda_files
+        if path.endswith((".dist-info/METADATA", ".egg-info/PKG-INFO", ".egg-info"))
+        and path.startswith(relative)
+    }
+    try:
+        entries = sorted(os.listdir(site_packages))
+    except FileNotFoundError:
+        entries = []
+    except OSError as error:
+        raise CondaModuleError(
+            f"The directory {site_packages} cannot be read: {error.strerror}.",
+            prefix=prefix,
+            hint="run the task as the user who owns the environment (become, become_user).",
+        ) from error
+    by_name: dict[str, Distribution] = {}
+    doubles: dict[str, tuple[str, ...]] = {}
+    for entry in entries:
+        # pip renames what it is about to remove to ~name; it skips such a directory itself.
+        if entry.startswith(("~", ".", "-")) or not entry.endswith((".dist-info", ".egg-info")):
+            continue
+        found = _read_distribution(os.path.join(site_packages, entry), entry in owned)
+        known = by_name.get(found.name)
+        if known is None:
+            by_name[found.name] = found
+            continue
+        # What lost its METADATA is not what Python takes for the distribution.
+        first, second = (known, found) if known.metadata or not found.metadata else (found, known)
+        by_name[found.name] = first
+        doubles[found.name] = (*doubles.get(found.name, ()), second.path)
+    return Packages(by_name, doubles, frozenset(map(_name_and_version, owned)))
+
+
+def _name_and_version(directory: str) -> tuple[str, str]:
+    name, _dash, version = os.path.splitext(directory)[0].partition("-")
+    return normalize_name(name), version
+
+
+def _read_distribution(path: str, owned: bool) -> Distribution:
+    stem, kind = os.path.splitext(os.path.basename(path))
+    guess = stem.split("-")
+    text = _read_headers(path, "METADATA" if kind == ".dist-info" else "PKG-INFO")
+    headers = _parse_headers(text or "")
+    installer = (_read_text(os.path.join(path, "INSTALLER")) or "").strip().lower()
+    name = headers.get("name", [guess[0]])[0]
+    version = headers.get("version", [guess[1] if len(guess) > 1 else "0"])[0]
+    return Distribution(
+        name=normalize_name(name),
+        version=version,
+        path=path,
+        owner=CONDA if owned or installer == CONDA else PIP,
+        requires=tuple(headers.get("requires-dist", ())),
+        extras=frozenset(map(normalize_name, headers.get("provides-extra", ()))),
+        direct_url=_read_direct_url(path),
+        metadata="name" in headers,
+    )
+
+
+def _read_headers(path: str, name: str) -> str | None:
+    """The text up to the first empty line, or None without such a file."""
+    file = path if os.path.isfile(path) else os.path.join(path, name)
+    try:
+        with open(file, "rb", opener=only_regular) as stream:
+            data = b""
+            while b"\n\n" not in data and b"\r\n\r\n" not in data:
+                chunk = stream.read(_HEADER_CHUNK)
+                if not chunk:
+                    break
+                data += chunk
+    except OSError:
+        return None
+    text = data.decode("utf-8", "replace").replace("\r\n", "\n")
+    return text.split("\n\n", 1)[0] + "\n\n"
+
+
+def _parse_headers(text: str) -> dict[str, list[str]]:
+    """Values by lower-case name; the standard library's parser takes 20 ms to import."""
+    headers: dict[str, list[str]] = {}
+    values: list[str] = []
+    for line in text.splitlines():
+        if line[:1] in (" ", "\t") and values:
+            values[-1] += " " + line.strip()
+            continue
+        name, colon, value = line.partition(":")
+        if colon and value.strip():
+            values = headers.setdefault(name.lower(), [])
+            values.append(value.strip())
+    return headers
+
+
+def _read_text(path: str) -> str | None:
+    try:
+        with open(
+            path, encoding="utf-8", errors="replace", newline="", opener=only_regular
+        ) as stream:
+            return stream.read()
+    except OSError:
+        return None
+
+
+def _read_direct_url(path: str) -> Mapping[str, Any] | None:
+    text = _read_text(os.path.join(path, "direct_url.json"))
+    if text is None:
+        return None
+    try:
+        data = json_document.loads(text)
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def is_cut_short(one: Distribution) -> bool:
+    """Whether its METADATA is missing, or its RECORD is empty, as it is while uv writes it."""
+    try:
+        return not one.metadata or os.path.getsize(os.path.join(one.path, "RECORD")) == 0
+    except OSError:
+        return False
+
+
+def damage_of(packages: Packages, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """What is wrong with the files of those of `names` that pip owns; the sound are left out.
+
+    A file of RECORD that is missing counts, and one of another size than RECORD has, unless its
+    content still has RECORD's hash. Compiled files (`.pyc`) never count. conda's distributions are
+    left out: their files are in conda's own records, and conda rewrites some of them.
+    """
+    damage: dict[str, tuple[str, ...]] = {}
+    for name in sorted(set(names)):
+        one = packages.by_name.get(name)
+        if one is None or one.owner == CONDA:
+            continue
+        found = _damage_of_one(one)
+        if name in packages.doubles:
+            found += [f"{os.path.basename(path)} (a second one)" for path in packages.doubles[name]]
+        if found:
+            damage[name] = tuple(found)
+    return damage
+
+
+def _damage_of_one(one: Distribution) -> list[str]:
+    if one.path.endswith(".egg-info"):
+        return []
+    if not one.metadata:
+        return [f"{os.path.basename(one.path)}/METADATA"]
+    record = _read_text(os.path.join(one.path, "RECORD"))
+    if not record:
+        return [f"{os.path.basename(one.path)}/RECORD"]
+    root = os.path.dirname(one.path)
+    found = []
+    with _Sizes(root) as sizes:
+        for path, digest, size in _record_rows(record):
+            if path.endswith(".pyc"):
+                continue
+            actual = sizes.of(path)
+            if actual is None or (
+                size.isdigit()
+                and actual != int(size)
+                and not _has_digest(os.path.join(root, path), digest)
+            ):
+                found.append(path)
+    return found
+
+
+class _Sizes:
+    """Sizes of files below a root; RECORD is sorted, so most files lie where the one before them does.
+
+    Looking names up in an open directory costs a third of walking each path from the root, and torch has more
+    than ten thousand.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._directory: str | None = None
+        self._opened = -1
+
+    def __enter__(self) -> _Sizes:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._close()
+
+    def of(self, path: str) -> int | None:
+        """Bytes of the file, links followed; None when it is missing or has a name that no file can have."""
+        directory, _slash, name = path.rpartition("/")
+        try:
+            if directory != self._directory:
+                self._close()
+                self._opened = os.open(
+                    os.path.join(self._root, directory), os.O_RDONLY | os.O_DIRECTORY
+                )
+                self._directory = directory
+            return os.stat(name or ".", dir_fd=self._opened).st_size
+        except (OSError, ValueError):
+            return None
+
+    def _close(self) -> None:
+        if self._directory is not None:
+            os.close(self._opened)
+            self._directory = None
+
+
+def _record_rows(text: str) -> list[tuple[str, str, str]]:
+    """Path, hash and size of each line; RECORD is CSV, which is seldom more than two commas."""
+    if '"' not in text:
+        rows = [line.split(",") for line in text.splitlines() if line]
+    else:
+        rows = [row for row in csv.reader(text.splitlines()) if row]
+    return [(row[0], row[1], row[2]) for row in rows if len(row) == 3]
+
+
+def _has_digest(path: str, digest: str) -> bool:
+    """Whether the file has the `sha256=...` of RECORD: some builders write a wrong size only."""
+    algorithm, _equals, wanted = digest.partition("=")
+    if algorithm != "sha256":
+        return False
+    try:
+        with open(path, "rb", opener=only_regular) as stream:
+            actual = hashlib.sha256()
+            for chunk in iter(lambda: stream.read(1 << 20), b""):
+                actual.update(chunk)
+    except OSError:
+        return False
+    return urlsafe_b64encode(actual.digest()).rstrip(b"=").decode() == wanted.rstrip("=")

@@ -1,0 +1,240 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Observes a conda prefix from its files alone: no conda process, no network, milliseconds.
+
+The layout is that of conda 4.4 to 26: one JSON record for each linked package in ``conda-meta``
+(conda, ``conda.core.prefix_data.PrefixData``), ``conda-meta/history`` as the sign that a directory is an
+environment (``conda.gateways.disk.test.is_conda_environment``), ``conda-meta/frozen`` for a frozen
+one (CEP 22).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import (
+    CondaModuleError,
+    hint_for_reading,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.record_file import read_record
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import (
+    PackageRecord,
+    PathLists,
+)
+
+HISTORY = os.path.join("conda-meta", "history")
+FROZEN = os.path.join("conda-meta", "frozen")
+# The journal of this collection (``transaction``), where it lies inside the prefix. Not named .json: conda
+# takes every such file in conda-meta for a package record.
+JOURNAL = os.path.join("conda-meta", ".llmfleet-journal")
+# In a directory that this collection is making or removing.
+MADE = ".llmfleet-made"
+# In one whose installation or environment it has removed, beside files of people's that stayed.
+LEFT = ".llmfleet-left"
+
+
+def python_of(prefix: str) -> str:
+    """Path of a prefix's interpreter, whether it exists or not."""
+    return os.path.join(prefix, "bin", "python")
+
+
+@dataclass(frozen=True)
+class PrefixState:
+    """What the disk says about a prefix at one moment.
+
+    Attributes:
+        path: the absolute prefix.
+        exists: something is at that path.
+        is_environment: it holds ``conda-meta/history``.
+        records: linked packages by name.
+        problems: one sentence for each record that cannot be read.
+        bad_records: the file names, in ``conda-meta``, of those records.
+        frozen: ``conda-meta/frozen`` is there.
+        empty: the path is a directory without entries, or absent.
+        cleared: what was here has been removed, and files of people's were left.
+        entries: the names directly below the path.
+    """
+
+    path: str
+    exists: bool
+    is_environment: bool
+    records: Mapping[str, PackageRecord]
+    problems: tuple[str, ...] = ()
+    frozen: bool = False
+    empty: bool = True
+    bad_records: tuple[str, ...] = ()
+    cleared: bool = False
+    entries: tuple[str, ...] = ()
+
+    @property
+    def python_version(self) -> str | None:
+        """``major.minor`` of the environment's Python, or None when it has none."""
+        record = self.records.get("python")
+        return ".".join(record.version.split(".")[:2]) if record else None
+
+    @property
+    def python(self) -> str:
+        """Path of the environment's interpreter, whether it exists or not."""
+        return python_of(self.path)
+
+    @property
+    def site_packages(self) -> str | None:
+        """The directory that pip and noarch packages install into, or None without a Python."""
+        if self.python_version is None:
+            return None
+        return os.path.join(self.path, "lib", f"python{self.python_version}", "site-packages")
+
+    def labels(self) -> list[str]:
+        """The packages as sorted lines, for diffs."""
+        return sorted(record.label for record in self.records.values())
+
+
+def _record_from(data: Mapping[str, Any], paths: PathLists, record_path: str) -> PackageRecord:
+    if not isinstance(data["name"], str):
+        raise TypeError("its name is no text")
+    features = data.get("track_features") or ()
+    return PackageRecord(
+        name=data["name"],
+        version=str(data["version"]),
+        build=str(data.get("build") or data.get("build_string") or ""),
+        build_number=int(data.get("build_number") or 0),
+        channel=str(data.get("channel") or ""),
+        subdir=str(data.get("subdir") or ""),
+        fn=str(data.get("fn") or ""),
+        url=str(data.get("url") or ""),
+        md5=str(data.get("md5") or ""),
+        sha256=str(data.get("sha256") or ""),
+        depends=tuple(data.get("depends") or ()),
+        constrains=tuple(data.get("constrains") or ()),
+        track_features=tuple(features.split() if isinstance(features, str) else features),
+        requested=str(data.get("requested_spec") or ""),
+        record_path=record_path,
+        paths=paths,
+    )
+
+
+# What is at the place of a record is no file that could be read at another time. Every other failure says
+# nothing of the record: a disk or server that does not answer, too many open files, no permission.
+_NO_FILE = frozenset(
+    {
+        errno.ENOENT,
+        errno.EISDIR,
+        errno.ENOTDIR,
+        errno.ELOOP,
+        errno.EINVAL,
+        errno.ENXIO,
+        errno.ENODEV,
+    }
+)
+
+
+def _read_records(
+    meta: str, thorough: bool, only_report: bool
+) -> tuple[dict[str, PackageRecord], dict[str, str]]:
+    """Records by name, and what is wrong with the others by file name.
+
+    Raises:
+        OSError: the directory, or a record that may be sound, cannot be read.
+    """
+    records: dict[str, PackageRecord] = {}
+    problems: dict[str, str] = {}
+    for entry in sorted(os.listdir(meta)):
+        if not entry.endswith(".json") or entry.startswith("."):
+            continue
+        path = os.path.join(meta, entry)
+        try:
+            # Unbuffered: one read for a file, and there are hundreds.
+            with open(path, "rb", buffering=0, opener=only_regular) as stream:
+                data, paths = read_record(stream.readall())
+            record = _record_from(data, paths, path)
+            if thorough:
+                paths.check()
+        except OSError as error:
+            if error.errno not in _NO_FILE and not only_report:
+                raise OSError(error.errno, error.strerror, path) from error
+            problems[entry] = f"{path}: {error.strerror}"
+            continue
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            problems[entry] = f"{path} is not a package record ({type(error).__name__}: {error})"
+            continue
+        if record.name in records:
+            problems[entry] = f"{path} is a second record of {record.name}"
+            continue
+        records[record.name] = record
+    return records, problems
+
+
+def observe_prefix(path: str, *, thorough: bool = False, only_report: bool = False) -> PrefixState:
+    """Read the state of the prefix at ``path`` (absolute) from its files.
+
+    Args:
+        path: the prefix.
+        thorough: also read what the records say of the packages' files, which takes several times as
+            long; a record damaged there is then a problem. Needed before the files themselves are
+            looked at (``linked_files.damaged_files``).
+        only_report: nothing will follow from the state, so a record that cannot be read for the moment is
+            a problem like any other.
+
+    Raises:
+        CondaModuleError: the prefix, ``conda-meta`` or a record in it is there and cannot be read: what it
+            says is then not known, so nothing may follow from it.
+    """
+    meta = os.path.join(path, "conda-meta")
+    try:
+        entries = os.listdir(path)
+    except FileNotFoundError:
+        return PrefixState(
+            path=path, exists=os.path.lexists(path), is_environment=False, records={}
+        )
+    except NotADirectoryError:
+        return PrefixState(path=path, exists=True, is_environment=False, records={}, empty=False)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    records: dict[str, PackageRecord] = {}
+    problems: dict[str, str] = {}
+    environment, metadata = False, False
+    if "conda-meta" in entries:
+        try:
+            # A removal that was killed has left it for a moment, and nothing in it.
+            metadata = not os.path.isdir(meta) or bool(os.listdir(meta)) or MADE not in entries
+            records, problems = _read_records(meta, thorough, only_report)
+            environment = _is_file(os.path.join(path, HISTORY))
+        except OSError as error:
+            raise _unreadable(error.filename or meta, error) from error
+    return PrefixState(
+        path=path,
+        exists=True,
+        is_environment=environment,
+        records=records,
+        problems=tuple(problems.values()),
+        bad_records=tuple(problems),
+        frozen=os.path.lexists(os.path.join(path, FROZEN)),
+        empty=not set(entries) - {MADE, *(() if metadata else ("conda-meta",))},
+        cleared=LEFT in entries and not (environment or records or problems),
+        entries=tuple(sorted(entries)),
+    )
+
+
+def _is_file(path: str) -> bool:
+    """As ``os.path.isfile``, which takes everything that cannot be looked at for absent."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except OSError as error:
+        if error.errno not in _NO_FILE:
+            raise OSError(error.errno, error.strerror, path) from error
+        return False
+
+
+def _unreadable(path: str, error: OSError) -> CondaModuleError:
+    return CondaModuleError(
+        f"{path} cannot be read: {error.strerror}. What it says is not known, so nothing was changed.",
+        prefix=path,
+        hint=hint_for_reading(error),
+    )

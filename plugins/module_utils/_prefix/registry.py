@@ -1,0 +1,149 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lists of environments that conda keeps in home directories, ``~/.conda/environments.txt``.
+
+conda and installers write a line for every prefix that a user makes, and only ``conda env remove`` takes
+it out again; conda reads the files of all users when root asks (conda, ``core.envs_manager``).
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import HISTORY
+
+_FILE = "environments.txt"
+
+
+def forget_environments(prefix: str) -> list[str]:
+    """Take the lines of ``prefix`` and of what was below it out of the lists of all users.
+
+    Lines of prefixes that are still there stay, as does everything else. A list that held nothing else is
+    removed. Only root can change other users' lists.
+
+    Returns:
+        The lists that were changed.
+    """
+    return [
+        os.path.join(directory, _FILE)
+        for directory in _directories()
+        if _forget(directory, os.path.normpath(prefix))
+    ]
+
+
+def listed_environments() -> list[str]:
+    """The lines of this user's own list; empty where it cannot be read."""
+    try:
+        with open(
+            os.path.join(_own_directory(), _FILE),
+            encoding="utf-8", errors="surrogateescape", opener=only_regular,
+        ) as stream:  # fmt: skip
+            return [line for line in stream.read().splitlines() if line.strip()]
+    except OSError:
+        return []
+
+
+def list_again(lines: object) -> None:
+    """Put lines that this user's list has lost, of environments that are there, back into it.
+
+    conda empties the list before it writes it anew (conda, ``core.envs_manager._rewrite_environments_txt``).
+
+    Args:
+        lines: what :func:`listed_environments` had found before, out of a journal.
+    """
+    present = listed_environments()
+    lost = [
+        line
+        for line in (lines if isinstance(lines, list) else [])
+        if isinstance(line, str)
+        and line not in present
+        and os.path.isfile(os.path.join(line, HISTORY))
+    ]
+    if lost:
+        # What is not this user's to change stays as it is, as when conda itself registers one.
+        with suppress(OSError):
+            _append("".join(f"{line}\n" for line in lost))
+
+
+def _append(text: str) -> None:
+    flags = os.O_NOFOLLOW | os.O_CLOEXEC
+    parent = os.open(_own_directory(), os.O_RDONLY | os.O_DIRECTORY | flags)
+    try:
+        descriptor = os.open(
+            _FILE,
+            os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | flags,
+            0o644,
+            dir_fd=parent,
+        )
+    finally:
+        os.close(parent)
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode) and status.st_nlink <= 1:
+            size = status.st_size
+            ended = not size or os.pread(descriptor, 1, size - 1) == b"\n"
+            os.write(descriptor, ("" if ended else "\n").encode() + os.fsencode(text))
+    finally:
+        os.close(descriptor)
+
+
+def _own_directory() -> str:
+    return os.path.join(os.path.expanduser("~"), ".conda")
+
+
+def _directories() -> Iterator[str]:
+    """The directories ``.conda`` of this user and, for root, of everybody."""
+    homes = [os.path.expanduser("~")]
+    if os.geteuid() == 0:
+        homes += [user.pw_dir for user in pwd.getpwall()]
+    for home in dict.fromkeys(homes):
+        if os.path.isabs(home):
+            yield os.path.join(home, ".conda")
+
+
+def _forget(directory: str, prefix: str) -> bool:
+    # No link is followed: root must not be led to another file through a directory of a user's.
+    flags = os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        parent = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | flags)
+    except OSError:
+        return False
+    try:
+        return _rewrite(parent, prefix, flags)
+    except OSError:
+        # Not this user's to change, or no list: conda itself passes over lines of what is gone.
+        return False
+    finally:
+        os.close(parent)
+
+
+def _rewrite(parent: int, prefix: str, flags: int) -> bool:
+    descriptor = os.open(_FILE, os.O_RDWR | os.O_NONBLOCK | flags, dir_fd=parent)
+    with os.fdopen(
+        descriptor, "r+", encoding="utf-8", errors="surrogateescape", newline=""
+    ) as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+            return False
+        lines = file.readlines()
+        kept = [line for line in lines if not _is_gone(line.strip(), prefix)]
+        if len(kept) == len(lines):
+            return False
+        if any(line.strip() for line in kept):
+            file.seek(0)
+            file.writelines(kept)
+            file.truncate()
+        else:
+            os.unlink(_FILE, dir_fd=parent)
+    return True
+
+
+def _is_gone(line: str, prefix: str) -> bool:
+    below = line == prefix or line.startswith(f"{prefix}/")
+    return below and not os.path.lexists(line)
