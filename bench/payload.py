@@ -24,7 +24,7 @@ constants.DEFAULT_LOCAL_TMP = tempfile.mkdtemp(dir=sys.argv[2])
 found = module_loader.find_plugin_with_context(sys.argv[1])
 context = contextlib.nullcontext()
 if found.resolved_fqcn.startswith("llmfleet."):
-    from ansible_collections.llmfleet.conda.plugins.plugin_utils._collector import collector_paused
+    from ansible_collections.llmfleet.conda.plugins.plugin_utils._gc_paused import collector_paused
     context = collector_paused()
 started = time.perf_counter()
 with context:

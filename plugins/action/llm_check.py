@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.llmfleet.conda.plugins.plugin_utils._collector import QuicklyPacked
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._gc_paused import NoGcAction
 
 
-class ActionModule(QuicklyPacked):
+class ActionModule(NoGcAction):
     """As any other module, but packed with the collector of garbage at rest."""

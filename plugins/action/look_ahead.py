@@ -14,11 +14,11 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import redact
-from ansible_collections.llmfleet.conda.plugins.plugin_utils._collector import collector_paused
 from ansible_collections.llmfleet.conda.plugins.plugin_utils._foreseen_tasks import (
     ForeseenTasks,
     NotForeseeable,
 )
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._gc_paused import collector_paused
 
 _INSTALLATION = "llmfleet.conda.conda_installation"
 _ROLES = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "roles")

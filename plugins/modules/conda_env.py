@@ -430,7 +430,7 @@ plan:
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment import (
-    conda_env as env_module,
+    module as env_module,
 )
 
 

@@ -224,9 +224,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.options impor
     CONDA_OPTIONS,
     LOCATION_OPTIONS,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment.module import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.module import run_module
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.options import (
     request_from,
-    run_module,
 )
 
 

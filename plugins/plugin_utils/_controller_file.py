@@ -17,7 +17,7 @@ from ansible.errors import AnsibleError, AnsibleFileNotFound
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.llmfleet.conda.plugins.plugin_utils._collector import collector_paused
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._gc_paused import collector_paused
 
 
 class ControllerFileAction(ActionBase):

@@ -12,7 +12,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible.modules import blockinfile
 
-from tests.unit.plugins.module_utils.test_file_block import CASES, options_of
+from tests.unit.plugins.module_utils._look_ahead.test_file_block import CASES, options_of
 
 KEPT = [case for case, (_text, _more, kept) in CASES.items() if kept]
 

@@ -21,15 +21,11 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._check import (
-    inside as llm_probe,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._check import inside as llm_probe
 from ansible_collections.llmfleet.conda.plugins.module_utils._check import (
     inside_checks as llm_probe_checks,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
-    json_document,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import (
     Completed,

@@ -18,9 +18,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from urllib.parse import urlsplit, urlunsplit
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
-    json_document,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import secrets_in
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.rewritten_file import rewrite
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular

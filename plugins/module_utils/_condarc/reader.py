@@ -14,9 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Union
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
-    json_document,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import json_document
 
 Scalar = Union[str, int, float, bool, None]
 Value = Union[Scalar, list[Any], dict[str, Any]]

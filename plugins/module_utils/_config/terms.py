@@ -27,9 +27,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.channels i
     DEFAULT_ALIAS,
     DEFAULT_CHANNELS,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
-    json_document,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
 

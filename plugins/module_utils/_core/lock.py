@@ -22,9 +22,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
-    json_document,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import (
     CondaModuleError,
     hint_for,

@@ -47,7 +47,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.claim impor
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.history import add_requests
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.leftovers import (
     UNREADABLE,
-    no_record_cut_short,
+    guard_records,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
     PrefixState,
@@ -60,7 +60,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.removal imp
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
     add_to_journal,
-    same_history,
+    preserve_history,
 )
 
 
@@ -72,11 +72,11 @@ class Application:
         self.conda = conda
         self.forecast = forecast
 
-    def apply(self, todo: Plan, observed: Observed, contents: Contents | None) -> None:
+    def apply(self, plan: Plan, observed: Observed, contents: Contents | None) -> None:
         """Do what the plan says.
 
         Args:
-            todo: the plan.
+            plan: the plan.
             observed: the environment.
             contents: all that is at its prefix, where the plan removes or replaces it.
 
@@ -84,23 +84,23 @@ class Application:
             CondaModuleError: conda failed or would fail; what was there is there, as far as conda let it.
         """
         request = self.request
-        if todo.create and request.notes.pinned and request.lock is None and todo.install:
-            self.forecast.creation(todo.install, observed)
-        if todo.delete and contents is not None:
+        if plan.create and request.notes.pinned and request.lock is None and plan.install:
+            self.forecast.creation(plan.install, observed)
+        if plan.delete and contents is not None:
             remove_environment(request, contents, self.conda)
             return
-        with self._room_for(todo, observed, contents):
-            with no_record_cut_short(request.prefix):
-                self._carry_out(todo, observed)
+        with self._room_for(plan, observed, contents):
+            with guard_records(request.prefix):
+                self._carry_out(plan, observed)
             write_notes(request.prefix, request.notes)
 
     @contextmanager
     def _room_for(
-        self, todo: Plan, observed: Observed, contents: Contents | None
+        self, plan: Plan, observed: Observed, contents: Contents | None
     ) -> Iterator[None]:
         """Have nothing at the prefix where an environment is made anew; people's files come back then."""
         request, state = self.request, observed.state
-        if not todo.recreate or contents is None:
+        if not plan.recreate or contents is None:
             yield
             return
         if state.is_environment:
@@ -115,15 +115,15 @@ class Application:
             yield
         self.conda.warnings += aside.warnings
 
-    def _carry_out(self, todo: Plan, observed: Observed) -> None:
+    def _carry_out(self, plan: Plan, observed: Observed) -> None:
         request = self.request
         with self.forecast.pins_named(observed):
-            if todo.create:
-                self._create(todo)
+            if plan.create:
+                self._create(plan)
             else:
-                self._refuse_pinned(todo, observed)
+                self._refuse_pinned(plan, observed)
                 with marker_lifted(request.prefix, put_back=request.notes.frozen is not False):
-                    self._change(todo, observed.state)
+                    self._change(plan, observed.state)
         link_again(
             self.conda,
             request.prefix,
@@ -133,15 +133,15 @@ class Application:
             request.lock,
         )
 
-    def _refuse_pinned(self, todo: Plan, observed: Observed) -> None:
+    def _refuse_pinned(self, plan: Plan, observed: Observed) -> None:
         """Ask conda first where pins are about what is to be installed: it may pass over either."""
         pinned = {pin.spec.name for pin in pins_for(self.request, observed) if pin.spec}
-        specs = todo.specs
+        specs = plan.specs
         names = {item.spec.name for item in self.request.wanted if item.spec and item.text in specs}
-        if self.request.lock is None and pinned and (pinned & names or todo.unasked):
-            self.forecast.change(todo, observed, observed.state.labels())
+        if self.request.lock is None and pinned and (pinned & names or plan.unasked):
+            self.forecast.change(plan, observed, observed.state.labels())
 
-    def _create(self, todo: Plan) -> None:
+    def _create(self, plan: Plan) -> None:
         # conda create would wipe what somebody without our lock has made meanwhile.
         request = self.request
         now = observe_prefix(request.prefix)
@@ -158,9 +158,9 @@ class Application:
             if request.lock:
                 self._link(request.lock, "create")
             elif request.notes.pinned:
-                self._create_pinned(todo.specs, request.notes.pinned)
+                self._create_pinned(plan.specs, request.notes.pinned)
             else:
-                self.conda.create(request.prefix, todo.specs, conda_options(request))
+                self.conda.create(request.prefix, plan.specs, conda_options(request))
         except CondaModuleError:
             # Only what this call made is removed: the prefix was absent or empty when it began.
             undo(request.prefix, caches=self.conda.caches)
@@ -188,25 +188,25 @@ class Application:
         if others := sorted(other_files(packages, state)):
             raise other_file_error(self.request, others, "linked into the environment")
 
-    def _change_to_lock(self, todo: Plan, packages: Sequence[LockedPackage]) -> None:
+    def _change_to_lock(self, plan: Plan, packages: Sequence[LockedPackage]) -> None:
         # What is replaced need not be removed first: conda does that while it links.
-        if gone := [*todo.remove, *todo.reinstall]:
+        if gone := [*plan.remove, *plan.reinstall]:
             self.conda.remove_alone(self.request.prefix, gone)
         asked = [
             package
             for package in packages
-            if package.spec in todo.install or package.name in todo.reinstall
+            if package.spec in plan.install or package.name in plan.reinstall
         ]
         if asked:
             self._link(asked, "install")
 
-    def _change(self, todo: Plan, state: PrefixState) -> None:
+    def _change(self, plan: Plan, state: PrefixState) -> None:
         prefix = self.request.prefix
-        with _set_aside(prefix, todo.quarantine), self._pinned():
+        with _set_aside(prefix, plan.quarantine), self._pinned():
             if self.request.lock is not None:
-                self._change_to_lock(todo, self.request.lock)
+                self._change_to_lock(plan, self.request.lock)
             else:
-                self._change_packages(todo, state)
+                self._change_packages(plan, state)
 
     @contextmanager
     def _pinned(self) -> Iterator[None]:
@@ -223,38 +223,38 @@ class Application:
             write_pins(self.request.prefix, before)
             raise
 
-    def _change_packages(self, todo: Plan, state: PrefixState) -> None:
+    def _change_packages(self, plan: Plan, state: PrefixState) -> None:
         prefix = self.request.prefix
         options = conda_options(self.request)
         # Where packages are to be absent, conda has to know their files before it removes them.
-        if todo.specs and self.request.state == "absent":
-            with same_history(prefix):
-                self.conda.install(prefix, todo.specs, options)
-        if todo.remove:
-            self.conda.remove(prefix, todo.remove)
+        if plan.specs and self.request.state == "absent":
+            with preserve_history(prefix):
+                self.conda.install(prefix, plan.specs, options)
+        if plan.remove:
+            self.conda.remove(prefix, plan.remove)
         if self.request.state == "absent":
             return
-        if todo.reinstall:
-            specs = [_exactly(state, name) for name in todo.reinstall]
-            with same_history(prefix):
+        if plan.reinstall:
+            specs = [_exactly(state, name) for name in plan.reinstall]
+            with preserve_history(prefix):
                 self.conda.install(prefix, specs, [*options, "--force-reinstall"])
-        if todo.restore:
-            self._bring_back(todo)
+        if plan.restore:
+            self._bring_back(plan)
             return
-        if todo.unasked:
-            with same_history(prefix):
-                self.conda.install(prefix, todo.unasked, options)
-        if todo.asked:
-            self.conda.install(prefix, todo.asked, install_options(self.request, todo))
+        if plan.unasked:
+            with preserve_history(prefix):
+                self.conda.install(prefix, plan.unasked, options)
+        if plan.asked:
+            self.conda.install(prefix, plan.asked, install_options(self.request, plan))
 
-    def _bring_back(self, todo: Plan) -> None:
+    def _bring_back(self, plan: Plan) -> None:
         """Have conda link what was lost together with what the task asks for: one may hang on the other."""
         prefix = self.request.prefix
-        if todo.specs:
-            with same_history(prefix):
-                self.conda.install(prefix, todo.specs, install_options(self.request, todo))
-        if todo.asked:
-            add_requests(prefix, todo.asked, ())
+        if plan.specs:
+            with preserve_history(prefix):
+                self.conda.install(prefix, plan.specs, install_options(self.request, plan))
+        if plan.asked:
+            add_requests(prefix, plan.asked, ())
 
 
 def _exactly(state: PrefixState, name: str) -> str:

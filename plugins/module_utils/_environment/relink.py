@@ -18,7 +18,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.frozen
     marker_lifted,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import observe_prefix
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import same_history
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
+    preserve_history,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
 
 
@@ -63,5 +65,5 @@ def link_again(
             conda.link_explicitly("install", prefix, lines, offline)
             return
         exact = [f"{name}={records[name].version}={records[name].build}" for name in names]
-        with same_history(prefix):
+        with preserve_history(prefix):
             conda.install(prefix, exact, [*options, "--force-reinstall"])

@@ -86,9 +86,9 @@ def conda_options(request: Request) -> list[str]:
     return options
 
 
-def install_options(request: Request, todo: Plan) -> list[str]:
+def install_options(request: Request, plan: Plan) -> list[str]:
     """The options of ``conda install`` for the plan."""
-    return [*conda_options(request), *(["--update-specs"] if todo.update else [])]
+    return [*conda_options(request), *(["--update-specs"] if plan.update else [])]
 
 
 def pins_for(request: Request, observed: Observed) -> tuple[Wanted, ...]:
@@ -105,20 +105,20 @@ class Forecast:
         self.request = request
         self.conda = conda
 
-    def lines(self, todo: Plan, observed: Observed) -> list[str] | None:
+    def lines(self, plan: Plan, observed: Observed) -> list[str] | None:
         """The lines of the environment after the run, None when there will be no environment.
 
         Raises:
             CondaModuleError: conda finds no solution, or none that the pins allow.
         """
-        if todo.delete:
+        if plan.delete:
             return None
-        if not (observed.state.is_environment or todo.create):
+        if not (observed.state.is_environment or plan.create):
             # Packages for an environment that an earlier task of the same play would make.
-            return [f"{text} (to be solved)" for text in sorted(todo.install)]
-        return [*self.request.notes.lines(), *self._packages(todo, observed)]
+            return [f"{text} (to be solved)" for text in sorted(plan.install)]
+        return [*self.request.notes.lines(), *self._packages(plan, observed)]
 
-    def _packages(self, todo: Plan, observed: Observed) -> list[str]:
+    def _packages(self, plan: Plan, observed: Observed) -> list[str]:
         if self.request.lock is not None:
             # The lock says it all: nothing is left for a solver to find out.
             return sorted(package.label for package in self.request.lock)
@@ -127,31 +127,31 @@ class Forecast:
             return sorted(
                 [
                     *replace(observed, note_lines=()).lines(),
-                    *(f"{text} (to be solved)" for text in todo.specs),
+                    *(f"{text} (to be solved)" for text in plan.specs),
                 ]
             )
         labels = observed.state.labels()
-        if todo.remove:
-            if todo.quarantine and self.request.state == "absent":
+        if plan.remove:
+            if plan.quarantine and self.request.state == "absent":
                 # conda's dry run sees nothing of a package whose record it cannot read.
-                gone_names = dependents(todo.remove, observed.state.records)
+                gone_names = dependents(plan.remove, observed.state.records)
                 return [
                     label
-                    for label in self.change(todo, observed, labels)
+                    for label in self.change(plan, observed, labels)
                     if label.split(" ", 1)[0] not in gone_names
                 ]
             if self.request.whole:
-                gone = {observed.state.records[name].label for name in todo.remove}
+                gone = {observed.state.records[name].label for name in plan.remove}
                 labels = [label for label in labels if label not in gone]
             else:
                 with self.pins_named(observed):
-                    solution = self.conda.remove(self.request.prefix, todo.remove, dry_run=True)
+                    solution = self.conda.remove(self.request.prefix, plan.remove, dry_run=True)
                 labels = solution.apply_to(labels)
-        if todo.create:
-            return self.creation(todo.specs, observed).apply_to([])
-        return self.change(todo, observed, labels)
+        if plan.create:
+            return self.creation(plan.specs, observed).apply_to([])
+        return self.change(plan, observed, labels)
 
-    def settled(self, todo: Plan, observed: Observed) -> Plan:
+    def settled(self, plan: Plan, observed: Observed) -> Plan:
         """The plan with one way to bring back what was lost: the first that conda can solve.
 
         Where there is none, the plan does without, and ``conda.warnings`` says so.
@@ -159,10 +159,10 @@ class Forecast:
         Raises:
             CondaModuleError: conda failed for another reason than that there is no solution.
         """
-        if not (todo.restore and self._conda_is_there()):
-            return todo
-        for way in todo.restore:
-            attempt = replace(todo, restore=(way,))
+        if not (plan.restore and self._conda_is_there()):
+            return plan
+        for way in plan.restore:
+            attempt = replace(plan, restore=(way,))
             try:
                 self.change(attempt, observed, observed.state.labels())
             except CondaModuleError as error:
@@ -170,27 +170,27 @@ class Forecast:
                     raise
             else:
                 return attempt
-        left = replace(todo, restore=((),))
+        left = replace(plan, restore=((),))
         asked = {spec_name(text) for text in left.specs}
-        if lost := [text for text in todo.restore[0] if spec_name(text) not in asked]:
+        if lost := [text for text in plan.restore[0] if spec_name(text) not in asked]:
             self.conda.warnings.append(
                 f"A change of {self.request.prefix} that was cut off has lost packages which conda cannot"
                 f" bring back beside what is wanted now: {', '.join(lost)}. They stay away."
             )
         return left
 
-    def change(self, todo: Plan, observed: Observed, labels: Sequence[str]) -> list[str]:
+    def change(self, plan: Plan, observed: Observed, labels: Sequence[str]) -> list[str]:
         """The package lines that ``labels`` become by what the plan installs.
 
         Raises:
             CondaModuleError: conda finds no solution, or none that the pins allow.
         """
-        specs = todo.specs
+        specs = plan.specs
         if not specs:
             return list(labels)
-        with self.pins_named(observed), self._readable(todo, observed) as prefix:
+        with self.pins_named(observed), self._readable(plan, observed) as prefix:
             self.conda.stand_ins[prefix] = self.request.prefix
-            options = install_options(self.request, todo)
+            options = install_options(self.request, plan)
             solution = self.conda.install(prefix, specs, options, dry_run=True)
         self._refuse_pinned(solution, observed)
         return solution.apply_to(labels)
@@ -241,11 +241,11 @@ class Forecast:
         )
 
     @contextmanager
-    def _readable(self, todo: Plan, observed: Observed) -> Iterator[str]:
+    def _readable(self, plan: Plan, observed: Observed) -> Iterator[str]:
         """A prefix that conda's dry run can read: this one, or a copy of its records as they will be."""
         request = self.request
-        pins = request.notes.pinned if todo.notes else None
-        left_out = {*todo.quarantine, *([] if pins is None else [os.path.basename(PINNED)])}
+        pins = request.notes.pinned if plan.notes else None
+        left_out = {*plan.quarantine, *([] if pins is None else [os.path.basename(PINNED)])}
         if observed.state.frozen:
             # The plan lifts the marker; newer versions of conda solve nothing beside it.
             left_out.add(os.path.basename(FROZEN))

@@ -16,9 +16,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
-    json_document,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.secrets import (

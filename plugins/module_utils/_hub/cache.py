@@ -20,9 +20,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
-    json_document,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
 
 TREE_FORMAT = 1

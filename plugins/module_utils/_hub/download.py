@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
-    json_document,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import (
     child_environment,

@@ -79,7 +79,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction
     moved_aside_reason,
     old_history,
     pending_journal,
-    same_history,
+    preserve_history,
 )
 
 
@@ -278,7 +278,7 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
         if not exact or not starts:
             return not exact and starts
         try:
-            with same_history(self.request.prefix):
+            with preserve_history(self.request.prefix):
                 self._conda(exact, ["--force-reinstall"])
         except CondaModuleError:
             return False

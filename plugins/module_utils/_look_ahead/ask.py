@@ -74,7 +74,7 @@ def _config() -> Callable[..., None]:
 
 def _env() -> Callable[..., None]:
     from ansible_collections.llmfleet.conda.plugins.module_utils._environment import (
-        conda_env as env_module,
+        module as env_module,
     )
 
     return env_module.main

@@ -50,7 +50,7 @@ def predicted_lines(predicted: Packages, observed: Observed) -> list[str]:
     return sorted(lines)
 
 
-def exactly(todo: Plan, before: Packages, predicted: Packages) -> Plan:
+def exactly(plan: Plan, before: Packages, predicted: Packages) -> Plan:
     """The plan with what was resolved as pins, so that the run does what was found."""
     pins = [
         f"{one.name}=={one.version}"
@@ -58,8 +58,8 @@ def exactly(todo: Plan, before: Packages, predicted: Packages) -> Plan:
         if before.by_name.get(name) is not one and not one.direct_url
     ]
     taken = {pin.partition("==")[0] for pin in pins}
-    kept = [pin for pin in todo.pins if pin.partition("==")[0] not in taken]
-    return replace(todo, pins=(*kept, *pins))
+    kept = [pin for pin in plan.pins if pin.partition("==")[0] not in taken]
+    return replace(plan, pins=(*kept, *pins))
 
 
 def owned_conflicts(observed: Observed, reported: Sequence[Reported]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_versio
 
 def verify(
     request: Request,
-    todo: Plan,
+    plan: Plan,
     before: Observed,
     seen: Observed,
     reported: Sequence[Reported],
@@ -31,7 +31,7 @@ def verify(
         CondaModuleError: something is not as promised; all of it is named.
     """
     there = seen.packages.by_name
-    missing = [f"{name} is still there" for name in todo.remove if name in there]
+    missing = [f"{name} is still there" for name in plan.remove if name in there]
     if request.desired.state != "absent":
         missing += [shortfall.reason for shortfall in seen.closure.shortfalls]
         for name, files in seen.damage.items():

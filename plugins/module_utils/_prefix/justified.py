@@ -15,9 +15,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
-    json_document,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.linked_files import conda_files
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (

@@ -11,9 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
-    json_document,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.tree import remove_made
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.history import add_requests
@@ -140,7 +138,7 @@ def put_back_records(prefix: str) -> None:
 
 
 @contextmanager
-def no_record_cut_short(prefix: str) -> Iterator[None]:
+def guard_records(prefix: str) -> Iterator[None]:
     """Remove the records that conda has begun to write in the block, when it fails.
 
     Where a full disk cuts a record short, conda takes back all that it had linked but that file (conda 24.7,

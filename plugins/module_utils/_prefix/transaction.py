@@ -21,9 +21,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
-    json_document,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import (
     READ_ONLY_HINT,
     CondaModuleError,
@@ -127,7 +125,7 @@ def _write_journal(path: str, content: dict[str, Any]) -> None:
 
 
 @contextmanager
-def same_history(prefix: str) -> Iterator[None]:
+def preserve_history(prefix: str) -> Iterator[None]:
     """Put ``conda-meta/history`` back after a repair.
 
     conda would remember the exact versions that were reinstalled as the user's wish and pin them for

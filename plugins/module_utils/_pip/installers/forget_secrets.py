@@ -13,9 +13,7 @@ import json
 import os
 from contextlib import suppress
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
-    json_document,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.rewritten_file import rewrite
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.signed_address import (

@@ -9,9 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
-    json_document,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_marker import (
     normalize_name,
 )

@@ -10,9 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
-    json_document,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.report import Reported
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_marker import (
     normalize_name,

@@ -11,12 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._check import (
-    ahead as llm_checks_ahead,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._check import (
-    run as llm_checks_run,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._check import ahead as llm_checks_ahead
+from ansible_collections.llmfleet.conda.plugins.module_utils._check import run as llm_checks_run
 from ansible_collections.llmfleet.conda.plugins.module_utils._check.prefix import Observed
 from ansible_collections.llmfleet.conda.plugins.module_utils._check.request import (
     LAYERS,

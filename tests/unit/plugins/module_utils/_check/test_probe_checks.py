@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._check import inside_checks as checks
-from ansible_collections.llmfleet.conda.tests.unit.plugins.module_utils.llm_check import fakes
+from ansible_collections.llmfleet.conda.tests.unit.plugins.module_utils._check import fakes
 
 MATMUL = {"size": 16, "tolerance": 1e-4, "min_cpu_gflops": 0.0, "min_gpu_gflops": 0.0}
 REGRESSION = {"tolerance": 0.02}

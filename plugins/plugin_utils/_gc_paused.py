@@ -30,7 +30,7 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-class QuicklyPacked(NormalAction):
+class NoGcAction(NormalAction):
     """Runs a module as Ansible does without an action plugin, and packs it with the collector at rest."""
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -28,9 +28,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation.plan 
     InstallationPlan,
     ObservedInstallation,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
-    in_use as _in_use,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import in_use as _in_use
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.in_use import (
     Guard,
     InUseError,

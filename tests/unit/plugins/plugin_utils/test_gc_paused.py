@@ -9,7 +9,7 @@ import pytest
 from ansible.plugins.action.normal import ActionModule as NormalAction
 
 from ansible_collections.llmfleet.conda.plugins.action import conda_config, llm_check
-from ansible_collections.llmfleet.conda.plugins.plugin_utils._collector import collector_paused
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._gc_paused import collector_paused
 
 
 def test_it_rests_and_goes_on() -> None:

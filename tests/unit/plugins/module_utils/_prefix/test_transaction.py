@@ -25,9 +25,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction
     make_parents,
     old_history,
     pending_journal,
+    preserve_history,
     remove_empty,
     remove_old_locks,
-    same_history,
     transaction,
 )
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
@@ -388,7 +388,7 @@ def test_the_history_that_a_killed_repair_changed_is_put_back(tmp_path: Path) ->
     env = FakePrefix(tmp_path / "env")
     history = env.meta / "history"
     before = history.read_text()
-    repair = same_history(str(env.path))
+    repair = preserve_history(str(env.path))
     repair.__enter__()
     # As a killed process leaves it: nothing after this happens.
     history.write_text(f"{before}# update specs: ['six==1.0']\n")

@@ -13,12 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
-    pipes as child_pipes,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
-    process as child_process,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import pipes as child_pipes
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import process as child_process
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import (
     child_environment,
     run,

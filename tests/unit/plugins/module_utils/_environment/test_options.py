@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment.module import request_from
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.options import (
+    request_from,
+)
 
 PARAMS: dict[str, Any] = {
     "installation": "/opt/miniconda3",

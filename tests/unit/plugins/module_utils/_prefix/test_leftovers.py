@@ -12,7 +12,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.history import parse_history
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.leftovers import (
     clear_up,
-    no_record_cut_short,
+    guard_records,
     put_back_records,
     remove_copies,
     remove_scripts,
@@ -157,7 +157,7 @@ def test_records_that_a_full_disk_cut_short_go(cut_off: bool, prefix: Path) -> N
     (meta / "old-1.0-0.json").write_text("{")
 
     def link() -> None:
-        with no_record_cut_short(str(prefix)):
+        with guard_records(str(prefix)):
             (meta / "empty-1.0-0.json").touch()
             (meta / "half-1.0-0.json").write_text('{"name": "half", "fil')
             record(prefix, "tool-1.0-0.json", [])

@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
-    aside as set_aside,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import aside as set_aside
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.aside import (
     Aside,
     refuse_without_room,

@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
-    records as _prefix,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import records as _prefix
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.linked_files import (
     damaged_files,
 )

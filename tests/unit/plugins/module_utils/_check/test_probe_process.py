@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._check import (
-    inside as llm_probe,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._check import inside as llm_probe
 from ansible_collections.llmfleet.conda.plugins.module_utils._check import (
     inside_checks as llm_probe_checks,
 )

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
-    compiled as compiled_files,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import compiled as compiled_files
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.compiled import (
     CUT_SHORT,
     is_short_of_room,

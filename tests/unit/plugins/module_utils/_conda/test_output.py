@@ -20,7 +20,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda.output impor
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import Completed
 
-RECORDED = Path(__file__).parents[2] / "data" / "recorded-output.jsonl"
+RECORDED = Path(__file__).parents[3] / "data" / "recorded-output.jsonl"
 RUNS: dict[str, dict[str, Any]] = {
     run["name"]: run for run in map(json.loads, RECORDED.read_text(encoding="utf-8").splitlines())
 }

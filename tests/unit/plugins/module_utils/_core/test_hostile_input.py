@@ -30,9 +30,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._config.terms impor
 from ansible_collections.llmfleet.conda.plugins.module_utils._config.terms_download import (
     current_terms,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._core import (
-    json_document,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.download import fetch
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.guards import check_prefix

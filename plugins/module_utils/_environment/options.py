@@ -1,0 +1,137 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the options of conda_env and conda_package to a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import (
+    CondaModuleError,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.guards import (
+    check_prefix,
+    environment_prefix,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.owner import (
+    Ownership,
+    check_ownership,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.request import (
+    Request,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.source import (
+    check_lock_against_pins,
+    read_environment,
+    read_lock,
+    read_notes,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.conda_version import (
+    InvalidSpecError,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import Wanted, parse_specs
+
+
+def wanted_packages(texts: list[str], option: str = "packages") -> list[Wanted]:
+    """Parse the specs of ``option``.
+
+    Raises:
+        CondaModuleError: conda would refuse one of them, or two contradict each other by name.
+    """
+    try:
+        return parse_specs(texts)
+    except InvalidSpecError as error:
+        raise CondaModuleError(
+            f"The option {option} has a spec that conda would refuse: {error}. Nothing was changed.",
+            asked=texts,
+            hint="write it like numpy, numpy=1.26, 'numpy>=1.26,<2' or conda-forge::numpy.",
+        ) from error
+
+
+def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
+    """The request that a module's validated options make.
+
+    Raises:
+        CondaModuleError: an option cannot be used; it is named.
+    """
+    prefix = environment_prefix(params["installation"], params["name"], params["prefix"])
+    if params["installation"] is None:
+        raise CondaModuleError(
+            "The option installation is needed: the prefix of the conda to start.", prefix=prefix
+        )
+    if params.get("force_reinstall") and params["state"] != "present":
+        raise CondaModuleError(
+            f"The option force_reinstall cannot be given with the state {params['state']}."
+            " Nothing was changed.",
+            prefix=prefix,
+            hint="use the state present for what is to be linked anew.",
+        )
+    if params.get("recreate") and params["state"] == "latest":
+        raise CondaModuleError(
+            "The option recreate cannot be given with the state latest: whether something is newer is not"
+            " known before conda was asked. Nothing was changed.",
+            prefix=prefix,
+            hint="use the state present for what is to be recreated.",
+        )
+    declared = read_environment(params)
+    option = "environment" if params.get("environment") is not None else "environment_file"
+    from_file = wanted_packages(list(declared.packages), option)
+    named = {item.text for item in from_file}
+    notes, lock = read_notes(params, declared), read_lock(params)
+    check_lock_against_pins(lock or (), notes.pinned or ())
+    check_ownership(prefix, Ownership(notes.owner, notes.group))
+    wanted = [
+        *from_file,
+        *(item for item in wanted_packages(params["packages"]) if item.text not in named),
+    ]
+    _refuse_unread(params, wanted, prefix, whole)
+    return Request(
+        installation=check_prefix(params["installation"], "installation"),
+        prefix=prefix,
+        wanted=wanted,
+        whole=whole,
+        state=params["state"],
+        channels=tuple(params["channels"] or declared.channels),
+        channel_priority=params["channel_priority"],
+        prune=params.get("prune", False),
+        repair=params["repair"],
+        offline=params["offline"],
+        timeout=params["timeout"],
+        in_use=params["in_use"],
+        in_use_timeout=params["in_use_timeout"],
+        executable=params["executable"],
+        lock=lock,
+        recreate=params.get("recreate", False),
+        force_reinstall=params.get("force_reinstall", False),
+        remove_foreign=params.get("remove_foreign", False),
+        notes=notes,
+        pip_requirements=declared.pip_requirements,
+    )
+
+
+def _refuse_unread(
+    params: Mapping[str, Any], wanted: Sequence[Wanted], prefix: str, whole: bool
+) -> None:
+    """Fail where a spec that only conda understands would have to be compared with the disk.
+
+    Raises:
+        CondaModuleError: the task removes packages, prunes or links anew by such a spec.
+    """
+    unread = [item.text for item in wanted if item.spec is None]
+    reason = None
+    if params.get("force_reinstall"):
+        reason = "force_reinstall"
+    elif params.get("prune"):
+        reason = "prune"
+    elif params["state"] == "absent" and not whole:
+        reason = "state absent"
+    if unread and reason:
+        raise CondaModuleError(
+            f"With {reason}, the packages that {', '.join(unread)} names cannot be told without conda."
+            " Nothing was changed.",
+            prefix=prefix,
+            asked=unread,
+            hint="name the packages plainly, such as numpy or numpy=1.26.",
+        )
