@@ -1,7 +1,7 @@
-"""Writes plugins/module_utils/_installation/catalogue.py from data/installers.json.
+"""Writes plugins/plugin_utils/_installer_catalogue.py from data/installers.json.
 
-Ansible sends only Python files to a managed host, so the catalogue has to travel as one. Run it with
-``make catalogue`` after a change of the JSON file; a test compares the two.
+The action plugin of conda_installation reads it on the controller. Run it with ``make catalogue`` after a
+change of the JSON file; a test compares the two.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "data" / "installers.json"
-TARGET = ROOT / "plugins" / "module_utils" / "_installation" / "catalogue.py"
+TARGET = ROOT / "plugins" / "plugin_utils" / "_installer_catalogue.py"
 
 _HEAD = '''\
 # Copyright (c) 2026, llmfleet contributors

@@ -12,8 +12,8 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import pkgutil
 import sys
+from pathlib import Path
 
 from ansible.module_utils.testing import patch_module_args
 
@@ -21,8 +21,10 @@ from ansible.module_utils.testing import patch_module_args
 def _import_all() -> None:
     """Import what modules import only when they need it: afterwards it may be out of the user's reach."""
     package = importlib.import_module("ansible_collections.llmfleet.conda.plugins.module_utils")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
+    for folder in map(Path, package.__path__):
+        for path in folder.rglob("*.py"):
+            words = path.relative_to(folder).with_suffix("").parts
+            importlib.import_module(".".join([package.__name__, *words]))
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from ansible_collections.llmfleet.conda.plugins.plugin_utils._controller_file im
 from ansible_collections.llmfleet.conda.plugins.plugin_utils._controller_transfer import (
     ControllerTransferAction,
 )
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._published_installers import rows_for
 
 
 class ActionModule(ControllerTransferAction[str]):
@@ -22,6 +23,11 @@ class ActionModule(ControllerTransferAction[str]):
 
     PATH_OPTION = "installer_path"
     NEEDED_FOR = ("install", "reinstall", "repair")
+
+    def module_arguments(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The catalogue stays here; the host is sent the rows that the task may need."""
+        rows = [] if arguments.get("state") == "absent" else rows_for(arguments)
+        return {"catalogue": rows, **arguments} if rows else dict(arguments)
 
     def source_of(self, arguments: Mapping[str, Any]) -> str:
         """Finds the file as ``ansible.builtin.copy`` does."""

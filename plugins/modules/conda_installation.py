@@ -114,6 +114,13 @@ options:
       - Base URL of a directory that holds the published installer, instead of its publisher's.
       - With O(checksum) also of a O(version) that is not in the catalogue.
     type: str
+  catalogue:
+    description:
+      - The published installers that the task may need, one line each. The collection sets this option on the
+        controller. Leave it out.
+    type: list
+    elements: str
+    default: []
   channels:
     description:
       - Channels for a change of conda's version or a repair of the base environment, and no others

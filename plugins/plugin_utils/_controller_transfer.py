@@ -87,6 +87,10 @@ class ControllerTransferAction(ActionBase, Generic[Source]):
         del source
         return arguments
 
+    def module_arguments(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The options as the module is sent them."""
+        return dict(arguments)
+
     def make_temporary(self) -> str:
         """The task's temporary directory on the host, made where there is none yet."""
         shell = self._connection._shell
@@ -99,7 +103,9 @@ class ControllerTransferAction(ActionBase, Generic[Source]):
     ) -> dict[str, Any]:
         with collector_paused():
             answer: dict[str, Any] = self._execute_module(
-                module_args=dict(arguments), task_vars=task_vars, wrap_async=wrap_async
+                module_args=self.module_arguments(arguments),
+                task_vars=task_vars,
+                wrap_async=wrap_async,
             )
         return answer
 

@@ -21,6 +21,7 @@ from lab.model import path as lab_model
 
 pytest.register_assert_rewrite("tests.integration.four_steps", "tests.integration.contract")
 
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._published_installers import rows_for  # noqa: E402
 from tests.integration import published  # noqa: E402
 from tests.integration.contract import Contract  # noqa: E402
 from tests.integration.examples import Examples, play  # noqa: E402
@@ -96,6 +97,9 @@ def run_module(home: Path, module_servers: Callable[[str], ModuleServer]) -> Run
         warns: bool = False,
     ) -> dict[str, Any]:
         arguments = {key: value for key, value in options.items() if value is not None}
+        if name == "conda_installation" and arguments.get("state") != "absent":
+            # As its action plugin does on the controller.
+            arguments.setdefault("catalogue", rows_for(arguments))
         arguments.update({"_ansible_check_mode": check, "_ansible_diff": True})
         variables = {**module_environment(home), **(environment or {})}
         done = module_servers(python).run(name, arguments, variables, user=user)

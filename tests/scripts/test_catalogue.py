@@ -10,9 +10,9 @@ import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation.installers import (
     DISTRIBUTIONS,
-    catalogue,
     choose_installer,
 )
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._published_installers import published
 from scripts.make_catalogue import TARGET, render
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +34,7 @@ def test_it_holds_every_published_installer_and_nothing_else() -> None:
             entry.arch,
         )
         for name in DISTRIBUTIONS
-        for entry in catalogue(name)
+        for entry in published(name)
     }
     theirs = {
         (
@@ -55,10 +55,14 @@ def test_every_one_of_them_can_be_chosen() -> None:
     by_file = {item["filename"]: item for item in SOURCE["installers"]}
     assert len(by_file) == len(SOURCE["installers"])
     for name in DISTRIBUTIONS:
-        for entry in catalogue(name):
+        for entry in published(name):
             item = by_file[entry.file_name]
             chosen = choose_installer(
-                distribution=name, version=entry.version, system=item["os"], arch=item["arch"]
+                distribution=name,
+                version=entry.version,
+                system=item["os"],
+                arch=item["arch"],
+                catalogue=list(published(name)),
             )
             assert (chosen.file_name, chosen.source, chosen.sha256) == (
                 item["filename"],
@@ -70,7 +74,7 @@ def test_every_one_of_them_can_be_chosen() -> None:
 
 def test_versions_are_unique_for_a_platform() -> None:
     for name in DISTRIBUTIONS:
-        keys = [(entry.version, entry.os, entry.arch) for entry in catalogue(name)]
+        keys = [(entry.version, entry.os, entry.arch) for entry in published(name)]
         assert len(keys) == len(set(keys)) > 50
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Chooses the installer: from the catalogue of published ones, or the one the task names.
+"""Chooses the installer: from the rows of the catalogue that the controller sends, or the one the task names.
 
 Pure functions; nothing here touches the host.
 """
@@ -9,8 +9,8 @@ Pure functions; nothing here touches the host.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 
@@ -60,38 +60,44 @@ def parse_installer_version(distribution: str, version: str | None) -> Installer
 
 @dataclass(frozen=True)
 class CatalogueEntry:
-    """One line of the catalogue."""
+    """One published installer."""
 
     version: str
     os: str
     arch: str
-    file_name: str
     sha256: str
+    file_name: str
     base_url: str
 
-
-def catalogue(distribution: str) -> Iterator[CatalogueEntry]:
-    """The published installers of ``distribution``, oldest first."""
-    # Imported here because reading some 900 lines is worth it only when something is to be installed.
-    from ansible_collections.llmfleet.conda.plugins.module_utils._installation.catalogue import (
-        INSTALLERS,
-    )
-
-    for (owner, base), lines in INSTALLERS.items():
-        if owner == distribution:
-            for line in lines.splitlines():
-                version, system, arch, sha256 = line.split()
-                file_name = _file_name(distribution, version, system, arch)
-                address = base.replace("{version}", version)
-                yield CatalogueEntry(version, system, arch, file_name, sha256, address)
+    @property
+    def row(self) -> str:
+        """The entry as one line, for the option ``catalogue``."""
+        return " ".join(
+            (self.version, self.os, self.arch, self.sha256, self.file_name, self.base_url)
+        )
 
 
-def _file_name(distribution: str, version: str, system: str, arch: str) -> str:
+def parse_catalogue(rows: Iterable[str]) -> list[CatalogueEntry]:
+    """The entries behind :attr:`CatalogueEntry.row`, in the same order.
+
+    Raises:
+        CondaModuleError: a row has another form.
+    """
+    entries = []
+    for row in rows:
+        words = str(row).split(" ")
+        if len(words) != len(fields(CatalogueEntry)):
+            raise CondaModuleError(
+                f"The option catalogue has a row of another form: {row}. Nothing was changed.",
+                hint="leave the option out: the collection sets it.",
+            )
+        entries.append(CatalogueEntry(*words))
+    return entries
+
+
+def installer_name(distribution: str, version: str, system: str, arch: str) -> str:
+    """The file name that the publishers give an installer."""
     return f"{distribution.capitalize()}3-{version}-{system}-{arch}.sh"
-
-
-def _is_known(distribution: str, version: str | None) -> bool:
-    return any(entry.version == version for entry in catalogue(distribution))
 
 
 def choose_installer(
@@ -104,6 +110,7 @@ def choose_installer(
     path: str | None = None,
     checksum: str | None = None,
     mirror: str | None = None,
+    catalogue: Sequence[CatalogueEntry] = (),
 ) -> Installer:
     """The installer that the task means.
 
@@ -115,6 +122,7 @@ def choose_installer(
         checksum: ``sha256:HEX``, needed for everything that is not in the catalogue.
         mirror: base URL to take the file from instead of its publisher; with ``checksum`` also a version
             that is not in the catalogue, under the name that the publisher gives its files.
+        catalogue: published installers of the version; the newest ones where the version is none of them.
 
     Raises:
         CondaModuleError: an option is missing or wrong; it is named.
@@ -128,7 +136,7 @@ def choose_installer(
             raise CondaModuleError(
                 f"The option {option} must name a file that ends in .sh: {own}. Nothing was changed."
             )
-        known = {entry.file_name: entry.sha256 for entry in catalogue(distribution)}
+        known = {entry.file_name: entry.sha256 for entry in catalogue}
         digest = digest or known.get(file_name)
         if digest is None:
             raise CondaModuleError(
@@ -141,12 +149,12 @@ def choose_installer(
     if (
         mirror
         and digest
-        and not _is_known(distribution, version)
+        and version not in {entry.version for entry in catalogue}
         and _VERSION.fullmatch(version or "")
     ):
-        file_name = _file_name(distribution, version or "", system, arch)
+        file_name = installer_name(distribution, version or "", system, arch)
         return Installer(file_name, f"{mirror.rstrip('/')}/{file_name}", digest)
-    entry = _catalogued(distribution, version, system, arch)
+    entry = _catalogued(catalogue, distribution, version, system, arch)
     base = f"{mirror.rstrip('/')}/" if mirror else entry.base_url
     return Installer(entry.file_name, base + entry.file_name, digest or entry.sha256)
 
@@ -163,13 +171,18 @@ def _digest(checksum: str | None) -> str | None:
     return found["digest"].lower()
 
 
-def _catalogued(distribution: str, version: str | None, system: str, arch: str) -> CatalogueEntry:
+def _catalogued(
+    entries: Sequence[CatalogueEntry],
+    distribution: str,
+    version: str | None,
+    system: str,
+    arch: str,
+) -> CatalogueEntry:
     if not version:
         raise CondaModuleError(
             "The option version is needed, or hosts installed later would differ. Nothing was changed.",
             hint="set version, for example py312_25.3.1-1, or give installer_url and checksum.",
         )
-    entries = list(catalogue(distribution))
     for entry in entries:
         if (entry.version, entry.os, entry.arch) == (version, system, arch):
             return entry

@@ -60,6 +60,7 @@ ARGUMENT_SPEC = {
         "default": [],
     },
     "mirror": {"type": "str"},
+    "catalogue": {"type": "list", "elements": "str", "default": []},
     "channels": {"type": "list", "elements": "str", "default": []},
     "repair": {"type": "bool", "default": True},
     "remove_environments": {"type": "bool", "default": False},

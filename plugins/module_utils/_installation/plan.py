@@ -17,6 +17,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation.installers import (
     Installer,
     choose_installer,
+    parse_catalogue,
     parse_installer_version,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.access import (
@@ -69,6 +70,7 @@ class InstallationRequest:
     installer_path: str | None = None
     checksum: str | None = None
     mirror: str | None = None
+    catalogue: Sequence[str] = ()
     channels: Sequence[str] = ()
     repair: bool = True
     remove_environments: bool = False
@@ -314,6 +316,7 @@ def _installer(request: InstallationRequest, system: str, arch: str) -> Installe
         path=request.installer_path,
         checksum=request.checksum,
         mirror=request.mirror,
+        catalogue=parse_catalogue(request.catalogue),
     )
 
 

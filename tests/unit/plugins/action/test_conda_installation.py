@@ -27,6 +27,15 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def asked(action: Action) -> list[tuple[bool, dict[str, Any]]]:
+    """The runs of the module, without the rows of the catalogue."""
+    runs = []
+    for check, arguments in action.runs:
+        given = {name: value for name, value in arguments.items() if name != "catalogue"}
+        runs.append((check, given))
+    return runs
+
+
 def run(files: Path, *answers: dict[str, Any], **task: Any) -> tuple[Action, dict[str, Any]]:
     action = Action(files, list(answers), **task)
     return action, action.played()
@@ -43,7 +52,7 @@ def test_a_host_that_needs_the_file_gets_it(files: Path, needed: str) -> None:
     there = f"/tmp/there/{FILE}"
     assert action.sent == [(str(files / FILE), there)]
     assert action.opened == [(("/tmp/there", there), False)]
-    assert action.runs == [
+    assert asked(action) == [
         (True, ARGUMENTS),
         (False, {**ARGUMENTS, "installer_path": there, "remote_src": True}),
     ]
@@ -85,7 +94,20 @@ def test_without_a_file_of_the_controller_the_module_runs_as_it_is(
     files: Path, arguments: dict[str, Any]
 ) -> None:
     action, _result = run(files, {"changed": True}, args=arguments)
-    assert action.runs == [(False, arguments)]
+    assert asked(action) == [(False, arguments)]
+
+
+def test_a_host_is_sent_the_rows_of_its_version_and_no_others(files: Path) -> None:
+    arguments = {"prefix": "/opt/mc", "version": "py312_24.7.1-0"}
+    action, _result = run(files, {"changed": True}, args=arguments)
+    rows = [row.split(" ") for row in action.runs[0][1]["catalogue"]]
+    assert {(row[0], row[1]) for row in rows} == {
+        ("py312_24.7.1-0", "Linux"),
+        ("py312_24.7.1-0", "MacOSX"),
+    }
+    own = {"prefix": "/opt/mc", "installer_url": "https://host.example/Own.sh"}
+    action, _result = run(files, {"changed": True}, args=own)
+    assert action.runs == [(False, own)]
 
 
 @pytest.mark.parametrize(

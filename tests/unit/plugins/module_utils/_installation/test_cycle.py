@@ -32,6 +32,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation.subje
     InstallationOutcome,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.access import Access
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._published_installers import rows_for
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 from ansible_collections.llmfleet.conda.tests.unit.plugins.killed import each_kill
 
@@ -348,7 +349,9 @@ def test_a_removal_forgets_what_conda_had_listed(
 def test_the_installer_is_chosen_by_the_facts_of_the_host(
     place: Place, system: str, arch: str
 ) -> None:
-    request = InstallationRequest(prefix=str(place.prefix), version="py312_24.7.1-0")
+    version = "py312_24.7.1-0"
+    rows = rows_for({"version": version})
+    request = InstallationRequest(prefix=str(place.prefix), version=version, catalogue=rows)
     plan = plan_installation(request, observe_installation(request.prefix), system, arch)
     assert plan.installer is not None
     assert plan.installer.file_name == f"Miniconda3-py312_24.7.1-0-{system}-{arch}.sh"

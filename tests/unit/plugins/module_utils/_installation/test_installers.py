@@ -11,9 +11,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation.installers import (
     Installer,
     InstallerVersion,
-    catalogue,
     choose_installer,
+    parse_catalogue,
     parse_installer_version,
+)
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._published_installers import (
+    published,
+    rows_for,
 )
 
 DIGEST = "0123456789abcdef" * 4
@@ -21,7 +25,15 @@ LINUX = {"system": "Linux", "arch": "x86_64"}
 
 
 def choose(**options: Any) -> Installer:
-    return choose_installer(**{"distribution": "miniconda", "version": None, **LINUX, **options})
+    """What a host chooses that was sent what the controller would send it."""
+    task = {
+        "distribution": options.get("distribution"),
+        "version": options.get("version"),
+        "installer_url": options.get("url"),
+        "installer_path": options.get("path"),
+    }
+    asked = {"distribution": "miniconda", "version": None, **LINUX, **options}
+    return choose_installer(**asked, catalogue=parse_catalogue(rows_for(task)))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +82,7 @@ def test_by_version_and_facts_of_the_host(
 
 
 def test_the_newest_miniforge_is_there_for_all_hosts() -> None:
-    newest = list(catalogue("miniforge"))[-1].version
+    newest = list(published("miniforge"))[-1].version
     hosts = [("Linux", "x86_64"), ("Linux", "aarch64"), ("MacOSX", "x86_64"), ("MacOSX", "arm64")]
     for system, arch in hosts:
         chosen = choose(distribution="miniforge", version=newest, system=system, arch=arch)
