@@ -30,27 +30,27 @@ def for_conda() -> Cases:
 
 @cache
 def for_rattler() -> Cases:
-    """All pairs of the table's versions, all tables of specs, and thousands made up."""
+    """The tables, and thousands made up."""
+    cases = of_the_tables()
     return Cases(
-        pairs=[
-            *product(tables.VERSIONS, repeat=2),
-            *strategies.examples(strategies.version_pairs(), 2500),
-        ],
+        pairs=[*cases.pairs, *strategies.examples(strategies.version_pairs(), 2500)],
         version_specs=_once(
-            [
-                *tables.VERSION_SPECS,
-                *tables.BAD_VERSION_SPECS,
-                *strategies.examples(strategies.version_specs(), 1500),
-            ]
+            [*cases.version_specs, *strategies.examples(strategies.version_specs(), 1500)]
         ),
+        versions=cases.versions,
+        specs=_once([*cases.specs, *strategies.examples(strategies.match_specs(), 4000)]),
+        records=[*cases.records, *strategies.examples(strategies.records(), 300)],
+        always=cases.always,
+    )
+
+
+def of_the_tables() -> Cases:
+    """All pairs of the table's versions and the other pairs, and all tables of specs; nothing made up."""
+    return Cases(
+        pairs=[*product(tables.VERSIONS, repeat=2), *tables.PAIRS],
+        version_specs=[*tables.VERSION_SPECS, *tables.BAD_VERSION_SPECS],
         versions=tables.VERSIONS,
-        specs=_once(
-            [
-                *tables.SPECS,
-                *tables.BAD_SPECS,
-                *strategies.examples(strategies.match_specs(), 4000),
-            ]
-        ),
-        records=[*tables.RECORDS, *strategies.examples(strategies.records(), 300)],
+        specs=[*tables.SPECS, *tables.BAD_SPECS],
+        records=tables.RECORDS,
         always=len(tables.RECORDS),
     )

@@ -19,8 +19,8 @@ _RECORDS: list[PackageRecord] = []
 
 
 def remember(records: list[dict[str, Any]]) -> int:
-    """Keep records for later questions, which name them by their place; say how many there are."""
-    _RECORDS.extend(PackageRecord(**record) for record in records)
+    """Keep just these records for later questions, which name them by their place; say how many there are."""
+    _RECORDS[:] = (PackageRecord(**record) for record in records)
     return len(_RECORDS)
 
 

@@ -28,8 +28,8 @@ def _record(data: dict[str, Any]) -> rattler.PackageRecord:
 
 
 def remember(records: list[dict[str, Any]]) -> int:
-    """Keep records for later questions, which name them by their place; say how many there are."""
-    _RECORDS.extend(_record(record) for record in records)
+    """Keep just these records for later questions, which name them by their place; say how many there are."""
+    _RECORDS[:] = (_record(record) for record in records)
     return len(_RECORDS)
 
 

@@ -1,7 +1,8 @@
 """Where rattler and conda are known to differ; conda is the judge, and we are with conda.
 
 Each rule is as narrow as it can be: a kind of comparison, a mark of the text, and what rattler says. A
-difference from rattler that no rule explains fails the test, as does a rule that explains nothing.
+difference from rattler that no rule explains fails the test, as does a rule that the tables could do without:
+for each of its kinds they have a case that no other rule explains.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ class Rule:
     name: str
     kinds: tuple[str, ...]
     holds: Test
+
+    def explains(self, difference: Difference) -> bool:
+        """Whether the difference is one of the class, of a kind that the rule is about."""
+        return difference.kind in self.kinds and self.holds(difference)
 
 
 def _is_refusal(answer: object) -> bool:
@@ -111,7 +116,7 @@ RULES = (
     ),
     _rule(
         "a star right behind a version that has an operator counts as '.*'",
-        "matching, canonical text, parsing",
+        "matching, canonical text",
         _text(rf"[=<>!~]\s*[^\s,|()=*]*[^\s,|()=.*]\*{_END}"),
         _both,
     ),
@@ -138,7 +143,7 @@ RULES = (
         _text(r"~=[^,|\s]*[_-]"),
     ),
     _rule("'=*' in a list is a series that starts with '*'", "matching", _text(r"=\s*\*\s*[,|]")),
-    _rule("'.*.*' counts as one '.*'", "matching, parsing", _text(r"\*\.\*"), _both),
+    _rule("'.*.*' counts as one '.*'", "matching", _text(r"\*\.\*"), _both),
     _rule(
         "'~=' with a version of one part, or with '.*', is taken",
         "parsing",
@@ -218,9 +223,6 @@ RULES = (
 )
 
 
-def reason(difference: Difference) -> str | None:
-    """The name of the first rule that explains the difference."""
-    for rule in RULES:
-        if difference.kind in rule.kinds and rule.holds(difference):
-            return rule.name
-    return None
+def reasons(difference: Difference) -> list[str]:
+    """The names of the rules that explain the difference."""
+    return [rule.name for rule in RULES if rule.explains(difference)]

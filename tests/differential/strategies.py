@@ -20,6 +20,8 @@ def examples(strategy: st.SearchStrategy[T], count: int) -> list[T]:
 
     They are gathered first and asked about together, because an oracle answers thousands of questions in the
     time of a few round trips. A difference can so be repeated, and a green run means the same everywhere.
+    But an edit of ``gather``, even of its decorators, or of a strategy, and another release of Hypothesis
+    draw other examples: a test that needs a certain case has it in a table.
     """
     found: list[T] = []
 

@@ -127,6 +127,17 @@ VERSIONS = [
     "post",
 ]
 
+# Pairs to put in order in which something is no version, or rattler is of another opinion than conda.
+PAIRS = [
+    ("1.8 ", "1.8"),
+    (" 1.8", "1.9"),
+    ("1.*", "1.8"),
+    ("1.8+1", "1.8+1_"),
+    ("1.8+cuda-", "1.8"),
+    ("1.8a", "1.8a_"),
+    ("1.8dev-", "1.8dev"),
+]
+
 # From conda-facts and conda's documentation; every form a person may find in an example.
 VERSION_SPECS = [
     "1.8",
@@ -237,6 +248,8 @@ BAD_VERSION_SPECS = [
     "!=",
     "1.8, ",
     "@1*",
+    # conda looks at the series only where the rest is met.
+    "<1,~=2",
 ]
 
 RECORDS: list[dict[str, Any]] = [
@@ -451,6 +464,14 @@ SPECS = [
     "python_abi 3.12.* *_cp312",
     "cuda-version>=12,<13",
     "ca-certificates",
+    # Here rattler is of another opinion than conda, and one rule alone says why.
+    "numpy=1.8.0",
+    "numpy=*,<2",
+    "numpy  *_0",
+    "numpy >1.8, *0[subdir=noarch]",
+    "numpy[version='=1.8*']",
+    "numpy[version='=1.8.*']",
+    "numpy[build=0 channel=team/lab]",
 ]
 BAD_SPECS = [
     "numpy~ # why",
@@ -494,6 +515,8 @@ BAD_SPECS = [
     "numpy >=1.8[build=0][build=1]",
     "conda-forge::",
     "conda-forge::>=1",
+    # conda looks at the series only in packages of the name.
+    "absent~=2",
 ]
 
 # Forms of conda's that are left to it: UnsupportedSpecError.
