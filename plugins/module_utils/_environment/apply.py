@@ -48,6 +48,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.history imp
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.leftovers import (
     UNREADABLE,
     guard_records,
+    remove_unreadable,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
     PrefixState,
@@ -281,4 +282,4 @@ def _set_aside(prefix: str, file_names: Sequence[str]) -> Iterator[None]:
             os.replace(aside, original)
         raise
     for aside in moved.values():
-        os.unlink(aside)
+        remove_unreadable(aside)

@@ -132,9 +132,15 @@ def put_back_records(prefix: str) -> None:
             aside = os.path.join(meta, name)
             original = aside[: -len(UNREADABLE)]
             if os.path.lexists(original):
-                os.unlink(aside)
+                remove_unreadable(aside)
             else:
                 os.replace(aside, original)
+
+
+def remove_unreadable(path: str) -> None:
+    """Remove a record that was set aside. A directory in its place is nobody's record, so it stays there."""
+    with suppress(IsADirectoryError, PermissionError):
+        os.unlink(path)
 
 
 @contextmanager

@@ -620,6 +620,16 @@ def test_repair_of_an_unreadable_record(world: World) -> None:
     assert list((world.prefix / "conda-meta").glob("*.unreadable*")) == []
 
 
+def test_a_directory_in_the_place_of_a_record_is_set_aside_and_kept(world: World) -> None:
+    env = FakePrefix(world.prefix)
+    env.link("six")
+    record = world.prefix / "conda-meta" / "tqdm-1.0-0.json"
+    (record / "notes").mkdir(parents=True)
+    done = world.both("six", "tqdm")
+    assert packages(done) == ["six 1.0", "tqdm 1.0"]
+    assert (record.parent / f"{record.name}.unreadable" / "notes").is_dir()
+
+
 def test_a_missing_dependency_is_put_back(world: World) -> None:
     world.run("tqdm")
     (world.prefix / "conda-meta/six-2.0-0.json").unlink()
