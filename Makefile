@@ -9,7 +9,7 @@ unexport PYTHONPATH
 unexport PYTHONHOME
 
 BIN := build/venv/bin
-RUN_TESTS := $(BIN)/python -m scripts.run_tests
+RUN_TESTS := $(BIN)/python -m scripts.testing.run_tests
 SCENARIO ?= default
 ARGS ?=
 
@@ -19,10 +19,10 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: ## make or refresh build/venv from requirements/*.txt (PYTHON=... chooses the interpreter)
-	@scripts/bootstrap.sh
+	@scripts/setup/bootstrap.sh
 
 demo: venv ## build the lab, run playbooks/site.yml twice on this machine inside build/demo, show the result
-	@$(BIN)/python -m scripts.demo
+	@$(BIN)/python -m scripts.play.demo
 
 check: venv ## in two minutes: linters without ansible-test sanity, unit tests on this Python; no lab, no Docker
 	@$(RUN_TESTS) --check
@@ -37,19 +37,19 @@ lint: venv ## linters, documentation, ansible-test sanity and text rules
 	@$(RUN_TESTS) lint sanity
 
 sanity: venv ## ansible-test sanity only (ARGS="--test pylint" goes to ansible-test)
-	@$(BIN)/python -m scripts.sanity $(ARGS)
+	@$(BIN)/python -m scripts.testing.sanity $(ARGS)
 
 docs-lint: venv ## the pages that antsibull-docs makes of modules and roles only
-	@$(BIN)/python -m scripts.docs_lint
+	@$(BIN)/python -m scripts.testing.docs_lint
 
 importer: venv ## Galaxy's importer on the built artifact only
-	@$(BIN)/python -m scripts.galaxy_importer
+	@$(BIN)/python -m scripts.testing.galaxy_importer
 
 unit: venv ## unit tests only, on this Python (ARGS="-k name" goes to pytest)
 	@$(RUN_TESTS) unit -- $(ARGS)
 
 units: venv ## `ansible-test units` only, on every Python from 3.9 to 3.13 (ARGS="3.9" chooses)
-	@$(BIN)/python -m scripts.units $(ARGS)
+	@$(BIN)/python -m scripts.testing.units $(ARGS)
 
 lab-tests: venv ## the lab's own tests only
 	@$(RUN_TESTS) --full lab -- $(ARGS)
@@ -64,16 +64,16 @@ controllers: venv ## the site playbook run by the other supported releases of an
 	@$(RUN_TESTS) --full controllers -- $(ARGS)
 
 bench: venv ## measure: ours beside a ping, a playbook written by hand, and conda alone (ARGS="noop" chooses a part)
-	@$(BIN)/python -m bench $(ARGS)
+	@$(BIN)/python -m proof.bench $(ARGS)
 
 faults: venv ## do on purpose what happens to fleets, and see it survived (ARGS="killed" chooses a part)
-	@$(BIN)/python -m faults $(ARGS)
+	@$(BIN)/python -m proof.faults $(ARGS)
 
 proof: venv ## the few cases of `make bench` and `make faults` that `make test-full` has
 	@$(RUN_TESTS) proof
 
 proof-page: venv ## write docs/proof.md from the last whole runs of `make bench` and `make faults`
-	@$(BIN)/python -m scripts.make_proof_page
+	@$(BIN)/python -m scripts.generate.make_proof_page
 
 molecule: venv ## one Molecule scenario (SCENARIO=default)
 	@$(RUN_TESTS) molecule --scenario $(SCENARIO)
@@ -85,16 +85,16 @@ build-collection: venv ## the artifact that Galaxy would get, under build/dist
 	@$(BIN)/ansible-galaxy collection build --force --output-path build/dist
 
 catalogue: venv ## write the modules' installer catalogue from data/installers.json
-	@$(BIN)/python -m scripts.make_catalogue
+	@$(BIN)/python -m scripts.generate.make_catalogue
 
 constraints: venv ## resolve the profiles of the LLM stack anew (ARGS="train app" chooses)
-	@$(BIN)/python -m scripts.make_constraints $(ARGS)
+	@$(BIN)/python -m scripts.generate.make_constraints $(ARGS)
 
 pins: venv ## resolve what the tests install anew: requirements/constraints (ARGS="units" chooses)
-	@$(BIN)/python -m scripts.make_pins $(ARGS)
+	@$(BIN)/python -m scripts.generate.make_pins $(ARGS)
 
 changelog: venv ## write CHANGELOG.md from changelogs/fragments
-	@$(BIN)/python -m scripts.make_changelog
+	@$(BIN)/python -m scripts.generate.make_changelog
 
 clean: ## remove build/ (the lab's cache stays; `python -m lab clean` removes that)
 	@rm -rf build

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from faults import mirrored
-from faults.bad_mirror import ALTERED, _pairs
-from faults.misbehaviour import FOR_EVER, ONCE, Misbehaviour
-from faults.true_bytes import differences
 from lab.faults import make_fault
+from proof.faults import mirrored
+from proof.faults.bad_mirror import ALTERED, _pairs
+from proof.faults.misbehaviour import FOR_EVER, ONCE, Misbehaviour
+from proof.faults.true_bytes import differences
 
 
 @pytest.mark.parametrize(("ways", "most"), [(ONCE, 2), (FOR_EVER, 3)])

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from faults.canaries import USER, make, shown_in
+from proof.faults.canaries import USER, make, shown_in
 
 SECRETS = make(["a-token"], ["a-password", "b-password-wrong"], seed=7)
 PASSWORD = SECRETS["a-password"]

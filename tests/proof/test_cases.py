@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from faults.cases import Case, NotInjected, NotSurvived, play, play_all, survived
+from proof.faults.cases import Case, NotInjected, NotSurvived, play, play_all, survived
 
 
 def _raises(error: Exception) -> Callable[[str], str]:

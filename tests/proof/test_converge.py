@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bench import jobs
-from bench.converge import asked, in_turn
-from bench.cost import Run
 from lab.errors import LabError
+from proof.bench import jobs
+from proof.bench.converge import asked, in_turn
+from proof.bench.cost import Run
 
 RUN = Run(1.0, 0.5, 100.0, "")
 

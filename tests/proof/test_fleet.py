@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from bench.cost import family, proportional, timed
+from proof.bench.cost import family, proportional, timed
 
 _CHILD = "import sys; block = bytearray(40 << 20); block[::4096] = b'x' * len(block[::4096]);"
 

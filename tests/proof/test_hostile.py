@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from faults import hostile, hostile_driver, hostile_world
-from faults.hostile_calls import Value, calls, option_names
-from faults.hostile_files import KINDS, OfFiles
-from faults.hostile_tricks import TRICKS
-from faults.hostile_values import Generator
-from faults.same_host import differences
+from proof.faults import hostile, hostile_driver, hostile_world
+from proof.faults.hostile_calls import Value, calls, option_names
+from proof.faults.hostile_files import KINDS, OfFiles
+from proof.faults.hostile_tricks import TRICKS
+from proof.faults.hostile_values import Generator
+from proof.faults.same_host import differences
 
 SPECS: dict[str, Any] = {
     "conda_info": {"prefix": {"type": "path"}, "gather": {"type": "list", "choices": ["config"]}},

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from faults import critical_moments, host_state, killed, moments, victims
-from faults.cases import NotInjected
-from faults.interrupted_operations import Likeness
-from faults.victims import Process
+from proof.faults import critical_moments, host_state, killed, moments, victims
+from proof.faults.cases import NotInjected
+from proof.faults.interrupted_operations import Likeness
+from proof.faults.victims import Process
 
 MODULE = Process(10, 1, ("python3", "-B", "/srv/llmfleet/run_module.py", "conda_env", "{}"))
 CONDA = Process(11, 10, ("/opt/c/bin/python", "-I", "-m", "conda", "create"))

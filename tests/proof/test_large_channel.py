@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import zstandard
 
-from bench import large_channel
 from lab import cache
+from proof.bench import large_channel
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts import make_proof_page
-from scripts.measurements import Result, at_most, document, exactly, write
+from proof.figures import Result, at_most, document, exactly, write
+from scripts.generate import make_proof_page
 
 BENCH = [
     Result("noop.ours", 3.21, "s", at_most(4), note="Of a | host."),

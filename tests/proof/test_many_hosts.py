@@ -10,9 +10,9 @@ from typing import Any, cast
 
 import pytest
 
-from bench import connections, many_hosts
-from bench.many_hosts import Cost, growth, memory_growth
-from scripts.proof import Lab
+from proof.bench import connections, many_hosts
+from proof.bench.many_hosts import Cost, growth, memory_growth
+from proof.runner import Lab
 
 
 def _fleet(cpu: Callable[[int], float], memory: Callable[[int], float]) -> dict[int, list[Cost]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.measurements import (
+from proof.figures import (
     Result,
     Target,
     at_least,
@@ -18,8 +18,8 @@ from scripts.measurements import (
     table,
     write,
 )
-from scripts.proof import missed
-from scripts.results import measured
+from proof.runner import missed
+from scripts.testing.results import measured
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import by_hand
-from bench.converged import unchanged
-from bench.cost import Run
-from bench.noop import in_turn, module_runs, ours_and_pings
 from lab.errors import LabError
+from proof.bench import by_hand
+from proof.bench.converged import unchanged
+from proof.bench.cost import Run
+from proof.bench.noop import in_turn, module_runs, ours_and_pings
 
 
 def ended(seconds: float = 1.0, changed: int = 0, failures: int = 0, modules: int = 6) -> Run:

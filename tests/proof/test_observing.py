@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.observing import SIZES, Samples, compare, figures, growth
 from lab.errors import LabError
+from proof.bench.observing import SIZES, Samples, compare, figures, growth
 
 
 def samples(*seconds_per_record: float) -> dict[str, Samples]:

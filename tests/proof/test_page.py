@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from bench import page
-from scripts.measurements import Result, at_least, at_most, document, exactly, median, ratio
+from proof import page
+from proof.figures import Result, at_least, at_most, document, exactly, median, ratio
 
 FIGURES = [
     median("noop.small.ours", [3.0, 2.0, 4.0], "s"),

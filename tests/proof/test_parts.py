@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from scripts import proof
-from scripts.measurements import Result
+from proof import runner as proof
+from proof.figures import Result
 
 
 class _Mirror:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from faults import canaries, role_inventory, secret_roles, witness
-from faults.cases import Case, NotInjected, NotSurvived
-from faults.guarded_server import GuardedServer
-from faults.secret_roles import Evidence, Seen, Turn, planted
+from proof.faults import canaries, role_inventory, secret_roles, witness
+from proof.faults.cases import Case, NotInjected, NotSurvived
+from proof.faults.guarded_server import GuardedServer
+from proof.faults.secret_roles import Evidence, Seen, Turn, planted
 
 EVERY = role_inventory.EVERY
 SECRETS = canaries.make(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from faults.cases import NotSurvived
-from faults.damages import DAMAGES, QUICK
-from faults.trees import below, differences, must_be, without_caches
+from proof.faults.cases import NotSurvived
+from proof.faults.damages import DAMAGES, QUICK
+from proof.faults.trees import below, differences, must_be, without_caches
 
 TREE = {
     "/opt/c/bin/python": "file 100755 0:0 aa",

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts import make_changelog
+from scripts.generate import make_changelog
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent

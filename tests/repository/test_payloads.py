@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.payload import packing
+from proof.bench.payload import packing
 
 # kB (1000 bytes) with the pinned ansible-core, whose own part is some 190. What a module imports counts, also
 # inside functions: a bound that is passed says that something is imported that the module can do without.

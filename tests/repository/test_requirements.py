@@ -19,7 +19,8 @@ import pytest
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from scripts import bootstrap, make_pins
+from scripts.generate import make_pins
+from scripts.setup import bootstrap
 from tests.repository.files import ROOT, tracked_files
 
 # -r and -c name another file of the repository.
@@ -258,7 +259,7 @@ def test_pins_comments_and_includes_are_accepted(line: str) -> None:
 )
 def test_requirements_files_are_recognized_by_name_or_content(name: str, text: str) -> None:
     assert is_requirements_file(name, text)
-    assert not is_requirements_file("scripts/debian-packages.txt", "docker docker.io why\n")
+    assert not is_requirements_file("scripts/setup/debian-packages.txt", "docker docker.io why\n")
 
 
 @pytest.mark.parametrize(

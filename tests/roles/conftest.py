@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from scripts import run_playbook
 from scripts.layout import tool_environment
+from scripts.play import run_playbook
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._check.request import LAYERS
-from scripts import run_playbook
 from scripts.layout import tool_environment
+from scripts.play import run_playbook
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))

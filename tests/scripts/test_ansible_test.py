@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.llmfleet.conda.tests.unit.plugins.wheel_factory import make_wheel
-from scripts import ansible_test
+from scripts.testing import ansible_test
 
 
 def test_pip_configuration_is_what_pip_listed() -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from scripts import bootstrap, debian_packages
+from scripts.setup import bootstrap, debian_packages
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def run_bootstrap(**env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [ROOT / "scripts" / "bootstrap.sh"],
+        [ROOT / "scripts" / "setup" / "bootstrap.sh"],
         env={**os.environ, **env},
         capture_output=True,
         text=True,
@@ -62,7 +62,7 @@ def test_stamp_follows_the_requirements(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_collection_link_is_idempotent_and_drops_stale_links() -> None:
     link = ROOT / "build/collections/ansible_collections/llmfleet/conda/stale"
     link.symlink_to(ROOT / "no-such-entry")
-    script = ROOT / "scripts" / "link_collection.sh"
+    script = ROOT / "scripts" / "setup" / "link_collection.sh"
     for _ in range(2):
         assert subprocess.run([script], check=True, capture_output=True).stdout == b""
     assert not link.is_symlink()

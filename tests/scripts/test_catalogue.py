@@ -13,7 +13,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation.insta
     choose_installer,
 )
 from ansible_collections.llmfleet.conda.plugins.plugin_utils._published_installers import published
-from scripts.make_catalogue import TARGET, render
+from scripts.generate.make_catalogue import TARGET, render
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE: dict[str, Any] = json.loads((ROOT / "data" / "installers.json").read_text(encoding="utf-8"))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts import demo, demo_site
 from scripts.layout import ROOT, VENV_BIN, tool_environment
+from scripts.play import demo, demo_site
 
 INSTALLER = {
     "filename": "Miniconda3-py311_24.7.1-lab0-Linux-x86_64.sh",

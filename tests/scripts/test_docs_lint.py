@@ -1,4 +1,4 @@
-"""How scripts/docs_lint.py reads the pages and the messages of antsibull-docs 2.28.0."""
+"""How scripts/testing/docs_lint.py reads the pages and the messages of antsibull-docs 2.28.0."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scripts import docs_lint
+from scripts.testing import docs_lint
 
 GOOD_PAGE = """\
 llmfleet.conda.verify role

@@ -1,4 +1,4 @@
-"""How scripts/galaxy_importer.py reads the log and the result of galaxy-importer 0.4.44."""
+"""How scripts/testing/galaxy_importer.py reads the log and the result of galaxy-importer 0.4.44."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scripts import galaxy_importer
+from scripts.testing import galaxy_importer
 
 PASSED = """\
 $ python -m galaxy_importer.main llmfleet-conda-0.1.0.tar.gz

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import lab_tested
+from scripts.testing import lab_tested
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path = tmp_path / "checkout" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("one\n")
-    for name in ("requirements/lab.txt", "tests/conftest.py", "scripts/debian-packages.txt"):
+    for name in ("requirements/lab.txt", "tests/conftest.py", "scripts/setup/debian-packages.txt"):
         path = tmp_path / "checkout" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("one\n")

@@ -10,7 +10,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from ansible_collections.llmfleet.conda.tests.unit.plugins.wheel_factory import make_wheel
-from scripts.make_constraints import (
+from scripts.generate.make_constraints import (
     ROLE,
     Profile,
     ResolveError,

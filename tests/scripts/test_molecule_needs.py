@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts import molecule_needs
-from scripts.molecule_needs import Needs, needs_of
+from scripts.testing import molecule_needs
+from scripts.testing.molecule_needs import Needs, needs_of
 
 
 @pytest.fixture

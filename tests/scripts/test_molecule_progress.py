@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scripts.console import Ticker
-from scripts.molecule_progress import MoleculeProgress
+from scripts.testing.molecule_progress import MoleculeProgress
 
 OUTPUT = """\
 INFO     default ➜ discovery: scenario test matrix: prepare, converge, verify

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lab import build
-from scripts import molecule_step, run_tests
-from scripts.step import Options
+from scripts.testing import molecule_step, run_tests
+from scripts.testing.step import Options
 
 
 def options(*arguments: str) -> Options:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripts.layout import tool_environment
-from scripts.playbook import PlaybookRun, explain, run_playbook
+from scripts.play.playbook import PlaybookRun, explain, run_playbook
 
 PLAY = """\
 - name: Play

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from scripts import proof_step, run_tests, steps
-from scripts.measurements import Result, at_most, write
-from scripts.proof import CANNOT_RUN
-from scripts.step import Options
+from proof.figures import Result, at_most, write
+from proof.runner import CANNOT_RUN
+from scripts.testing import proof_step, run_tests, steps
+from scripts.testing.step import Options
 
 GOOD = [Result("x.kept", 1, "s", at_most(2)), Result("x.told", 1, "s")]
 BAD = [Result("x.lost", 3, "s", at_most(2))]
@@ -28,7 +28,7 @@ class _Drivers:
     def run(self, argv: list[Any], *, log: Path, **_options: Any) -> int:
         """As ``scripts.processes.run``."""
         self.started.append([str(word) for word in argv[1:]])
-        package = str(argv[2])
+        package = str(argv[2]).removeprefix("proof.")
         code, results, line = self.said[package]
         log.parent.mkdir(exist_ok=True)
         log.write_text(line + "\n")
@@ -52,7 +52,7 @@ def test_targets_of_both_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyP
     tally = proof_step.proof(Options())
     assert (tally.passed, tally.failed) == (1, 1)
     assert tally.notes[0].startswith("x.lost: 3 s, target: at most 2")
-    assert drivers.started == [["-m", "bench", "--quick"], ["-m", "faults", "--quick"]]
+    assert drivers.started == [["-m", "proof.bench", "--quick"], ["-m", "proof.faults", "--quick"]]
 
 
 def test_a_run_that_wrote_nothing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

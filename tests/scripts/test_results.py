@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scripts.results import Tally, pytest_tally, read_junit
+from scripts.testing.results import Tally, pytest_tally, read_junit
 
 SUITE = """
 import pytest

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scripts.run_events import Follower, Step, line_of, plain, warnings_in
+from scripts.play.run_events import Follower, Step, line_of, plain, warnings_in
 
 # As ansible-runner 2.4.3 hands them out under ansible-core 2.19; of the results only what is read is left.
 RECORDED = Path(__file__).with_name("run_events.jsonl")

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from scripts import run_playbook
-from scripts.run_playbook import default_output, exit_code, main
+from scripts.play import run_playbook
+from scripts.play.run_playbook import default_output, exit_code, main
 
 PLAY = """\
 - name: Play

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts import run_screen
-from scripts.run_events import Follower, Host, Step
-from scripts.run_screen import Screen, check_lines, host_line, step_line, table
+from scripts.play import run_screen
+from scripts.play.run_events import Follower, Host, Step
+from scripts.play.run_screen import Screen, check_lines, host_line, step_line, table
 
 EVENTS = [
     json.loads(line)

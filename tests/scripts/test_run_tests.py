@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts import run_tests, steps
-from scripts.results import Tally
-from scripts.step import CannotRun, Options
-from scripts.suites import NothingNew
+from scripts.testing import run_tests, steps
+from scripts.testing.results import Tally
+from scripts.testing.step import CannotRun, Options
+from scripts.testing.suites import NothingNew
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -81,7 +81,8 @@ def test_interruption_ends_the_run_and_what_it_started(
     tmp_path: Path, lanes: tuple[tuple[str, ...], ...]
 ) -> None:
     program = (
-        "from scripts import run_tests, steps, processes\n"
+        "from scripts import processes\n"
+        "from scripts.testing import run_tests, steps\n"
         "from pathlib import Path\n"
         "def step(options):\n"
         "    'a step'\n"

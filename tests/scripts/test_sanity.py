@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scripts import sanity
+from scripts.testing import sanity
 
 PASSED = """\
 Running sanity test "compile" on Python 3.8

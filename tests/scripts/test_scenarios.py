@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from scripts.scenarios import ModuleRuns, Scenario, table
+from scripts.testing.scenarios import ModuleRuns, Scenario, table
 
 
 def append(path: Path, *hosts: str) -> None:

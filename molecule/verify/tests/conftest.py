@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from scripts.layout import ROOT, tool_environment
-from scripts.run_playbook import exit_code, report, run
+from scripts.play.run_playbook import exit_code, report, run
 
 SCENARIO = Path(__file__).resolve().parents[1]
 CALLBACKS = ROOT / "scripts" / "callbacks"

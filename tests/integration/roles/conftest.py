@@ -14,7 +14,7 @@ import pytest
 
 from lab import counter, installer
 from lab.mirror import Mirror
-from scripts import run_playbook
+from scripts.play import run_playbook
 from tests.integration.module_runs import counting, modules
 from tests.integration.target import CONTROLLER_PYTHON, TARGET_PYTHON
 

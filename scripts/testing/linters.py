@@ -1,0 +1,86 @@
+"""The steps that read the repository and run nothing of it: linters, documentation, sanity."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from scripts.console import Ticker, duration, labelled, say, style
+from scripts.layout import LOGS, ROOT, VENV_BIN, shown, tool_environment
+from scripts.processes import run
+from scripts.testing import sanity
+from scripts.testing.docs_lint import docs_lint
+from scripts.testing.results import Tally
+from scripts.testing.step import LINTER_SECONDS, Options, show_failure
+from scripts.testing.suites import run_pytest
+
+
+def _typed_packages() -> list[str]:
+    """mypy's arguments: the collection by its import name, and the code around it."""
+    package = "ansible_collections.llmfleet.conda.plugins"
+    parts = ("module_utils", "plugin_utils", "modules", "action", "callback", "filter")
+    present = [part for part in parts if any((ROOT / "plugins" / part).glob("*.py"))]
+    names = [*(f"{package}.{part}" for part in present), "lab", "scripts", "proof"]
+    return [word for name in names for word in ("-p", name)]
+
+
+def linters() -> dict[str, list[str]]:
+    """The linters by name; each counts as one test. The slowest come first, as two run at a time."""
+    return {
+        "ansible-lint": ["ansible-lint", "--offline", "--nocolor"],
+        "mypy": ["mypy", *_typed_packages()],
+        "yamllint": ["yamllint", "--strict", "."],
+        "ruff check": ["ruff", "check", "."],
+        "ruff format": ["ruff", "format", "--check", "."],
+        "changelog": ["antsibull-changelog", "lint"],
+    }
+
+
+def _told(name: str, tally: Tally, started: float) -> Tally:
+    verdict = style("FAILED", "bold", "red") if tally.failed else style("passed", "green")
+    say(f"  {name:20} {verdict}  {duration(time.monotonic() - started)}")
+    return tally
+
+
+def _documentation() -> Tally:
+    started = time.monotonic()
+    return _told("antsibull-docs", docs_lint(), started)
+
+
+def _linter(name: str, argv: list[str]) -> Tally:
+    log = LOGS / f"lint-{name.replace(' ', '-')}.log"
+    started = time.monotonic()
+    with Ticker(name):
+        code = run(
+            [VENV_BIN / argv[0], *argv[1:]],
+            log=log,
+            cwd=ROOT,
+            env=tool_environment(),
+            timeout=LINTER_SECONDS,
+        )
+    tally = Tally()
+    if code == 0:
+        tally.passed += 1
+    else:
+        tally.fail(f"{name} (exit code {code}); see {shown(log)}")
+    _told(name, tally, started)
+    if code != 0:
+        show_failure(log)
+    return tally
+
+
+def lint(options: Options) -> Tally:
+    """linters, the pages of the documentation, and what must hold for every file of the repository."""
+    tally = Tally()
+    with ThreadPoolExecutor(2) as pool:
+        pages = pool.submit(labelled(_documentation))
+        for found in pool.map(labelled(_linter), *zip(*linters().items(), strict=True)):
+            tally.add(found)
+        tally.add(pages.result())
+    tally.add(run_pytest("repository", ["tests/repository"], options))
+    return tally
+
+
+def run_sanity(options: Options) -> Tally:
+    """ansible-test sanity with no ignore file; each of its tests on each Python counts as one."""
+    return sanity.sanity([])
