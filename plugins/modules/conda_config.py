@@ -115,6 +115,10 @@ options:
 seealso:
   - module: llmfleet.conda.conda_installation
 notes:
+  - Where the file is a symbolic link, for instance into a directory of dotfiles, the file that it leads to is
+    changed, with its permissions, and the link stays. A link that another user has made is followed only to
+    files of that user.
+  - Tasks that change one file at the same time wait for each other.
   - conda's own setting C(plugins.auto_accept_tos) accepts the terms of every channel, whatever they will be;
     O(accept_tos) accepts those of the channels that it names, as they are now. A refusal that is recorded
     outweighs it.

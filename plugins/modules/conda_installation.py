@@ -116,8 +116,8 @@ options:
     type: str
   catalogue:
     description:
-      - The published installers that the task may need, one line each. The collection sets this option on the
-        controller. Leave it out.
+      - "Internal: the collection sets this option on the controller. Leave it out."
+      - The published installers that the task may need, one line each.
     type: list
     elements: str
     default: []

@@ -1,4 +1,4 @@
-"""Concurrency: eight runs of site.yml at one host, and two users at one package cache."""
+"""Concurrency: runs of site.yml at one host, users at one package cache, tasks at one condarc."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.containers import Container
-from proof.faults import two_users
+from proof.faults import condarc_races, two_users
 from proof.faults.cases import Case, NotInjected, NotSurvived, play_all, survived
 from proof.faults.same_host import differences, must_be_clean, state, wrong_sums
 from proof.figures import Result
@@ -119,7 +119,7 @@ def watched(host: Container) -> Iterator[list[int]]:
 
 
 def run(lab: Lab) -> list[Result]:
-    """Eight runs of site.yml at one host at the same time; two users at one shared cache."""
+    """Eight runs of site.yml at one host at once; two users at one shared cache, two tasks at one condarc."""
     if lab.quick:
         return []
     alone = Site(lab, "alone")
@@ -165,6 +165,7 @@ def run(lab: Lab) -> list[Result]:
         Case("a run after them", after),
         Case(f"{RUNS} runs of site.yml at a converged host", converged),
         two_users.case(lab),
+        condarc_races.case(lab),
     ]
     endings = play_all(cases, [None])
     times = facts.get("artifacts", 0) / max(1.0, once)

@@ -49,7 +49,7 @@ class FuzzHost(Host):
     """A host with a world for hostile values, and the driver."""
 
     OPTIONS = (
-        *("-v", f"{ROOT / 'faults'}:/srv/llmfleet/faults:ro"),
+        *("-v", f"{ROOT / 'proof'}:/srv/llmfleet/proof:ro"),
         # Names of hosts are answered at once, with "no".
         *("--dns", "127.0.0.1"),
         *("--tmpfs", "/srv/fuzz:exec,size=256m"),

@@ -3,9 +3,9 @@
     python -m scripts.testing.run_tests [STEP...] [--check | --full [--part NAME]] [-- PYTEST...]
 
 Without a step it runs the plan of `make test`, with --check that of `make check`, with --full everything, in
-parts one after the other, or the part that --part names (steps.py has steps, plans and parts). Named steps run
-one after the other. Everything that a tool says is in build/logs. The last lines say what could not be run and
-why, then a table, then `N passed, N failed, N skipped`. The exit code is 0 only if nothing failed
+parts one after the other, or the part that --part names (steps.py has steps, plans and parts). Named steps
+run one after the other. Everything that a tool says is in build/logs. The last lines say what could not be
+run and why, then a table, then `N passed, N failed, N skipped`. The exit code is 0 only if nothing failed
 and every step that could run executed at least one test.
 """
 

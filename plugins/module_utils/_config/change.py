@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from typing import TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -34,6 +35,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.lock import f
 # A run that holds the lock asks channels at most.
 _LOCK_SECONDS = 600
 
+_T = TypeVar("_T")
+
+
+class _LockMissed(Exception):
+    """There is something to change after all, and the lock was not taken."""
+
 
 class ConfigChange(Change[Plan, Observed, str]):
     """Changes the condarc of one task."""
@@ -42,22 +49,44 @@ class ConfigChange(Change[Plan, Observed, str]):
         self._subject = subject
         self._module = subject.module
         self.path = subject.path
+        self.file = subject.file
+        self._with_lock = False
 
     def refuse(self, plan: Plan, observed: Observed) -> None:
-        """Refuse to make a directory, unless it is the system's."""
-        directory = os.path.dirname(self.path)
-        if plan.write and not os.path.isdir(directory) and self._module.params["scope"] != "system":
+        """Refuse to make a directory, unless it is the system's, and to replace a device."""
+        directory = os.path.dirname(self.file)
+        systems = self._module.params["scope"] == "system" and self.file == self.path
+        if plan.write and not os.path.isdir(directory) and not systems:
             raise CondaModuleError(
                 f"The condarc {self.path} cannot be written: there is no directory {directory}.",
                 hint="install conda there first, or correct the option installation (or path).",
             )
+        if _changes_file(plan) and _is_device(self.file):
+            raise CondaModuleError(
+                f"The condarc {self.path} cannot be written: {self.file} is no regular file.",
+                hint="put a file in the place of the link, or correct the option path.",
+            )
+
+    def until_unused(self, attempt: Callable[[], _T]) -> _T:
+        """Try again with the lock where one is needed after all."""
+        try:
+            return attempt()
+        except _LockMissed:
+            self._with_lock = True
+            return attempt()
 
     @contextmanager
     def lock(self, plan: Plan | None) -> Iterator[None]:
-        """Keep others from the file."""
+        """Keep others from the file, unless channels are only to be asked for terms that may be newer."""
         path = self._subject.lock_path
+        self._with_lock = (
+            self._with_lock or plan is None or _changes_file(plan) or not plan.terms.only_asks
+        )
+        if not self._with_lock:
+            yield
+            return
         if plan and plan.write and self._module.params["scope"] == "system":
-            with _told(self.path):
+            with _told(self.file):
                 os.makedirs(os.path.dirname(path), exist_ok=True)
         if not os.access(os.path.dirname(path), os.W_OK | os.X_OK):
             # No file can be replaced there; terms are recorded elsewhere, each in a file of its own.
@@ -69,6 +98,8 @@ class ConfigChange(Change[Plan, Observed, str]):
     def solve(self, plan: Plan, observed: Observed) -> Plan:
         """Ask channels for their terms, and those that are new whether they answer."""
         plan.terms.solve(current_terms)
+        if plan and not (self._with_lock or self._module.check_mode):
+            raise _LockMissed
         params = self._module.params
         if not (params["probe"] and plan.write):
             return plan
@@ -85,18 +116,18 @@ class ConfigChange(Change[Plan, Observed, str]):
     def apply(self, plan: Plan, observed: Observed) -> None:
         """Write the file, set its permissions, record and forget terms."""
         if plan.write:
-            write(self._module, self.path, plan.text or "")
-        if os.path.exists(self.path):
+            write(self._module, self.file, plan.text or "")
+        if os.path.exists(self.file):
             arguments = self._module.load_file_common_arguments(
-                {**self._module.params, "path": self.path}
+                {**self._module.params, "path": self.file}
             )
             self._module.set_fs_attributes_if_different(arguments, False)
         plan.terms.apply()
 
     def look_again(self, plan: Plan, observed: Observed) -> Observed:
         """Compare the disk with the plan."""
-        if read(self.path) != plan.text:
-            raise CondaModuleError(f"The condarc {self.path} does not hold what was written.")
+        if read(self.file) != plan.text:
+            raise CondaModuleError(f"The condarc {self.file} does not hold what was written.")
         return self._subject.observe()
 
     def reached(self, plan: Plan, observed: Observed, seen: Observed) -> str:
@@ -110,6 +141,14 @@ class ConfigChange(Change[Plan, Observed, str]):
     def foresee(self, plan: Plan, observed: Observed) -> str:
         """What will be there."""
         return self._subject.text(plan.text, observed.permissions["after"]) + plan.terms.after
+
+
+def _changes_file(plan: Plan) -> bool:
+    return plan.write or plan.permissions
+
+
+def _is_device(path: str) -> bool:
+    return os.path.exists(path) and not os.path.isfile(path)
 
 
 def write(module: AnsibleModule, path: str, text: str) -> None:

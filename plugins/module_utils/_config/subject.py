@@ -80,6 +80,11 @@ class ConfigSubject(Subject[Plan, Observed, str]):
     Args:
         module: with the options of conda_config.
 
+    Attributes:
+        path: as the task names it.
+        file: that is read and written: where path is a link, what it leads to.
+        lock_path: of the lock that a change holds.
+
     Raises:
         CondaModuleError: an option cannot be used.
     """
@@ -90,14 +95,15 @@ class ConfigSubject(Subject[Plan, Observed, str]):
         if not self.absent:
             _refuse_misshapen(module.params["settings"] or {})
         self.path = condarc_path(module.params)
+        self.file = followed(self.path)
         # Of the file itself: two links to one file must not have two locks.
-        directory, name = os.path.split(os.path.realpath(self.path))
+        directory, name = os.path.split(os.path.realpath(self.file))
         self.lock_path = os.path.join(directory, f".{name.lstrip('.')}.llmfleet.lock")
 
     def observe(self) -> Observed:
         """Read the file, its permissions and the records of terms."""
         params = self.module.params
-        text = read(self.path)
+        text = read(self.file)
         self.module.no_log_values.update(secrets_among(text or ""))
         settings = params["settings"] or {}
         try:
@@ -115,9 +121,9 @@ class ConfigSubject(Subject[Plan, Observed, str]):
     def _permissions(self) -> dict[str, dict[str, Any]]:
         shown: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
         # A new file has its permissions from the start; check mode could not show them either.
-        if os.path.exists(self.path):
+        if os.path.exists(self.file):
             arguments = self.module.load_file_common_arguments(
-                {**self.module.params, "path": self.path}
+                {**self.module.params, "path": self.file}
             )
             with _only_looking(self.module):
                 self.module.set_fs_attributes_if_different(arguments, False, diff=shown)
@@ -179,6 +185,32 @@ def condarc_path(params: dict[str, Any]) -> str:
         prefix = check_prefix(params["installation"], "installation")
         return os.path.join(prefix, ".condarc")
     return SYSTEM_CONDARC if params["scope"] == "system" else user_condarc()
+
+
+def followed(path: str) -> str:
+    """The file that ``path`` leads to where it is a link, such as one into a directory of dotfiles.
+
+    Raises:
+        CondaModuleError: another user made a link on the way, and what it leads to is not that user's own.
+    """
+    file = os.path.realpath(path) if os.path.islink(path) else path
+    link = path
+    # Where links lead in a circle, realpath ends at one of them, and reading says so.
+    while os.path.islink(link) and not os.path.islink(file):
+        there = file if os.path.exists(file) else os.path.dirname(file)
+        maker = os.lstat(link).st_uid
+        if (
+            maker not in (0, os.geteuid())
+            and os.path.exists(there)
+            and os.stat(there).st_uid != maker
+        ):
+            raise CondaModuleError(
+                f"The condarc {path} leads through the link {link} of another user (user id {maker}) to"
+                f" {file}, which is not that user's. Nothing was changed.",
+                hint="name the file itself as path, or put a file in the place of the link.",
+            )
+        link = os.path.join(os.path.dirname(link), os.readlink(link))
+    return file
 
 
 def read(path: str) -> str | None:

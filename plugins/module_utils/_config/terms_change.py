@@ -64,6 +64,11 @@ class TermsChange:
         """Whether anything is to do, or a channel has to be asked whether it is."""
         return bool(self._to_fetch or self._record or self._forget)
 
+    @property
+    def only_asks(self) -> bool:
+        """Whether all is recorded as asked, and channels are only to be asked for newer terms."""
+        return not (self._record or self._forget) and all(map(self._is_as_asked, self._to_fetch))
+
     def solve(self, fetch: Fetch) -> None:
         """Fetch the terms that may have to be recorded.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._config import subject as config_cycle
+from ansible_collections.llmfleet.conda.plugins.module_utils._config import change, subject
 from ansible_collections.llmfleet.conda.plugins.modules import conda_config
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import snapshot
 
@@ -153,9 +154,133 @@ def test_the_scopes(both: Run, run: Run, tmp_path: Path, monkeypatch: pytest.Mon
     assert result["path"] == str(base / ".condarc")
     assert both(scope="user", settings={"a": 1})["path"] == str(tmp_path / "home/.condarc")
     system = tmp_path / "etc" / "conda" / ".condarc"
-    monkeypatch.setattr(config_cycle, "SYSTEM_CONDARC", str(system))
+    monkeypatch.setattr(subject, "SYSTEM_CONDARC", str(system))
     assert both(scope="system", settings={"a": 1})["path"] == str(system)
     assert system.read_text() == "a: 1\n"
+
+
+def test_a_link_stays_and_its_file_is_changed(both: Run, tmp_path: Path) -> None:
+    file, link, other = tmp_path / "dotfiles" / "condarc", tmp_path / ".condarc", tmp_path / "other"
+    file.parent.mkdir()
+    file.write_text("# mine\na: 1\n")
+    file.chmod(0o640)
+    link.symlink_to("other")
+    other.symlink_to(file)
+    result = both(path=str(link), settings={"b": 2})
+    assert (result["changed"], result["path"]) == (True, str(link))
+    assert file.read_text() == "# mine\na: 1\nb: 2\n"
+    assert both(path=str(link), settings={"b": 2}, mode="0600")["changed"]
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert (os.readlink(link), os.readlink(other)) == ("other", str(file))
+
+
+def test_a_link_to_a_file_that_is_not_there_yet(both: Run, tmp_path: Path) -> None:
+    link, file = tmp_path / ".condarc", tmp_path / "dotfiles" / "condarc"
+    file.parent.mkdir()
+    link.symlink_to(file)
+    assert both(path=str(link), settings={"a": 1})["changed"]
+    assert link.is_symlink()
+    assert file.read_text() == "a: 1\n"
+
+
+def test_a_link_that_leads_nowhere(run: Run, tmp_path: Path) -> None:
+    link, around = tmp_path / ".condarc", tmp_path / "around"
+    link.symlink_to(tmp_path / "none" / "condarc")
+    around.symlink_to("around")
+    for check in (True, False):
+        result = run(check=check, path=str(link), settings={"a": 1})
+        assert result["failed"]
+        assert f"{link} cannot be written: there is no directory {tmp_path}/none" in result["msg"]
+        result = run(check=check, path=str(around), settings={"a": 1})
+        assert f"{around} cannot be read" in result["msg"]
+    assert link.is_symlink()
+    assert around.is_symlink()
+
+
+def test_a_condarc_that_was_emptied_for_good_stays_so(run: Run, tmp_path: Path) -> None:
+    link = tmp_path / ".condarc"
+    link.symlink_to(os.devnull)
+    before = os.stat(os.devnull)
+    assert not run(path=str(link), settings={"a": None})["changed"]
+    for check in (True, False):
+        for options in ({"settings": {"a": 1}}, {"settings": {"a": None}, "mode": "0600"}):
+            result = run(check=check, path=str(link), **options)
+            assert f"{os.devnull} is no regular file" in result["msg"]
+    after = os.stat(os.devnull)
+    assert os.path.samestat(before, after)
+    assert before.st_mode == after.st_mode
+
+
+def test_another_users_link_leads_no_further_than_to_that_users_files(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, own = tmp_path / ".condarc", tmp_path / "own"
+    link.symlink_to("/etc/passwd")
+    user = os.geteuid() or 12345
+    if not os.geteuid():
+        os.chown(link, user, -1, follow_symlinks=False)
+    monkeypatch.setattr(os, "geteuid", lambda: user + 1)
+    for name in (link, own):
+        if name == own:
+            own.symlink_to(link)
+        for check in (True, False):
+            result = run(check=check, path=str(name), settings={"a": 1})
+            assert f"through the link {link} of another user (user id {user})" in result["msg"]
+            assert "Nothing was changed" in result["msg"]
+    file = tmp_path / "file"
+    file.write_text("a: 2\n")
+    os.chown(file, user, -1)
+    link.unlink()
+    link.symlink_to(file)
+    assert not run(path=str(link), settings={"a": 2})["changed"]
+
+
+def test_to_ask_for_newer_terms_takes_no_lock(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the answer or another task makes necessary is done under the lock, after another look."""
+    locks: list[str] = []
+    versions = ["2025-07-15T00:00:00Z"]
+    meanwhile: list[Callable[[], Any]] = []
+
+    def terms(*_words: Any) -> dict[str, Any]:
+        return {"version": versions[-1], "text": "Be good.", "support": ""}
+
+    @contextmanager
+    def lock(path: str, **_how: Any) -> Iterator[None]:
+        locks.append(path)
+        yield
+
+    def observe(subject: subject.ConfigSubject) -> subject.Observed:
+        seen = looked(subject)
+        while meanwhile:
+            meanwhile.pop()()
+        return seen
+
+    looked = subject.ConfigSubject.observe
+    monkeypatch.setattr(subject.ConfigSubject, "observe", observe)
+    monkeypatch.setattr(change, "current_terms", terms)
+    monkeypatch.setattr(change, "file_lock", lock)
+    path = tmp_path / "home" / ".condarc"
+    options = {
+        "scope": "user",
+        "settings": {"a": 1},
+        "accept_tos": ["https://repo.anaconda.com/pkgs/main"],
+        "newer_tos": True,
+    }
+    assert run(**options)["changed"]
+    assert locks == [str(path.with_name(".condarc.llmfleet.lock"))]
+    locks.clear()
+    assert not run(**options)["changed"]
+    assert locks == []
+    versions.append("2026-07-15T00:00:00Z")
+    result = run(**options)
+    assert (result["changed"], result["tos"][0]["version"]) == (True, versions[-1])
+    assert len(locks) == 1
+    meanwhile.append(lambda: path.write_text("b: 2\n"))
+    assert run(**options)["changed"]
+    assert len(locks) == 2
+    assert yaml.safe_load(path.read_text()) == {"a": 1, "b": 2}
 
 
 def test_secrets_are_masked_and_yet_written(both: Run, tmp_path: Path) -> None:
