@@ -114,7 +114,7 @@ class Fleet:
         return tool_environment(
             {
                 "ANSIBLE_HOME": str(self.folder / "ansible"),
-                "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "scripts" / "callbacks"),
+                "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "scripts" / "play" / "callbacks"),
                 "ANSIBLE_CALLBACKS_ENABLED": "llmfleet_module_runs,llmfleet_events",
                 "LLMFLEET_MODULE_RUNS": str(self._runs),
                 "LLMFLEET_EVENTS": str(self._events),

@@ -13,6 +13,7 @@ from proof.bench.payload import packing
 from proof.figures import Result, Target, at_least, at_most, median, ratio
 from proof.fleet import Fleet
 from proof.runner import Lab
+from scripts.layout import ROOT
 
 ROUNDS = 5
 LARGE_ROUNDS = 3
@@ -81,6 +82,7 @@ def small(ours: Fleet, hand: Fleet) -> list[Result]:
             note=f"Beside a play of {MODULE_RUNS} pings, as many as the parts of a host that are looked at.",
         ),
         *packed(ours.folder / "packed"),
+        *payloads(ours.folder / "packed"),
         seconds("noop.small.ping", runs["ping"], "A play of one ping: what any play costs."),
         seconds("noop.small.by_hand", runs["by_hand"], _DECIDES),
         seconds("noop.small.by_hand_names", runs["by_hand_names"], _BY_NAME),
@@ -181,11 +183,21 @@ def packed(folder: Path) -> list[Result]:
     """What the controller spends on packing the module that asks, once a run, and on packing ping."""
     results = []
     for name in ("llmfleet.conda.look_ahead", "ansible.builtin.ping"):
-        each = [packing(name, folder) for _ in range(ROUNDS)]
+        each = [packing([name], folder)[name] for _ in range(ROUNDS)]
         short = name.rpartition(".")[2]
         note = f"By ansible-core, once a run; {each[0][1]:.0f} kB then go to each host."
         results.append(median(f"noop.packing.{short}", [one for one, _ in each], "s", note=note))
     return results
+
+
+def payloads(folder: Path) -> list[Result]:
+    """What Ansible sends to a host for each module of the collection."""
+    names = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+    packed = packing([f"llmfleet.conda.{name}" for name in names], folder)
+    return [
+        Result(f"noop.payload.{name.rpartition('.')[2]}", size, "kB")
+        for name, (_seconds, size) in packed.items()
+    ]
 
 
 def seconds(name: str, runs: list[Run], note: str = "") -> Result:

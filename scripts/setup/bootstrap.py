@@ -137,7 +137,7 @@ def main() -> int:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if options.force or current_stamp() != wanted_stamp() or not works():
             build()
-    subprocess.run(["sh", ROOT / "scripts" / "link_collection.sh"], check=True)
+    subprocess.run(["sh", ROOT / "scripts" / "setup" / "link_collection.sh"], check=True)
     return 0
 
 

@@ -105,7 +105,7 @@ def test_every_plugin_file_starts_with_its_copyright(repository: dict[str, str])
 
 
 def test_scripts_are_executable() -> None:
-    scripts = [*ROOT.glob("scripts/*.sh"), ROOT / ".ci" / "run"]
+    scripts = [*ROOT.glob("scripts/**/*.sh"), ROOT / ".ci" / "run"]
     assert scripts
     assert [path.name for path in scripts if not path.stat().st_mode & 0o100] == []
 

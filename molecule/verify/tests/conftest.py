@@ -16,7 +16,7 @@ from scripts.layout import ROOT, tool_environment
 from scripts.play.run_playbook import exit_code, report, run
 
 SCENARIO = Path(__file__).resolve().parents[1]
-CALLBACKS = ROOT / "scripts" / "callbacks"
+CALLBACKS = ROOT / "scripts" / "play" / "callbacks"
 
 # Every file of the host but those of the kernel and of the home in which Ansible works: kind, owner,
 # mode, size, time.
