@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from lab import paths
-from lab.faults import make_fault
+from lab.mirror_faults import make_fault
 from lab.mirror_server import MirrorServer
 from lab.remote_mirror import RemoteMirror
 
@@ -96,9 +96,9 @@ class Mirror:
         self._server.ledger.reset()
 
     def fault(self, pattern: str, kind: str, times: int | None = None, **options: Any) -> None:
-        """Make requests that match the shell pattern fail; kinds and options: ``lab.faults.KINDS``.
+        """Make requests that match the shell pattern fail; kinds and options: ``lab.mirror_faults.KINDS``.
 
-        times: how many requests meet it; every one by default. Raises ``lab.faults.FaultError``.
+        times: how many requests meet it; every one by default. Raises ``lab.mirror_faults.FaultError``.
         """
         self._server.faults.add(make_fault(pattern, kind, times, **options))
 

@@ -30,8 +30,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from lab.faults import Fault, FaultBook, FaultError, make_fault
 from lab.ledger import Ledger, Request
+from lab.mirror_faults import Fault, FaultBook, FaultError, make_fault
 
 CONTROL = "/_lab/"
 """Path below which the server is controlled instead of read."""

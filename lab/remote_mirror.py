@@ -8,7 +8,7 @@ import urllib.request
 from http import HTTPStatus
 from typing import Any
 
-from lab.faults import FaultError
+from lab.mirror_faults import FaultError
 from lab.mirror_server import CONTROL
 
 

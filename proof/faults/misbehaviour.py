@@ -11,7 +11,7 @@ class Misbehaviour:
     """One way to go wrong.
 
     name: as a person would say it.
-    kind, options: of ``lab.faults.KINDS``.
+    kind, options: of ``lab.mirror_faults.KINDS``.
     waits: it does not fail but takes long; only the module's own time limit ends it.
     harmless: whoever is patient gets what was asked for all the same.
     """

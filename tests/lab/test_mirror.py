@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.faults import FaultError
 from lab.mirror import Mirror, RemoteMirror
+from lab.mirror_faults import FaultError
 
 CONTENT = bytes(range(256)) * 400  # 102 400 bytes, so that no answer fits one packet
 ROOT = Path(__file__).resolve().parents[2]

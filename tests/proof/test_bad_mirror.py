@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.faults import make_fault
+from lab.mirror_faults import make_fault
 from proof.faults import mirrored
 from proof.faults.bad_mirror import ALTERED, _pairs
 from proof.faults.misbehaviour import FOR_EVER, ONCE, Misbehaviour

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.faults import KINDS, FaultBook, FaultError, make_fault
+from lab.mirror_faults import KINDS, FaultBook, FaultError, make_fault
 
 NEEDED = {
     "status": {"code": 503},
