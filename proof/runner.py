@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lab import containers, docker_engine, hosts, paths
 from lab.build import build
@@ -167,13 +166,11 @@ def main(
     *,
     strict: bool = True,
     arguments: Sequence[str] | None = None,
-    finish: Callable[[Path, dict[str, Any]], None] = lambda path, content: None,
 ) -> int:
     """Run the parts that were asked for; 0 when every target is kept, 1 when not, CANNOT_RUN without a lab.
 
     strict: False where a missed target of a whole run is told and is no error: how fast something is depends
         on the machine, too. A part that gives no figure is one in any case.
-    finish: called with the JSON file and its content, to make a page of it.
     """
     parser = argparse.ArgumentParser(prog=f"python -m proof.{purpose}")
     parser.add_argument("part", nargs="*", help=f"any of: {', '.join(names)} (default: all)")
@@ -209,7 +206,6 @@ def main(
         say(f"\ninterrupted ({interruption}); everything that this run started was stopped")
         return 128 + interruption.signum
     content = write(target, results)
-    finish(target, content)
     late = missed(results)
     heading(
         f"{purpose}: {len(results)} figures, {len(late)} miss their target, {len(failures)} parts failed"
