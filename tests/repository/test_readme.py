@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import re
@@ -68,6 +69,19 @@ def test_playbook_takes_the_inventory(inventory: Path, playbook: str) -> None:
     done = ansible(BIN / "ansible-playbook", name, "-i", inventory, "--list-hosts")
     assert done.returncode == 0, done.stderr
     assert "hosts (3)" in done.stdout
+
+
+def test_the_settings_shown_are_those_of_the_checkout() -> None:
+    """The artifact has no ansible.cfg; only where the checkout finds the collection is not for users."""
+    (block,) = re.findall(r"```ini\n(.*?)```", README, flags=re.S)
+    shown, own = configparser.ConfigParser(), configparser.ConfigParser()
+    shown.read_string(block)
+    own.read(ROOT / "ansible.cfg")
+    for section in own.sections():
+        assert set(shown[section].items()) <= set(own[section].items())
+    missing = set(own["defaults"]) - set(shown["defaults"])
+    assert missing == {"collections_path", "retry_files_enabled"}
+    assert dict(shown["ssh_connection"]) == dict(own["ssh_connection"])
 
 
 def test_make_targets_exist() -> None:
