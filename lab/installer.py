@@ -1,17 +1,22 @@
 """The lab's conda installer: a shell script with the packages of a base prefix behind it.
 
 This is the lab's one stand-in for something real.  It keeps a real installer's interface (options,
-messages, exit statuses, layout of the prefix) and lets real conda link real packages; only the
-shell script in front is the lab's own.
+messages, exit statuses, layout of the prefix, also when it is cut off) and lets real conda link real
+packages; only the shell script in front and the program that it unpacks first are the lab's own.
+What it leaves out is the archives of the packages, which a real one keeps in ``pkgs``.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
+import itertools
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable
+import time
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +29,7 @@ BUILD = "lab0"
 
 _DATA = Path(__file__).parent / "data"
 _TEMPLATE = _DATA / "installer.sh"
-_INSTALL = _DATA / "install.py"
+_PROGRAM = (_DATA / "bootstrapper.sh", _DATA / "bootstrapper.py")
 
 _ROOTS = ("python", "conda", "pip", "setuptools", "wheel")
 """What a base prefix is asked to hold; the rest follows from their dependencies."""
@@ -32,7 +37,7 @@ _ROOTS = ("python", "conda", "pip", "setuptools", "wheel")
 
 def key() -> str:
     """Return the key of the installer that today's inputs make."""
-    return cache.content_key(Path(__file__), _TEMPLATE, _INSTALL, channel.key())
+    return cache.content_key(Path(__file__), _TEMPLATE, *_PROGRAM, channel.key())
 
 
 def is_current() -> bool:
@@ -82,19 +87,16 @@ def _make(minor: str, target: Path) -> dict[str, str]:
     stage = cache.new_temporary("installer-")
     try:
         chosen = base_packages(minor)
-        _stage(chosen, filename, stage)
-        payload = stage.with_suffix(".tar.gz")
-        _archive(stage, payload)
-        needed = sum(p.stat().st_size for p in stage.rglob("*") if p.is_file())
-        python = next(package for package in chosen if package.name.startswith("python-3"))
+        parts = [_program(chosen), *_archives(chosen, filename, stage)]
+        needed = sum(p.stat().st_size for p in (stage / "pkgs").rglob("*") if p.is_file())
+        program_end, lists_end, packages_end = itertools.accumulate(map(len, parts))
         script = target / filename
-        _join(script, payload, {
+        _join(script, b"".join(parts), {
             "NAME": "Miniconda3", "VERSION": version, "DEFAULT_FOLDER": "miniconda3",
             # Most files are linked, not copied, from the package cache into the prefix.
             "NEEDED_MB": str(needed * 5 // 4 // 1024**2),
-            "PYTHON": f"pkgs/{python.stem}/bin/python",
+            "PROGRAM_END": str(program_end), "LISTS_END": str(lists_end), "PACKAGES_END": str(packages_end),
         })  # fmt: skip
-        payload.unlink()
     finally:
         shutil.rmtree(stage, ignore_errors=True)
     return {
@@ -147,61 +149,109 @@ def _available(minor: str) -> dict[str, tuple[Path, list[str]]]:
     return found
 
 
-def _stage(chosen: Iterable[Path], filename: str, stage: Path) -> None:
-    """Lay out what the script unpacks into the prefix: a package cache and what drives conda."""
+def _program(chosen: Sequence[Path]) -> bytes:
+    """Return ``_conda``: a shell script with an archive behind it that Python runs."""
+    script, module = _PROGRAM
+    python = next(package for package in chosen if package.name.startswith("python-3"))
+    text = script.read_text().removesuffix("@@ARCHIVE@@\n")
+    start = text.replace("@PYTHON@", f"pkgs/{python.stem}/bin/python").encode()
+    found = io.BytesIO()
+    with zipfile.ZipFile(found, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("__main__.py"), module.read_text())
+    return start + found.getvalue()
+
+
+def _archives(chosen: Iterable[Path], filename: str, stage: Path) -> list[bytes]:
+    """Return what the program unpacks: the lists, with a part that is for the end, and the packages.
+
+    The names and their order are those of constructor 3.16 (shar.py, preconda.py). What is called
+    ``.tar.bz2`` is compressed by gzip: the lab's hosts have no bzip2.
+    """
+    records = _unpack(chosen, stage)
+    urls = [record["url"] for record in records]
+    summed = [f"{record['url']}#{record['md5']}" for record in records]
+    _write(stage, {
+        ".installer.info": [filename],
+        "pkgs/.constructor-build.info": [json.dumps({"constructor": BUILD})],
+        "pkgs/urls": summed,
+        "pkgs/urls.txt": urls,
+        "conda-meta/initial-state.explicit.txt": ["@EXPLICIT", *summed],
+        "conda-meta/history": [],
+        "LICENSE.txt": ["Each package has its own license; see pkgs/*/info."],
+    })  # fmt: skip
+    of_packages = [
+        f"pkgs/{Path(record['fn']).stem}/info/repodata_record.json" for record in records
+    ]
+    lists = [".installer.info", "pkgs/.constructor-build.info", "pkgs/urls", "pkgs/urls.txt",
+             "conda-meta/initial-state.explicit.txt", *of_packages]  # fmt: skip
+    _archive(stage, [*lists, "conda-meta/history"], stage / "preconda.tar.bz2")
+    _write(stage, {"conda-meta/history": _history(records)})
+    _archive(stage, ["conda-meta/history"], stage / "postconda.tar.bz2")
+    payload = ["preconda.tar.bz2", "postconda.tar.bz2", "LICENSE.txt"]
+    _archive(stage, payload, stage / "payload")
+    for name in lists:
+        (stage / name).unlink()
+    _archive(stage, ["pkgs"], stage / "packages")
+    return [(stage / name).read_bytes() for name in ("payload", "packages")]
+
+
+def _unpack(chosen: Iterable[Path], stage: Path) -> list[dict[str, Any]]:
+    """Unpack the packages into ``pkgs`` and return their records, as they are in a package cache."""
     from conda_package_streaming.extract import extract
 
-    cache_folder, own = stage / "pkgs", stage / ".lab-installer"
-    own.mkdir()
-    explicit, import_path, urls = ["@EXPLICIT"], [], []
+    records = []
     for package in chosen:
-        folder = cache_folder / package.stem
+        folder = stage / "pkgs" / package.stem
         extract(package, folder)
-        record = channel.repodata_record(package)
+        record: dict[str, Any] = channel.repodata_record(package)
         url = f"{conda_source.CHANNEL_URL}/{record['subdir']}/{package.name}"
         record |= {"fn": package.name, "url": url, "channel": conda_source.CHANNEL_URL}
         (folder / "info" / "repodata_record.json").write_text(json.dumps(record, indent=2))
-        explicit.append(f"{url}#{record['md5']}")
-        urls.append(url)
-        # The counter would count the installation itself.
-        if record["name"] not in ("python", "lab-conda-counter"):
-            import_path += [
-                str(path.relative_to(cache_folder))
-                for path in (*folder.glob("site-packages"), *folder.glob("lib/*/site-packages"))
-            ]
-    (cache_folder / "urls.txt").write_text("".join(f"{url}\n" for url in urls))
-    (cache_folder / "urls").write_text("".join(f"{url}\n" for url in urls))
-    (own / "explicit.txt").write_text("".join(f"{line}\n" for line in explicit))
-    (own / "import-path.txt").write_text("".join(f"{line}\n" for line in import_path))
-    (own / "LICENSE.txt").write_text("Each package has its own license; see pkgs/*/info.\n")
-    (own / "installer.info").write_text(f"{filename}\n")
-    shutil.copy(_INSTALL, own / "install.py")
+        records.append(record)
+    return records
 
 
-def _archive(stage: Path, payload: Path) -> None:
-    """Pack the staged files.
+def _history(records: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the history that takes the place of conda's own: as if the maker of the installer had installed.
+
+    constructor writes the exact versions of what it was asked for as wishes, so conda keeps to them.
+    """
+    dists, wishes = [], []
+    for record in records:
+        dist = f"{record['name']}-{record['version']}-{record['build']}"
+        dists.append(f"+{conda_source.CHANNEL_URL}/{record['subdir']}::{dist}")
+        wishes.append(f"{record['name']}=={record['version']}={record['build']}")
+    made = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(packages.NEWEST_TIME))
+    return [f"==> {made} <==", "# cmd: constructor lab", *dists, f"# update specs: {wishes}"]
+
+
+def _write(stage: Path, texts: Mapping[str, Iterable[str]]) -> None:
+    for name, lines in texts.items():
+        (stage / name).parent.mkdir(parents=True, exist_ok=True)
+        (stage / name).write_text("".join(f"{line}\n" for line in lines))
+
+
+def _archive(folder: Path, names: Iterable[str], target: Path) -> None:
+    """Pack files of a folder, in the order given; what is below a directory goes by name.
 
     Raises:
         LabError: tar or gzip is missing or fails.
     """
     tar, gzip = require_tool("tar", "tar"), require_tool("gzip", "gzip")
-    # In the order of names, without this machine's times and users: the same bytes every time. Files
-    # of packages are older than the given time and keep their own, which tell versions apart.
+    # Without this machine's times and users: the same bytes every time. Files of packages are older than
+    # the given time and keep their own, which tell versions apart.
     times = (f"--mtime=@{packages.NEWEST_TIME}", "--clamp-mtime")
     same = ("--sort=name", *times, "--owner=0", "--group=0", "--numeric-owner")
-    command: list[str | Path] = [
-        *(tar, "--create", "--format=gnu", "--file", payload),
-        *("--use-compress-program", f"{gzip} -n", *same),
-        *("--directory", stage, "pkgs", ".lab-installer"),
-    ]
+    command: list[str | Path] = [tar, "--create", "--format=gnu", "--file", target]
+    command += ["--use-compress-program", f"{gzip} -n", *same]
+    command += ["--directory", folder, *names]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     if answer.returncode:
         raise LabError(f"tar failed: {answer.stderr.strip()}")
 
 
-def _join(script: Path, payload: Path, values: dict[str, str]) -> None:
+def _join(script: Path, body: bytes, values: dict[str, str]) -> None:
     """Write the shell script, filled in, and the payload behind it."""
-    body = payload.read_bytes()
     text = _TEMPLATE.read_text().removesuffix("@@PAYLOAD@@\n")
     values = {
         **values,

@@ -100,6 +100,11 @@ payload() {
     tail -n +@HEADER_LINES@ "$THIS_FILE"
 }
 
+# Part of the payload: its first byte and the one after its last.
+extract_range() {
+    payload | tail -c "+$(($1 + 1))" | head -c "$(($2 - $1))"
+}
+
 # As in a real installer a wrong sum is a warning: what is broken shows when it is unpacked.
 SUM="$(payload | md5sum)"
 if [ "$SUM" != "@MD5@  -" ]; then
@@ -110,26 +115,41 @@ if [ "$SIZE" != "@SIZE@" ]; then
     printf 'WARNING: size of %s should be @SIZE@ bytes, is %s\n' "$THIS_FILE" "$SIZE" >&2
 fi
 
-OWN="$PREFIX/.lab-installer"
-printf 'Unpacking bootstrapper...\nUnpacking payload...\n'
-mkdir -p "$OWN"
-# gzip's own check finds what was changed (1); bytes after the end do no harm (2).
-payload | {
-    gzip -dcq 2>/dev/null
-    echo "$?" > "$OWN/gzip-status"
-} | tar -xf - -C "$PREFIX" --no-same-owner &&
-    [ "$(cat "$OWN/gzip-status")" != 1 ] ||
-    fail "the packages could not be unpacked: the installer is damaged"
+# From here on the same names come and go, in the same order, as with a real installer of conda-standalone
+# (constructor 3.16, header.sh), but for the archives of packages.
+printf 'Unpacking bootstrapper...\n'
+CONDA_EXEC="$PREFIX/_conda"
+extract_range 0 @PROGRAM_END@ > "$CONDA_EXEC"
+chmod +x "$CONDA_EXEC"
 
-# Nothing is written outside the prefix: /tmp may be full, or forbid to execute.
-export TMPDIR="$OWN/tmp"
-mkdir -p "$TMPDIR"
-printf '\nInstalling base environment...\n\n'
-# Isolated (-I), so that PYTHONPATH and the like do not matter.
-"$PREFIX/@PYTHON@" -I -B "$OWN/install.py" "$PREFIX" || exit 1
-rm -rf "$OWN"
-mkdir -p "$PREFIX/envs"
+# Where TMPDIR names no directory: /tmp may be full, or forbid to execute.
+export TMP="$PREFIX/install_tmp"
+mkdir -p "$TMP"
 [ "$(id -u)" = 0 ] || : > "$PREFIX/.nonadmin"
+
+printf 'Unpacking payload...\n'
+extract_range @PROGRAM_END@ @LISTS_END@ |
+    "$CONDA_EXEC" constructor --extract-tarball --prefix "$PREFIX" || exit 1
+PRECONDA="$PREFIX/preconda.tar.bz2"
+"$CONDA_EXEC" constructor --prefix "$PREFIX" --extract-tarball < "$PRECONDA" || exit 1
+rm -f "$PRECONDA"
+extract_range @LISTS_END@ @PACKAGES_END@ |
+    "$CONDA_EXEC" constructor --prefix "$PREFIX" --extract-conda-pkgs || exit 1
+
+MSGS="$PREFIX/.messages.txt"
+touch "$MSGS"
+printf '\nInstalling base environment...\n\n'
+"$CONDA_EXEC" install --offline --file "$PREFIX/conda-meta/initial-state.explicit.txt" \
+    -yp "$PREFIX" || exit 1
+mkdir -p "$PREFIX/envs"
+
+POSTCONDA="$PREFIX/postconda.tar.bz2"
+"$CONDA_EXEC" constructor --prefix "$PREFIX" --extract-tarball < "$POSTCONDA" || exit 1
+rm -f "$POSTCONDA"
+rm -rf "$PREFIX/install_tmp"
+cat "$MSGS"
+rm -f "$MSGS"
+find "$PREFIX/pkgs" -type d -empty -exec rmdir {} \; 2>/dev/null || :
 printf 'installation finished.\n'
 if [ -n "${PYTHONPATH:-}" ]; then
     printf 'WARNING:\n    You currently have a PYTHONPATH environment variable set. This may cause\n'

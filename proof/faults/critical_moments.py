@@ -33,7 +33,7 @@ def all_of() -> list[Critical]:
     return [
         _shown("install", "module", "the journal was written", "/opt/.miniconda3.llmfleet-journal"),
         _shown("install", "below installer", "the first record was written", f"{base}/*.json"),
-        _shown("install", "installer", "the history was written", f"{base}/history"),
+        _shown("install", "installer", "its lists were unpacked", f"{base}/history"),
         _ended("install", "module", "installer"),
         _shown("create", "module", "the journal was written", f"{beside}/.app.llmfleet-journal"),
         _shown("create", "conda", "the first record was written", f"{meta}/*.json"),

@@ -81,14 +81,16 @@ def test_what_a_cut_off_installer_had_still_to_do_is_done(
     wishes = requested_names(str(prefix))
     assert wishes
     (prefix / "LICENSE.txt").unlink()
-    (prefix / ".lab-installer").mkdir()
+    (prefix / "install_tmp").mkdir()
+    (prefix / "postconda.tar.bz2").write_text("")
     (prefix / "conda-meta" / "history").write_text("")
     journal = prefix.parent / ".base.llmfleet-journal"
     journal.write_text(json.dumps({"operation": "install", "installer": "begun"}))
 
     assert run_module("conda_installation", options)["changed"]
     assert (prefix / "LICENSE.txt").is_file()
-    assert not (prefix / ".lab-installer").exists()
+    assert not (prefix / "install_tmp").exists()
+    assert not (prefix / "postconda.tar.bz2").exists()
     assert run_conda(prefix, home, "list", "--json") == told
     assert requested_names(str(prefix)) == wishes
     assert contents(prefix / "envs" / "kept") == kept

@@ -189,8 +189,10 @@ def test_an_installation_leaves_a_base_and_nothing_in_the_home(
     for name in ("history", "initial-state.explicit.txt"):
         assert (prefix / "conda-meta" / name).read_text(), name
     assert (prefix / ".installer.info").read_text() == f"{lab_installer['filename']}\n"
-    assert (prefix / "LICENSE.txt").is_file()
-    assert not (prefix / ".lab-installer").exists()
+    for name in ("_conda", "LICENSE.txt", "pkgs/.constructor-build.info", "pkgs/urls"):
+        assert (prefix / name).is_file(), name
+    for name in ("preconda.tar.bz2", "postconda.tar.bz2", "install_tmp", ".messages.txt"):
+        assert not (prefix / name).exists(), name
     assert (installation.home / ".conda" / "environments.txt").read_text() == f"{prefix}\n"
     assert [p.name for p in installation.home.iterdir()] == [".conda"]
     # The installer's own conda is no start of the user's.

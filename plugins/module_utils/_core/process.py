@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,9 @@ _SCRUBBED_PREFIXES = ("CONDA", "_CONDA", "_CE_", "MAMBA", "PYTHON", "PIP_", "SUD
 _KEPT = frozenset({"PIP_CERT"})
 # Seconds for conda to roll back after it was asked to end, and for its children to close its output.
 _PATIENCE = 5.0
+# Seconds for what was killed to be gone, and between two looks.
+_GRACE = 1.0
+_PAUSE = 0.02
 
 
 @dataclass(frozen=True)
@@ -56,19 +60,45 @@ def child_environment(
 def _end_group(process: subprocess.Popen[bytes]) -> None:
     """End the child's whole process group: conda and installers have children of their own.
 
-    They are asked first, because conda rolls its transaction back then, and killed soon after.
+    They are asked first, because conda rolls its transaction back then, and killed soon after. Then they are
+    waited for: what one of them still writes would come after all that is done about the child's end.
     """
-    for number, patience in ((signal.SIGTERM, _PATIENCE), (signal.SIGKILL, 0.0)):
+    for number, patience in ((signal.SIGTERM, _PATIENCE), (signal.SIGKILL, _GRACE)):
+        deadline = time.monotonic() + patience
         try:
             os.killpg(process.pid, number)
+            process.wait(patience)
         except (ProcessLookupError, PermissionError):
             # Gone; macOS says "not permitted" of a group that has nothing but zombies.
             return
-        try:
-            process.wait(patience)
         except subprocess.TimeoutExpired:
             continue
-        # Its children are not waited for: nothing that they write counts any more.
+        while _is_alive(process.pid) and time.monotonic() < deadline:
+            time.sleep(_PAUSE)
+        if not _is_alive(process.pid):
+            return
+
+
+def _is_alive(group: int) -> bool:
+    """Whether a process of the group has not ended; its parent need not have noticed."""
+    try:
+        os.killpg(group, 0)
+        numbers = [name for name in os.listdir("/proc") if name.isdigit()]
+    except (ProcessLookupError, PermissionError):
+        return False
+    except FileNotFoundError:
+        return True
+    return any(_group_at_work(number) == group for number in numbers)
+
+
+def _group_at_work(number: str) -> int | None:
+    """The group of a process that has not ended (proc(5), stat), or None."""
+    try:
+        with open(f"/proc/{number}/stat", encoding="utf-8", errors="replace") as stream:
+            state, _parent, group = stream.read().rpartition(")")[2].split()[:3]
+    except (OSError, ValueError):
+        return None
+    return None if state in "ZX" else int(group)
 
 
 def run(
@@ -83,7 +113,7 @@ def run(
     """Run ``argv`` to its end and return its output, decoded as UTF-8 with replacement.
 
     Of each of stdout and stderr the last 32 MiB are kept. What the child leaves behind in its process group
-    and still holds its output is ended a few seconds after the child.
+    and still holds its output is ended a few seconds after the child; all of it, where the child was killed.
 
     Args:
         argv: program and arguments; no shell is involved.
@@ -116,8 +146,9 @@ def run(
         if timed_out:
             _end_group(process)
             pipes.read(_PATIENCE)
-        elif pipes.open:
-            # Its own children hold its output: a script that started a server, for instance.
+        elif pipes.open or process.wait() < 0:
+            # Its own children hold its output: a script that started a server, for instance. Or they go on
+            # although it was killed.
             _end_group(process)
         process.wait()
     except BaseException:

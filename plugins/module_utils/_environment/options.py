@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import (
-    CondaModuleError,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.guards import (
     check_prefix,
     environment_prefix,
@@ -19,9 +17,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.owner 
     Ownership,
     check_ownership,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment.request import (
-    Request,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.request import Request
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.source import (
     check_lock_against_pins,
     read_environment,

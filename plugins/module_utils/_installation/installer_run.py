@@ -47,6 +47,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction
     INSTALLER_BEGUN,
     INSTALLER_ENDED,
     add_to_journal,
+    pending_journal,
 )
 
 # What tools say of a full disk, and what installers say that measure it first (constructor 3.16).
@@ -129,9 +130,12 @@ class InstallerRun:
             if is_short_of_room(prefix):
                 remove_cut_short(prefix)
             if done.rc != 0 or done.timed_out or not conda_starts(prefix):
-                if fresh:
-                    _undo(prefix, existed)
-                raise self._failed(done.rc, done.stderr + done.stdout, done.timed_out)
+                failure = self._failed(done.rc, done.stderr + done.stdout, done.timed_out)
+                if fresh and not _undo(prefix, existed):
+                    # The next run goes on with the rest, unless people's files wait to take its place again.
+                    waiting = (pending_journal(prefix) or {}).get("aside")
+                    failure.cut_off = failure.cut_off or not waiting
+                raise failure
         # Where that does not succeed, the next run calls the installer once more, which does no harm.
         with suppress(CondaModuleError):
             add_to_journal(prefix, installer=INSTALLER_ENDED)
@@ -253,9 +257,15 @@ def _put_back(prefix: str, workspace: str) -> None:
             shutil.copy2(copy, os.path.join(prefix, name))
 
 
-def _undo(prefix: str, existed: bool) -> None:
-    """Remove what a failed installation has left in a place where nothing was."""
-    undo(prefix, installation=True, caches=[os.path.join(prefix, "pkgs")])
+def _undo(prefix: str, existed: bool) -> bool:
+    """Remove what a failed installation has left in a place where nothing was; whether that is all."""
+    try:
+        if not undo(prefix, installation=True, caches=[os.path.join(prefix, "pkgs")]):
+            return False
+    except CondaModuleError:
+        # What the installer said matters more.
+        return False
     if not existed:
         with suppress(OSError):
             os.rmdir(prefix)
+    return True

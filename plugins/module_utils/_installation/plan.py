@@ -48,9 +48,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import
 
 _NAMED_VERSION = re.compile(r"[0-9][0-9A-Za-z.!_+]*")
 
-# The program of an installer, which lies there from its first second on (constructor 3.16). A directory
-# ``pkgs`` proves nothing.
-_PROGRAMS = ("_conda", "_conda.exe")
+# The program of an installer, which lies there from its first second on (constructor 3.16; the last of these
+# names is that of 3.0 to 3.5). A directory ``pkgs`` proves nothing.
+_PROGRAMS = ("_conda", "_conda.exe", "conda.exe")
 # What only an installer, or conda's own package, puts into a prefix that has packages.
 _OF_BASES = (".installer.info", os.path.join("condabin", "conda"))
 # The file name of conda's own record.

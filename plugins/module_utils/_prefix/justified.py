@@ -19,6 +19,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core import json_d
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.linked_files import conda_files
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
+    HISTORY,
     LEFT,
     MADE,
     PrefixState,
@@ -26,19 +27,29 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records imp
 
 # conda's own directory, and what it and this collection leave beside it.
 _OWN = re.compile(
-    r"conda-meta/[^/]+|\.condatmp/.*|\.nonadmin|\.messages\.txt|envs/\.conda_envs_dir_test|\.tmp[a-z0-9_]{8}"
+    r"conda-meta/(?:tos/[^/]+/)?[^/]+|\.condatmp/.*|\.nonadmin|\.messages\.txt|envs/\.conda_envs_dir_test|\.tmp[a-z0-9_]{8}"
     r"|(?:.*/)?\.[^/]+\.llmfleet(?:\.lock|-journal|-journal-unfinished)"
     rf"|{re.escape(MADE)}|{re.escape(LEFT)}"
 )
 # Settings that hold for this prefix only: they go with it, and stay where another one takes its place.
 _SETTINGS = re.compile(r"\.condarc|condarc|condarc\.d/[^/]+")
-# Of an installation only. The program of an installer and its lists (constructor 3.16, header.sh), and the
-# files of a package cache beside the packages (conda 24.7, core.package_cache_data and gateways.disk.lock).
+# Of an installation only: what the shell scripts of constructor 3.0 to 3.16 put beside the packages, for good
+# or until they have ended (header.sh, shar.py, preconda.py), and the files of a package cache beside the
+# packages (conda 24.7, core.package_cache_data and gateways.disk.lock).
 _OF_INSTALLERS = re.compile(
-    r"_conda(?:\.exe)?|LICENSE\.txt|\.installer\.info|preconda\.messages\.txt|install\.log"
+    r"_conda(?:\.exe)?|conda\.exe|LICENSE\.txt|\.installer\.info|preconda\.messages\.txt|install\.log"
+    r"|(?:pre|post)conda\.tar\.bz2|install_tmp/.*"
+    r"|pkgs/(?:\.constructor-build\.info|(?:pre|post)_install\.sh|envs/[^/]+/(?:env|channels|shortcuts)\.txt)"
     r"|pkgs/(?:urls|urls\.txt|env\.txt|[^/]+\.lock|\.llmfleet[^/]*|cache/.*|\.trash/.*|\.llmfleet-[^/]*/.*"
     r"|[^/]+\.(?:conda|tar\.bz2)(?:\.part|\.partial|\.c~)?)"
+    # conda-package-handling before 1.8 unpacks there first.
+    r"|pkgs/(?P<package>[^/]+)[a-z0-9_]{8}/(?:info|pkg)-(?P=package)\.tar\.\w+"
 )
+# Names that people use as well: they count as an installer's where more than the name shows it.
+_MICROMAMBA = "micromamba"
+_PROGRAM_PARTS = "_internal/"
+# micromamba's copy of what it unpacks (constructor.cpp).
+_COPY = "_tmp.tar.bz2"
 # Python, numba and conda make these again, wherever their source stays.
 _GENERATED = re.compile(r"(?:.*/)?__pycache__/[^/]+\.(?:pyc|pyo|pyc\.\d+|nbi|nbc)|.+\.c~")
 _METADATA = re.compile(
@@ -60,7 +71,14 @@ class Justified:
         installation: it is, or was to be, a conda installation with a package cache of its own.
         caches: package caches from which packages were being linked when their records were not written yet.
         settings: its condarc files may go as well.
+
+    Attributes:
+        half_made: an installer was at work there, in a directory that was empty when this collection put its
+            token into it: it had not come to the history of the installation. (A removal ends with the
+            history, and says before that what is people's.)
     """
+
+    half_made = False
 
     def __init__(
         self,
@@ -73,8 +91,13 @@ class Justified:
     ) -> None:
         self._settings = settings
         self._installation = installation
+        there = set(files)
         self._known = set(conda_files(state.records.values()))
-        for path in files:
+        if installation:
+            token = MADE in there and LEFT not in there
+            self.half_made = token and not _has_history(state.path)
+            self._known.update(_program(state.path, there, self.half_made))
+        for path in there:
             if found := _SITE_PACKAGES.fullmatch(path):
                 self._known.update(_recorded(state.path, found["site"], path))
         self._caches = tuple(caches)
@@ -102,6 +125,31 @@ class Justified:
             return True
         parts = path.split("/", 2)
         return parts[0] == "pkgs" and len(parts) > 2 and parts[1] in self._packages
+
+
+def _has_history(prefix: str) -> bool:
+    """Whether the history tells of anything: installers first make one with nothing in it."""
+    try:
+        return os.path.getsize(os.path.join(prefix, HISTORY)) > 0
+    except OSError:
+        return False
+
+
+def _program(prefix: str, files: Collection[str], half_made: bool) -> Iterator[str]:
+    """The files of an installer's own program that have names of their own.
+
+    Where that is micromamba, ``_conda`` is a link to it (constructor 3.13). PyInstaller puts the parts of a
+    program, if they are no single file, into one directory with its ``base_library.zip``.
+    """
+    link = ""
+    with suppress(OSError):
+        link = os.readlink(os.path.join(prefix, "_conda"))
+    if half_made or os.path.basename(link) == _MICROMAMBA:
+        yield _MICROMAMBA
+    if half_made or f"{_PROGRAM_PARTS}base_library.zip" in files:
+        yield from (path for path in files if path.startswith(_PROGRAM_PARTS))
+    if half_made:
+        yield _COPY
 
 
 def _is_in(packaged: Collection[str], path: str) -> bool:

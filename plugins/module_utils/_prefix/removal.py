@@ -74,7 +74,11 @@ class Contents:
             settings=self.settings,
         )
         # The innermost environment counts.
-        others = [(f"{name}/", self._judge(name)) for name in sorted(self.nested, key=len)[::-1]]
+        # What a cut-off installer was linking into others has no records either.
+        caches = self.caches if own.half_made else ()
+        others = [
+            (f"{name}/", self._judge(name, caches)) for name in sorted(self.nested, key=len)[::-1]
+        ]
 
         def judge(path: str) -> bool:
             for start, other in others:
@@ -84,10 +88,10 @@ class Contents:
 
         return judge
 
-    def _judge(self, name: str) -> Justified:
+    def _judge(self, name: str, caches: Sequence[str]) -> Justified:
         start = f"{name}/"
         files = [path[len(start) :] for path in self.found.files if path.startswith(start)]
-        return Justified(_recorded(os.path.join(self.state.path, name)), files)
+        return Justified(_recorded(os.path.join(self.state.path, name)), files, caches=caches)
 
     @cached_property
     def foreign(self) -> tuple[str, ...]:
@@ -233,7 +237,13 @@ def remove_half_made(
     return contents.foreign
 
 
-def undo(prefix: str, *, installation: bool = False, caches: Iterable[str] = ()) -> None:
-    """Have the directory of a run that failed as it was before: not there, or empty."""
-    remove_half_made(prefix, installation=installation, caches=caches, keep_token=True)
+def undo(prefix: str, *, installation: bool = False, caches: Iterable[str] = ()) -> bool:
+    """Have the directory of a run that failed as it was before: not there, or empty.
+
+    Returns:
+        Whether it is. Otherwise the token stays, by which the next run knows whose the rest is.
+    """
+    if remove_half_made(prefix, installation=installation, caches=caches, keep_token=True):
+        return False
     give_up(prefix)
+    return True

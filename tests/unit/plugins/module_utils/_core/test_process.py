@@ -83,8 +83,8 @@ time.sleep(1000)
 """
 
 
-def ended(pid: int) -> bool:
-    for _ in range(100):
+def ended(pid: int, tries: int = 100) -> bool:
+    for _ in range(tries):
         try:
             with open(f"/proc/{pid}/stat", encoding="utf-8") as stream:
                 if stream.read().rpartition(")")[2].split()[0] in {"Z", "X"}:
@@ -266,3 +266,24 @@ def _is_dead(pid: int) -> bool:
 
 def test_what_is_never_given_up_ends_by_itself() -> None:
     assert run(python("print(1)"), given_up=threading.Event()).stdout == "1\n"
+
+
+@pytest.mark.parametrize("ignores", ["nothing", "SIGTERM"])
+def test_what_a_killed_child_leaves_at_work_has_ended_before_anything_else_happens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ignores: str
+) -> None:
+    """Also where it holds none of the output, as what unpacks an installer's payload."""
+    monkeypatch.setattr(child_process, "_PATIENCE", 0.5)
+    note = tmp_path / "pid"
+    more = "signal.signal(signal.SIGTERM, signal.SIG_IGN); " if ignores == "SIGTERM" else ""
+    at_work = f"import signal, time; {more}print('ready', flush=True); time.sleep(1000)"
+    code = (
+        "import os, signal, subprocess, sys\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {at_work!r}],"
+        " stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)\n"
+        "child.stdout.readline()\n"
+        f"open({str(note)!r}, 'w').write(str(child.pid))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert run(python(code)).rc == -signal.SIGKILL
+    assert ended(int(note.read_text()), tries=1)

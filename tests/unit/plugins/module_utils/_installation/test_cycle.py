@@ -119,10 +119,13 @@ def test_an_empty_directory_is_as_good_as_none(place: Place) -> None:
     assert place.both().plan.action == "install"
 
 
-def test_an_installer_that_a_person_cut_off_is_run_again_over_what_it_left(place: Place) -> None:
+@pytest.mark.parametrize("program", ["_conda", "conda.exe"])
+def test_an_installer_that_a_person_cut_off_is_run_again_over_what_it_left(
+    place: Place, program: str
+) -> None:
     place.prefix.mkdir(parents=True)
     (place.prefix / "pkgs").mkdir()
-    (place.prefix / "_conda").write_text("")
+    (place.prefix / program).write_text("")
     (place.prefix / "notebook.ipynb").write_text("work")
     done = place.both()
     assert done.plan.action == "repair"
@@ -143,6 +146,56 @@ def test_an_installer_that_hangs_is_ended(place: Place) -> None:
         place.run(timeout=1.0)
     assert "timeout" in (error.value.hint or "")
     assert not place.prefix.parent.exists()
+
+
+# What the installer of a site brings beside packages (constructor's extra_files) has any name.
+UNKNOWN = 'mkdir "$prefix/site"; echo brought > "$prefix/site/motd"; '
+ENDS = {"killed": "kill -9 $$", "failing": "exit 1"}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_the_rest_of_a_killed_or_failing_installer_is_no_obstacle(place: Place, end: str) -> None:
+    place.write(extra=UNKNOWN + ENDS[end])
+    with pytest.raises(CondaModuleError, match=r"failed \(exit status"):
+        place.run()
+    assert [path.name for path in place.prefix.rglob("*") if path.is_file()] == [
+        ".llmfleet-made",
+        "motd",
+    ]
+    (place.prefix / "notes.txt").write_text("work")
+    place.write()
+    assert place.both().plan.action == "reinstall"
+    assert (place.prefix / "notes.txt").read_text() == "work"
+    assert (place.prefix / "site" / "motd").read_text() == "brought\n"
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_it_can_be_removed_as_well(place: Place, end: str) -> None:
+    place.write(extra=UNKNOWN + ENDS[end])
+    with pytest.raises(CondaModuleError, match=r"failed \(exit status"):
+        place.run()
+    (warning,) = place.run(state="absent").warnings
+    assert "still holds 1 file that neither conda nor pip put there: site/motd" in warning
+    assert not place.run(state="absent").changed
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_peoples_files_come_back_from_where_they_waited_for_it(place: Place, end: str) -> None:
+    place.run()
+    (place.prefix / "notes.txt").write_text("work")
+    place.run(state="absent")
+    aside = place.prefix.parent / ".mc.llmfleet-aside"
+    place.write(extra=UNKNOWN + ENDS[end])
+    with pytest.raises(CondaModuleError, match=r"failed \(exit status"):
+        place.run()
+    # A child that was cut off is taken back by the next run.
+    assert aside.exists() == (end == "killed")
+    place.write()
+    assert place.run().changed
+    assert (place.prefix / "notes.txt").read_text() == "work"
+    assert (place.prefix / "site" / "motd").read_text() == "brought\n"
+    assert not aside.exists()
+    assert not place.run().changed
 
 
 @pytest.mark.parametrize("check", [False, True])

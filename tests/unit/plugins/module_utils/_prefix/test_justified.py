@@ -30,6 +30,7 @@ CONDAS = (
     ".tmpab12_xyz",
     "conda-meta/pinned",
     "conda-meta/state",
+    "conda-meta/tos/4071c156/1752537600.0.json",
     "conda-meta/._six-1.16.0-0.json",
     ".condarc",
     "condarc.d/site.yml",
@@ -63,6 +64,7 @@ PEOPLES = (
     "pkgs/weights.bin",
     "pkgs/mine/model.bin",
     "conda-meta.old/six-1.0-0.json",
+    "conda-meta/mine/notes.txt",
     "data/__pycache__/notes.txt",
     "_conda.d/x",
 )
