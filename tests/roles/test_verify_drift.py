@@ -162,7 +162,7 @@ def test_leaving_a_layer_out_by_tags_is_refused(
     hosts = {"same": fleet(conda, tmp_path / "report.json")["same"]}
     played = play("llmfleet.conda.verify", hosts, "--skip-tags", "verify-workload")
     assert played.code == 2
-    assert "set verify_skip_checks" in played.failure("same")
+    assert "Set verify_skip_checks" in played.failure("same")
 
 
 def test_layers_are_left_out_by_name(
