@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: check_variables
-short_description: Check the variables of a role on the controller
+short_description: Check the variables of a role on the controller (internal)
 version_added: 0.1.0
 description:
   - 'Internal: used by the roles and playbooks of this collection. Its options may change in any release.'

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: look_ahead
-short_description: Check in one module run whether roles would change anything on a host
+short_description: Check in one module run whether roles would change a host (internal)
 version_added: 0.1.0
 description:
   - 'Internal: used by the roles and playbooks of this collection. Its options may change in any release.'

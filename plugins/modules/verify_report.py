@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: verify_report
-short_description: Write the fleet's check results to files on the controller and print a table
+short_description: Write and print the fleet's check results on the controller (internal)
 version_added: 0.1.0
 description:
   - 'Internal: used by the roles and playbooks of this collection. Its options may change in any release.'

@@ -65,7 +65,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "unknown mirror": (
         {"install_miniconda_mirror_preset": "tsinghua"},
-        "install_miniconda_mirror_preset is the unknown mirror tsinghua. The mirrors are aliyun, bfsu, tuna, ustc",
+        "install_miniconda_mirror_preset is the unknown mirror tsinghua."
+        " The mirrors are aliyun, bfsu, tuna, ustc",
     ),
     "mirror with a misspelt key": (
         {
@@ -118,7 +119,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "unknown profile": (
         {"install_llm_stack_profiles": ["data", "tarin"]},
-        "install_llm_stack_profiles contains unknown profiles: tarin. The profiles are app, data, inference, legacy,",
+        "install_llm_stack_profiles contains unknown profiles: tarin."
+        " The profiles are app, data, inference, legacy,",
     ),
     "unknown backend": ({"install_llm_stack_backend": "cu999"}, "install_llm_stack_backend"),
     "profile that stands alone": (

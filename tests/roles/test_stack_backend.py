@@ -111,7 +111,10 @@ REFUSED = {
         Case(variables=backend("cu126")),
         "require an NVIDIA GPU and driver 525 or newer. This host has no such GPU and no loaded driver",
     ),
-    "no-amd": (Case(*HOPPER, backend("rocm7.2")), "require an AMD GPU. This host has an NVIDIA GPU"),
+    "no-amd": (
+        Case(*HOPPER, backend("rocm7.2")),
+        "require an AMD GPU. This host has an NVIDIA GPU",
+    ),
     "old-card": (
         Case("V100", "580.65.06", "7.0", backend("cu130")),
         "compute capabilities from 7.5 to below 999.0. The GPUs of this host have 7.0",
