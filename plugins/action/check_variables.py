@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks a role's variables on the controller; plugins/modules/check_variables.py documents it."""
+"""Check a role's variables on the controller; plugins/modules/check_variables.py documents it."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import
 
 
 def unknown(names: Iterable[str], role: str, known: Iterable[str]) -> list[str]:
-    """The variables that carry the role's name and that it does not have; ``ROLE__x`` are its own."""
+    """Return the variables named ``ROLE_x`` that the role does not have. ``ROLE__x`` is internal."""
     pattern = re.compile(rf"{re.escape(role)}_[^_]")
     return sorted({name for name in names if pattern.match(name)}.difference(known))
 
 
 def conditions(rule: Mapping[str, Any]) -> list[Any]:
-    """What must hold for a rule, one condition or a list of them."""
+    """Return the conditions of a rule as a list."""
     that = rule["that"]
     return list(that) if isinstance(that, list) else [that]
 
 
 def all_in_one(rules: Iterable[Mapping[str, Any]]) -> str | None:
-    """One condition that holds where all rules do, or None where they cannot be joined.
+    """Join the conditions of all rules into one, or return None if they cannot be joined.
 
-    Ansible compiles each condition anew and works out each variable anew for each of them. Nearly
-    always all of them hold, so one question is enough.
+    Ansible compiles every condition separately and evaluates the variables again for each of them. The
+    conditions almost always hold, so one joined condition saves that time.
     """
     each = [condition for rule in rules for condition in conditions(rule)]
     if not all(isinstance(one, str) and is_trusted_as_template(one) for one in each):
@@ -43,7 +43,7 @@ def all_in_one(rules: Iterable[Mapping[str, Any]]) -> str | None:
 
 
 class ActionModule(ActionBase):
-    """Validates types and choices, refuses misspelt names, then asks the rules in their order."""
+    """Validate types and choices, reject unknown names, then evaluate the rules in order."""
 
     TRANSFERS_FILES = False
     _requires_connection = False
@@ -52,25 +52,25 @@ class ActionModule(ActionBase):
 
     @classmethod
     def finalize_task_arg(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
-        """Leave the rules as they are written: messages count only where their condition fails."""
+        """Leave the rules as templates: a message is evaluated only if its condition fails."""
         if name == "rules":
             return value
         return super().finalize_task_arg(name, value, templar, context)
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the first mistake as the task's failure."""
+        """Fail the task with the first mistake, if there is one."""
         task_vars = task_vars or {}
         result: dict[str, Any] = super().run(tmp, task_vars)
         path = str(self._task.args.get("role_path") or "")
         rules = self._task.args.get("rules") or []
         if not path or not isinstance(rules, list):
-            raise AnsibleActionFail("check_variables needs role_path, and rules as a list.")
+            raise AnsibleActionFail("check_variables requires role_path, and rules must be a list.")
         role = os.path.basename(path)
         options = self._options(path)
         values = self._templar.template(
             {name: task_vars[name] for name in options if name in task_vars}
         )
-        # The caller's values, before the validator turns them into the types that it wants.
+        # The validator converts values in place; the rules see the original values.
         variables = {**task_vars, **values}
         errors = (
             ArgumentSpecValidator(options)
@@ -84,7 +84,7 @@ class ActionModule(ActionBase):
         if misspelt:
             return self._refused(
                 result,
-                f"The role {role} has no variable {', '.join(misspelt)}; its README lists those it has.",
+                f"The role {role} has no variable {', '.join(misspelt)}. Its README lists its variables.",
             )
         for name in self._task.args.get("once") or []:
             variables[name] = self._with(variables).template(task_vars[name])
@@ -92,7 +92,7 @@ class ActionModule(ActionBase):
         return result if message is None else self._refused(result, message)
 
     def _options(self, role_path: str) -> Mapping[str, Any]:
-        """The variables of the role; Ansible mostly has the file in memory, so it is not read again."""
+        """Return the role's argument spec; Ansible usually has the file in its cache."""
         path = os.path.join(role_path, "meta", "argument_specs.yml")
         specs = self._loader.load_from_file(path, unsafe=True)
         options: Mapping[str, Any] = specs["argument_specs"]["main"]["options"]
@@ -101,7 +101,7 @@ class ActionModule(ActionBase):
     def _first_mistake(
         self, rules: list[Mapping[str, Any]], variables: dict[str, Any]
     ) -> str | None:
-        """The message of the first rule that does not hold; None where all do."""
+        """Return the message of the first rule that does not hold, or None if all hold."""
         templar = self._with(variables)
         together = all_in_one(rules)
         if together is not None:
@@ -109,7 +109,7 @@ class ActionModule(ActionBase):
                 if templar.evaluate_conditional(together):
                     return None
             except Exception:
-                # A later rule may make no sense where an earlier one fails: one by one tells.
+                # A rule may be invalid if an earlier one does not hold. Evaluate them one by one.
                 together = None
         for rule in rules:
             if not all(templar.evaluate_conditional(one) for one in conditions(rule)):
@@ -121,6 +121,6 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def _refused(result: dict[str, Any], message: str) -> dict[str, Any]:
-        # A message may quote a variable, such as a channel whose address has a token.
+        # A message may quote a variable, for example a channel URL with a token.
         result.update(failed=True, msg=redact(message))
         return result

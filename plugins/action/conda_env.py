@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads the files of conda_env that lie on the controller; plugins/modules/conda_env.py documents it."""
+"""Read the files of conda_env on the controller; plugins/modules/conda_env.py documents it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.llmfleet.conda.plugins.plugin_utils._controller_file im
 
 
 class ActionModule(ControllerFileAction):
-    """Runs the module with the text of an ``environment.yml`` or of a lock."""
+    """Run the module with the text of an ``environment.yml`` or a lock file."""
 
     TEXT_OPTIONS: ClassVar[Mapping[str, str]] = {
         "environment_file": "environment",
@@ -22,5 +22,5 @@ class ActionModule(ControllerFileAction):
     }
 
     def files_count(self, arguments: Mapping[str, Any]) -> bool:
-        """Not where the environment is to be absent: nobody should need the file of what is gone."""
+        """Return False for ``state: absent``, so that a removal does not need the files."""
         return arguments.get("state") != "absent"

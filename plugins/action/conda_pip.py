@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads requirements files of the controller; plugins/modules/conda_pip.py documents it."""
+"""Read requirements files on the controller; plugins/modules/conda_pip.py documents it."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from ansible_collections.llmfleet.conda.plugins.plugin_utils._controller_file im
 
 
 class ActionModule(ControllerFileAction):
-    """Puts the lines of files on the controller into ``requirements`` and ``constraints``."""
+    """Add the lines of files on the controller to ``requirements`` and ``constraints``."""
 
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Run the module with the lines in place of the files; their names do not reach the host."""
+        """Run the module with the lines of the files; the host never sees the file names."""
         arguments = dict(self._task.args)
-        # What is no truth value at all, the class above refuses.
+        # The base class rejects values that are not booleans.
         if not boolean(arguments.get("remote_src") or False, strict=False):
             try:
                 self._put_lines(arguments)
             except AnsibleError as error:
                 return {"failed": True, "msg": str(error)}
-            # A retry of the task finds lines too, so none is added twice.
+            # A retry of the task starts from these arguments, so that no line is added twice.
             self._task.args = arguments
         return super().run(tmp, task_vars)
 
     def _put_lines(self, arguments: dict[str, Any]) -> None:
-        """Put the lines of the files, and of those that they include, in the places of their names.
+        """Replace the file names with the lines of the files and of the files that they include.
 
         Raises:
-            AnsibleError: a file cannot be read or used.
+            AnsibleError: a file cannot be read or has an unsupported line.
         """
         top: dict[str, str] = {}
         paths: dict[str, list[str]] = {}
@@ -81,10 +81,10 @@ class ActionModule(ControllerFileAction):
 
 
 def _listed(option: str, value: Any) -> list[Any]:
-    """What an option of the type list holds; Ansible takes a text with commas for one, too."""
+    """Return the items of a list option; like Ansible, split a string at its commas."""
     if value is None:
         return []
     try:
         return list(check_type_list(value))
     except TypeError as error:
-        raise AnsibleError(f"The option {option} is no list: {error}") from error
+        raise AnsibleError(f"The option {option} is not a list: {error}") from error

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Takes a model from the controller to a host that needs it; the module of this name documents it."""
+"""Copy a model to hosts that need it; plugins/modules/hub_model.py documents it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ansible_collections.llmfleet.conda.plugins.plugin_utils._controller_transfe
 
 
 class ActionModule(ControllerTransferAction[Source]):
-    """The source is a directory on the controller, known by the state of its files."""
+    """Copy a model; the source is a directory on the controller, identified by the state of its files."""
 
     PATH_OPTION = "path"
     NEEDED_FOR = ("import",)
 
     def source_of(self, arguments: Mapping[str, Any]) -> Source:
-        """Finds the directory as ``ansible.builtin.copy`` does, and reads which files it has."""
+        """Find the directory as ``ansible.builtin.copy`` does, and list its files."""
         name = str(arguments[self.PATH_OPTION])
         try:
             path = str(self._find_needle("files", name))  # type: ignore[no-untyped-call]
@@ -43,11 +43,11 @@ class ActionModule(ControllerTransferAction[Source]):
             ) from error
 
     def with_source(self, arguments: dict[str, Any], source: Source) -> dict[str, Any]:
-        """The module is asked by the name that the state of the directory has."""
+        """Set ``commit`` to the identifier of the directory's state, unless the task sets it."""
         return {**arguments, "commit": arguments.get("commit") or source.commit}
 
     def transfer(self, source: Source) -> str:
-        """Copies the files one by one, after their directories were made in one go."""
+        """Create all directories with one command, then copy the files one by one."""
         tmpdir, join = self.make_temporary(), self._connection._shell.join_path
         root: str = join(tmpdir, "model")
         places = {name: join(root, *name.split(os.sep)) for name in sorted(source.files)}
@@ -56,7 +56,7 @@ class ActionModule(ControllerTransferAction[Source]):
         done = self._low_level_execute_command(command)  # type: ignore[no-untyped-call]
         if done["rc"] != 0:
             raise AnsibleError(
-                f"The directory {root} cannot be made on the host: {done['stderr'].strip()}"
+                f"Cannot create the directory {root} on the host: {done['stderr'].strip()}"
             )
         for name, place in places.items():
             self._transfer_file(os.path.join(source.path, name), place)  # type: ignore[no-untyped-call]
@@ -67,7 +67,7 @@ class ActionModule(ControllerTransferAction[Source]):
 
 
 def _listed(value: Any) -> list[str]:
-    """An option that takes a list, as the module will understand it."""
+    """Return the items of a list option as the module will parse them."""
     if isinstance(value, str):
         return [word.strip() for word in value.split(",") if word.strip()]
     return [str(item) for item in value or ()]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Works out on the controller what roles will ask of a host; plugins/modules/look_ahead.py documents it."""
+"""Predict the module calls of roles on the controller; plugins/modules/look_ahead.py documents it."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from ansible_collections.llmfleet.conda.plugins.plugin_utils._foreseen_tasks imp
     ForeseenTasks,
     NotForeseeable,
 )
-from ansible_collections.llmfleet.conda.plugins.plugin_utils._gc_paused import collector_paused
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._gc_paused import gc_paused
 
 _INSTALLATION = "llmfleet.conda.conda_installation"
 _ROLES = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "roles")
 
 
 class ActionModule(ActionBase):
-    """Runs the module with the steps of all roles; without asking the host where they are not foreseeable."""
+    """Run the module with the steps of all roles, unless they cannot be predicted."""
 
     _supports_check_mode = True
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the result that the module's file documents; only an unreachable host is a failure."""
+        """Return the result documented in the module's file; only an unreachable host is a failure."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         roles, steps = (arguments.get(name) or [] for name in ("roles", "steps"))
         if not isinstance(roles, list) or not isinstance(steps, list) or not roles + steps:
             raise AnsibleActionFail(
-                "look_ahead needs a list of this collection's roles, or of steps."
+                "look_ahead requires roles or steps, as a list that is not empty."
             )
         try:
             arguments["steps"] = steps + self._steps(roles, arguments, task_vars or {})
@@ -46,19 +46,19 @@ class ActionModule(ActionBase):
         if missing:
             reason = f"there is no conda installation at {missing}"
             return {**result, "changed": False, "as_asked": False, "reasons": [reason]}
-        with collector_paused():
+        with gc_paused():
             answer: dict[str, Any] = self._execute_module(
                 module_name="llmfleet.conda.look_ahead", module_args=arguments, task_vars=task_vars
             )
         if answer.get("failed") and not answer.get("unreachable"):
-            # What keeps a module from running at all, the first one of a role says as it always did.
+            # If the module cannot run at all, fall through: the role's first task will report why.
             return {**result, "changed": False, "as_asked": False, "reasons": [answer.get("msg")]}
         return {**result, **answer}
 
     def _missing(self, steps: list[dict[str, Any]]) -> str:
-        """The first prefix where an installation is wanted and nothing is, empty without one.
+        """Return the first wanted installation prefix without an installation, or an empty string.
 
-        A bare host says so in one command of its shell, which costs a tenth of a module run.
+        On a bare host this shell command takes a tenth of the time of a module run.
         """
         for step in steps:
             options = step["options"]

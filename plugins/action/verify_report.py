@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the fleet's report on the controller and shows it; plugins/modules/verify_report.py documents it."""
+"""Write and print the fleet report on the controller; plugins/modules/verify_report.py documents it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-# The four keys that a check has in the fleet's report; a host's own file holds all that was returned.
+# The keys of a check in the fleet report. The host's own report holds everything that llm_check returned.
 CHECK_KEYS = ("name", "status", "detail", "seconds")
 
-# What ansible adds to every result and nobody wants in a report.
+# Keys that Ansible adds to every result. The reports omit them.
 _ANSIBLE_KEYS = (
     "changed",
     "failed",
@@ -33,23 +33,22 @@ _DETAIL_WIDTH = 100
 
 
 def host_entry(result: Mapping[str, Any] | None, *, running: bool) -> dict[str, Any]:
-    """A host's entry of the fleet's report.
+    """Return a host's entry in the fleet report.
 
     Args:
-        result: what llm_check returned there, or None where it did not run.
+        result: the result of llm_check on the host, or None if it did not run.
         running: whether the host has not failed so far in this play.
 
     Returns:
-        ``{"status": "pass" | "drift" | "fail" | "skip", "checks": [...]}``. A host without a
-        result is a failed one, unless its turn is still to come (``serial``), so that no host can be
-        missing from the report unseen.
+        ``{"status": "pass" | "drift" | "fail" | "skip", "checks": [...]}``. A host without a result counts
+        as failed, unless it belongs to a later batch (``serial``), so that the report covers every host.
     """
     if result is None:
         if running:
-            return _single("skip", "turn", "not looked at yet")
-        return _single("fail", "reached", "the run ended for this host before its checks")
+            return _single("skip", "turn", "not checked yet")
+        return _single("fail", "reached", "the host failed before its checks ran")
     if result.get("status") not in ("pass", "drift", "fail"):
-        said = str(result.get("msg") or "the checks gave no result").strip()
+        said = str(result.get("msg") or "llm_check returned no result").strip()
         return _single("fail", "llm_check", said)
     checks = [
         {
@@ -61,13 +60,13 @@ def host_entry(result: Mapping[str, Any] | None, *, running: bool) -> dict[str, 
         for check in result.get("checks") or []
     ]
     if not checks:
-        # Nothing was looked at: that is no proof of anything.
+        # A run without checks proves nothing.
         return _single("fail", "llm_check", "no check ran")
     return {"status": str(result["status"]), "checks": checks}
 
 
 def failed_lines(entry: Mapping[str, Any]) -> list[str]:
-    """One line for each failed check of a host: its name, and the first line of what it saw."""
+    """Return one line for each failed check of a host: its name and the first line of its detail."""
     return [
         f"{check['name']}: {_first_line(check['detail'])}"
         for check in entry["checks"]
@@ -76,7 +75,7 @@ def failed_lines(entry: Mapping[str, Any]) -> list[str]:
 
 
 def drift_lines(entry: Mapping[str, Any]) -> list[str]:
-    """One line for each check of a host that found it other than declared."""
+    """Return one line for each check of a host that found drift."""
     return [
         f"{check['name']}: {_first_line(check['detail'])}"
         for check in entry["checks"]
@@ -85,7 +84,7 @@ def drift_lines(entry: Mapping[str, Any]) -> list[str]:
 
 
 def totals(entries: Mapping[str, Mapping[str, Any]]) -> str:
-    """The fleet in one line: how many hosts there are, and how many of each status that occurs."""
+    """Return the summary line: the number of hosts, and of hosts with each status."""
     statuses = [entry["status"] for entry in entries.values()]
     counts = {name: statuses.count(name) for name in ("pass", "drift", "fail", "skip")}
     hosts = "1 host" if len(statuses) == 1 else f"{len(statuses)} hosts"
@@ -93,7 +92,7 @@ def totals(entries: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def table(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The lines of the summary, one for each host and one for each check of it that failed or found drift."""
+    """Return the lines of the table: one for each host, and one for each of its failed or drifted checks."""
     rows = [("host", "status", "checks", "seconds")]
     failures: list[list[str]] = [[]]
     for name, entry in entries.items():
@@ -114,13 +113,13 @@ def table(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def host_file(path: str, host: str) -> str:
-    """The path of one host's report, beside the fleet's; a name with a slash stays inside that directory."""
+    """Return the path of a host's report; a slash in the host name cannot leave the directory."""
     directory = re.sub(r"\.json$", "", path) + ".d"
     return os.path.join(directory, re.sub(r"[^A-Za-z0-9._-]", "_", host) + ".json")
 
 
 def write_json(path: str, data: Any) -> None:
-    """Writes a file in one step, so that whoever reads it meanwhile sees the old one or the new one, whole.
+    """Replace a file atomically, so that readers see either the old or the new content.
 
     Raises:
         OSError: the directory or the file cannot be written.
@@ -154,7 +153,7 @@ def _first_line(text: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A copy of plain types only: ansible tags values from a host, which no JSON file can hold."""
+    """Return a copy with plain types: json cannot serialize the values that Ansible has tagged."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, str):
@@ -165,7 +164,7 @@ def _plain(value: Any) -> Any:
 
 
 class ActionModule(ActionBase):
-    """Collects, writes and shows; never touches a host."""
+    """Collect the results, write the reports and print the table, on the controller only."""
 
     TRANSFERS_FILES = False
     _requires_connection = False
@@ -175,9 +174,9 @@ class ActionModule(ActionBase):
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Returns the result documented in plugins/modules/verify_report.py."""
+        """Return the result documented in plugins/modules/verify_report.py."""
         super().run(tmp, task_vars)
-        ansible: Any = self  # ansible's own methods have no types
+        ansible: Any = self  # Ansible's methods are not annotated
         _checked, options = ansible.validate_argument_spec(
             argument_spec={
                 "path": {"type": "path", "required": True},
@@ -204,11 +203,11 @@ class ActionModule(ActionBase):
                     "failed": True,
                     "changed": False,
                     "path": path,
-                    "msg": f"the report {path} cannot be written on the controller: {error}",
+                    "msg": f"Cannot write the report {path} on the controller: {error}",
                 }
         where = f"report: {path}"
         if not write:
-            where += " (not written in check mode; the checks ran as always: they change nothing on hosts)"
+            where += " (not written in check mode; the checks ran: they change nothing on hosts)"
         Display().display("\n".join(["", *table(entries), totals(entries), where, ""]))
         return {
             "changed": False,

@@ -16,30 +16,31 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.channels i
 
 DOCUMENTATION = r"""
 name: channel_urls
-short_description: The addresses of channels, as settings of a condarc make them
+short_description: Convert channel names to URLs with the settings of a condarc
 version_added: 0.1.0
 author:
   - llmfleet contributors (@llmfleet)
 description:
-  - Turns names of channels into the URLs that conda would look at, before any condarc is written.
-  - Variables of the environment in addresses are those of the controller.
+  - Converts channel names to the URLs that conda would use with the given condarc settings. No condarc file
+    has to exist.
+  - Environment variables in URLs are those of the controller.
 positional: settings
 options:
   _input:
-    description: Channels as names, URLs or absolute paths.
+    description: Channel names, URLs or absolute paths.
     type: list
     elements: str
     required: true
   settings:
     description:
-      - Keys of a condarc. C(channel_alias), C(custom_channels), C(custom_multichannels) and
-        C(default_channels) count.
+      - Settings of a condarc. The filter uses C(channel_alias), C(custom_channels), C(custom_multichannels)
+        and C(default_channels).
     type: dict
     default: {}
 """
 
 EXAMPLES = r"""
-- name: A conda from the mirror, before any condarc names it
+- name: Install conda from a mirror before the condarc is written
   llmfleet.conda.conda_installation:
     prefix: /opt/miniconda3
     version: py312_25.3.1-1
@@ -53,7 +54,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The addresses in their order, each once, without a slash at the end.
+  description: The URLs in order, without duplicates and without trailing slashes.
   type: list
   elements: str
   sample: ["https://mirror.example.org/conda/conda-forge"]
@@ -61,26 +62,26 @@ _value:
 
 
 def channel_urls(channels: Iterable[str], settings: Mapping[str, Any] | None = None) -> list[str]:
-    """The addresses of channels.
+    """Return the URLs of channels.
 
     Raises:
-        AnsibleFilterError: the input is no list of texts, or the settings are no mapping.
+        AnsibleFilterError: the input is not a list of strings, or the settings are not a mapping.
     """
     if isinstance(channels, str) or not isinstance(channels, Iterable):
-        raise AnsibleFilterError("channel_urls needs a list of channels")
+        raise AnsibleFilterError("channel_urls requires a list of channels")
     if not isinstance(settings or {}, Mapping):
-        raise AnsibleFilterError("channel_urls needs the settings as a mapping")
+        raise AnsibleFilterError("channel_urls requires the settings as a mapping")
     found: dict[str, None] = {}
     for channel in channels:
         if not isinstance(channel, str):
-            raise AnsibleFilterError(f"channel_urls needs texts, not {type(channel).__name__}")
+            raise AnsibleFilterError(f"channel_urls requires strings, not {type(channel).__name__}")
         found.update(dict.fromkeys(channel_addresses(channel, settings or {})))
     return list(found)
 
 
 class FilterModule:
-    """Tells ansible the filter's name."""
+    """The filters of this file."""
 
     def filters(self) -> dict[str, Callable[..., list[str]]]:
-        """The filters of this file by name."""
+        """Return the filters by name."""
         return {"channel_urls": channel_urls}

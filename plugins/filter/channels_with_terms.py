@@ -16,32 +16,32 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.channel_te
 
 DOCUMENTATION = r"""
 name: channels_with_terms
-short_description: Those of a list of channels whose terms of service ask some organisations for a licence
+short_description: Select channels whose terms of service require a licence for some organisations
 version_added: 0.1.0
 author:
   - llmfleet contributors (@llmfleet)
 description:
-  - Picks C(defaults) and the channels behind it, by name or by address, in the way in which
-    M(llmfleet.conda.llm_check) judges packages that are installed.
+  - Selects C(defaults) and the channels behind it, by name or URL. M(llmfleet.conda.llm_check) applies the
+    same rule to installed packages.
 options:
   _input:
     description:
-      - Channels as names or URLs, or match specs with a channel, like V(defaults::numpy) and
-        V(numpy[channel=defaults]), or addresses of packages.
+      - Channel names or URLs, match specs with a channel such as V(defaults::numpy) and
+        V(numpy[channel=defaults]), or package URLs.
     type: list
     elements: str
     required: true
 """
 
 EXAMPLES = r"""
-- name: Nobody accepts terms by accident
+- name: Fail if a channel has terms of service
   ansible.builtin.assert:
     that: channels | llmfleet.conda.channels_with_terms | length == 0
 """
 
 RETURN = r"""
 _value:
-  description: The channels with terms, in their order, each once.
+  description: The channels with terms, in order, without duplicates.
   type: list
   elements: str
   sample: [defaults, "https://repo.anaconda.com/pkgs/main"]
@@ -49,18 +49,18 @@ _value:
 
 
 def channels_with_terms(channels: Iterable[str]) -> list[str]:
-    """The channels with terms of service among names, URLs and match specs.
+    """Return the channels with terms of service among names, URLs and match specs.
 
     Raises:
-        AnsibleFilterError: the input is no list of texts.
+        AnsibleFilterError: the input is not a list of strings.
     """
     if isinstance(channels, str) or not isinstance(channels, Iterable):
-        raise AnsibleFilterError("channels_with_terms needs a list of channels")
+        raise AnsibleFilterError("channels_with_terms requires a list of channels")
     found: dict[str, None] = {}
     for channel in channels:
         if not isinstance(channel, str):
             raise AnsibleFilterError(
-                f"channels_with_terms needs texts, not {type(channel).__name__}"
+                f"channels_with_terms requires strings, not {type(channel).__name__}"
             )
         name = channel.strip()
         if "::" in name or "[" in name or name.partition("#")[0].endswith((".conda", ".tar.bz2")):
@@ -74,8 +74,8 @@ def channels_with_terms(channels: Iterable[str]) -> list[str]:
 
 
 class FilterModule:
-    """Tells ansible the filter's name."""
+    """The filters of this file."""
 
     def filters(self) -> dict[str, Callable[[Iterable[str]], list[str]]]:
-        """The filters of this file by name."""
+        """Return the filters by name."""
         return {"channels_with_terms": channels_with_terms}

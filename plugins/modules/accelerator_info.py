@@ -12,26 +12,26 @@ short_description: Find a host's GPUs and the PyTorch build that fits them
 version_added: 0.1.0
 author: llmfleet contributors (@llmfleet)
 description:
-  - Looks for GPUs of NVIDIA, AMD and Apple and for their driver, and names the build of PyTorch that fits, or
-    the reason why none does.
-  - Files of the kernel are read first. Then C(nvidia-smi), C(rocminfo) or C(sysctl) is started where it
-    is needed and there.
-  - The choice comes from a table with a date, see RV(backend.table_date). It is a suggestion; nothing is
-    installed.
-  - A missing GPU or a host that PyTorch does not support is no error. Look at RV(supported).
+  - Detects NVIDIA, AMD and Apple GPUs and their driver, and returns the PyTorch build that fits them, or
+    the reason why none fits.
+  - The module reads files of the kernel first. It starts C(nvidia-smi), C(rocminfo) or C(sysctl) only if
+    necessary and available.
+  - The choice comes from a dated table (RV(backend.table_date)). It is a suggestion. The module installs
+    nothing.
+  - A host without a GPU, or one that PyTorch does not support, is not an error. Check RV(supported).
 notes:
-  - The compute capability that counts is the lowest of all GPUs, and the wheels must have kernels for the
-    highest as well.
-  - When an update has replaced the NVIDIA library under a loaded driver, nothing can use the GPUs until the
-    host is rebooted. This is reported, never done.
-  - A GPU without a loaded driver counts as a GPU, so that no CPU build is suggested for it in silence.
+  - The lowest compute capability of all GPUs decides. The wheels must also have kernels for the highest.
+  - If an update has replaced the NVIDIA library while an older driver is loaded, no program can use the
+    GPUs until the host is rebooted. The module reports this (RV(reboot_needed)) and does not reboot.
+  - A GPU without a loaded driver still counts as a GPU, so that the module does not silently suggest a CPU
+    build.
 attributes:
   check_mode:
     support: full
-    description: Does the same work in check mode, because it never changes anything.
+    description: Does the same in check mode, because it never changes anything.
   diff_mode:
     support: none
-    description: Nothing is changed, so there is no difference to show.
+    description: The module changes nothing, so there is no diff.
   idempotent:
     support: full
     description: Never reports a change.
@@ -42,8 +42,8 @@ attributes:
 options:
   timeout:
     description:
-      - Seconds that each tool of a vendor's may take. C(nvidia-smi) is slow where no persistence daemon
-        runs, and hangs where a GPU has gone from the bus; RV(problem) says so then.
+      - Timeout in seconds for each vendor tool. C(nvidia-smi) is slow without the persistence daemon and
+        hangs if a GPU has fallen off the bus. RV(problem) reports the timeout.
     type: int
     default: 60
 seealso:
@@ -52,22 +52,22 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: What can this host compute on?
+- name: Detect the GPUs of the host
   llmfleet.conda.accelerator_info:
   register: accelerator
 
-- name: Do not wait long for a GPU that hangs
+- name: Detect the GPUs with a short timeout
   llmfleet.conda.accelerator_info:
     timeout: 20
 
-- name: Only hosts that PyTorch supports go on
+- name: Fail on hosts that PyTorch does not support
   ansible.builtin.assert:
     that: accelerator.supported
     fail_msg: >-
       {{ accelerator.backend.reason }}
       {{ 'Driver needed: ' ~ accelerator.backend.driver_needed if accelerator.backend.driver_needed else '' }}
 
-- name: The torch that fits
+- name: Install the torch build that fits the host
   llmfleet.conda.conda_pip:
     prefix: /opt/miniconda3/envs/llm
     requirements:
@@ -83,7 +83,7 @@ vendor:
   type: str
   sample: nvidia
 platform:
-  description: The host's platform as conda calls it, empty when conda has no name for it.
+  description: Conda's name for the host's platform. Empty if conda has no name for it.
   returned: success
   type: str
   sample: linux-64
@@ -94,99 +94,99 @@ gpus:
   elements: dict
   contains:
     index:
-      description: Position, from 0.
+      description: Index, starting at 0.
       type: int
       sample: 0
     name:
-      description: Name of the product, empty when the host does not tell.
+      description: Product name. Empty if unknown.
       type: str
       sample: NVIDIA H100 80GB HBM3
     memory_mib:
-      description: Memory in MiB, on Apple silicon the host's; none when the host does not tell.
+      description: Memory in MiB. On Apple silicon, the memory of the host. None if unknown.
       type: int
       sample: 81559
     compute_capability:
-      description: Compute capability of an NVIDIA GPU, empty elsewhere or when the host does not tell.
+      description: Compute capability of an NVIDIA GPU. Empty for other vendors or if unknown.
       type: str
       sample: "9.0"
     uuid:
-      description: Identifier of this one GPU, empty when the host does not tell.
+      description: Unique ID of the GPU. Empty if unknown.
       type: str
       sample: GPU-5f2d9d3a-6f0c-4d0a-8a5e-2f1c3b7d9e10
     architecture:
-      description: Architecture of an AMD GPU, empty elsewhere.
+      description: Architecture of an AMD GPU. Empty for other vendors.
       type: str
       sample: gfx942
 driver_version:
-  description: Version of the loaded driver, empty when none is loaded or it has no version.
+  description: Version of the loaded driver. Empty if no driver is loaded or it has no version.
   returned: success
   type: str
   sample: 580.65.06
 driver_library_mismatch:
-  description: Whether the loaded NVIDIA driver and the installed library differ.
+  description: Whether the loaded NVIDIA driver and the installed library have different versions.
   returned: success
   type: bool
   sample: false
 reboot_needed:
-  description: Whether the GPUs cannot be used before a reboot.
+  description: Whether the GPUs are unusable until a reboot.
   returned: success
   type: bool
   sample: false
 problem:
-  description: What keeps the vendor's tool from answering, empty when nothing does.
+  description: Why the vendor tool did not answer. Empty if it did.
   returned: success
   type: str
   sample: nvidia-smi is not there
 supported:
-  description: Whether there is a build of PyTorch for what the host has; the same as RV(backend.supported).
+  description: Whether a PyTorch build fits the host. Same as RV(backend.supported).
   returned: success
   type: bool
   sample: true
 backend:
-  description: The build of PyTorch.
+  description: The PyTorch build.
   returned: success
   type: dict
   contains:
     name:
-      description: V(pypi), V(cpu), V(cu126), V(cu128) or V(rocm7.2); empty when none fits.
+      description: V(pypi), V(cpu), V(cu126), V(cu128) or V(rocm7.2). Empty if none fits.
       type: str
       sample: cu126
     index_url:
-      description: PyTorch's package index for it, empty for V(pypi), which is pip's own.
+      description: PyTorch's package index for the build. Empty for V(pypi), which is pip's default index.
       type: str
       sample: https://download.pytorch.org/whl/cu126
     torch_min:
-      description: Oldest release of torch that will do, empty for any.
+      description: Oldest supported release of torch. Empty for any.
       type: str
       sample: ""
     torch_max:
-      description: Newest release of torch that will do, empty for any.
+      description: Newest supported release of torch. Empty for any.
       type: str
       sample: "2.14"
     constraints:
-      description: Constraints for pip that these releases need.
+      description: Constraints for pip that these releases require.
       type: list
       elements: str
       sample: []
     alternatives:
-      description: Names of other backends that work as well.
+      description: Names of other builds that also work.
       type: list
       elements: str
       sample: []
     reason:
-      description: Why this one, or why none.
+      description: Why this build was chosen, or why none fits.
       type: str
       sample: drivers 525 to 579 take the wheels for CUDA 12.6, which end at torch 2.14
     supported:
-      description: Whether one fits.
+      description: Whether a build fits.
       type: bool
       sample: true
     driver_needed:
-      description: Oldest NVIDIA driver with which one would fit, empty when the driver is not the reason.
+      description: Oldest NVIDIA driver with which a build would fit. Empty if the driver is not the reason.
       type: str
       sample: ""
     table_date:
-      description: Day on which the table of builds was right.
+      description: Date of the table of builds.
       type: str
       sample: "2026-11-22"
 """
@@ -207,7 +207,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._info.torch_build i
 
 
 def result_of(facts: AcceleratorFacts) -> dict[str, Any]:
-    """What the module returns."""
+    """Return the module's result."""
     backend = choose_backend(facts)
     return {
         "changed": False,
@@ -232,7 +232,7 @@ def main() -> None:
     try:
         host = read_host("/")
     except OSError as error:
-        module.fail_json(msg=f"The host's root file system cannot be read: {error.strerror}.")
+        module.fail_json(msg=f"Cannot read the root directory of the host: {error.strerror}.")
     else:
         facts = observe_accelerator(host, timeout=module.params["timeout"])
         module.exit_json(**result_of(facts))

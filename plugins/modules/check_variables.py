@@ -1,61 +1,62 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documents the action plugin of the same name, which does all the work on the controller."""
+"""Documentation of the action plugin of the same name, which runs on the controller."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: check_variables
-short_description: Check the variables of a role on the controller
+short_description: Check the variables of a role on the controller (internal)
 version_added: 0.1.0
 description:
-  - Does in one task what a role does before it touches a host. Values must be as C(meta/argument_specs.yml)
-    of the role says, no variable may carry the role's name that is not listed there, and rules must hold.
-  - The first mistake fails the host, and its message says what to do.
-  - Runs on the controller only; no host is reached, and nothing is ever changed. A task for each rule would
-    cost the controller many times as much, for each host.
+  - 'Internal: used by the roles and playbooks of this collection. Its options may change in any release.'
+  - Checks the variables of a role in one task, before the role changes a host. Values must match
+    C(meta/argument_specs.yml) of the role, variables with the role's prefix must be listed there, and rules
+    must hold.
+  - The task fails at the first mistake. The message says how to fix it.
+  - The task runs on the controller. It does not connect to the host and changes nothing. One task for each
+    rule would take many times as long on the controller.
 options:
   role_path:
     description:
-      - The directory of the role. Its last part is the name with which the role's variables begin, its
-        C(meta/argument_specs.yml) lists them below C(main).
+      - The directory of the role. Its last component is the prefix of the role's variables. C(main) in its
+        C(meta/argument_specs.yml) lists the variables.
     type: path
     required: true
   once:
     description:
-      - Variables that many rules need and that are costly to work out, in the order in which they need one
-        another.
-      - They are worked out once, while a rule would do so each time that it names one.
+      - Variables to evaluate once, in this order, instead of in every rule that uses them. List variables
+        that are slow to evaluate.
     type: list
     elements: str
     default: []
   rules:
     description:
-      - What must hold, in this order.
+      - The rules, in the order in which they are checked.
     type: list
     elements: dict
     default: []
     suboptions:
       that:
         description:
-          - A condition like those of C(when), or a list of them.
+          - A condition, as for C(when), or a list of conditions.
         type: raw
         required: true
       fail_msg:
         description:
-          - What to say where a condition does not hold. It is worked out only then.
+          - The message if a condition does not hold. It is evaluated only then.
         type: str
         required: true
 attributes:
   action:
-    description: Runs on the controller, there is no code for the host.
+    description: Runs on the controller. Nothing runs on the host.
     support: full
   check_mode:
-    description: Checks the same.
+    description: Does the same in check mode.
     support: full
   diff_mode:
-    description: Has nothing to compare.
+    description: The task changes nothing, so there is no diff.
     support: none
   idempotent:
     description: Never reports a change.
@@ -65,7 +66,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Check the variables
+- name: Check the role variables
   llmfleet.conda.check_variables:
     role_path: "{{ role_path }}"
     once: [my_role__mirrors]
@@ -76,14 +77,14 @@ EXAMPLES = r"""
           - my_role_mirror in my_role__mirrors
           - my_role_checksum is match('^sha256:[0-9a-f]{64}$')
         fail_msg: >-
-          Set my_role_mirror to one of {{ my_role__mirrors | join(', ') }}, and my_role_checksum as sha256:
-          and 64 hexadecimal digits.
+          Set my_role_mirror to one of {{ my_role__mirrors | join(', ') }}, and my_role_checksum to sha256:
+          followed by 64 hexadecimal digits.
 """
 
 RETURN = r"""
 argument_errors:
-  description: What does not agree with the role's argument specification.
-  returned: when values have the wrong type or are no choice
+  description: The values that do not match the role's argument specification.
+  returned: when a value has the wrong type or is not one of the choices
   type: list
   elements: str
   sample: ["value of my_role_state must be one of: present, absent, got: gone"]

@@ -12,10 +12,10 @@ module: conda_config
 short_description: Manage settings in a condarc file
 version_added: 0.1.0
 description:
-  - Sets and removes keys of a condarc file and leaves everything else in it, comments included, as it is.
-  - Records that you accept the terms of service of channels, where you say so with O(accept_tos), or that you
-    refuse them (O(reject_tos)), in the way in which conda's own plugin for them (conda-anaconda-tos) does.
-  - Reads and writes the files itself; conda is never started.
+  - Sets and removes keys in a condarc file. Other keys and comments are not changed.
+  - Records that you accept (O(accept_tos)) or refuse (O(reject_tos)) the terms of service of channels, in
+    the format of conda's plugin for terms (conda-anaconda-tos).
+  - The module reads and writes the files itself and never starts conda.
   - Passwords and tokens in URLs are masked in results, diffs and messages.
 author:
   - llmfleet contributors (@llmfleet)
@@ -25,109 +25,111 @@ options:
   path:
     description:
       - Absolute path of the condarc file.
-      - Exactly one of O(path) and O(scope) must be given.
+      - Exactly one of O(path) and O(scope) is required.
     type: path
   scope:
     description:
-      - V(prefix) is C(.condarc) in O(installation), which counts for everybody who uses that installation.
+      - V(prefix) is C(.condarc) in O(installation), for everyone who uses that installation.
       - V(user) is C(~/.condarc) of the user who runs the task.
       - V(system) is C(/etc/conda/.condarc).
     type: str
     choices: [prefix, user, system]
   installation:
     description:
-      - Prefix of the conda installation, needed for V(prefix) as O(scope).
-      - With O(accept_tos) and O(reject_tos), the settings in its condarc count as well when conda's name of a
-        channel is worked out.
+      - Prefix of the conda installation. Required with O(scope=prefix).
+      - With O(accept_tos) and O(reject_tos), the module also uses the condarc of this installation to
+        resolve channel names.
     type: path
   settings:
     description:
       - The settings by key, for example C(channels) or C(channel_alias).
-      - A key whose value is null is removed.
-      - Lists and mappings of channels and of proxies must be such. conda would refuse to start otherwise.
-      - With O(state=absent), the values do not matter.
-      - At least one of O(settings), O(accept_tos) and O(reject_tos) must be given.
+      - A null value removes the key.
+      - Settings of channels and proxies must be the list or mapping that conda expects, because conda
+        refuses to start otherwise.
+      - With O(state=absent), the values are ignored.
+      - At least one of O(settings), O(accept_tos) and O(reject_tos) is required.
     type: dict
   accept_tos:
     description:
-      - URLs of channels whose terms of service you have read and accept, for yourself or for the
-        organisation that you act for; V(defaults) stands for the channels behind that name. Some terms ask
-        organisations for a licence. Nothing is ever accepted without this option.
-      - The terms that are current now are read from the channel and recorded as accepted. Where an
-        acceptance is recorded already, nothing is done and no network is used; later terms are not accepted
-        by that.
-      - O(scope) says for whom, V(prefix) for everybody who uses O(installation) (C(conda-meta/tos)),
+      - URLs of channels whose terms of service you have read and accept, for yourself or for your
+        organisation. V(defaults) stands for the channels behind that name. Some terms require a licence for
+        organisations. The module never accepts terms without this option.
+      - The module reads the current terms from the channel and records them as accepted. If an acceptance
+        is already recorded, it changes nothing and does not use the network. It does not accept later
+        terms.
+      - O(scope) sets who accepts. V(prefix) is for everyone who uses O(installation) (C(conda-meta/tos)),
         V(user) for the user who runs the task (C(~/.conda/tos)), V(system) for the whole host
-        (C(/etc/conda/tos)). It cannot be used with O(path).
-      - With O(state=absent), what is recorded for these channels there is removed.
+        (C(/etc/conda/tos)). Cannot be combined with O(path).
+      - With O(state=absent), the module removes the records of these channels.
     type: list
     elements: str
   reject_tos:
     description:
-      - URLs of channels whose terms of service you refuse; V(defaults) stands for the channels behind that
-        name. conda's plugin then fails each command that would use one of them, as after C(conda tos reject),
-        for whom O(scope) says, with C(plugins.auto_accept_tos) as well.
-      - The terms that are current now are read from the channel and recorded as refused, in place of an
-        acceptance. Where a refusal is recorded already, nothing is done and no network is used. When the
-        channel has newer terms later, the plugin asks the person again, unless O(newer_tos) followed them.
-      - It needs conda's plugin to be there. Independently of it, conda from 24.9 on keeps channels out that
-        the key C(denylist_channels) of O(settings) names, and any conda all but those that
-        C(allowlist_channels) names.
-      - With O(state=absent), what is recorded for these channels there is removed.
+      - URLs of channels whose terms of service you refuse. V(defaults) stands for the channels behind that
+        name. As after C(conda tos reject), conda's plugin then fails every command that would use one of
+        these channels, even with C(plugins.auto_accept_tos). O(scope) sets for whom.
+      - The module reads the current terms from the channel and records them as refused, in place of an
+        acceptance. If a refusal is already recorded, it changes nothing and does not use the network. If
+        the channel publishes newer terms, the plugin asks the user again, unless O(newer_tos) recorded
+        them.
+      - This requires conda's plugin. Independently of the plugin, conda 24.9 and newer rejects the channels
+        in C(denylist_channels) of O(settings), and every conda rejects all channels except those in
+        C(allowlist_channels).
+      - With O(state=absent), the module removes the records of these channels.
     type: list
     elements: str
   newer_tos:
     description:
-      - Also ask the channels of O(accept_tos) and O(reject_tos), every time, whether their terms are newer
-        than those recorded, and accept or refuse them as well.
+      - On every run, ask the channels of O(accept_tos) and O(reject_tos) for newer terms, and accept or
+        refuse those too.
     type: bool
     default: false
   merge:
     description:
-      - Add to the lists and mappings that are there already, instead of replacing them.
+      - Add to existing lists and mappings instead of replacing them.
     type: bool
     default: false
   probe:
     description:
-      - Before the file is written, ask each channel whose address the change makes new for its
-        C(noarch/repodata.json), from this host, with the proxies and the CA file of the new settings.
-        When one does not answer, the task fails and nothing is changed.
-      - Only the key C(channels) is asked about. Where nothing is to be written, or the addresses stay as they
-        are, nobody is asked. Check mode asks as well.
+      - Before writing the file, request C(noarch/repodata.json) from every channel whose address the change
+        makes new. The host sends the requests, with the proxies and the CA file of the new settings. If a
+        channel does not answer, the task fails and changes nothing.
+      - Only the key C(channels) is probed. If the file or the addresses do not change, no request is sent.
+        Check mode sends the requests too.
     type: bool
     default: false
   state:
-    description: Whether the keys in O(settings) must have these values, or must not be there.
+    description: Whether the keys in O(settings) must have these values or must be absent.
     type: str
     choices: [present, absent]
     default: present
   owner:
-    description: User that owns the file, by name or number. When omitted, it stays as it is.
+    description: Owner of the file, as a user name or ID. If omitted, the owner is not changed.
     type: str
   group:
-    description: Group of the file, by name or number. When omitted, it stays as it is.
+    description: Group of the file, as a group name or ID. If omitted, the group is not changed.
     type: str
   mode:
     description:
       - Permissions of the file, as for M(ansible.builtin.file), for example V("0644").
-      - When omitted, those of a file that is there stay, and a new one is readable for whom the umask lets.
+      - If omitted, an existing file keeps its permissions and a new file gets those of the umask.
     type: raw
 seealso:
   - module: llmfleet.conda.conda_installation
 notes:
-  - Where the file is a symbolic link, for instance into a directory of dotfiles, the file that it leads to is
-    changed, with its permissions, and the link stays. A link that another user has made is followed only to
-    files of that user.
-  - Tasks that change one file at the same time wait for each other.
-  - conda's own setting C(plugins.auto_accept_tos) accepts the terms of every channel, whatever they will be;
-    O(accept_tos) accepts those of the channels that it names, as they are now. A refusal that is recorded
-    outweighs it.
-  - Forms of YAML that condarc files do not need (anchors, values over several lines) are refused with their
-    line number, because rewriting them could lose something.
+  - If the file is a symbolic link, for example into a directory of dotfiles, the module changes the target
+    with its permissions and keeps the link. It follows a link that another user created only to files of
+    that user.
+  - Tasks that change the same file at the same time wait for each other.
+  - conda's setting C(plugins.auto_accept_tos) accepts the current and future terms of every channel.
+    O(accept_tos) accepts only the current terms of the channels that it lists. A recorded refusal takes
+    precedence over the setting.
+  - YAML features that condarc files do not need, such as anchors and multi-line values, are an error that
+    names the line, because rewriting them could lose data.
 """
 
 EXAMPLES = r"""
-- name: Packages come from conda-forge only
+- name: Use only conda-forge
   llmfleet.conda.conda_config:
     scope: prefix
     installation: /opt/miniconda3
@@ -135,7 +137,7 @@ EXAMPLES = r"""
       channels: [conda-forge]
       channel_priority: strict
 
-- name: Through a mirror and a proxy
+- name: Configure a mirror and a proxy
   llmfleet.conda.conda_config:
     scope: system
     mode: "0644"
@@ -144,7 +146,7 @@ EXAMPLES = r"""
       proxy_servers:
         https: http://proxy.example.org:3128
 
-- name: From a mirror of the site, once it is seen to have the channel
+- name: Configure a mirror after checking that it serves the channel
   llmfleet.conda.conda_config:
     scope: prefix
     installation: /opt/miniconda3
@@ -154,14 +156,14 @@ EXAMPLES = r"""
         conda-forge: https://channels.example.org/conda
     probe: true
 
-- name: One more channel for this user
+- name: Add a channel for the current user
   llmfleet.conda.conda_config:
     scope: user
     merge: true
     settings:
       channels: [bioconda]
 
-- name: The organisation has a licence and accepts the terms of these channels
+- name: Accept the terms of two channels for everyone who uses the installation
   llmfleet.conda.conda_config:
     scope: prefix
     installation: /opt/miniconda3
@@ -169,13 +171,13 @@ EXAMPLES = r"""
       - https://repo.anaconda.com/pkgs/main
       - https://repo.anaconda.com/pkgs/r
 
-- name: The terms are accepted in whatever version they have by now
+- name: Accept current and newer terms of the default channels
   llmfleet.conda.conda_config:
     scope: user
     accept_tos: [defaults]
     newer_tos: true
 
-- name: Nobody on this host uses channels that ask for a licence, not by hand either
+- name: Refuse the terms of two channels and deny the channels
   llmfleet.conda.conda_config:
     scope: prefix
     installation: /opt/miniconda3
@@ -187,7 +189,7 @@ EXAMPLES = r"""
         - https://repo.anaconda.com/pkgs/main
         - https://repo.anaconda.com/pkgs/r
 
-- name: Credentials of a mirror, for the members of one group
+- name: Configure a mirror with credentials that one group can read
   llmfleet.conda.conda_config:
     scope: prefix
     installation: /opt/miniconda3
@@ -198,7 +200,7 @@ EXAMPLES = r"""
       custom_channels:
         site: https://user:{{ mirror_password }}@mirror.example.org/conda
 
-- name: No pinned solver any more
+- name: Remove the solver setting
   llmfleet.conda.conda_config:
     path: /opt/miniconda3/.condarc
     settings:
@@ -208,7 +210,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: The file.
+  description: Path of the file.
   returned: success
   type: str
   sample: /opt/miniconda3/.condarc
@@ -218,13 +220,13 @@ settings:
   type: dict
   sample: {"channels": ["conda-forge"]}
 probed:
-  description: Addresses of the channels that O(probe) asked and that answered, with credentials masked.
+  description: Addresses of the channels that O(probe) requested and that answered, with credentials masked.
   returned: success
   type: list
   elements: str
   sample: ["https://channels.example.org/conda/conda-forge"]
 tos:
-  description: What is recorded after the task for each channel of O(accept_tos) and O(reject_tos).
+  description: The recorded terms of each channel of O(accept_tos) and O(reject_tos) after the task.
   returned: success
   type: list
   elements: dict
@@ -233,16 +235,17 @@ tos:
       description: URL of the channel.
       type: str
     accepted:
-      description: Whether its terms are accepted.
+      description: Whether the terms are recorded as accepted.
       type: bool
     refused:
-      description: Whether it is recorded that they are not.
+      description: Whether the terms are recorded as refused.
       type: bool
     version:
-      description: Date and time of the recorded terms, empty when nothing is recorded.
+      description: Date and time of the recorded terms. Empty without a record.
       type: str
     path:
-      description: The record, empty when there is none, and in check mode when it is still to be made.
+      description: Path of the record. Empty without a record, and in check mode if the record would be
+        created.
       type: str
   sample:
     - channel: https://repo.anaconda.com/pkgs/main
@@ -258,7 +261,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._config import modu
 
 
 def _change(subject: Any) -> Any:
-    # Only where something is to be done: a host compiles what a module imports on each run.
+    # Imported only if something has to change: hosts compile imported files on every run.
     from ansible_collections.llmfleet.conda.plugins.module_utils._config.change import ConfigChange
 
     return ConfigChange(subject)

@@ -12,11 +12,11 @@ module: conda_env
 short_description: Manage conda environments
 version_added: 0.1.0
 description:
-  - Creates, changes and removes a conda environment so that it holds the packages that the task names.
-  - The state is read from the environment's own files. Conda is started only when something has to change,
-    so a run that finds nothing to do costs milliseconds.
-  - An existing environment is only made anew when O(recreate) asks for it; a directory that is no environment
-    is never touched.
+  - Creates, updates and removes a conda environment.
+  - The module reads the state from the files of the environment. It starts conda only if something has to
+    change, so a run with nothing to do takes milliseconds.
+  - The module recreates an existing environment only with O(recreate=true). It never changes a directory
+    that is not a conda environment.
 author:
   - llmfleet contributors (@llmfleet)
 extends_documentation_fragment:
@@ -27,162 +27,166 @@ extends_documentation_fragment:
 options:
   packages:
     description:
-      - Match specs of the packages that the environment must hold, as on conda's command line.
-      - Includes the Python version, for example V(python=3.12).
+      - Match specs of the packages that the environment must contain, as on conda's command line.
+      - Include the Python version here, for example V(python=3.12).
     type: list
     elements: str
     default: []
   environment:
     description:
-      - What an C(environment.yml) declares, as a mapping or as the text of such a file.
-      - Understood are the keys C(dependencies), C(channels), C(variables), and C(name) and C(prefix), which
-        are not used, since the task says where the environment is. Any other key is refused.
-      - The match specs of C(dependencies) count like those of O(packages), which are added to them.
-      - C(channels) counts when the option O(channels) is empty, and then conda uses these channels only.
-        C(nodefaults) among them is no channel.
-      - The C(pip) section is not installed here. It is returned as RV(pip_requirements), for
+      - The content of an C(environment.yml), as a mapping or as text.
+      - The supported keys are C(dependencies), C(channels) and C(variables). C(name) and C(prefix) are
+        ignored, because the task names the environment. Any other key is an error.
+      - The match specs in C(dependencies) are added to O(packages).
+      - C(channels) is used if the option O(channels) is empty. conda then uses only these channels.
+        C(nodefaults) is not treated as a channel.
+      - The module does not install the C(pip) section. It returns the section as RV(pip_requirements), for
         M(llmfleet.conda.conda_pip).
-      - C(variables) count like those of the option O(variables), which win.
-      - A text may use what such files consist of. Forms of YAML beyond that, such as anchors and values over
-        several lines, are refused with the number of the line.
+      - C(variables) is merged with the option O(variables). If both set a variable, the option wins.
+      - The module supports the YAML that such files normally use. Anchors, multi-line values and similar
+        features are an error that names the line.
     type: raw
   environment_file:
     description:
-      - Name of a file with the text of O(environment), usually called C(environment.yml).
-      - It is looked for on the controller as M(ansible.builtin.copy) does it (in C(files) beside the role or
-        the play, then beside the play), and may be encrypted with Ansible Vault.
+      - Name of a file with the text for O(environment), usually C(environment.yml).
+      - The file is on the controller. The search path is that of M(ansible.builtin.copy), which is C(files)
+        of the role or the play and then the directory of the play. The file may be encrypted with Ansible
+        Vault.
       - With O(remote_src=true) it is a path on the managed host.
     type: path
   lock:
     description:
-      - An explicit lock, as C(conda list --explicit --md5) prints it, as one text or as a list of lines.
-      - Each line is the URL of a package (C(.conda) or C(.tar.bz2)) below a platform such as C(linux-64) or
-        C(noarch). After a C(#) may follow an MD5, or C(sha256:) and a SHA-256.
-      - The environment then holds exactly these packages. Packages that the lock does not name are removed,
-        and packages of another version, build, channel or digest are replaced. No solver runs.
-      - Digests are compared with the records of the linked packages. conda itself knows only MD5 and checks
-        it before it links; a SHA-256 that differs fails the task after linking.
+      - An explicit lock as printed by C(conda list --explicit --md5), as one text or as a list of lines.
+      - Each line is the URL of a package file (C(.conda) or C(.tar.bz2)) below a platform such as
+        C(linux-64) or C(noarch). After C(#) may follow an MD5 sum, or C(sha256:) and a SHA-256 sum.
+      - The environment then contains exactly these packages. The module removes packages that the lock does
+        not list and replaces packages of another version, build, channel or checksum. No solver runs.
+      - The module compares the checksums with the records of the linked packages. conda itself checks only
+        MD5 sums, before linking. If a SHA-256 sum differs, the task fails after linking.
       - O(channels) and O(prune) have no effect with a lock.
-      - Cannot be given together with O(packages), nor with V(latest) for O(state), nor for a base
-        environment.
+      - Cannot be combined with O(packages) or O(state=latest), or used in a base environment.
     type: raw
   lock_file:
     description:
-      - Name of a file with the text of O(lock), looked for like O(environment_file).
+      - Name of a file with the text for O(lock). The search path is that of O(environment_file).
     type: path
   remote_src:
     description:
-      - Whether O(environment_file) and O(lock_file) are files of the managed host. When V(false), they are
-        files of the controller.
+      - Whether O(environment_file) and O(lock_file) are files on the managed host. If V(false), they are
+        files on the controller.
     type: bool
     default: false
   pinned:
     description:
-      - The pins of the environment, each a match spec for one package. conda keeps them in the file
-        C(conda-meta/pinned) and allows nothing else for these packages from then on, whoever calls it.
-      - A pin installs nothing. A package that is there in another version is changed, in the same run.
-      - The list is all the pins there are. When it is empty, the file goes; when the option is omitted, the
-        file stays as it is.
-      - What conda could only do against the pins, those of the option or those that are there, fails before
-        anything is changed, also where the solver of conda would pass over them.
+      - The pins of the environment, each a match spec for one package. conda reads them from
+        C(conda-meta/pinned) and never installs a version that a pin excludes, whoever runs it.
+      - A pin installs nothing. If an installed package does not match its pin, the module changes the
+        package in the same run.
+      - The list replaces all existing pins. An empty list removes the file. If the option is omitted, the
+        file is not changed.
+      - If conda could satisfy the task only against a pin, given or existing, the task fails before it
+        changes anything. This includes cases in which conda's solver would ignore the pin.
     type: list
     elements: str
   variables:
     description:
-      - Variables that C(conda activate) sets, by name, as C(conda env config vars set) keeps them in
-        C(conda-meta/state). Write the values in quotes.
-      - A variable whose value is null is taken away. Variables that the option does not name stay.
-      - A value may be a text or a whole number, without single quotes and line breaks, on which
-        C(conda activate) would fail.
-      - Values are shown in no diff and no result. Those with a name like C(HF_TOKEN) or C(API_KEY) are masked
-        in the log of the options as well.
-      - Everybody who may read the environment can read the values, also the secret ones.
+      - Environment variables that C(conda activate) sets, by name. The module stores them in
+        C(conda-meta/state), as C(conda env config vars set) does. Quote the values.
+      - A null value removes the variable. Variables that are not listed are not changed.
+      - A value is a string or an integer. It cannot contain single quotes or line breaks, because
+        C(conda activate) fails on them.
+      - The values never appear in a diff or a result. Values of names like C(HF_TOKEN) or C(API_KEY) are
+        also masked when Ansible logs the options.
+      - Everyone who can read the environment can read the values, including secrets.
     type: dict
   state:
     description:
-      - V(present) makes the environment and installs what is not satisfied, leaving alone what is.
-      - V(latest) also looks for newer packages within the specs, which starts conda on every run.
-      - V(absent) removes the environment, with all that is in it.
+      - V(present) creates the environment and installs the packages whose match specs are not satisfied. It
+        does not change the others.
+      - V(latest) also installs newer packages that match the specs. It starts conda on every run.
+      - V(absent) removes the environment, except for files that neither conda nor pip installed
+        (O(remove_foreign)).
     type: str
     choices: [present, absent, latest]
     default: present
   prune:
-    description: Remove packages that neither O(packages) nor their dependencies need.
+    description: Remove packages that are neither listed in O(packages) nor dependencies of listed packages.
     type: bool
     default: false
   recreate:
     description:
-      - Remove the environment and make it anew when it is not as the task wants it, instead of changing it.
-      - Nothing is done as long as it is as wanted; damaged packages make a difference too.
-      - What pip installed and pins go with it. Files that neither conda nor pip put there are kept. Before
-        that, conda must have found a solution and put all packages of it, or those of the lock, into its
-        package cache; the environment waits beside its place until the new one is whole, and comes back
-        when that fails.
-      - Pins, variables, owner, group and the marker of a frozen environment alone are no reason to make it
-        anew.
-      - Cannot be given with V(latest) for O(state).
+      - If the environment differs from the task, remove it and create it again instead of changing it. A
+        damaged package counts as a difference.
+      - Packages from pip and pins are lost. Files that neither conda nor pip installed are kept.
+      - The module first lets conda solve the environment and fetches all packages, or those of the lock,
+        into the package cache. It keeps the old environment next to the prefix until the new one is
+        complete, and restores it if that fails.
+      - A difference only in pins, variables, owner, group or the marker of a frozen environment does not
+        recreate the environment.
+      - Cannot be combined with O(state=latest).
     type: bool
     default: false
   remove_foreign:
     description:
-      - With O(state=absent), also remove the files that neither conda nor pip put there. By default such
-        files stay where they are, with a warning that names the first ten, and the prefix counts as absent.
-      - Volumes that are mounted below the prefix are never entered, whatever this option says.
+      - With O(state=absent), also remove files that neither conda nor pip installed. By default these files
+        stay, a warning names the first ten, and the prefix counts as absent.
+      - The module never enters volumes that are mounted below the prefix.
     type: bool
     default: false
   frozen:
     description:
-      - Whether the environment has the marker C(conda-meta/frozen) of CEP 22, which makes newer versions of
-        conda refuse to change it, and this collection too.
-      - A task that gives this option may change the frozen environment; V(true) puts the marker back after
-        that. V(false) also allows to remove the environment.
-      - When omitted, the marker stays as it is, and a frozen environment that is not as wanted is an error.
+      - Whether the environment has the marker C(conda-meta/frozen) of CEP 22. Newer versions of conda and
+        this collection refuse to change a frozen environment.
+      - A task that sets this option may change a frozen environment. With V(true) the module then restores
+        the marker. Removing a frozen environment requires V(false).
+      - If omitted, the marker is not changed, and a frozen environment that differs from the task is an
+        error.
     type: bool
   owner:
     description:
-      - User that owns the environment, by name or number. Without it, that is the user who makes it.
-      - Files that conda has hard-linked from the package cache stay with whoever runs the task, and so does
-        their group, because whoever may write such a file may write it in every environment. The owner can
-        replace and remove them all the same.
-      - Looked at are the environment's directories and records; all files are only walked through after a
-        change, or when one of those is wrong.
+      - Owner of the environment, as a user name or ID. By default, the user who creates the environment.
+      - Files that conda has hard-linked from the package cache keep their owner and group, because whoever
+        can write to such a file can change it in every environment. The owner of the environment can still
+        replace and remove these files.
+      - On every run the module checks directories and records. It checks all files only after a change, or
+        if a directory or record is wrong.
     type: str
   group:
     description:
-      - Group of the environment, by name or number, as O(owner).
-      - Its directories get the setgid bit, so that what pip or people make in them has the group as well.
+      - Group of the environment, as a group name or ID. O(owner) describes which files are excluded.
+      - Directories get the setgid bit, so that files created later belong to the group too.
     type: str
 attributes:
   action:
     support: full
-    description: Has an action on the controller, which reads O(environment_file) and O(lock_file) there.
+    description: Runs an action plugin on the controller that reads O(environment_file) and O(lock_file).
 seealso:
   - module: llmfleet.conda.conda_package
   - module: llmfleet.conda.conda_pip
 notes:
-  - V(latest) for O(state) has to ask conda's solver each time, so it is never quick.
+  - O(state=latest) runs conda's solver on every run and is therefore slow.
 """
 
 EXAMPLES = r"""
-- name: An environment for language models
+- name: Create an environment for language models
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3
     name: llm
     packages: [python=3.12, numpy, pandas, matplotlib]
     channels: [conda-forge]
 
-- name: The same packages and nothing else
+- name: Remove packages that are not listed
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3
     name: llm
     packages: [python=3.12, "numpy>=2,<3"]
     channels: [conda-forge]
     prune: true
-    # Programs that run from the environment may end first, within an hour.
+    # Wait up to an hour for programs that run from the environment.
     in_use: wait
     in_use_timeout: 3600
 
-- name: Newest packages within the specs
+- name: Update packages within their match specs
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3
     prefix: /srv/envs/llm
@@ -190,7 +194,7 @@ EXAMPLES = r"""
     channels: [conda-forge]
     state: latest
 
-- name: Made from the package cache alone, with another conda and half an hour of patience
+- name: Create an environment offline with mamba
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3
     name: llm
@@ -199,28 +203,28 @@ EXAMPLES = r"""
     executable: /opt/miniforge3/bin/mamba
     timeout: 1800
 
-- name: The packages as declared, whatever became of their files
+- name: Do not repair damaged packages
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3
     name: llm
     packages: [python=3.12]
     repair: false
 
-- name: The environment of an environment.yml that lies on the controller
+- name: Create an environment from an environment.yml on the controller
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3
     name: llm
     environment_file: environment.yml
   register: llm_environment
 
-- name: The pip section of that file
+- name: Install the pip section of the environment.yml
   llmfleet.conda.conda_pip:
     installation: /opt/miniconda3
     name: llm
     requirements: "{{ llm_environment.pip_requirements }}"
   when: llm_environment.pip_requirements | length > 0
 
-- name: The environment of an environment.yml that lies on the host, and one package more
+- name: Create an environment from an environment.yml on the host and add a package
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3
     name: llm
@@ -229,7 +233,7 @@ EXAMPLES = r"""
     packages: [ipykernel]
     prune: true
 
-- name: An environment in the form of environment.yml
+- name: Create an environment from the content of an environment.yml
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3
     name: llm
@@ -237,27 +241,27 @@ EXAMPLES = r"""
       channels: [conda-forge, nodefaults]
       dependencies: [python=3.12, numpy]
 
-- name: Exactly the packages of a lock that lies on the controller
+- name: Install exactly the packages of a lock file on the controller
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3
     name: llm
     lock_file: llm.linux-64.lock
 
-- name: Exactly the packages of a lock that lies on the host
+- name: Install exactly the packages of a lock file on the host
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3
     name: llm
     lock_file: /srv/locks/llm.linux-64.lock
     remote_src: true
 
-- name: Exactly these packages
+- name: Install exactly the packages of a lock
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3
     name: tools
     lock:
       - https://conda.anaconda.org/conda-forge/noarch/six-1.17.0-pyhe01879c_1.conda
 
-- name: Made anew when it differs, and protected from changes by hand
+- name: Recreate an environment if it differs, and freeze it
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3
     name: llm
@@ -266,7 +270,7 @@ EXAMPLES = r"""
     recreate: true
     frozen: true
 
-- name: NumPy stays below 2 here, whoever calls conda
+- name: Pin NumPy below 2
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3
     name: llm
@@ -274,7 +278,7 @@ EXAMPLES = r"""
     pinned: ["numpy<2"]
     channels: [conda-forge]
 
-- name: Two channels, of which the first counts for all that it has
+- name: Use two channels with strict priority
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3
     name: llm
@@ -282,7 +286,7 @@ EXAMPLES = r"""
     channels: [conda-forge, nvidia]
     channel_priority: strict
 
-- name: Variables for everybody who activates the environment
+- name: Set and remove environment variables
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3
     name: llm
@@ -292,7 +296,7 @@ EXAMPLES = r"""
       OMP_NUM_THREADS: "8"
       TRANSFORMERS_CACHE: null
 
-- name: Made by root, for one user and a group
+- name: Create an environment as root for a user and a group
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3
     prefix: /srv/envs/ada
@@ -300,7 +304,7 @@ EXAMPLES = r"""
     owner: ada
     group: research
 
-- name: The environment is gone
+- name: Remove an environment
   llmfleet.conda.conda_env:
     installation: /opt/miniconda3
     name: llm
@@ -315,12 +319,12 @@ prefix:
   type: str
   sample: /opt/miniconda3/envs/llm
 python_version:
-  description: Major and minor version of the environment's Python, empty when it has none.
+  description: Major and minor version of Python in the environment. Empty if it has no Python.
   returned: success
   type: str
   sample: "3.12"
 packages:
-  description: The packages linked in the environment, in check mode those before the change.
+  description: The packages linked in the environment. In check mode, those before the change.
   returned: success
   type: list
   elements: dict
@@ -338,36 +342,35 @@ packages:
       type: str
       sample: py312h33ff503_0
     channel:
-      description: Canonical name of the channel it came from.
+      description: Canonical name of the package's channel.
       type: str
       sample: conda-forge
 pip_requirements:
-  description: The pip section of O(environment) or O(environment_file), which this module does not install.
+  description: The pip section of O(environment) or O(environment_file). This module does not install it.
   returned: success
   type: list
   elements: str
   sample: ["transformers>=4.40"]
 added:
   description:
-    - Lines that the diff adds, also in check mode, a package each.
-    - Pins, variables, owner, group and the marker of a frozen environment stand in parentheses.
+    - The lines that the diff adds, one for each package. Also returned in check mode.
+    - Pins, variables, owner, group and the marker of a frozen environment are in parentheses.
   returned: success
   type: list
   elements: str
   sample: ["numpy 2.3.5 py312h33ff503_0 conda-forge"]
 removed:
   description:
-    - Lines that the diff removes, also in check mode, a package each.
-    - Pins, variables, owner, group and the marker of a frozen environment stand in parentheses.
+    - The lines that the diff removes, one for each package. Also returned in check mode.
+    - Pins, variables, owner, group and the marker of a frozen environment are in parentheses.
   returned: success
   type: list
   elements: str
   sample: ["numpy 1.26.4 py312heda63a1_0 conda-forge"]
 in_use:
   description:
-    - Processes that run from the prefix, where the task removes or replaces files there; empty where it
-      does not.
-    - A failure because of them has it too.
+    - Processes that run from the prefix, if the task removes or replaces files there. Otherwise empty.
+    - Also returned when the task fails because of them.
   returned: success
   type: list
   elements: dict
@@ -377,7 +380,7 @@ in_use:
       type: int
       sample: 4711
     user:
-      description: Effective user, as a name or a number.
+      description: Effective user, as a name or an ID.
       type: str
       sample: ada
     command:
@@ -390,24 +393,24 @@ in_use:
       sample: 7260
     how:
       description:
-        - V(exe), its program lies in the prefix. V(maps), a library or another mapped file does. V(cwd),
-          only its working directory does.
+        - V(exe) if the program is in the prefix, V(maps) if a library or another mapped file is, V(cwd) if
+          only the working directory is.
       type: str
       sample: exe
 plan:
-  description: What had to be done, and why.
+  description: The changes that were necessary, and why.
   returned: success
   type: dict
   contains:
     create:
-      description: Whether the environment had to be made.
+      description: Whether the environment had to be created.
       type: bool
     install:
-      description: Specs to install.
+      description: Match specs to install.
       type: list
       elements: str
     update:
-      description: Specs for which newer packages were looked for.
+      description: Match specs to update.
       type: list
       elements: str
     remove:
@@ -415,14 +418,14 @@ plan:
       type: list
       elements: str
     reinstall:
-      description: Names of packages to link anew, because they are damaged.
+      description: Names of damaged packages to link again.
       type: list
       elements: str
     delete:
-      description: Whether the environment as a whole had to go.
+      description: Whether the whole environment had to be removed.
       type: bool
     reasons:
-      description: One sentence for each thing that was not as wanted.
+      description: One sentence for each difference between the environment and the task.
       type: list
       elements: str
 """
@@ -435,7 +438,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment import
 
 
 def _change(request: Any, check_mode: bool) -> Any:
-    # Only where something is to be done: a host compiles what a module imports on each run.
+    # Imported only if something has to change: hosts compile imported files on every run.
     from ansible_collections.llmfleet.conda.plugins.module_utils._environment.change import (
         EnvironmentChange,
     )

@@ -12,20 +12,20 @@ short_description: Read the facts of a conda installation and its environments
 version_added: 0.1.0
 author: llmfleet contributors (@llmfleet)
 description:
-  - Reads what there is of a conda installation, its environments, their packages and its settings.
-  - Everything is read from files. Neither conda nor any other process is started, so that the facts cost
-    milliseconds and come also from an installation that does not start any more.
-  - An installation or an environment that is not there is no error. Look at RV(installed) and RV(exists).
+  - Returns facts about a conda installation, its environments, their packages and its settings.
+  - The module reads files only. It starts neither conda nor any other process, so it takes milliseconds and
+    works for installations that no longer start.
+  - A missing installation or environment is not an error. Check RV(installed) and RV(exists).
   - Credentials in URLs and settings are masked.
 extends_documentation_fragment:
   - llmfleet.conda.environment
 attributes:
   check_mode:
     support: full
-    description: Does the same work in check mode, because it never changes anything.
+    description: Does the same in check mode, because it never changes anything.
   diff_mode:
     support: none
-    description: Nothing is changed, so there is no difference to show.
+    description: The module changes nothing, so there is no diff.
   idempotent:
     support: full
     description: Never reports a change.
@@ -36,33 +36,34 @@ attributes:
 options:
   installation:
     description:
-      - Prefix of the conda installation (the base environment), an absolute path.
-      - At least one of O(installation) and O(prefix) must be given.
+      - Absolute path of the conda installation (the prefix of its base environment).
+      - At least one of O(installation) and O(prefix) is required.
   name:
     description:
-      - Name of the one environment to read, below C(envs) of O(installation).
-      - V(base) is the installation's own.
-      - Without O(name) and O(prefix), RV(environments) has all environments, RV(packages) and
+      - Name of a single environment to read, in C(envs) of O(installation).
+      - V(base) is the base environment of the installation.
+      - Without O(name) and O(prefix), RV(environments) lists all environments, and RV(packages) and
         RV(distributions) are those of the base environment.
   prefix:
     description:
-      - Absolute path of the one environment to read.
-      - At most one of O(name) and O(prefix) may be given.
+      - Absolute path of a single environment to read.
+      - At most one of O(name) and O(prefix) is allowed.
   gather:
     description:
-      - What to read. V(installation) gives RV(facts), V(environments), V(packages), V(distributions) and
-        V(config) give the results of these names.
-      - V(installation) and V(config) need O(installation); of the default, they are left out without it.
+      - The facts to read. V(installation) returns RV(facts). V(environments), V(packages), V(distributions)
+        and V(config) return the values of the same name.
+      - V(installation) and V(config) require O(installation). With the default value, they are omitted
+        without O(installation).
     type: list
     elements: str
     choices: [installation, environments, packages, distributions, config]
     default: [installation, environments, config]
 notes:
-  - An environment is a directory with C(conda-meta/history). They are looked for below the directories
-    of the setting C(envs_dirs), C(envs) of O(installation) and C(~/.conda/envs), and in
-    C(~/.conda/environments.txt) of the user for whom the task runs.
-  - Variables such as C(CONDA_CHANNELS) and the markers C(#!final), C(#!top) and C(#!bottom) of condarc
-    files are left out of account in RV(config.effective).
+  - An environment is a directory with C(conda-meta/history). The module looks in the directories of the
+    setting C(envs_dirs), in C(envs) of O(installation) and in C(~/.conda/envs), and reads
+    C(~/.conda/environments.txt) of the user who runs the task.
+  - RV(config.effective) ignores variables such as C(CONDA_CHANNELS) and the markers C(#!final), C(#!top)
+    and C(#!bottom) in condarc files.
 seealso:
   - module: llmfleet.conda.accelerator_info
   - module: llmfleet.conda.conda_config
@@ -70,7 +71,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Is conda there, and which one?
+- name: Read the facts of an installation
   llmfleet.conda.conda_info:
     installation: /opt/miniconda3
   register: conda
@@ -80,18 +81,18 @@ EXAMPLES = r"""
     msg: "{{ conda.environments | map(attribute='prefix') }}"
   when: conda.installed
 
-- name: What is in the environment llm, from conda and from pip?
+- name: List the conda and pip packages of an environment
   llmfleet.conda.conda_info:
     installation: /opt/miniconda3
     name: llm
     gather: [packages, distributions]
   register: llm
 
-- name: No package of the environment comes from Anaconda's channels
+- name: Fail if a package comes from Anaconda's channels
   ansible.builtin.assert:
     that: llm.packages | selectattr('channel', 'match', 'pkgs/|defaults') | length == 0
 
-- name: An environment whose installation does not matter
+- name: Read an environment without its installation
   llmfleet.conda.conda_info:
     prefix: /srv/envs/llm
     gather: [environments]
@@ -99,17 +100,17 @@ EXAMPLES = r"""
 
 RETURN = r"""
 installed:
-  description: Whether there is a conda at O(installation).
+  description: Whether there is a conda installation at O(installation).
   returned: when O(installation) is given
   type: bool
   sample: true
 exists:
-  description: Whether the environment of O(name) or O(prefix), or else the base environment, is there.
+  description: Whether the environment of O(name) or O(prefix), or else the base environment, exists.
   returned: success
   type: bool
   sample: true
 facts:
-  description: The installation, empty when there is none.
+  description: Facts about the installation. Empty if there is none.
   returned: when O(gather) has V(installation)
   type: dict
   contains:
@@ -122,60 +123,61 @@ facts:
       type: str
       sample: 26.7.1
     python_version:
-      description: Version of the base environment's Python.
+      description: Version of Python in the base environment.
       type: str
       sample: 3.12.7
     distribution:
       description:
-        - V(miniconda), V(miniforge) or V(anaconda), empty when nothing tells it.
-        - A guess where the installer has left no note of its name.
+        - V(miniconda), V(miniforge) or V(anaconda). Empty if unknown.
+        - This is a guess if the installer did not record its name.
       type: str
       sample: miniconda
     distribution_told_by:
-      description: What the distribution was concluded from.
+      description: The evidence for the distribution.
       type: str
       sample: Miniconda3-py312_26.7.1-0-Linux-x86_64.sh
     platform:
-      description: The platform as conda calls it.
+      description: Conda's name for the platform.
       type: str
       sample: linux-64
     writable:
-      description: Whether the user for whom the task runs may change the base environment.
+      description: Whether the user who runs the task can change the base environment.
       type: bool
       sample: true
 environments:
-  description: The environments, the base environment first; with O(name) or O(prefix), at most that one.
+  description: The environments, with the base environment first. With O(name) or O(prefix), at most that
+    one.
   returned: when O(gather) has V(environments)
   type: list
   elements: dict
   contains:
     prefix:
-      description: Its prefix.
+      description: Prefix of the environment.
       type: str
       sample: /opt/miniconda3/envs/llm
     name:
-      description: Its name, V(base) for the installation's own; empty where it is known by its prefix only.
+      description: Name of the environment, V(base) for the base environment. Empty if it has only a prefix.
       type: str
       sample: llm
     python_version:
-      description: Version of its Python, empty when it has none.
+      description: Version of Python. Empty if the environment has no Python.
       type: str
       sample: 3.12.7
     frozen:
-      description: Whether it is frozen (C(conda-meta/frozen)).
+      description: Whether the environment is frozen (C(conda-meta/frozen)).
       type: bool
       sample: false
     package_count:
-      description: Number of packages linked in it.
+      description: Number of linked packages.
       type: int
       sample: 250
     problems:
-      description: One sentence for each record that cannot be read, or for the environment as a whole.
+      description: One sentence for each unreadable record and for each problem of the whole environment.
       type: list
       elements: str
       sample: []
     damaged:
-      description: Packages with files that are missing or truncated.
+      description: Packages with missing or truncated files.
       type: list
       elements: dict
       contains:
@@ -184,16 +186,16 @@ environments:
           type: str
           sample: numpy
         files:
-          description: The files, relative to the prefix.
+          description: The missing or truncated files, relative to the prefix.
           type: list
           elements: str
           sample: [lib/python3.12/site-packages/numpy/__init__.py]
     interrupted:
-      description: What a run of this collection was doing when it was cut off, empty when none was.
+      description: What an interrupted run of this collection was doing. Empty if no run was interrupted.
       type: str
       sample: ""
 packages:
-  description: The packages of the environment, by name.
+  description: The packages of the environment, sorted by name.
   returned: when O(gather) has V(packages)
   type: list
   elements: dict
@@ -211,21 +213,22 @@ packages:
       type: str
       sample: py312h33ff503_0
     channel:
-      description: Canonical name of the channel it came from.
+      description: Canonical name of the package's channel.
       type: str
       sample: conda-forge
     requested:
-      description: Whether somebody asked for it by name, by C(conda-meta/history); else it is a dependency.
+      description: Whether a user requested it by name (C(conda-meta/history)). Otherwise it is a
+        dependency.
       type: bool
       sample: true
 distributions:
-  description: The Python distributions of the environment, by name, whoever installed them.
+  description: The Python distributions of the environment, sorted by name, from conda and from pip.
   returned: when O(gather) has V(distributions)
   type: list
   elements: dict
   contains:
     name:
-      description: Normal form of the name.
+      description: Normalized name.
       type: str
       sample: torch
     version:
@@ -233,7 +236,7 @@ distributions:
       type: str
       sample: 2.15.0
     owner:
-      description: V(conda), or V(pip), which stands for everything that is not conda.
+      description: V(conda), or V(pip) for everything else.
       type: str
       sample: pip
 config:
@@ -242,42 +245,42 @@ config:
   type: dict
   contains:
     files:
-      description: The condarc files, least important first.
+      description: The condarc files, from lowest to highest precedence.
       type: list
       elements: dict
       contains:
         path:
-          description: The file.
+          description: Path of the file.
           type: str
           sample: /opt/miniconda3/.condarc
         settings:
-          description: What it sets, with credentials masked.
+          description: The settings in the file, with credentials masked.
           type: dict
           sample: {"channels": ["conda-forge"]}
         problem:
-          description: Why it could not be read, empty when it could.
+          description: Why the file could not be read. Empty if it was read.
           type: str
           sample: ""
     effective:
-      description: What the files come to.
+      description: The settings that result from all files.
       type: dict
       contains:
         channels:
-          description: Channels in order of priority, empty when no file sets them.
+          description: Channels in order of priority. Empty if no file sets them.
           type: list
           elements: str
           sample: [conda-forge]
         channel_alias:
-          description: URL to which channel names are added.
+          description: Base URL for channel names.
           type: str
           sample: https://conda.anaconda.org
         envs_dirs:
-          description: Directories in which environments are looked for by name.
+          description: Directories of named environments.
           type: list
           elements: str
           sample: [/opt/miniconda3/envs]
         pkgs_dirs:
-          description: Package caches.
+          description: Directories of the package cache.
           type: list
           elements: str
           sample: [/opt/miniconda3/pkgs]
@@ -313,27 +316,27 @@ DEFAULT = ["installation", "environments", "config"]
 
 
 def _environment(params: Mapping[str, Any]) -> str | None:
-    """The one environment that the task names, None when it names none."""
+    """Return the prefix of the environment that the task names, or None."""
     if params["name"] is None and params["prefix"] is None:
         return None
     return environment_prefix(params["installation"], params["name"], params["prefix"])
 
 
 def gather(params: Mapping[str, Any]) -> dict[str, Any]:
-    """What the module returns.
+    """Return the module's result.
 
     Raises:
-        CondaModuleError: an option cannot be used, or the installation or the environment cannot be read.
+        CondaModuleError: an option has an invalid value, or the installation or environment cannot be read.
     """
     wanted = set(params["gather"])
     base = params["installation"] and check_prefix(params["installation"], "installation")
     chosen = _environment(params)
     if not base and wanted & {"installation", "config"} and params["gather"] != DEFAULT:
         raise CondaModuleError(
-            "What the option gather asks for needs the option installation.",
+            "The values installation and config of the option gather require the option installation.",
             prefix=chosen,
             asked=list(params["gather"]),
-            hint="give installation, or leave installation and config out of gather.",
+            hint="set installation, or remove installation and config from gather.",
         )
     result: dict[str, Any] = {"changed": False}
     settings: dict[str, Any] = {"envs_dirs": []}

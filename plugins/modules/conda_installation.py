@@ -12,11 +12,12 @@ module: conda_installation
 short_description: Manage a Miniconda, Miniforge or Anaconda installation
 version_added: 0.1.0
 description:
-  - Installs a conda distribution of a pinned version at a prefix, mends it when files of it are missing or
-    truncated, upgrades its conda, and removes it.
-  - The SHA-256 sum of the installer is always checked. The sums of the published installers come with the
-    collection; every other installer needs O(checksum).
-  - The state is read from the files of the prefix; when nothing is to do, nothing is started or fetched.
+  - Installs a pinned version of a conda distribution at a prefix, repairs missing and truncated files,
+    upgrades conda and removes the installation.
+  - The module always checks the SHA-256 sum of the installer. The collection contains the sums of the
+    published installers. Any other installer requires O(checksum).
+  - The module reads the state from the files of the prefix. If nothing has to change, it starts no process
+    and downloads nothing.
 author:
   - llmfleet contributors (@llmfleet)
 extends_documentation_fragment:
@@ -25,179 +26,183 @@ extends_documentation_fragment:
 attributes:
   action:
     support: full
-    description: Has an action on the controller, which copies O(installer_path) to hosts that need it.
+    description: Runs an action plugin on the controller that copies O(installer_path) to hosts that need
+      it.
   async:
     support: partial
-    details: Not with O(installer_path) on the controller.
+    details: Not supported with O(installer_path) on the controller.
     description: Supports C(async).
 options:
   prefix:
     description:
       - Absolute path of the installation, at most 110 bytes long and without white space.
-      - A directory with somebody else's files in it is refused.
+      - The module refuses a directory that contains files of others.
     type: path
     required: true
   state:
     description:
-      - V(present) installs, or mends what is there.
-      - V(absent) removes the prefix when it is a conda installation.
+      - V(present) installs the distribution or repairs and upgrades an existing installation.
+      - V(absent) removes the prefix if it is a conda installation.
     type: str
     choices: [present, absent]
     default: present
   distribution:
-    description: Which distribution to install.
+    description: The distribution to install.
     type: str
     choices: [miniconda, miniforge, anaconda]
     default: miniconda
   version:
     description:
-      - Version of the installer as published, for example V(py312_25.3.1-1) for Miniconda, V(26.1.1-3) for
-        Miniforge and V(2024.10-1) for Anaconda. There is no V(latest), because its bytes change.
-      - An installation whose conda is older is upgraded in place to the conda of this version; a newer one
-        is left alone.
-      - Required unless O(installer_url) or O(installer_path) is given.
+      - Version in the name of the published installer, for example V(py312_25.3.1-1) for Miniconda,
+        V(26.1.1-3) for Miniforge and V(2024.10-1) for Anaconda. V(latest) is not supported, because the
+        installer behind it changes.
+      - If an existing installation has an older conda, the module upgrades it in place to the conda of this
+        version. It does not downgrade a newer conda.
+      - Required without O(installer_url) and O(installer_path).
     type: str
   conda_version:
     description:
-      - Version that conda itself must have, like V(25.3.1), or a condition on it, like V(>=25.3,<26).
-      - Another version is brought by conda, from O(channels), without a new installation; environments and
-        other packages of the installation stay. A newer conda is taken back only when this option says so.
-      - When it is set, O(version) only chooses the installer of a new installation.
+      - Version of conda itself, for example V(25.3.1), or a constraint, for example V(>=25.3,<26).
+      - conda installs another version of itself from O(channels). Environments and other packages of the
+        installation are kept. A newer conda is downgraded only with this option.
+      - If this option is set, O(version) only selects the installer of a new installation.
     type: str
   installer_url:
-    description: Address of an installer to use instead of the published one.
+    description: URL of an installer to use instead of the published one.
     type: str
   installer_path:
     description:
-      - An installer file to use instead of downloading one.
-      - It is a file on the controller, looked for as M(ansible.builtin.copy) does it, unless O(remote_src) is
-        true. It is copied to the host only when the installation needs it, into the task's temporary
-        directory (C(remote_tmp)), and removed there afterwards; its checksum is checked on the host.
+      - Installer file to use instead of a download.
+      - The file is on the controller, unless O(remote_src=true). The search path is that of
+        M(ansible.builtin.copy).
+      - The file is copied only to hosts that need it, into the task's temporary directory (C(remote_tmp)),
+        and removed afterwards. The checksum is checked on the host.
     type: path
   remote_src:
-    description: Whether O(installer_path) is a file on the managed host, named by its absolute path.
+    description: Whether O(installer_path) is an absolute path on the managed host.
     type: bool
     default: false
   checksum:
     description:
-      - SHA-256 sum that the installer must have, written V(sha256:HEX).
-      - Required for an installer whose file name is not in the catalogue.
+      - SHA-256 sum of the installer, in the form V(sha256:HEX).
+      - Required for an installer whose file name is not in the collection's catalogue.
     type: str
   owner:
     description:
-      - User that owns everything in the installation but the environments in it, by name or number.
-      - Without it the user who runs the task becomes the owner of what is installed.
+      - Owner of the installation, except for the environments in it, as a user name or ID.
+      - By default, the user who runs the task owns what it installs.
     type: str
   group:
-    description: Group of everything in the installation but the environments in it, by name or number.
+    description: Group of the installation, except for the environments in it, as a group name or ID.
     type: str
   mode:
     description:
-      - Permissions of the directory O(prefix) as an octal number between quotes; V('0750') keeps everybody
-        but O(owner) and O(group) out of the installation.
+      - Permissions of the directory O(prefix), as a quoted octal number. For example, V('0750') gives
+        access only to O(owner) and O(group).
     type: raw
   group_writable:
     description:
-      - What the members of O(group) may write. V(envs) lets them make environments in the installation,
-        V(pkgs) lets them fill its package cache. New files there get the group, whoever makes them.
-      - The directory of repodata in V(pkgs) gets a default ACL, where the file system has such, since conda
-        must be able to write the files of whoever fetched them. One that is already there stays.
-      - The base environment and the files of packages stay closed to them. Name these directories in the
-        condarc (C(envs_dirs), C(pkgs_dirs)) as well; for a user who may not write the base environment, conda
-        otherwise prefers those in C(~/.conda).
+      - The directories that members of O(group) can write. With V(envs) they can create environments in the
+        installation, with V(pkgs) they can fill its package cache. New files there belong to the group.
+      - With V(pkgs), the directory of the channel indexes (repodata) gets a default ACL if the file system
+        supports it, because conda must be able to write the files that other members downloaded. An
+        existing ACL is not changed.
+      - Members cannot write the base environment or the files of packages. Also list these directories in
+        the condarc (C(envs_dirs), C(pkgs_dirs)). Otherwise conda prefers C(~/.conda) for users who cannot
+        write the base environment.
     type: list
     elements: str
     choices: [envs, pkgs]
     default: []
   mirror:
     description:
-      - Base URL of a directory that holds the published installer, instead of its publisher's.
-      - With O(checksum) also of a O(version) that is not in the catalogue.
+      - Base URL of a directory that contains the published installer, instead of the publisher's.
+      - Together with O(checksum), it can also serve a O(version) that is not in the catalogue.
     type: str
   catalogue:
     description:
-      - "Internal: the collection sets this option on the controller. Leave it out."
-      - The published installers that the task may need, one line each.
+      - 'Internal: set by the action plugin of this collection. It may change in any release. Do not set
+        it.'
+      - The rows of the installer catalogue that the task may need, one for each installer.
     type: list
     elements: str
     default: []
   channels:
     description:
-      - Channels for a change of conda's version or a repair of the base environment, and no others
-        (C(--override-channels)). When empty, the condarc decides.
+      - The only channels (C(--override-channels)) for changing conda's version and for repairing the base
+        environment. If empty, the condarc decides.
     type: list
     elements: str
     default: []
   repair:
-    description: Mend an installation that was cut off or damaged.
+    description: Repair an incomplete or damaged installation.
     type: bool
     default: true
   remove_environments:
     description:
-      - Let O(state=absent) remove an installation that still holds environments, and them with it. An
-        environment counts wherever it is below the prefix.
+      - With O(state=absent), also remove an installation that still contains environments. Environments
+        anywhere below the prefix count.
     type: bool
     default: false
   remove_foreign:
     description:
-      - With O(state=absent), also remove the files that neither conda, pip nor an installer put there. By
-        default such files stay where they are, with a warning that names the first ten, and the prefix counts
-        as absent.
-      - Volumes that are mounted below the prefix are never entered, whatever this option says.
+      - With O(state=absent), also remove files that neither conda, pip nor an installer put there. By
+        default these files stay, a warning names the first ten, and the prefix counts as absent.
+      - The module never enters volumes that are mounted below the prefix.
     type: bool
     default: false
   minimum_glibc:
     description:
-      - Version of the GNU C library that a Linux host must have for a new installation, like V(2.28). One
-        with an older version is refused before anything is fetched.
-      - Without it, what the published installers need is known for the newer versions of Miniconda; every
-        other installer is left to find out for itself.
+      - Oldest version of the GNU C library for a new installation on a Linux host, for example V(2.28). The
+        module refuses a host with an older version before it downloads anything.
+      - By default, the module knows the minimum of newer Miniconda versions. It does not check other
+        installers.
     type: str
   timeout:
     description:
-      - Seconds that the download of the installer, the installer itself, one run of conda, or the wait for a
-        lock may take.
+      - Timeout in seconds. It applies separately to the download, the installer, each run of conda and
+        waiting for a lock.
     type: int
     default: 3600
 notes:
-  - A user of their own installs with C(become_user) and a O(prefix) in the home directory.
-  - V(absent) also takes the lines of the installation and of its environments out of the user's list of
-    environments (C(~/.conda/environments.txt)), and out of everybody's when root runs it. Condarc files in
-    home directories and environments outside of O(prefix) stay.
-  - The state of owner, group and permissions is read from the directories of the installation and from
-    C(conda-meta); all files are only walked through after a change, or when one of those is wrong.
+  - To install for a single user, set C(become_user) and a O(prefix) in the user's home directory.
+  - O(state=absent) also removes the installation and its environments from the user's list of environments
+    (C(~/.conda/environments.txt)). If root runs the task, it does so for all users. Condarc files in home
+    directories and environments outside O(prefix) are kept.
+  - On every run the module checks owner, group and permissions of the installation's directories and of
+    C(conda-meta). It checks all files only after a change, or if one of those is wrong.
 seealso:
   - module: llmfleet.conda.conda_config
   - module: llmfleet.conda.conda_env
 """
 
 EXAMPLES = r"""
-- name: Miniconda for everybody on the host
+- name: Install Miniconda
   llmfleet.conda.conda_installation:
     prefix: /opt/miniconda3
     version: py312_25.3.1-1
 
-- name: Miniforge from a mirror of the site
+- name: Install Miniforge from a mirror
   llmfleet.conda.conda_installation:
     prefix: /opt/miniforge3
     distribution: miniforge
     version: 26.1.1-3
     mirror: https://mirror.example.org/miniforge/26.1.1-3
 
-- name: An installer of the site's own
+- name: Install from a custom installer
   llmfleet.conda.conda_installation:
     prefix: /opt/miniconda3
     installer_url: https://mirror.example.org/Site-1.0-Linux-x86_64.sh
     checksum: sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
     minimum_glibc: "2.28"
 
-- name: From a file of the controller, for hosts without a network
+- name: Install from a file on the controller
   llmfleet.conda.conda_installation:
     prefix: /opt/miniconda3
     version: py312_25.3.1-1
     installer_path: installers/Miniconda3-py312_25.3.1-1-Linux-x86_64.sh
 
-- name: From a file that every host has, without ever mending what is there
+- name: Install from a file on the host and never repair the installation
   llmfleet.conda.conda_installation:
     prefix: /opt/miniconda3
     installer_path: /mnt/software/Miniconda3-py312_25.3.1-1-Linux-x86_64.sh
@@ -205,7 +210,7 @@ EXAMPLES = r"""
     repair: false
     timeout: 7200
 
-- name: Always this conda, whatever installer was used
+- name: Install Miniforge with a pinned version of conda
   llmfleet.conda.conda_installation:
     prefix: /opt/miniforge3
     distribution: miniforge
@@ -213,7 +218,7 @@ EXAMPLES = r"""
     conda_version: 26.3.2
     channels: [conda-forge]
 
-- name: For the members of a group, who make their own environments
+- name: Install Miniconda for a group whose members create environments
   llmfleet.conda.conda_installation:
     prefix: /opt/miniconda3
     version: py312_25.3.1-1
@@ -222,14 +227,14 @@ EXAMPLES = r"""
     mode: "0750"
     group_writable: [envs, pkgs]
 
-- name: For one user
+- name: Install Miniconda for one user
   llmfleet.conda.conda_installation:
     prefix: /home/ada/miniconda3
     version: py312_25.3.1-1
   become: true
   become_user: ada
 
-- name: No conda any more
+- name: Remove an installation with its environments
   llmfleet.conda.conda_installation:
     prefix: /opt/miniconda3
     state: absent
@@ -246,12 +251,13 @@ prefix:
   type: str
   sample: /opt/miniconda3
 conda_version:
-  description: Version of the installed conda, empty when there is none (in check mode, before the change).
+  description: Version of the installed conda. Empty without conda. In check mode, the version before the
+    change.
   returned: success
   type: str
   sample: 25.3.1
 python_version:
-  description: Major and minor version of the base environment's Python, empty when there is none.
+  description: Major and minor version of Python in the base environment. Empty if it has no Python.
   returned: success
   type: str
   sample: "3.12"
@@ -263,9 +269,8 @@ environments:
   sample: [llm]
 in_use:
   description:
-    - Processes that run from the prefix, where the task removes or replaces files there; empty where it
-      does not.
-    - A failure because of them has it too.
+    - Processes that run from the prefix, if the task removes or replaces files there. Otherwise empty.
+    - Also returned when the task fails because of them.
   returned: success
   type: list
   elements: dict
@@ -275,7 +280,7 @@ in_use:
       type: int
       sample: 4711
     user:
-      description: Effective user, as a name or a number.
+      description: Effective user, as a name or an ID.
       type: str
       sample: ada
     command:
@@ -288,25 +293,25 @@ in_use:
       sample: 7260
     how:
       description:
-        - V(exe), its program lies in the prefix. V(maps), a library or another mapped file does. V(cwd),
-          only its working directory does.
+        - V(exe) if the program is in the prefix, V(maps) if a library or another mapped file is, V(cwd) if
+          only the working directory is.
       type: str
       sample: exe
 plan:
-  description: What had to be done, and why.
+  description: The changes that were necessary, and why.
   returned: success
   type: dict
   contains:
     action:
       description:
-        - V(install), V(reinstall), V(repair), V(upgrade) or V(downgrade) of conda, V(access) (owner, group or
-          permissions), V(remove), or empty.
+        - V(install), V(reinstall), V(repair), V(upgrade) or V(downgrade) of conda, V(access) (owner, group
+          or permissions), V(remove), or empty.
       type: str
     installer:
-      description: File name of the installer, where one was needed.
+      description: File name of the installer, if one was necessary.
       type: str
     reasons:
-      description: One sentence for each thing that was not as wanted.
+      description: One sentence for each difference between the installation and the task.
       type: list
       elements: str
 """
@@ -319,7 +324,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation impor
 
 
 def _change(request: Any, check_mode: bool) -> Any:
-    # Only where something is to be done: a host compiles what a module imports on each run.
+    # Imported only if something has to change: hosts compile imported files on every run.
     from ansible_collections.llmfleet.conda.plugins.module_utils._installation.change import (
         InstallationChange,
     )

@@ -12,8 +12,9 @@ module: conda_package
 short_description: Manage packages inside a conda environment
 version_added: 0.1.0
 description:
-  - Installs, updates and removes packages in an environment that exists already.
-  - The state is read from the environment's own files. Conda is started only when something has to change.
+  - Installs, updates and removes packages in an existing environment.
+  - The module reads the state from the files of the environment. It starts conda only if something has to
+    change.
 author:
   - llmfleet contributors (@llmfleet)
 extends_documentation_fragment:
@@ -29,28 +30,29 @@ options:
     required: true
   state:
     description:
-      - V(present) installs what is not satisfied and leaves alone what is.
-      - V(latest) also looks for newer packages within the specs, which starts conda on every run.
-      - V(absent) removes the packages that fulfil a spec, and what depends on them. RV(removed) names all of
-        it, also in check mode.
+      - V(present) installs the packages whose match specs are not satisfied. It does not change the others.
+      - V(latest) also installs newer packages that match the specs. It starts conda on every run.
+      - V(absent) removes the packages that match a spec and the packages that depend on them. RV(removed)
+        lists all of them, also in check mode.
     type: str
     choices: [present, absent, latest]
     default: present
   force_reinstall:
     description:
-      - Link the packages of O(packages) that are there anew, in the version and build that they have, though
-        they look sound. What is not there is installed as always.
-      - Each run does so and reports a change, so this is not idempotent. Packages with missing or truncated
-        files need no such order, see O(repair).
-      - Cannot be given with another O(state) than V(present).
+      - Link the installed packages of O(packages) again, in their current version and build, even if they
+        are not damaged. Packages that are missing are installed as usual.
+      - Every run reports a change, so this is not idempotent. To reinstall packages with missing or
+        truncated files, use O(repair) instead.
+      - Can be combined only with O(state=present).
     type: bool
     default: false
 seealso:
   - module: llmfleet.conda.conda_env
 notes:
-  - The pins of the environment (C(conda-meta/pinned), see O(llmfleet.conda.conda_env#module:pinned)) count
-    here too. What they forbid fails and names them, before anything is changed.
-  - V(latest) for O(state) has to ask conda's solver each time, so it is never quick.
+  - The module respects the pins of the environment (C(conda-meta/pinned), see
+    O(llmfleet.conda.conda_env#module:pinned)). If a pin excludes the requested change, the task names the
+    pin and fails before it changes anything.
+  - O(state=latest) runs conda's solver on every run and is therefore slow.
 """
 
 EXAMPLES = r"""
@@ -70,7 +72,7 @@ EXAMPLES = r"""
     in_use: wait
     in_use_timeout: 900
 
-- name: Install a package of the second channel, from the cache where it has it
+- name: Install a package offline with two channels
   llmfleet.conda.conda_package:
     installation: /opt/miniconda3
     prefix: /srv/envs/llm
@@ -82,7 +84,7 @@ EXAMPLES = r"""
     executable: /opt/miniforge3/bin/conda
     timeout: 600
 
-- name: Certificates as their package has them, whatever somebody did to the files
+- name: Reinstall a package
   llmfleet.conda.conda_package:
     installation: /opt/miniconda3
     name: llm
@@ -90,7 +92,7 @@ EXAMPLES = r"""
     channels: [conda-forge]
     force_reinstall: true
 
-- name: See what would go with a package
+- name: List what the removal of a package would remove
   llmfleet.conda.conda_package:
     installation: /opt/miniconda3
     name: llm
@@ -99,7 +101,7 @@ EXAMPLES = r"""
   check_mode: true
   register: without_numpy
 
-- name: Keep certificates current in the base environment
+- name: Update certificates in the base environment
   llmfleet.conda.conda_package:
     installation: /opt/miniconda3
     name: base
@@ -115,12 +117,12 @@ prefix:
   type: str
   sample: /opt/miniconda3/envs/llm
 python_version:
-  description: Major and minor version of the environment's Python, empty when it has none.
+  description: Major and minor version of Python in the environment. Empty if it has no Python.
   returned: success
   type: str
   sample: "3.12"
 packages:
-  description: The packages linked in the environment, in check mode those before the change.
+  description: The packages linked in the environment. In check mode, those before the change.
   returned: success
   type: list
   elements: dict
@@ -138,26 +140,25 @@ packages:
       type: str
       sample: py312h33ff503_0
     channel:
-      description: Canonical name of the channel it came from.
+      description: Canonical name of the package's channel.
       type: str
       sample: conda-forge
 added:
-  description: Lines that the diff adds, also in check mode, a package each.
+  description: The lines that the diff adds, one for each package. Also returned in check mode.
   returned: success
   type: list
   elements: str
   sample: ["numpy 2.3.5 py312h33ff503_0 conda-forge"]
 removed:
-  description: Lines that the diff removes, also in check mode, a package each.
+  description: The lines that the diff removes, one for each package. Also returned in check mode.
   returned: success
   type: list
   elements: str
   sample: ["numpy 1.26.4 py312heda63a1_0 conda-forge"]
 in_use:
   description:
-    - Processes that run from the prefix, where the task removes or replaces files there; empty where it
-      does not.
-    - A failure because of them has it too.
+    - Processes that run from the prefix, if the task removes or replaces files there. Otherwise empty.
+    - Also returned when the task fails because of them.
   returned: success
   type: list
   elements: dict
@@ -167,7 +168,7 @@ in_use:
       type: int
       sample: 4711
     user:
-      description: Effective user, as a name or a number.
+      description: Effective user, as a name or an ID.
       type: str
       sample: ada
     command:
@@ -180,24 +181,24 @@ in_use:
       sample: 7260
     how:
       description:
-        - V(exe), its program lies in the prefix. V(maps), a library or another mapped file does. V(cwd),
-          only its working directory does.
+        - V(exe) if the program is in the prefix, V(maps) if a library or another mapped file is, V(cwd) if
+          only the working directory is.
       type: str
       sample: exe
 plan:
-  description: What had to be done, and why.
+  description: The changes that were necessary, and why.
   returned: success
   type: dict
   contains:
     create:
-      description: Whether the environment had to be made.
+      description: Whether the environment had to be created.
       type: bool
     install:
-      description: Specs to install.
+      description: Match specs to install.
       type: list
       elements: str
     update:
-      description: Specs for which newer packages were looked for.
+      description: Match specs to update.
       type: list
       elements: str
     remove:
@@ -205,14 +206,15 @@ plan:
       type: list
       elements: str
     reinstall:
-      description: Names of packages to link anew, because they are damaged or O(force_reinstall) says so.
+      description: Names of packages to link again, because they are damaged or because of
+        O(force_reinstall).
       type: list
       elements: str
     delete:
-      description: Whether the environment as a whole had to go.
+      description: Whether the whole environment had to be removed.
       type: bool
     reasons:
-      description: One sentence for each thing that was not as wanted.
+      description: One sentence for each difference between the environment and the task.
       type: list
       elements: str
 """
@@ -231,7 +233,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.option
 
 
 def _change(request: Any, check_mode: bool) -> Any:
-    # Only where something is to be done: a host compiles what a module imports on each run.
+    # Imported only if something has to change: hosts compile imported files on every run.
     from ansible_collections.llmfleet.conda.plugins.module_utils._environment.change import (
         EnvironmentChange,
     )

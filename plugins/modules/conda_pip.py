@@ -12,17 +12,18 @@ module: conda_pip
 short_description: Manage pip requirements inside a conda environment
 version_added: 0.1.0
 description:
-  - Installs, updates and removes Python distributions in a conda environment with the environment's own
-    pip, or with uv (see O(installer)).
-  - Whether anything has to be done is told from the metadata of the installed distributions, extras,
-    markers and their requirements included. The installer is started only when something has to change,
-    so a run that finds nothing to do costs milliseconds and takes no lock.
-  - A distribution that conda owns is never replaced or removed, unless O(replace_conda_packages)
-    says so. Each of them is passed to the installer as a constraint.
-  - After a change the environment is read again, and C(pip check) or C(uv pip check) has to be content.
-  - A change by another task in the same environment, by conda or by pip, is waited for. What a cut-off run
-    of conda left (C(conda-meta/.llmfleet-journal)) has to be repaired first; what a cut-off run of this
-    module left is repaired by the next one.
+  - Installs, updates and removes Python distributions in a conda environment with the environment's own pip
+    or with uv (see O(installer)).
+  - The module compares the requirements with the metadata of the installed distributions, including extras,
+    markers and dependencies. It starts the installer only if something has to change, so a run with nothing
+    to do takes milliseconds and no lock.
+  - The module never replaces or removes a distribution that conda owns, unless
+    O(replace_conda_packages=true). It passes each of them to the installer as a constraint.
+  - After a change the module reads the environment again and runs C(pip check) or C(uv pip check) (see
+    O(check)).
+  - The module waits for other conda and pip tasks that change the same environment. It repairs what an
+    interrupted run of this module left. What an interrupted run of conda left
+    (C(conda-meta/.llmfleet-journal)) has to be repaired with M(llmfleet.conda.conda_env) first.
 author:
   - llmfleet contributors (@llmfleet)
 extends_documentation_fragment:
@@ -34,69 +35,71 @@ attributes:
     support: partial
     description: A second run with the same options changes nothing and starts no process.
     details:
-      - With O(state=latest) the installer has to be asked each time, and what it finds newest can change.
+      - O(state=latest) asks the installer on every run, and the newest version can change.
 options:
   requirements:
     description:
       - Requirement lines as in a requirements file, with extras, specifiers, environment markers,
         C(name @ URL), comments and C(--hash=sha256:...).
-      - Pip's options such as C(-r) and C(-e) are refused; the message names what to use instead.
-      - With O(state=absent) the distributions that fulfil a line are removed.
-      - At least one of O(requirements) and O(requirements_files) has to be given.
+      - Options of pip such as C(-r) and C(-e) are an error. The message names what to use instead.
+      - With O(state=absent) the module removes the distributions that satisfy a line.
+      - At least one of O(requirements) and O(requirements_files) is required.
     type: list
     elements: str
   requirements_files:
     description:
-      - Requirements files of pip's, whose lines are added to O(requirements).
-      - They are files of the controller, looked for as C(ansible.builtin.copy) does it (below C(files)
-        of the role or beside the playbook, or with absolute paths), unless O(remote_src) is set.
-      - Comments, continued lines and C(--hash) are read as pip reads them. C(-r FILE) and C(-c FILE)
-        include other files, relative to the file that says so.
-      - Options about indexes (C(-i), C(--extra-index-url), C(--find-links), C(--no-index),
-        C(--trusted-host)), C(--pre) and editable lines (C(-e)) are refused; the message names the option
-        of this module to use instead. So are environment variables (C(${NAME})), which Ansible's
-        templates do better, and files by address.
+      - Requirements files whose lines are added to O(requirements).
+      - The files are on the controller, unless O(remote_src=true). The search path is that of
+        M(ansible.builtin.copy), which is C(files) of the role and then the directory of the play. Absolute
+        paths also work.
+      - The module reads comments, continued lines and C(--hash) as pip does. C(-r FILE) and C(-c FILE)
+        include other files, relative to the including file.
+      - Index options (C(-i), C(--extra-index-url), C(--find-links), C(--no-index), C(--trusted-host)),
+        C(--pre) and editable lines (C(-e)) are an error. The message names the option of this module to use
+        instead. Environment variables (C(${NAME})) and files by URL are an error too. Use Ansible's
+        templates for variables.
     type: list
     elements: str
   constraints:
     description:
-      - Requirement lines that limit the versions of whatever is installed, without asking for anything.
-      - An installed distribution that the requirements need counts as satisfied only if it keeps them.
+      - Requirement lines that limit the versions of all installed distributions, without requesting any.
+      - An installed distribution that the requirements need counts as satisfied only if it matches its
+        constraint.
     type: list
     elements: str
     default: []
   constraints_for_pip:
     description:
-      - Lines like those of O(constraints) that do not count for distributions that conda owns, whose versions
-        are conda's business.
-      - So one full list, as C(pip freeze) or C(uv pip compile) makes it, serves environments that take
-        different packages from conda. In O(constraints) a line that conda's package breaks is an error.
+      - Lines like those of O(constraints) that do not apply to distributions that conda owns.
+      - This allows you to use one complete list, for example from C(pip freeze) or C(uv pip compile), for
+        environments that get different packages from conda. In O(constraints), a line that conda's package
+        violates is an error.
     type: list
     elements: str
     default: []
   constraints_files:
     description:
-      - Constraints files of pip's, whose lines are added to O(constraints).
-      - Everything that is said of O(requirements_files) holds for them too.
+      - Constraints files whose lines are added to O(constraints).
+      - The rules of O(requirements_files) apply.
     type: list
     elements: str
     default: []
   remote_src:
     description:
-      - Whether O(requirements_files) and O(constraints_files) are absolute paths of the managed host.
+      - Whether O(requirements_files) and O(constraints_files) are absolute paths on the managed host.
     type: bool
     default: false
   installer:
     description:
-      - Which program installs and removes.
-      - V(pip) is the environment's own pip, which has to be among its packages.
-      - V(uv) is uv, which is told to do as pip does. All indexes count alike, files are copied and not
-        linked, modules are compiled, newer versions are taken only where asked for, and one C(--hash)
-        wants hashes for all. pip need not be in the environment.
-      - V(auto) is V(uv) where it is found, else V(pip).
-      - uv does not read pip's configuration, so what that says on the host of C(index-url),
-        C(extra-index-url), C(find-links), C(no-index), C(trusted-host), C(pre), C(cert) and C(proxy) is
-        passed on to it. uv's own configuration files and C(UV_...) variables are not used, except
+      - The program that installs and removes distributions.
+      - V(pip) is the environment's own pip, which must be installed in it.
+      - V(uv) is uv, with options that make it behave like pip. All indexes have the same priority, files
+        are copied and not linked, modules are compiled, versions change only if requested, and one
+        C(--hash) requires hashes for all. The environment does not need pip.
+      - V(auto) is V(uv) if uv is found, otherwise V(pip).
+      - uv does not read pip's configuration. The module therefore passes C(index-url), C(extra-index-url),
+        C(find-links), C(no-index), C(trusted-host), C(pre), C(cert) and C(proxy) of the host's pip
+        configuration to uv. It ignores uv's own configuration files and C(UV_...) variables, except
         C(UV_SYSTEM_CERTS) and C(UV_NATIVE_TLS).
     type: str
     choices: [pip, uv, auto]
@@ -104,28 +107,28 @@ options:
   uv_executable:
     description:
       - Absolute path of uv on the host.
-      - Without it uv is looked for in C(bin) of the environment, in C(bin) of O(installation), and
+      - If omitted, the module looks for uv in C(bin) of the environment, in C(bin) of O(installation) and
         in C(PATH).
     type: path
   index_url:
     description:
-      - Address of the package index to use instead of the one in the host's pip configuration.
-      - The extra indexes and C(find-links) of that configuration are then not used either; its proxy
-        and certificate settings are.
-      - Credentials in it are masked in all output, and do not show in the process list.
+      - URL of the package index to use instead of the one in the host's pip configuration.
+      - Extra indexes and C(find-links) of that configuration are then ignored. Its proxy and certificate
+        settings still apply.
+      - Credentials in the URL are masked in all output and do not appear in the process list.
     type: str
   extra_index_urls:
     description:
-      - Addresses of further package indexes.
-      - Pip does not prefer one index to another, so a name of your own can be taken by somebody on a
-        public one.
+      - URLs of additional package indexes.
+      - pip does not prefer one index to another. Anyone can publish the name of your private package on a
+        public index.
     type: list
     elements: str
     default: []
   find_links:
     description:
-      - Directories on the host (absolute paths) or addresses of pages with links, where distributions
-        are looked for too.
+      - Directories on the host (absolute paths) or URLs of pages with links in which the installer also
+        looks for distributions.
     type: list
     elements: str
     default: []
@@ -135,74 +138,72 @@ options:
     default: false
   trusted_hosts:
     description:
-      - Hosts, as C(name) or C(name:port), that may be used by plain HTTP or with a certificate that
-        cannot be verified.
+      - Hosts, as C(name) or C(name:port), that the installer may use over plain HTTP or with a certificate
+        that cannot be verified.
     type: list
     elements: str
     default: []
   cache_dir:
-    description: Directory for the installer's cache, instead of the one in the user's home.
+    description: Directory for the installer's cache, instead of the one in the user's home directory.
     type: path
   state:
     description:
-      - V(present) installs what is not satisfied and leaves alone what is.
-      - V(latest) also takes newer versions of the distributions in O(requirements), which asks the
-        installer on every run.
-      - V(absent) removes the distributions, and leaves alone what they had needed.
+      - V(present) installs the distributions whose requirements are not satisfied. It does not change the
+        others.
+      - V(latest) also updates the distributions in O(requirements). It starts the installer on every run.
+      - V(absent) removes the distributions but not their dependencies.
     type: str
     choices: [present, absent, latest]
     default: present
   replace_conda_packages:
     description:
-      - Let the installer replace or remove distributions that conda owns.
-      - Conda's own record of them stays, so a later repair by conda brings its version back.
+      - Allow the installer to replace or remove distributions that conda owns.
+      - conda keeps its record of them, so a later repair by conda restores conda's version.
     type: bool
     default: false
   repair:
     description:
-      - Reinstall distributions that the requirements need and of whose files one is missing or has
-        another size than was recorded.
-      - Compiled files (C(.pyc)) are left alone, and so are distributions of conda's.
+      - Reinstall required distributions if a file is missing or its size differs from the recorded size.
+      - Compiled files (C(.pyc)) and distributions that conda owns are not checked.
     type: bool
     default: true
   check:
     description:
-      - After a change, fail if C(pip check), or C(uv pip check), finds distributions that do not fit
-        together.
-      - What did not fit together before is a warning only.
-      - A removal that would break what stays is refused beforehand.
+      - After a change, fail if C(pip check) or C(uv pip check) finds incompatible distributions.
+      - Incompatibilities that existed before the task are only a warning.
+      - A removal that would break other distributions fails before it changes anything.
     type: bool
     default: true
   timeout:
-    description: Seconds that all runs of the installer together, and the wait for the lock, may take.
+    description: Timeout in seconds for all runs of the installer together, and for waiting for the lock.
     type: int
     default: 3600
 seealso:
   - module: llmfleet.conda.conda_env
   - module: llmfleet.conda.conda_package
 notes:
-  - The environment must hold C(python), and C(pip) unless uv installs. For check mode and V(latest) that
-    pip has to be 22.2 or newer. uv was tested in version 0.13.
-  - git gets the credentials of C(git+https://TOKEN@host/x.git) by its environment (git 2.9 or newer), so that
-    its command line does not show them. For other version control systems keep them in a configuration of the
-    user.
-  - Credentials and signatures in the URL of a requirement (C(?sig=), C(X-Amz-Signature), C(token=)) are not
-    kept in C(direct_url.json), and another signature is no other URL. To install such a distribution again,
-    name it with a URL that is valid.
-  - A requirement by URL counts as satisfied when the distribution was installed from that URL. What the
-    URL gives now is not looked at, unless it has a C(#sha256=) fragment and pip installed it (uv does not
-    record what hash a file had).
-  - In check mode uv fetches no distribution, so a file with another hash than O(requirements) gives is found
-    by the real run only. pip fetches them.
-  - Where several places are given (indexes, O(find_links)), uv passes over an index that refuses it (401,
-    403) without a word, as long as another place has what is needed; pip warns or fails.
+  - The environment must contain C(python), and C(pip) unless uv is the installer. Check mode and
+    O(state=latest) require pip 22.2 or newer. uv was tested with version 0.13.
+  - For C(git+https://TOKEN@host/x.git) the module passes the credentials to git (2.9 or newer) in its
+    environment, so that they do not appear on git's command line. For other version control systems, store
+    credentials in the user's configuration.
+  - The module does not keep credentials and signatures in a requirement's URL (C(?sig=),
+    C(X-Amz-Signature), C(token=)) in C(direct_url.json). A URL that differs only in its signature counts as
+    the same URL. To install such a distribution again, give a URL that is valid.
+  - A requirement by URL is satisfied if the distribution was installed from that URL. The module does not
+    check whether the content behind the URL has changed, unless the URL has a C(#sha256=) fragment and pip
+    installed the distribution (uv does not record the hash of a file).
+  - In check mode uv downloads nothing, so only the real run detects a file whose hash differs from
+    O(requirements). pip downloads the files in check mode too.
+  - With several sources (indexes, O(find_links)), uv silently skips an index that denies access (401, 403)
+    if another source has the package. pip warns or fails.
   - The module sets no proxy. Set C(https_proxy) and C(SSL_CERT_FILE) in the task's C(environment), or
-    configure pip on the host. A proxy with a password belongs into pip's configuration, because Ansible puts
-    C(environment) on a command line, where users of the host can read it, and prints it with C(-vvv).
+    configure pip on the host. Put a proxy URL with a password in pip's configuration, because Ansible puts
+    C(environment) on a command line that users of the host can read, and prints it with C(-vvv).
 """
 
 EXAMPLES = r"""
-- name: A training stack from the default index
+- name: Install a training stack from the default index
   llmfleet.conda.conda_pip:
     installation: /opt/miniconda3
     name: llm
@@ -212,34 +213,34 @@ EXAMPLES = r"""
     constraints: ["transformers!=4.51.0"]
     constraints_for_pip: "{{ lookup('ansible.builtin.file', 'constraints.txt').splitlines() }}"
 
-- name: The same from a wheelhouse on the host, without a network
+- name: Install from a wheelhouse on the host, without a network
   llmfleet.conda.conda_pip:
     prefix: /srv/envs/llm
     requirements: [torch, transformers]
     no_index: true
     find_links: [/srv/wheelhouse]
 
-- name: CPU builds from an index of their own
+- name: Install CPU builds from another index
   llmfleet.conda.conda_pip:
     installation: /opt/miniconda3
     name: llm
     requirements: ["torch==2.7.1"]
     index_url: https://mirror.example.com/pytorch/cpu
 
-- name: Files that pip-compile made, kept with the playbook
+- name: Install from requirements files on the controller
   llmfleet.conda.conda_pip:
     installation: /opt/miniconda3
     name: llm
     requirements_files: [requirements/llm.txt]
     constraints_files: [requirements/constraints.txt]
 
-- name: Files that are on the host already
+- name: Install from a requirements file on the host
   llmfleet.conda.conda_pip:
     prefix: /srv/envs/llm
     requirements_files: [/srv/project/requirements.txt]
     remote_src: true
 
-- name: The same outcome, sooner, with uv from the environment, the installation or PATH
+- name: Install with uv
   llmfleet.conda.conda_pip:
     installation: /opt/miniconda3
     name: llm
@@ -247,14 +248,14 @@ EXAMPLES = r"""
     installer: uv
     cache_dir: /srv/cache/uv
 
-- name: With a uv of its own place, where there is one
+- name: Install with uv from a given path
   llmfleet.conda.conda_pip:
     prefix: /srv/envs/llm
     requirements: [datasets]
     installer: uv
     uv_executable: /opt/uv/bin/uv
 
-- name: A second index, plain HTTP inside the company, and a longer wait
+- name: Install from an additional index over plain HTTP
   llmfleet.conda.conda_pip:
     prefix: /srv/envs/llm
     requirements: [our-tools]
@@ -262,7 +263,7 @@ EXAMPLES = r"""
     trusted_hosts: [packages.example.com]
     timeout: 7200
 
-- name: Exactly this file
+- name: Install a file with a known hash
   llmfleet.conda.conda_pip:
     prefix: /srv/envs/llm
     requirements:
@@ -270,7 +271,7 @@ EXAMPLES = r"""
         tool==1.4.2
         --hash=sha256:5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03
 
-- name: Newest version within the line
+- name: Update a distribution within its requirement
   llmfleet.conda.conda_pip:
     prefix: /srv/envs/llm
     requirements: ["datasets<6"]
@@ -278,7 +279,7 @@ EXAMPLES = r"""
     in_use: wait
     in_use_timeout: 900
 
-- name: Take over numpy from conda, and leave old damage and misfits alone
+- name: Replace conda's numpy without repairs and compatibility checks
   llmfleet.conda.conda_pip:
     prefix: /srv/envs/llm
     requirements: ["numpy>=2"]
@@ -286,7 +287,7 @@ EXAMPLES = r"""
     repair: false
     check: false
 
-- name: No longer wanted
+- name: Remove a distribution
   llmfleet.conda.conda_pip:
     prefix: /srv/envs/llm
     requirements: [tensorboard]
@@ -300,18 +301,18 @@ prefix:
   type: str
   sample: /opt/miniconda3/envs/llm
 installer:
-  description: The program that did the work, or would have done it, V(pip) or V(uv).
+  description: The installer that was used, or would have been used, V(pip) or V(uv).
   returned: success
   type: str
   sample: pip
 packages:
-  description: The distributions in the environment, in check mode those before the change.
+  description: The distributions in the environment. In check mode, those before the change.
   returned: success
   type: list
   elements: dict
   contains:
     name:
-      description: Name in its normal form.
+      description: Normalized name.
       type: str
       sample: transformers
     version:
@@ -319,14 +320,13 @@ packages:
       type: str
       sample: 5.23.0
     owner:
-      description: Who installed it, V(conda) or V(pip), which stands for everything that is not conda.
+      description: V(conda), or V(pip) for everything else.
       type: str
       sample: pip
 in_use:
   description:
-    - Processes that run from the prefix, where the task removes or replaces files there; empty where it
-      does not.
-    - A failure because of them has it too.
+    - Processes that run from the prefix, if the task removes or replaces files there. Otherwise empty.
+    - Also returned when the task fails because of them.
   returned: success
   type: list
   elements: dict
@@ -336,7 +336,7 @@ in_use:
       type: int
       sample: 4711
     user:
-      description: Effective user, as a name or a number.
+      description: Effective user, as a name or an ID.
       type: str
       sample: ada
     command:
@@ -349,21 +349,21 @@ in_use:
       sample: 7260
     how:
       description:
-        - V(exe), its program lies in the prefix. V(maps), a library or another mapped file does. V(cwd),
-          only its working directory does.
+        - V(exe) if the program is in the prefix, V(maps) if a library or another mapped file is, V(cwd) if
+          only the working directory is.
       type: str
       sample: exe
 plan:
-  description: What had to be done, and why.
+  description: The changes that were necessary, and why.
   returned: success
   type: dict
   contains:
     install:
-      description: Lines given to the installer, all of them when one was not satisfied.
+      description: The lines passed to the installer. If one is not satisfied, all lines are passed.
       type: list
       elements: str
     reinstall:
-      description: Names of damaged distributions, and of those installed from another URL.
+      description: Names of damaged distributions and of distributions that were installed from another URL.
       type: list
       elements: str
     remove:
@@ -371,16 +371,16 @@ plan:
       type: list
       elements: str
     reasons:
-      description: One clause for each thing that was not as wanted.
+      description: One clause for each difference between the environment and the task.
       type: list
       elements: str
 kind:
-  description: Why the installer failed, as one word, the same for pip and uv.
+  description: The kind of the installer's failure, as one word. The same for pip and uv.
   returned: failure of the installer
   type: str
   sample: no_match
 option:
-  description: The module's option that decides about the failure.
+  description: The module option that is related to the failure.
   returned: failure of the installer
   type: str
   sample: requirements
@@ -392,7 +392,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip import module 
 
 
 def _change(request: Any, check_mode: bool) -> Any:
-    # Only where something is to be done: a host compiles what a module imports on each run.
+    # Imported only if something has to change: hosts compile imported files on every run.
     from ansible_collections.llmfleet.conda.plugins.module_utils._pip.change import PipChange
 
     return PipChange(request, check_mode)

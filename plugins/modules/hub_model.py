@@ -12,12 +12,12 @@ module: hub_model
 short_description: Manage models in a cache of the Hugging Face hub
 version_added: 0.1.0
 description:
-  - Keeps a model in a cache of C(huggingface_hub), so that C(transformers) and others find it by its name,
-    without a network (C(HF_HUB_OFFLINE=1)).
-  - Whether it is there in full is told from the cache's own files. Python is started and the hub asked only
-    when something is missing, so a run that finds nothing to do costs milliseconds.
-  - Only what is missing is fetched, by the C(huggingface_hub) of an environment, or copied from a local
-    directory (O(path)).
+  - Keeps a model in a cache of C(huggingface_hub), so that C(transformers) and other libraries find it by
+    name without a network (C(HF_HUB_OFFLINE=1)).
+  - The module checks the cache's own files. It starts Python and contacts the hub only if something is
+    missing, so a run with nothing to do takes milliseconds.
+  - The module downloads only missing files, with the C(huggingface_hub) of an environment, or copies them
+    from a local directory (O(path)).
 author:
   - llmfleet contributors (@llmfleet)
 extends_documentation_fragment:
@@ -25,25 +25,25 @@ extends_documentation_fragment:
 attributes:
   action:
     support: full
-    description: Has an action on the controller, which copies O(path) to hosts that need it.
+    description: Runs an action plugin on the controller that copies O(path) to hosts that need it.
   async:
     support: partial
-    description: Can be used with C(async).
-    details: Not with O(path) on the controller.
+    description: Supports C(async).
+    details: Not supported with O(path) on the controller.
 options:
   installation:
     description:
-      - Prefix of the conda installation, needed with O(name).
+      - Prefix of the conda installation. Required with O(name).
     type: path
     aliases: [conda_prefix]
   name:
     description:
-      - Name of the environment whose C(huggingface_hub) downloads, below C(envs) of O(installation).
-      - A download needs O(name) or O(prefix); with O(path) and with O(state=absent) neither is needed.
+      - Name of the environment whose C(huggingface_hub) downloads the model, in C(envs) of O(installation).
+      - A download requires O(name) or O(prefix). With O(path) or O(state=absent), neither is required.
     type: str
   prefix:
     description:
-      - Absolute path of that environment.
+      - Absolute path of the environment whose C(huggingface_hub) downloads the model.
     type: path
   model:
     description:
@@ -52,90 +52,94 @@ options:
     required: true
   revision:
     description:
-      - Branch, tag or commit (all forty digits).
-      - A branch that is in the cache stays as it is when it moves on at the hub. O(commit) takes it further.
+      - Branch, tag or commit (40 hexadecimal digits).
+      - If a cached branch moves on at the hub, the module does not update it. Set O(commit) to update it.
     type: str
     default: main
   commit:
     description:
-      - The commit that O(revision) has to stand for in the cache, all forty digits. So what a name gives is
-        fixed, and the same on each host.
-      - With O(path) it is the name that the files get. Without it that name is made of the names, sizes and
-        times of the files, so another file in O(path) is a change, as for C(rsync).
+      - The commit that O(revision) must point to in the cache (40 hexadecimal digits). It pins the model to
+        the same files on every host.
+      - With O(path) it names the commit under which the files are stored. If it is omitted, the module
+        derives the name from the names, sizes and modification times of the files, so a changed file in
+        O(path) is a change.
     type: str
   path:
     description:
-      - A directory with the model's files, as C(save_pretrained) writes it, to take in place of the hub's.
-        The files are copied into the cache; hidden ones are left out.
-      - It is a directory on the controller, looked for as M(ansible.builtin.copy) does it (below C(files) of
-        the role or beside the playbook, or an absolute path), unless O(remote_src) is set. It is copied only
-        to hosts that need it, first into the task's temporary directory, so the host has it twice for a time.
+      - A directory with the model's files, as C(save_pretrained) writes it, to use instead of the hub. The
+        module copies the files into the cache, except hidden files.
+      - The directory is on the controller, unless O(remote_src=true). The search path is that of
+        M(ansible.builtin.copy), which is C(files) of the role and then the directory of the playbook. An
+        absolute path also works.
+      - The files are copied only to hosts that need them, first to the task's temporary directory. During
+        the task the host needs space for two copies.
     type: str
   remote_src:
-    description: Whether O(path) is a directory of the managed host, given by its absolute path.
+    description: Whether O(path) is an absolute path on the managed host.
     type: bool
     default: false
   include:
     description:
-      - Patterns (C(*.json), C(onnx/)) of the files to have. Empty means all.
+      - Patterns of the required files, for example C(*.json) or C(onnx/). Empty for all files.
     type: list
     elements: str
     default: []
   exclude:
     description:
-      - Patterns of files to do without, for example weights for other frameworks.
+      - Patterns of files to leave out, for example weights for other frameworks.
     type: list
     elements: str
     default: []
   cache_dir:
     description:
-      - Absolute path of the cache, what C(HF_HUB_CACHE) is for programs. It is made when it is not there.
-      - In a directory with setgid that its group may write, the group may write what is added as well.
-      - When omitted, it is the cache of the user who runs the task, by that user's C(HF_HUB_CACHE),
-        C(HF_HOME) and C(XDG_CACHE_HOME).
+      - Absolute path of the cache, as in C(HF_HUB_CACHE). The module creates it if it is missing.
+      - If the directory is group-writable and has the setgid bit, files that the module adds are
+        group-writable too.
+      - By default, the cache of the user who runs the task, according to C(HF_HUB_CACHE), C(HF_HOME) and
+        C(XDG_CACHE_HOME).
     type: path
   endpoint:
     description:
-      - Address of the hub or of a mirror of it. When omitted, C(HF_ENDPOINT) of the task's environment
-        counts, and without it the hub's own address.
+      - URL of the hub or of a mirror. By default, C(HF_ENDPOINT) of the task's environment, or else the
+        official hub.
     type: str
   token:
     description:
-      - Token for models that are not public. It is masked in all output, and neither in the process list nor
-        in the environment of the process that downloads.
-      - When omitted, the token of the user who runs the task is used at the official hub, where there is one.
-        With another O(endpoint) or C(HF_ENDPOINT), and over HTTP without TLS, no token is sent unless this
-        option gives it.
+      - Token for models that are not public. It is masked in all output and appears neither in the process
+        list nor in the environment of the downloading process.
+      - By default, the module uses the token of the user who runs the task, if there is one, and only for
+        the official hub. It sends no token to another O(endpoint) or C(HF_ENDPOINT), or over HTTP without
+        TLS, unless this option is set.
     type: str
   state:
     description:
       - V(present) keeps the model in the cache.
-      - V(absent) removes it from the cache with all its revisions, whoever put them there.
+      - V(absent) removes the model with all its revisions from the cache, whoever stored them.
     type: str
     choices: [present, absent]
     default: present
   timeout:
-    description: Seconds that the download may take, and the wait for another run with the same model.
+    description: Timeout in seconds for the download, and for waiting for another run with the same model.
     type: int
     default: 3600
 seealso:
   - module: llmfleet.conda.conda_pip
 notes:
-  - A file counts as there when its size is that of the cache's own list of the model's files, which
-    C(huggingface_hub) keeps from version 2 on and this module writes for older ones. Contents are compared
-    with the digests in that list right after they were downloaded, and not read again later.
-  - What C(HF_HUB_OFFLINE) or a proxy in the task's C(environment) say counts for the download.
+  - A file is present if its size matches the cache's list of the model's files. C(huggingface_hub) 2 and
+    newer keeps this list. For older versions the module writes it. The module compares the content with the
+    checksums in the list right after the download and does not read it again later.
+  - C(HF_HUB_OFFLINE) and proxies in the task's C(environment) apply to the download.
 """
 
 EXAMPLES = r"""
-- name: A model for everybody on the host
+- name: Download a model for everyone on the host
   llmfleet.conda.hub_model:
     installation: /opt/miniconda3
     name: llm
     model: example/tiny-sentiment
     cache_dir: /srv/models
 
-- name: Exactly this state of it, without weights for other frameworks
+- name: Download a pinned commit without weights for other frameworks
   llmfleet.conda.hub_model:
     prefix: /opt/miniconda3/envs/llm
     model: example/tiny-sentiment
@@ -144,7 +148,7 @@ EXAMPLES = r"""
     exclude: ["*.h5", "onnx/"]
     cache_dir: /srv/models
 
-- name: Only the settings and the vocabulary, from a mirror, with a token
+- name: Download configuration and vocabulary from a mirror with a token
   llmfleet.conda.hub_model:
     prefix: /opt/miniconda3/envs/llm
     model: example/tiny-sentiment
@@ -153,19 +157,19 @@ EXAMPLES = r"""
     token: "{{ hub_token }}"
     timeout: 7200
 
-- name: From a directory beside the playbook, without a network
+- name: Copy a model from the controller
   llmfleet.conda.hub_model:
     model: example/ours
     path: models/ours
     cache_dir: /srv/models
 
-- name: From a directory that is on the host already
+- name: Copy a model from a directory on the host
   llmfleet.conda.hub_model:
     model: example/ours
     path: /srv/import/ours
     remote_src: true
 
-- name: No longer wanted
+- name: Remove a model
   llmfleet.conda.hub_model:
     model: example/tiny-sentiment
     cache_dir: /srv/models
@@ -174,7 +178,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 model:
-  description: The model's name.
+  description: Name of the model.
   returned: success
   type: str
   sample: example/tiny-sentiment
@@ -184,46 +188,46 @@ revision:
   type: str
   sample: main
 cache_dir:
-  description: The cache.
+  description: Path of the cache.
   returned: success
   type: str
   sample: /srv/models
 commit:
-  description: The commit that the revision stands for, in check mode before the change; empty without one.
+  description: The commit that the revision points to, in check mode before the change. Empty without one.
   returned: success
   type: str
   sample: 8f3a2b1c4d5e6f708192a3b4c5d6e7f801234567
 snapshot:
-  description: The directory with the model's files, empty when they are not all there.
+  description: The directory with the model's files. Empty if files are missing.
   returned: success
   type: str
   sample: /srv/models/models--example--tiny-sentiment/snapshots/8f3a2b1c4d5e6f708192a3b4c5d6e7f801234567
 files:
-  description: Relative paths of the wanted files, when they are all there.
+  description: Relative paths of the required files, if all of them are present.
   returned: success
   type: list
   elements: str
   sample: [config.json, model.safetensors]
 size:
-  description: Bytes of these files.
+  description: Total size of these files in bytes.
   returned: success
   type: int
   sample: 122880
 plan:
-  description: What had to be done, and why.
+  description: The change that was necessary, and why.
   returned: success
   type: dict
   contains:
     action:
       description: >-
-        V(fetch), V(import), V(point) when only the revision had to be set to a commit that is there,
-        V(remove), or empty.
+        V(fetch), V(import), V(point) if only the revision had to be set to a cached commit, V(remove), or
+        empty.
       type: str
     reason:
-      description: What was not as wanted.
+      description: The difference between the cache and the task.
       type: str
 kind:
-  description: The name of the error of C(huggingface_hub).
+  description: Name of the exception of C(huggingface_hub).
   returned: failure of a download
   type: str
   sample: RepositoryNotFoundError
@@ -248,7 +252,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._hub.subject import
 
 
 def _change(subject: Any, check_mode: bool) -> Any:
-    # Only where something is to be done: a host compiles what a module imports on each run.
+    # Imported only if something has to change: hosts compile imported files on every run.
     from ansible_collections.llmfleet.conda.plugins.module_utils._hub.change import HubChange
 
     return HubChange(subject, check_mode)

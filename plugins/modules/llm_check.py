@@ -2,80 +2,78 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ansible module: proves, layer by layer, that a conda environment for LLM work is sound."""
+"""Ansible module llmfleet.conda.llm_check."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: llm_check
-short_description: Prove that a conda environment for LLM work is sound
+short_description: Verify a conda environment for LLM work
 version_added: 0.1.0
 author: llmfleet contributors (@llmfleet)
 description:
-  - Checks a host, its conda installation and one environment in layers, from the C library to a
-    model that answers, and returns one structured result for each check.
-  - The layers are C(host), C(installation), C(environment), C(drift), C(imports), C(framework),
-    C(kernel) and C(workload), in this order. The checks of the first layer that fails are all
-    carried out; those of later layers are reported as skipped.
-  - An environment that is not as O(declared) has drifted, which is a status of its own, V(drift).
-    It is neither a pass nor a failure, and the layers behind it are carried out.
-  - A failed check does not fail the task. Look at RV(status) of the result, or use the role
-    P(llmfleet.conda.verify#role), which fails the host and writes a report.
-  - The module changes nothing on the host, in check mode and outside of it. conda is never
-    started. What has to be imported is imported by the environment's own interpreter, which writes
-    no bytecode and whose caches go to a temporary directory that is removed.
-  - That interpreter works while the files are looked at. Where a check of the files fails, it is
-    ended, and nothing that it did counts. It is not started on a host that fails, nor in a directory
-    that is no environment.
+  - Checks a host, its conda installation and one environment in layers, from the C library to a model that
+    answers. Returns one structured result for each check.
+  - The layers are C(host), C(installation), C(environment), C(drift), C(imports), C(framework), C(kernel)
+    and C(workload), in this order. If a check fails, the module completes the checks of that layer and
+    reports those of later layers as skipped.
+  - An environment that differs from O(declared) has the status V(drift), which is neither a pass nor a
+    failure. Later layers are still checked.
+  - A failed check does not fail the task. Check RV(status), or use the role P(llmfleet.conda.verify#role),
+    which fails the host and writes a report.
+  - The module changes nothing on the host and never starts conda. The environment's own interpreter runs
+    the imports. It writes no bytecode, and its caches go to a temporary directory that is removed.
+  - The interpreter runs while the module checks files. If a check of the files fails, the module terminates
+    the interpreter and ignores its results. It does not start the interpreter on a host that fails or in a
+    directory that is not an environment.
 notes:
-  - 'Layer C(host). C(host.architecture): conda, and torch where it is asked for, have packages for
-    this machine. C(host.glibc): the GNU C library is new enough. C(host.disk) and C(host.inodes):
-    there is room at the prefix. C(host.memory): the memory, or a container''s limit of it.'
-  - 'Layer C(installation), when O(installation) is given. C(installation.exists): it is a conda
-    installation. C(installation.records): every package record can be read and is for this
-    platform. C(installation.files): every file of every package is there and not truncated.'
-  - 'Layer C(environment). C(environment.exists), C(environment.records) and C(environment.files):
-    the same for the environment. C(environment.python): its Python is the one asked for.
-    C(environment.distributions): what pip installed has all files that its C(RECORD) lists.
-    C(environment.requirements): what conda''s packages and the Python distributions require is
-    there in a version that will do. C(environment.channels): no package comes from C(defaults)
-    unless O(allow_defaults). C(environment.in_use) never fails: it lists the processes that run from the
-    environment, which would keep M(llmfleet.conda.conda_env) from changing it
+  - 'Layer C(host). C(host.architecture): conda, and torch if requested, have packages for this machine.
+    C(host.glibc): the GNU C library is new enough. C(host.disk) and C(host.inodes): the volume of the
+    prefix has free space. C(host.memory): the host, or its container, has enough memory.'
+  - 'Layer C(installation), if O(installation) is set. C(installation.exists): it is a conda installation.
+    C(installation.records): every package record is readable and is for this platform.
+    C(installation.files): no package file is missing or truncated.'
+  - 'Layer C(environment). C(environment.exists), C(environment.records) and C(environment.files): the same
+    for the environment. C(environment.python): Python has the requested version.
+    C(environment.distributions): the distributions that pip installed have all files of their C(RECORD).
+    C(environment.requirements): the dependencies of conda packages and Python distributions are installed
+    in suitable versions. C(environment.channels): no package comes from C(defaults), unless
+    O(allow_defaults). C(environment.in_use) never fails. It lists the processes that run from the
+    environment and would keep M(llmfleet.conda.conda_env) from changing it
     (O(llmfleet.conda.conda_env#module:in_use)).'
-  - 'Layer C(drift), when O(declared) is given. C(drift.packages): the conda packages are there in
-    versions and builds that the specs allow. C(drift.requirements): so are the Python
-    distributions, with all that they need and within the constraints. C(drift.unneeded), with
-    O(declared.prune): nothing else is there. There is drift where
-    M(llmfleet.conda.conda_env) or M(llmfleet.conda.conda_pip) with the same specs would change
-    packages; only conda knows whether there is something newer, so O(declared) means their state
-    V(present).'
-  - 'Layer C(imports). C(imports.interpreter): the environment''s Python starts from its own
-    prefix. C(imports.NAME), one for each entry of O(imports): it is imported in a process without
-    C(LD_LIBRARY_PATH), C(PYTHONPATH) and the like, and its version satisfies the specifier.
-    C(imports.user_environment): with the variables and the user site-packages of the user for whom
-    the task runs, the same code is imported.'
+  - 'Layer C(drift), if O(declared) is set. C(drift.packages): the conda packages are installed in versions
+    and builds that satisfy the match specs. C(drift.requirements): the Python distributions and their
+    dependencies are installed and satisfy the constraints. C(drift.unneeded), with O(declared.prune): no
+    other package is installed. An environment has drifted if M(llmfleet.conda.conda_env) or
+    M(llmfleet.conda.conda_pip) with the same specs and O(llmfleet.conda.conda_env#module:state=present)
+    would change packages.'
+  - 'Layer C(imports). C(imports.interpreter): Python starts from the environment''s prefix.
+    C(imports.NAME), for each entry of O(imports): the package is importable in a process without
+    C(LD_LIBRARY_PATH), C(PYTHONPATH) and similar variables, and its version satisfies the specifier.
+    C(imports.user_environment): with the variables and the user site-packages of the user who runs the
+    task, the same code is imported.'
   - 'Layer C(framework). C(framework.torch): torch computes and sees O(expected_gpus) GPUs.'
-  - 'Layer C(kernel). C(kernel.numpy) and C(kernel.torch): a matrix product is right within a
-    tolerance on every device, compared with float64 and with sums in plain Python, and not slower
-    than a floor.'
-  - 'Layer C(workload). C(workload.regression_numpy) and C(workload.regression_torch): a linear
-    regression recovers known coefficients, by least squares and by gradient descent.
-    C(workload.plot): matplotlib draws a PNG into memory. C(workload.sentiment): the sentiment
-    pipeline of transformers gives O(text) the label O(expect_label).'
-  - The checks of the last three layers run when O(imports) names the packages that they use, or
-    when O(checks) names the check itself; then a missing package is a failure.
+  - 'Layer C(kernel). C(kernel.numpy) and C(kernel.torch): on every device a matrix product is correct
+    within a tolerance, compared with float64 and with sums in plain Python, and is not slower than a
+    threshold.'
+  - 'Layer C(workload). C(workload.regression_numpy) and C(workload.regression_torch): a linear regression
+    recovers known coefficients, by least squares and by gradient descent. C(workload.plot): matplotlib
+    draws a PNG in memory. C(workload.sentiment): the sentiment pipeline of transformers classifies O(text)
+    as O(expect_label).'
+  - The checks of the last three layers run if O(imports) lists the packages that they use, or if O(checks)
+    lists the check itself. In the second case a missing package is a failure.
 extends_documentation_fragment:
   - llmfleet.conda.environment
 attributes:
   check_mode:
     support: full
-    description: Does the same work in check mode, because it never changes anything.
+    description: Does the same in check mode, because it never changes anything.
   diff_mode:
     support: none
-    description: Nothing is changed, so there is no difference to show.
+    description: The module changes nothing, so there is no diff.
   idempotent:
     support: full
-    description: Never reports a change; with the same host it returns the same statuses.
+    description: Never reports a change. Returns the same statuses for the same host.
   platform:
     support: full
     platforms: posix
@@ -83,148 +81,143 @@ attributes:
 options:
   installation:
     description:
-      - Prefix of the conda installation (the base environment), an absolute path.
-      - Needed with O(name). Without it the checks of the layer C(installation) are left out.
+      - Absolute path of the conda installation (the prefix of its base environment).
+      - Required with O(name). If omitted, the layer C(installation) is not checked.
   python_version:
     description:
-      - Version of Python that the environment must have, such as V(3.11), V(3.11.9) or
-        V(>=3.11,<3.13).
-      - Without it any version will do.
+      - Required version of Python in the environment, for example V(3.11), V(3.11.9) or V(>=3.11,<3.13).
+      - If omitted, any version passes.
     type: str
   imports:
     description:
-      - What must be importable, by import name (V(sklearn)) or by distribution name
-        (V(scikit-learn)), each with a version specifier of Python (PEP 440) such as V(>=2.0,<3),
-        or an empty text for any version.
+      - Packages that must be importable, by import name (V(sklearn)) or distribution name
+        (V(scikit-learn)), each with a version specifier (PEP 440), for example V(>=2.0,<3), or an empty
+        string for any version.
     type: dict
     default: {}
   checks:
     description:
-      - Names of checks and of layers to run; see the notes for the names. Without it, all that
-        apply.
-      - What the named checks rest on (that the environment exists and its interpreter starts) is
-        checked in any case.
+      - Names of the checks and layers to run. The notes list the names. By default, all that apply.
+      - Checks that the others depend on (the environment exists and its interpreter starts) always run.
     type: list
     elements: str
   skip_checks:
     description:
-      - Names of checks and of layers that are left out.
-      - What the others rest on is checked in any case.
+      - Names of the checks and layers to skip.
+      - Checks that the others depend on always run.
     type: list
     elements: str
     default: []
   declared:
     description:
-      - What the environment is declared to hold. Without it the layer C(drift) is left out.
+      - The declared content of the environment. If omitted, the layer C(drift) is not checked.
     type: dict
     suboptions:
       packages:
-        description: Specs of conda packages, as the option O(llmfleet.conda.conda_env#module:packages).
+        description: Match specs of conda packages, as in O(llmfleet.conda.conda_env#module:packages).
         type: list
         elements: str
         default: []
       requirements:
-        description: Lines of pip's, as the option O(llmfleet.conda.conda_pip#module:requirements).
+        description: Requirement lines, as in O(llmfleet.conda.conda_pip#module:requirements).
         type: list
         elements: str
         default: []
       constraints:
-        description: Constraints on them, as the option O(llmfleet.conda.conda_pip#module:constraints).
+        description: Constraint lines, as in O(llmfleet.conda.conda_pip#module:constraints).
         type: list
         elements: str
         default: []
       constraints_for_pip:
         description:
-          - Constraints that do not count for what conda owns, as the option
+          - Constraint lines that do not apply to packages that conda owns, as in
             O(llmfleet.conda.conda_pip#module:constraints_for_pip).
         type: list
         elements: str
         default: []
       prune:
-        description: Whether a package that nothing of O(declared) needs is drift.
+        description: Whether a package that nothing in O(declared) requires is drift.
         type: bool
         default: false
   model:
     description:
-      - The sentiment model, as an absolute path of a directory on the host, or as the id of a
-        model that is in the model cache of the user for whom the task runs. Nothing is ever
-        downloaded.
+      - The sentiment model, as the absolute path of a directory on the host or as the ID of a model in the
+        model cache of the user who runs the task. The module never downloads a model.
     type: str
   text:
-    description: What the sentiment model is asked about.
+    description: The text that the sentiment model classifies.
     type: str
     default: This is a great movie!
   expect_label:
-    description: The label that the sentiment model must answer with. Empty accepts any.
+    description: The label that the sentiment model must return. Empty accepts any label.
     type: str
     default: POSITIVE
   expected_gpus:
     description:
-      - How many GPUs torch must see; V(0) means that it must see none. Without it, any number will
-        do.
+      - Number of GPUs that torch must see. V(0) means none. If omitted, any number passes.
     type: int
   allow_defaults:
     description:
-      - Accept packages from Anaconda's C(defaults) channels, whose terms of service ask larger
-        organisations for a licence.
+      - Accept packages from Anaconda's C(defaults) channels, whose terms of service require a licence for
+        larger organisations.
     type: bool
     default: false
   thresholds:
-    description: Bounds of single checks. The defaults are floors that only a broken or a tiny host misses.
+    description: Thresholds of individual checks. Only a broken or very small host misses the defaults.
     type: dict
     default: {}
     suboptions:
       min_glibc:
         description:
-          - Oldest version of the GNU C library. Without it V(2.28) where O(imports) names torch,
-            as its wheels need, and V(2.17) elsewhere, as conda packages need.
+          - Minimum version of the GNU C library. By default V(2.28) if O(imports) contains torch, as
+            required by its wheels, otherwise V(2.17), as required by conda packages.
         type: str
       min_free_disk_mb:
-        description: MiB that must be free for the user at the prefix.
+        description: Minimum free space at the prefix, in MiB, available to the user.
         type: int
         default: 512
       min_free_inodes:
-        description: Inodes that must be free at the prefix.
+        description: Minimum number of free inodes at the prefix.
         type: int
         default: 10000
       min_memory_mb:
-        description: MiB of memory that the host, or the container's limit, must have.
+        description: Minimum memory of the host, or memory limit of the container, in MiB.
         type: int
         default: 1024
       matmul_size:
-        description: Rows and columns of the matrices that are multiplied, from 2 to 4096.
+        description: Number of rows and columns of the multiplied matrices, from 2 to 4096.
         type: int
         default: 512
       matmul_tolerance:
-        description: Largest error of a float32 matrix product, relative to its largest entry.
+        description: Maximum error of a float32 matrix product, relative to its largest entry.
         type: float
         default: 0.0001
       min_cpu_gflops:
-        description: Slowest acceptable matrix product on the CPU, in billions of operations a second.
+        description: Minimum speed of the matrix product on the CPU, in billions of operations per second.
         type: float
         default: 1.0
       min_gpu_gflops:
-        description: Slowest acceptable matrix product on each GPU, in billions of operations a second.
+        description: Minimum speed of the matrix product on each GPU, in billions of operations per second.
         type: float
         default: 200.0
       regression_tolerance:
-        description: How far a recovered coefficient may be from the known one.
+        description: Maximum difference between a recovered and a known coefficient.
         type: float
         default: 0.02
       min_sentiment_score:
-        description: Lowest acceptable score of the sentiment model's answer, from 0 to 1.
+        description: Minimum score of the sentiment model's answer, from 0 to 1.
         type: float
         default: 0.5
       min_plot_colours:
-        description: Least number of different colours in the picture that matplotlib draws.
+        description: Minimum number of different colours in the plot.
         type: int
         default: 5
   timeout:
-    description: Seconds that all checks in the environment's interpreter may take together.
+    description: Timeout in seconds for all checks in the environment's interpreter together.
     type: int
     default: 900
   check_timeout:
-    description: Seconds that a single check in the environment's interpreter may take.
+    description: Timeout in seconds for each check in the environment's interpreter.
     type: int
     default: 300
 seealso:
@@ -233,7 +226,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Prove that the environment llm works
+- name: Verify an environment
   llmfleet.conda.llm_check:
     installation: /opt/miniconda3
     name: llm
@@ -247,11 +240,11 @@ EXAMPLES = r"""
     model: /srv/models/tiny-sentiment
   register: proof
 
-- name: Show which checks failed
+- name: Show the failed checks
   ansible.builtin.debug:
     msg: "{{ proof.checks | selectattr('status', 'equalto', 'fail') | map(attribute='detail') }}"
 
-- name: A GPU host must show its eight GPUs and compute on each of them
+- name: Fail unless torch computes on eight GPUs
   llmfleet.conda.llm_check:
     prefix: /opt/miniconda3/envs/train
     imports:
@@ -262,7 +255,7 @@ EXAMPLES = r"""
   register: proof
   failed_when: proof.status | default('fail') != 'pass'
 
-- name: Another sentence, packages of any channel, and bounds of the site's own
+- name: Verify an environment with custom text, timeouts and thresholds
   llmfleet.conda.llm_check:
     installation: /opt/miniconda3
     name: llm
@@ -291,7 +284,7 @@ EXAMPLES = r"""
       min_plot_colours: 3
   register: proof
 
-- name: Is the environment what the inventory declares?
+- name: Fail if an environment has drifted
   llmfleet.conda.llm_check:
     prefix: /opt/miniconda3/envs/llm
     checks:
@@ -304,14 +297,14 @@ EXAMPLES = r"""
         - torch
       constraints:
         - torch==2.13.0
-      # numpy is conda's here, so this line does not count for it.
+      # conda owns numpy in this environment, so this line does not apply to it.
       constraints_for_pip:
         - numpy==1.26.4
       prune: true
   register: proof
   failed_when: proof.status | default('fail') != 'pass'
 
-- name: Everything but the real work
+- name: Skip the checks that compute
   llmfleet.conda.llm_check:
     prefix: /opt/miniconda3/envs/llm
     imports:
@@ -320,7 +313,7 @@ EXAMPLES = r"""
       - kernel
       - workload
 
-- name: Look at the files of the environment only
+- name: Check only the files of an environment
   llmfleet.conda.llm_check:
     prefix: /opt/miniconda3/envs/llm
     checks:
@@ -330,23 +323,23 @@ EXAMPLES = r"""
 RETURN = r"""
 status:
   description:
-    - V(fail) when a check failed, else V(drift) when the environment is not as O(declared), else
+    - V(fail) if a check failed. Otherwise V(drift) if the environment differs from O(declared). Otherwise
       V(pass).
   returned: success
   type: str
   sample: pass
 failed_layer:
-  description: The layer in which a check failed; none when none failed.
+  description: The layer in which a check failed. None if no check failed.
   returned: success
   type: str
   sample: environment
 msg:
-  description: One sentence that sums up the run and names the failed checks.
+  description: A one-sentence summary that names the failed checks.
   returned: always
   type: str
   sample: "1 of 14 checks failed in layer environment: environment.files; 9 were skipped."
 prefix:
-  description: The prefix of the environment that was checked.
+  description: Prefix of the checked environment.
   returned: success
   type: str
   sample: /opt/miniconda3/envs/llm
@@ -362,7 +355,7 @@ checks:
   elements: dict
   contains:
     name:
-      description: Name of the check, its layer first.
+      description: Name of the check, starting with its layer.
       type: str
       sample: imports.numpy
     layer:
@@ -374,26 +367,26 @@ checks:
       type: str
       sample: pass
     detail:
-      description: One sentence with what was measured and what was expected, or with the reason of a skip.
+      description: One sentence with the measured and the expected value, or with the reason for skipping.
       type: str
       sample: numpy 1.26.4 is imported; expected >=1.26.
     seconds:
-      description: Seconds that the check took. Some checks run at the same time, so the sum may be more than
+      description: Seconds that the check took. Some checks run in parallel, so the sum can exceed
         RV(seconds).
       type: float
       sample: 0.082
     measured:
       description:
-        - The numbers behind the sentence, for programs; which they are depends on the check.
-        - C(coefficients) and C(intercept) for a regression, C(label) and C(score) for the
-          sentiment, C(gflops) and C(relative_error) for a kernel, C(version) and C(path) for an
-          import, C(damaged) for files, C(in_use) for processes, C(differences) for drift.
+        - The measured values, for programs. They depend on the check.
+        - C(coefficients) and C(intercept) for a regression, C(label) and C(score) for the sentiment,
+          C(gflops) and C(relative_error) for a kernel, C(version) and C(path) for an import, C(damaged) for
+          files, C(in_use) for processes, C(differences) for drift.
       type: dict
       sample:
         coefficients: [2.0001, -3.3998]
         intercept: 4.1995
 facts:
-  description: What the checks learned on their way; a value that no check came to is empty.
+  description: Facts that the checks found. A value is empty if no check determined it.
   returned: success
   type: dict
   contains:
@@ -402,15 +395,15 @@ facts:
       type: str
       sample: 3.11.9 (main, Apr 19 2024, 16:48:06) [GCC 11.2.0]
     python_version:
-      description: Version of the environment's Python.
+      description: Version of Python in the environment.
       type: str
       sample: 3.11.9
     conda_version:
-      description: Version of conda in O(installation), from its record.
+      description: Version of conda in O(installation), from its package record.
       type: str
       sample: 24.7.1
     versions:
-      description: Version of each entry of O(imports) that is installed.
+      description: Version of each installed entry of O(imports).
       type: dict
       sample:
         numpy: 1.26.4
@@ -477,10 +470,10 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 
 
 def request_from(params: dict[str, Any]) -> Request:
-    """The request that validated options make.
+    """Build the request from validated options.
 
     Raises:
-        CondaModuleError: an option cannot be used; it is named.
+        CondaModuleError: an option has an invalid value; the message names the option.
     """
     installation = params["installation"]
     return Request(
@@ -506,7 +499,7 @@ def request_from(params: dict[str, Any]) -> Request:
 
 
 def summary(outcome: Outcome) -> str:
-    """One sentence about a run."""
+    """Return a one-sentence summary of a run."""
     counts = dict.fromkeys(("pass", "fail", DRIFT, "skip"), 0)
     for result in outcome.results:
         counts[result.status] += 1
@@ -529,7 +522,7 @@ def _named(outcome: Outcome, status: str) -> str:
 
 
 def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
-    """What the module returns."""
+    """Return the module's result."""
     return {
         "changed": False,
         "msg": summary(outcome),
@@ -547,7 +540,7 @@ def main() -> None:
     module.no_log_values.update(secrets_in(module.params["declared"]))
     try:
         request = request_from(module.params)
-        # Not module.tmpdir: Ansible would leave its directory behind in the home of the user.
+        # Do not use module.tmpdir: Ansible would leave its directory in the user's home.
         outcome = Checker(request).run()
     except CondaModuleError as error:
         module.fail_json(**error.as_result())

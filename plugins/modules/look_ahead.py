@@ -1,43 +1,45 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tells for several tasks in one module run whether they would change anything."""
+"""Ansible module llmfleet.conda.look_ahead."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: look_ahead
-short_description: Ask once whether the tasks of roles would change anything on a host
+short_description: Check in one module run whether roles would change a host (internal)
 version_added: 0.1.0
 description:
-  - Works out the tasks of this collection's roles before they run, asks their modules on the host in check
-    mode, all of them in one module run, and says whether the host is as they ask.
-  - Where it is, the roles need not run at all, so that a converged host costs one module run. Where it is
-    not, or where that cannot be said beforehand, the roles run as if nobody had asked.
-  - Nothing is ever changed. A mistake in an option or a damage is no failure of this task. The role that runs
-    then finds it, and says so.
+  - 'Internal: used by the roles and playbooks of this collection. Its options may change in any release.'
+  - Predicts the tasks of this collection's roles, runs their modules in check mode on the host within one
+    module run, and returns whether the host is already as declared.
+  - If it is, a playbook can skip the roles, so a converged host costs one module run. Otherwise, or if this
+    cannot be decided up front, the roles run normally.
+  - The module changes nothing. An invalid option or a damaged file does not fail this task. The role that
+    runs afterwards reports it.
 options:
   roles:
     description:
-      - Names of this collection's roles, in the order in which they would run. Their variables must be known
-        to the play, which they are where it imports a part of them.
+      - Names of this collection's roles, in the order in which they run. The play must know their
+        variables, as it does if it imports any part of the roles.
     type: list
     elements: str
     default: []
   tasks_from:
     description:
-      - The file of each role's tasks to begin with.
+      - The task file at which each role starts.
     type: str
     default: converge
   steps:
     description:
-      - Tasks to ask about before those of the roles, which the task's action plugin adds on the controller.
+      - Module calls to check before those of the roles. The action plugin adds the roles' module calls on
+        the controller.
     type: list
     elements: dict
     default: []
     suboptions:
       module:
-        description: The module that the task would run.
+        description: The module.
         type: str
         required: true
         choices:
@@ -47,19 +49,19 @@ options:
           - llmfleet.conda.conda_pip
           - ansible.builtin.blockinfile
       options:
-        description: Its options. Files must be on the host.
+        description: The options of the module. Files must be on the host.
         type: dict
         default: {}
 notes:
-  - These cannot be said beforehand, and make C(as_asked) false before the host is asked. Files on the
-    controller, the state V(latest), tasks of other modules (models, volumes, an assertion), and tasks with
-    keywords such as C(become) or C(delegate_to) of their own.
+  - Some tasks cannot be decided up front. C(as_asked) is then V(false) and the host is not asked. These are
+    tasks with files on the controller or with C(state=latest), tasks of other modules (models, volumes,
+    assertions), and tasks with keywords such as C(become) or C(delegate_to).
 attributes:
   check_mode:
-    description: Asks the same.
+    description: Does the same in check mode.
     support: full
   diff_mode:
-    description: Has nothing to compare.
+    description: The module changes nothing, so there is no diff.
     support: none
   idempotent:
     description: Never reports a change.
@@ -69,18 +71,18 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Look whether anything is to be done
+- name: Check whether the roles would change anything
   llmfleet.conda.look_ahead:
     roles: [install_miniconda, create_conda_env, install_llm_stack]
     tasks_from: converge
   register: look
 
-- name: Say why the roles have to run
+- name: Show why the roles have to run
   ansible.builtin.debug:
     var: look.reasons
   when: not look.as_asked
 
-- name: Ask two modules at once
+- name: Check two module calls at once
   llmfleet.conda.look_ahead:
     steps:
       - module: llmfleet.conda.conda_installation
@@ -96,12 +98,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 as_asked:
-  description: Whether none of the roles' tasks would change anything, fail or warn.
+  description: Whether no task of the roles would change anything, fail or warn.
   returned: success
   type: bool
   sample: true
 reasons:
-  description: Why the roles have to run, one sentence for the first task that has to.
+  description: Why the roles have to run, as one sentence about the first task that has to.
   returned: success
   type: list
   elements: str
@@ -116,7 +118,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._look_ahead.ask imp
 
 
 def main() -> None:
-    """Entry point of the module: asks in the order of the steps, up to the first that has to run."""
+    """Entry point of the module: checks the steps in order and stops at the first that has to run."""
     module = CondaModule(
         argument_spec={
             "roles": {"type": "list", "elements": "str", "default": []},

@@ -1,32 +1,34 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documents the action plugin of the same name, which does all the work on the controller."""
+"""Documentation of the action plugin of the same name, which runs on the controller."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: verify_report
-short_description: Write what the checks of a fleet found on the controller, and show it as a table
+short_description: Write and print the fleet's check results on the controller (internal)
 version_added: 0.1.0
 description:
-  - Collects what M(llmfleet.conda.llm_check) returned on each host of the play, writes one JSON file for the
-    fleet and one for each host, and prints a short table with a line for each check that failed or found
+  - 'Internal: used by the roles and playbooks of this collection. Its options may change in any release.'
+  - Collects the results of M(llmfleet.conda.llm_check) from all hosts of the play. Writes one JSON file for
+    the fleet and one for each host, and prints a table with a line for each check that failed or found
     drift.
-  - Runs on the controller only; no host is reached. Use it with C(run_once).
-  - It never reports a change. Times differ in each run, so the files always do, while C(changed) speaks of
-    hosts.
+  - The task runs on the controller and does not connect to hosts. Use it with C(run_once).
+  - The task never reports a change, because C(changed) is about hosts. The files differ after every run,
+    because they contain durations.
 options:
   path:
     description:
-      - The fleet's report, relative to where C(ansible-playbook) was started; directories are made.
-      - Each host's own report, with all that the check returned, goes to a directory beside it that is named
-        like it with C(.d) in place of C(.json).
+      - Path of the fleet report, relative to the directory in which C(ansible-playbook) was started.
+        Missing directories are created.
+      - The host reports, with everything that the check returned, go to a directory next to it with the
+        same name and C(.d) instead of C(.json).
     type: path
     required: true
   variable:
     description:
-      - The name under which the hosts registered the result of M(llmfleet.conda.llm_check).
+      - Name of the variable in which the hosts registered the result of M(llmfleet.conda.llm_check).
     type: str
     required: true
   hosts:
@@ -38,36 +40,36 @@ options:
   running:
     description:
       - The hosts that have not failed so far, usually C(ansible_play_hosts).
-      - A host without a result counts as one whose turn is still to come when it is listed here, and else as
-        failed.
+      - A host without a result is reported as not checked yet if it is in this list, and as failed if it is
+        not.
     type: list
     elements: str
     required: true
 attributes:
   action:
-    description: Runs on the controller, there is no code for the host.
+    description: Runs on the controller. Nothing runs on the host.
     support: full
   check_mode:
-    description: In check mode the table is shown and no file is written.
+    description: In check mode the task prints the table and writes no file.
     support: full
   diff_mode:
-    description: Has nothing to compare.
+    description: There is no diff.
     support: none
   idempotent:
-    description: Never reports a change; the files are written anew by each run.
+    description: Never reports a change. Every run writes the files again.
     support: full
 author:
   - llmfleet contributors (@llmfleet)
 """
 
 EXAMPLES = r"""
-- name: Check the host
+- name: Check the environment
   llmfleet.conda.llm_check:
     installation: /opt/miniconda3
     name: llm
   register: checked
 
-- name: Report on the fleet
+- name: Write the fleet report
   llmfleet.conda.verify_report:
     path: reports/report.json
     variable: checked
@@ -78,18 +80,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: The absolute path of the fleet's report.
+  description: Absolute path of the fleet report.
   returned: always
   type: str
   sample: /home/ops/reports/report.json
 written:
-  description: Whether the files were written; not so in check mode.
+  description: Whether the files were written. V(false) in check mode.
   returned: always
   type: bool
 hosts:
   description:
     - For each host its status (V(pass), V(drift), V(fail), V(skip)), one line for each failed check
-      (C(failed)), and one for each check that found the host other than declared (C(drift)).
+      (C(failed)), and one line for each check that found drift (C(drift)).
   returned: always
   type: dict
   sample: {"gpu1": {"status": "fail", "failed": ["imports.numpy: ModuleNotFoundError"], "drift": []}}

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Actions whose modules take a text either as it is, or as the name of a file on the controller.
+"""Base class of action plugins that read small files on the controller.
 
-Such a file is small (an ``environment.yml``, a lock, requirement lines), so its text travels with the
-module's options and no file has to be copied to the host. With ``remote_src: true`` the name is one of
-the managed host, and the module reads the file itself.
+The files are small (an ``environment.yml``, a lock file, a requirements file), so the action plugin sends
+their text as a module option and copies no file to the host. With ``remote_src: true`` the file is on the
+managed host and the module reads it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from ansible.errors import AnsibleError, AnsibleFileNotFound
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.llmfleet.conda.plugins.plugin_utils._gc_paused import collector_paused
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._gc_paused import gc_paused
 
 
 class ControllerFileAction(ActionBase):
-    """Puts the text of a file on the controller in the place of its name, then runs the module.
+    """Replace the name of a file on the controller with the file's text, then run the module.
 
-    ``TEXT_OPTIONS`` maps an option with a file name to the option that takes the text. The file is looked
-    for as ``ansible.builtin.copy`` does it (``files`` beside the role or the play), and decrypted when
-    Ansible Vault made it.
+    ``TEXT_OPTIONS`` maps the option that names a file to the option that takes its text. The search path is
+    that of ``ansible.builtin.copy`` (``files`` of the role or the play). Files encrypted with Ansible Vault
+    are decrypted.
     """
 
     TEXT_OPTIONS: ClassVar[Mapping[str, str]] = {}
@@ -33,7 +33,7 @@ class ControllerFileAction(ActionBase):
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Run the module; a file that cannot be read fails the task and names the option."""
+        """Run the module; if a file cannot be read, fail the task and name the option."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         del tmp
         arguments = dict(self._task.args)
@@ -41,7 +41,7 @@ class ControllerFileAction(ActionBase):
         try:
             if self.files_count(arguments) and not boolean(arguments.get("remote_src") or False):
                 for file_option, text_option in self.TEXT_OPTIONS.items():
-                    # Both given is an error that the module words.
+                    # If both options are set, the module reports the error.
                     if arguments.get(file_option) and arguments.get(text_option) is None:
                         name = arguments.pop(file_option)
                         arguments[text_option] = self.text_of(file_option, name)
@@ -50,12 +50,12 @@ class ControllerFileAction(ActionBase):
             return {**result, "failed": True, "msg": f"The option remote_src: {error}"}
         except AnsibleError as error:
             return {**result, "failed": True, "msg": str(error)}
-        with collector_paused():
+        with gc_paused():
             result |= self._execute_module(
                 module_args=arguments, task_vars=task_vars, wrap_async=self._task.async_val
             )
         for text_option, said in names.items():
-            # The module knows the text only; the person knows the file.
+            # The module received only the text; name the file in its message.
             if isinstance(result.get("msg"), str):
                 result["msg"] = result["msg"].replace(
                     f"The option {text_option} ", f"The option {said} "
@@ -63,14 +63,14 @@ class ControllerFileAction(ActionBase):
         return result
 
     def files_count(self, arguments: Mapping[str, Any]) -> bool:
-        """Whether the files matter at all for a task with these ``arguments``."""
+        """Return whether a task with these ``arguments`` reads the files."""
         return bool(arguments)
 
     def text_of(self, option: str, name: str) -> str:
-        """The text of the controller's file ``name``.
+        """Return the text of the file ``name`` on the controller.
 
         Raises:
-            AnsibleError: it does not exist, may not be read or cannot be decrypted.
+            AnsibleError: the file does not exist, cannot be read or cannot be decrypted.
         """
         try:
             path = self._find_needle("files", name)  # type: ignore[no-untyped-call]
@@ -80,14 +80,14 @@ class ControllerFileAction(ActionBase):
 
 
 def unreadable(what: str, error: AnsibleError) -> AnsibleError:
-    """The error for a file that the controller cannot read, on one line; ``what`` is how it begins.
+    """Return the one-line error for a file that the controller cannot read; ``what`` starts the message.
 
-    Ansible's own words for a missing file speak of modules of its own, and name each place twice.
+    Ansible's own message for a missing file names its copy module and lists every searched path twice.
     """
     reason = str(error).splitlines()[0].rstrip(".")
     if isinstance(error, AnsibleFileNotFound) and error.paths:
-        reason = f"it is in none of {', '.join(dict.fromkeys(error.paths))}"
+        reason = f"not found in {', '.join(dict.fromkeys(error.paths))}"
     return AnsibleError(
-        f"{what}, which cannot be read on the controller: {reason}. Nothing was changed."
-        " With remote_src: true a file is looked for on the managed host."
+        f"{what}, but the controller cannot read it: {reason}. Nothing was changed."
+        " If the file is on the managed host, set remote_src: true."
     )

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Actions whose modules take large files from the controller: they travel only to hosts that need them.
+"""Base class of action plugins that copy large files from the controller, only to hosts that need them.
 
-Nearly every run finds the host as it should be. So the module is asked first, in check mode, and the files
-are copied only when its plan says that they are needed. With ``remote_src: true`` the option names a place
-of the managed host, and nothing travels.
+Most runs find nothing to do. The action plugin therefore runs the module in check mode first and copies the
+files only if the module's plan needs them. With ``remote_src: true`` the option names a path on the managed
+host and nothing is copied.
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.llmfleet.conda.plugins.plugin_utils._gc_paused import collector_paused
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._gc_paused import gc_paused
 
 Source = TypeVar("Source")
 
 
 class ControllerTransferAction(ActionBase, Generic[Source]):
-    """Runs the module once where nothing is to do or no file has to travel, and twice where it changes.
+    """Run the module in check mode, copy the files if the plan needs them, then run the module.
 
-    ``PATH_OPTION`` is the option that names the file or the directory. ``NEEDED_FOR`` are the values of the
-    result's ``plan.action`` for which the module reads it.
+    The module runs only once if nothing has to change or if no file of the controller is involved.
+
+    ``PATH_OPTION`` is the option that names the file or directory. ``NEEDED_FOR`` lists the values of
+    ``plan.action`` in the result for which the module reads it.
     """
 
     PATH_OPTION: ClassVar[str]
@@ -40,7 +42,7 @@ class ControllerTransferAction(ActionBase, Generic[Source]):
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Returns the result that the module's file documents."""
+        """Return the result documented in the module's file."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         del tmp
         arguments = dict(self._task.args)
@@ -48,15 +50,15 @@ class ControllerTransferAction(ActionBase, Generic[Source]):
             travels = self._is_on_controller(arguments)
             if travels and self._task.async_val:
                 raise AnsibleError(
-                    f"The option {self.PATH_OPTION} cannot be used with async for what is on the controller."
-                    " Copy it to the host first and set remote_src: true."
+                    f"With async, the option {self.PATH_OPTION} cannot name a path on the controller."
+                    " Copy the files to the host in an earlier task and set remote_src: true."
                 )
             source = self.source_of(arguments) if travels else None
         except TypeError as error:
             return {**result, "failed": True, "msg": f"The option remote_src: {error}"}
         except AnsibleError as error:
             return {**result, "failed": True, "msg": str(error)}
-        # Outside of the block above: Ansible itself reports a host that cannot be reached.
+        # Outside the try block: Ansible itself reports unreachable hosts.
         if source is None:
             answer = self._module(arguments, task_vars, wrap_async=self._task.async_val)
             return {**result, **answer}
@@ -72,27 +74,27 @@ class ControllerTransferAction(ActionBase, Generic[Source]):
 
     @abstractmethod
     def source_of(self, arguments: Mapping[str, Any]) -> Source:
-        """What the controller has there, whether it will be needed or not: a mistake shows at once.
+        """Find the source on the controller, so that a wrong path fails even if no host needs the files.
 
         Raises:
-            AnsibleError: there is no such thing.
+            AnsibleError: the source does not exist or cannot be read.
         """
 
     @abstractmethod
     def transfer(self, source: Source) -> str:
-        """Copy it into the task's temporary directory on the host, which Ansible removes; its path there."""
+        """Copy the source to the task's temporary directory, which Ansible removes; return the path there."""
 
     def with_source(self, arguments: dict[str, Any], source: Source) -> dict[str, Any]:
-        """The options with what is known of the source, before the module is asked."""
+        """Return the options for the run in check mode, with what is known about the source."""
         del source
         return arguments
 
     def module_arguments(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The options as the module is sent them."""
+        """Return the options to send to the module."""
         return dict(arguments)
 
     def make_temporary(self) -> str:
-        """The task's temporary directory on the host, made where there is none yet."""
+        """Return the task's temporary directory on the host; create it if necessary."""
         shell = self._connection._shell
         if shell.tmpdir is None:
             self._make_tmp_path()
@@ -101,7 +103,7 @@ class ControllerTransferAction(ActionBase, Generic[Source]):
     def _module(
         self, arguments: Mapping[str, Any], task_vars: dict[str, Any] | None, wrap_async: int = 0
     ) -> dict[str, Any]:
-        with collector_paused():
+        with gc_paused():
             answer: dict[str, Any] = self._execute_module(
                 module_args=self.module_arguments(arguments),
                 task_vars=task_vars,
@@ -111,7 +113,7 @@ class ControllerTransferAction(ActionBase, Generic[Source]):
 
     @contextmanager
     def _check_mode(self) -> Iterator[None]:
-        """Run modules in check mode, whatever the task's own mode is."""
+        """Run modules in check mode inside the block."""
         own = self._task.check_mode
         self._task.check_mode = True
         try:
@@ -120,10 +122,10 @@ class ControllerTransferAction(ActionBase, Generic[Source]):
             self._task.check_mode = own
 
     def _is_on_controller(self, arguments: Mapping[str, Any]) -> bool:
-        """Whether the task needs something of the controller.
+        """Return whether the option names a path on the controller.
 
         Raises:
-            TypeError: remote_src is no boolean.
+            TypeError: remote_src is not a boolean.
         """
         if boolean(arguments.get("remote_src") or False):
             return False

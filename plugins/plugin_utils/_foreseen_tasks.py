@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Works out what the tasks of a role will ask of a host, before they run."""
+"""Predict the module calls of a role before its tasks run."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._look_ahead.ask import MODULES
 
-# Which keywords of a task are understood here; any other one could change what the task means.
+# The task keywords that the prediction supports. Any other keyword could change what the task does.
 _KEYWORDS = frozenset({"name", "vars", "loop", "loop_control", "register", "when"})
 _INCLUDES = ("ansible.builtin.include_tasks", "ansible.builtin.import_tasks")
 
-# Options with which more is needed than the host: a file on the controller.
+# Options that name a file, which may be on the controller.
 _FROM_CONTROLLER = (
     "installer_path",
     "environment_file",
@@ -24,19 +24,19 @@ _FROM_CONTROLLER = (
     "constraints_files",
 )
 
-# What a task that changes nothing leaves to those behind it that loop over what it made.
+# The registered result of a task that changes nothing, for later tasks that loop over it.
 _NOTHING_MADE: Mapping[str, Any] = {"changed": False, "results": []}
 
 
 class NotForeseeable(Exception):
-    """What a task will ask can only be said when its turn comes."""
+    """The module call of a task cannot be predicted."""
 
 
 class ForeseenTasks:
-    """The tasks of one role, worked out as Ansible would.
+    """The tasks of one role, evaluated as Ansible evaluates them.
 
-    read: reads a file of tasks, as templates that are trusted.
-    templar: makes a templar (``template``, ``evaluate_conditional``) of variables.
+    read: loads a task file, with its values trusted as templates.
+    templar: creates a templar (``template``, ``evaluate_conditional``) for the given variables.
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class ForeseenTasks:
     def of_role(
         self, role_path: str, tasks_from: str, variables: Mapping[str, Any]
     ) -> list[dict[str, Any]]:
-        """The module runs in their order, each as ``module`` and ``options``.
+        """Return the role's module calls in order, each as ``module`` and ``options``.
 
         Raises:
-            NotForeseeable: a task does what is not understood here.
-            AnsibleError: a template cannot be worked out.
+            NotForeseeable: a task uses something that the prediction does not support.
+            AnsibleError: a template cannot be evaluated.
         """
         own = {
             **variables,
@@ -72,7 +72,7 @@ class ForeseenTasks:
         self, path: str, task: Mapping[str, Any], variables: Mapping[str, Any]
     ) -> Iterator[dict[str, Any]]:
         conditions = task.get("when", [])
-        # A task that does not run may say what it will.
+        # A skipped task may use unsupported modules.
         for known in self._rounds(task, {**variables, **task.get("vars", {})}):
             templar = self._templar(known)
             each = conditions if isinstance(conditions, list) else [conditions]
@@ -101,21 +101,21 @@ class ForeseenTasks:
 def _action(task: Mapping[str, Any]) -> str:
     actions = [key for key in task if key not in _KEYWORDS]
     if len(actions) != 1 or actions[0] not in (*MODULES, *_INCLUDES):
-        raise NotForeseeable(f"the task {task.get('name')} has {', '.join(actions)}")
+        raise NotForeseeable(f"the task '{task.get('name')}' uses {', '.join(actions)}")
     return str(actions[0])
 
 
 def _included(arguments: Any) -> str:
     if isinstance(arguments, Mapping):
         if set(arguments) != {"file"}:
-            raise NotForeseeable("tasks are included with more than a file")
+            raise NotForeseeable("a task includes a file with further options")
         return str(arguments["file"])
     return str(arguments)
 
 
 def _must_be_foreseeable(action: str, options: Mapping[str, Any]) -> None:
     if options.get("state") == "latest":
-        raise NotForeseeable(f"{action} is to ask the channels for what is latest")
+        raise NotForeseeable(f"{action} has state: latest")
     named = [name for name in _FROM_CONTROLLER if options.get(name)]
     if named:
-        raise NotForeseeable(f"{action} takes {', '.join(named)}, a file")
+        raise NotForeseeable(f"{action} reads a file ({', '.join(named)})")

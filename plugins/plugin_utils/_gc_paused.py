@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keeps Python's collector of garbage from slowing down what Ansible does to send a module."""
+"""Disable the garbage collector while Ansible builds the module payload."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ansible.plugins.action.normal import ActionModule as NormalAction
 
 
 @contextmanager
-def collector_paused() -> Iterator[None]:
-    """Collect no garbage meanwhile.
+def gc_paused() -> Iterator[None]:
+    """Disable the garbage collector while Ansible builds the module payload.
 
-    To pack a module Ansible (2.19, ``executor.module_common``) parses each file that it imports, and the
-    trees that this makes set off the collector again and again: that is a third of the time or more. An
-    action runs in a process that ends with its task, so nothing piles up.
+    ansible-core 2.19 (``executor.module_common``) parses every file that the module imports. The syntax trees
+    trigger one collection after another, which takes a third of the build time or more. An action plugin runs
+    in a process that ends with its task, so garbage does not pile up.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -31,10 +31,10 @@ def collector_paused() -> Iterator[None]:
 
 
 class NoGcAction(NormalAction):
-    """Runs a module as Ansible does without an action plugin, and packs it with the collector at rest."""
+    """Run a module as Ansible's normal action plugin does, with the garbage collector disabled."""
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The module's result."""
-        with collector_paused():
+        """Return the module's result."""
+        with gc_paused():
             result: dict[str, Any] = super().run(tmp, task_vars)  # type: ignore[no-untyped-call]
         return result

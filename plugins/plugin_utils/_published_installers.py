@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The catalogue of published installers. It stays on the controller: a task is sent the rows it may need."""
+"""Select the rows of the installer catalogue that a task may need. The catalogue stays on the controller."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation.insta
 )
 from ansible_collections.llmfleet.conda.plugins.plugin_utils._installer_catalogue import INSTALLERS
 
-# So many of the newest versions for each platform are named to whoever asks for one that is not published.
+# For an unknown version, the message suggests this many of the newest versions for each platform.
 _NEWEST = 3
 
 
 def published(distribution: str) -> Iterator[CatalogueEntry]:
-    """The published installers of ``distribution``, oldest first."""
+    """Yield the published installers of ``distribution``, oldest first."""
     for (owner, base), lines in INSTALLERS.items():
         if owner == distribution:
             for line in lines.splitlines():
@@ -30,10 +30,11 @@ def published(distribution: str) -> Iterator[CatalogueEntry]:
 
 
 def rows_for(options: Mapping[str, Any]) -> list[str]:
-    """The rows for the option ``catalogue`` of a task of conda_installation with these options.
+    """Return the rows for the option ``catalogue`` of a conda_installation task with these options.
 
-    They are those of the version, or of the file, that the task names, for all platforms: which of them
-    counts only the host knows. For an unknown version they are the newest of each platform, for the message.
+    The rows are those of the version or file that the task names, for all platforms, because only the host
+    knows its platform. For an unknown version they are the newest of each platform, which the error message
+    lists.
     """
     entries = list(published(str(options.get("distribution") or "miniconda")))
     own = str(options.get("installer_path") or options.get("installer_url") or "")

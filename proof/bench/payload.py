@@ -27,8 +27,8 @@ for name in sys.argv[2:]:
     found = module_loader.find_plugin_with_context(name)
     context = contextlib.nullcontext()
     if found.resolved_fqcn.startswith("llmfleet."):
-        from ansible_collections.llmfleet.conda.plugins.plugin_utils._gc_paused import collector_paused
-        context = collector_paused()
+        from ansible_collections.llmfleet.conda.plugins.plugin_utils._gc_paused import gc_paused
+        context = gc_paused()
     started = time.perf_counter()
     with context:
         built = modify_module(

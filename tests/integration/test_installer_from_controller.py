@@ -203,10 +203,7 @@ def test_other_bytes_than_expected_are_refused_on_the_host(controller: Controlle
 def test_a_file_that_the_controller_lacks(controller: Controller) -> None:
     run = controller.play(installer_path="Nowhere.sh")
     assert run.code == 2
-    assert (
-        "installer_path names Nowhere.sh, which cannot be read on the controller"
-        in run.result["msg"]
-    )
+    assert "installer_path names Nowhere.sh, but the controller cannot read it" in run.result["msg"]
     assert "remote_src: true" in run.result["msg"]
     assert run.modules == ()
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -20,16 +21,14 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("[a-z]*.py"))
 
-# What a user gets; anything else at the top is for those who work on the collection.
+# The top-level entries that users need. Everything else is for development.
 EXPECTED_TOP = {
     "CHANGELOG.md",
-    "CONTRIBUTING.md",
     "FILES.json",
     "LICENSE",
     "MANIFEST.json",
     "README.md",
     "changelogs",
-    "data",
     "docs",
     "inventories",
     "meta",
@@ -37,6 +36,13 @@ EXPECTED_TOP = {
     "plugins",
     "roles",
 }
+
+# These share no option with the others: they work on the controller, or for whole roles.
+INTERNAL_MODULES = ("check_variables", "look_ahead", "verify_report")
+INTERNAL = (
+    "Internal: used by the roles and playbooks of this collection."
+    " Its options may change in any release."
+)
 
 
 def run(*argv: str | Path, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -72,11 +78,24 @@ def collection(unpacked: Path) -> Path:
     return unpacked / "ansible_collections" / "llmfleet" / "conda"
 
 
+def documentation(module: str) -> dict[str, Any]:
+    """The DOCUMENTATION of a module, without its fragments."""
+    source = ast.parse((ROOT / "plugins" / "modules" / f"{module}.py").read_text())
+    (text,) = [
+        ast.literal_eval(node.value)
+        for node in source.body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "DOCUMENTATION"
+    ]
+    found: dict[str, Any] = yaml.safe_load(text)
+    return found
+
+
 def test_artifact_holds_what_a_user_needs_and_nothing_else(unpacked: Path) -> None:
-    top = {path.name for path in collection(unpacked).iterdir()}
-    assert top - EXPECTED_TOP == set()
-    needed = {"LICENSE", "README.md", "CHANGELOG.md", "meta", "plugins", "roles", "playbooks"}
-    assert needed - top == set()
+    assert {path.name for path in collection(unpacked).iterdir()} == EXPECTED_TOP
+    changelogs = [path.name for path in (collection(unpacked) / "changelogs").iterdir()]
+    assert changelogs == ["changelog.yaml"]
+    inventories = {path.name for path in (collection(unpacked) / "inventories").iterdir()}
+    assert inventories == {"gpu", "macos"}
     droppings = [
         str(path)
         for path in collection(unpacked).rglob("*")
@@ -104,10 +123,33 @@ def test_artifact_needs_no_other_collection(unpacked: Path) -> None:
 
 def test_every_module_is_in_the_action_group() -> None:
     runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())
-    # These share no option with the others: they work on the controller, or for whole roles.
-    apart = ("check_variables", "look_ahead", "verify_report")
-    on_hosts = [name for name in MODULES if name not in apart]
+    on_hosts = [name for name in MODULES if name not in INTERNAL_MODULES]
     assert runtime["action_groups"]["conda"] == on_hosts
+
+
+@pytest.mark.parametrize("module", INTERNAL_MODULES)
+def test_internal_modules_are_documented_as_internal(module: str) -> None:
+    assert documentation(module)["description"][0] == INTERNAL
+
+
+@pytest.mark.parametrize("module", sorted({*MODULES} - {*INTERNAL_MODULES}))
+def test_other_modules_are_not_documented_as_internal(module: str) -> None:
+    found = documentation(module)
+    assert not found["description"][0].startswith("Internal")
+    internal = [
+        name
+        for name, option in found["options"].items()
+        if str(option["description"][0]).startswith("Internal:")
+    ]
+    assert internal == (["catalogue"] if module == "conda_installation" else [])
+
+
+@pytest.mark.parametrize("role", sorted(path.name for path in (ROOT / "roles").iterdir()))
+def test_preflight_is_documented_as_internal(role: str) -> None:
+    text = (ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text()
+    specs = yaml.safe_load(text)["argument_specs"]
+    assert specs["preflight"]["description"][0] == INTERNAL
+    assert not specs["main"]["description"][0].startswith("Internal")
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -41,7 +41,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "malformed checksum": ({"install_miniconda_checksum": "md5:12"}, "install_miniconda_checksum"),
     "terms nobody accepted": (
         {"install_miniconda_channels": ["conda-forge", "defaults"]},
-        "install_miniconda_channels or install_miniconda_upgrade_channels holds defaults",
+        "install_miniconda_channels or install_miniconda_upgrade_channels contains defaults",
     ),
     "terms by address": (
         {"install_miniconda_channels": ["https://repo.anaconda.com/pkgs/main"]},
@@ -53,11 +53,11 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "terms accepted in passing": (
         {"install_miniconda_accept_tos": ["https://repo.anaconda.com/pkgs/main"]},
-        "install_miniconda_tos does not say accept",
+        "install_miniconda_tos is not accept",
     ),
     "refused terms": (
         {"install_miniconda_tos": "refuse", "install_miniconda_channels": ["defaults"]},
-        "install_miniconda_channels or install_miniconda_upgrade_channels holds defaults",
+        "install_miniconda_channels or install_miniconda_upgrade_channels contains defaults",
     ),
     "a misspelt wish about terms": (
         {"install_miniconda_tos": "reject"},
@@ -65,18 +65,19 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "unknown mirror": (
         {"install_miniconda_mirror_preset": "tsinghua"},
-        "install_miniconda_mirror_preset names tsinghua; known are aliyun, bfsu, tuna, ustc",
+        "install_miniconda_mirror_preset is the unknown mirror tsinghua."
+        " The mirrors are aliyun, bfsu, tuna, ustc",
     ),
     "mirror with a misspelt key": (
         {
             "install_miniconda_mirror_preset": "site",
             "install_miniconda_mirror_presets": {"site": {"chanel_alias": "https://m.example.org"}},
         },
-        "site of install_miniconda_mirror_presets has chanel_alias; known are channel_alias, custom",
+        "install_miniconda_mirror_presets has unknown keys: chanel_alias. The keys are channel_alias, custom",
     ),
     "login shell of an unknown host": (
         {"install_miniconda_login_shells": ["bash", "zsh"]},
-        "install_miniconda_login_shells names zsh",
+        "install_miniconda_login_shells contains zsh",
     ),
     "unknown login shell": ({"install_miniconda_login_shells": ["tcsh"]}, "bash, zsh, fish"),
     "unknown platform": ({"install_miniconda_platform": "solaris"}, "install_miniconda_platform"),
@@ -90,15 +91,15 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "writers without a group": (
         {"install_miniconda_group_writable": ["envs"]},
-        "install_miniconda_group_writable needs install_miniconda_group",
+        "install_miniconda_group_writable requires install_miniconda_group",
     ),
     "terms by an environment's channel": (
         {"create_conda_env_environments": [{"name": "a", "channels": ["pkgs/main"]}]},
-        "create_conda_env_environments names pkgs/main",
+        "create_conda_env_environments uses pkgs/main",
     ),
     "terms by a package's channel": (
         {"install_llm_stack_packages": ["numpy", "defaults::pandas"]},
-        "a package of the profiles names defaults",
+        "a package of the profiles uses defaults",
     ),
     "environment listed twice": (
         {"create_conda_env_environments": [{"name": "a"}, {"name": "a", "state": "absent"}]},
@@ -118,24 +119,25 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "unknown profile": (
         {"install_llm_stack_profiles": ["data", "tarin"]},
-        "install_llm_stack_profiles names tarin; known are app, data, inference, legacy,",
+        "install_llm_stack_profiles contains unknown profiles: tarin."
+        " The profiles are app, data, inference, legacy,",
     ),
     "unknown backend": ({"install_llm_stack_backend": "cu999"}, "install_llm_stack_backend"),
     "profile that stands alone": (
         {"install_llm_stack_profiles": ["data", "serve"], "install_llm_stack_backend": "cu130"},
-        "install_llm_stack_profiles names serve beside others",
+        "install_llm_stack_profiles combines serve with other profiles",
     ),
     "profile without wheels for the backend": (
         {"install_llm_stack_profiles": ["serve"]},
-        "set install_llm_stack_backend to cu130 or pypi",
+        "Set install_llm_stack_backend to cu130 or pypi",
     ),
     "constraints for another Python": (
         {"install_llm_stack_python": "3.11"},
-        "choose that, or set install_llm_stack_pinned to false",
+        "Set install_llm_stack_python to that version, or set install_llm_stack_pinned to false",
     ),
     "legacy with a new Python": (
         {"install_llm_stack_profiles": ["legacy"]},
-        "install_llm_stack_python is 3.12, but the profiles legacy were resolved for Python 3.8",
+        "install_llm_stack_python is 3.12, but the constraints of the profiles legacy are for Python 3.8",
     ),
     "stack in base": ({"install_llm_stack_environment": "base"}, "install_llm_stack_environment"),
     "malformed Python": ({"install_llm_stack_python": "three"}, "install_llm_stack_python"),

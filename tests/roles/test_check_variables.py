@@ -49,7 +49,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "misspelt": (
         {"sample_size": 2, "sample_sise": 2, "sample__own": 1},
-        "The role sample has no variable sample_sise; its README lists those it has.",
+        "The role sample has no variable sample_sise. Its README lists its variables.",
     ),
 }
 

@@ -33,7 +33,7 @@ PLAYBOOK = """
 - hosts: all
   gather_facts: false
   tasks:
-    - name: Keep the environments
+    - name: Create or remove environments
       ansible.builtin.import_role:
         name: llmfleet.conda.create_conda_env
         # The role's own check of its variables, not Ansible's, is what is tested here.
@@ -45,15 +45,15 @@ LOOK = """
   environment:
     PYTHONPATH: "{{ stand_in }}"
   tasks:
-    - name: Check the variables of the installation
+    - name: Check variables of install_miniconda
       ansible.builtin.import_role:
         name: llmfleet.conda.install_miniconda
         tasks_from: preflight
-    - name: Check the variables of the environments
+    - name: Check variables of create_conda_env
       ansible.builtin.import_role:
         name: llmfleet.conda.create_conda_env
         tasks_from: preflight
-    - name: Look whether anything is to be done
+    - name: Check whether anything has to change
       llmfleet.conda.look_ahead:
         roles: [install_miniconda, create_conda_env]
 """

@@ -105,24 +105,27 @@ REFUSED = {
     ),
     "old-driver": (
         Case("A100", "535.104.05", "8.0", backend("cu130")),
-        "need an NVIDIA GPU and driver 580 or newer; this host has an NVIDIA GPU and driver 535.104.05",
+        "require an NVIDIA GPU and driver 580 or newer. This host has an NVIDIA GPU and driver 535.104.05",
     ),
     "no-card": (
         Case(variables=backend("cu126")),
-        "need an NVIDIA GPU and driver 525 or newer; this host has no such GPU and no driver loaded",
+        "require an NVIDIA GPU and driver 525 or newer. This host has no such GPU and no loaded driver",
     ),
-    "no-amd": (Case(*HOPPER, backend("rocm7.2")), "need an AMD GPU; this host has an NVIDIA GPU"),
+    "no-amd": (
+        Case(*HOPPER, backend("rocm7.2")),
+        "require an AMD GPU. This host has an NVIDIA GPU",
+    ),
     "old-card": (
         Case("V100", "580.65.06", "7.0", backend("cu130")),
-        "kernels for compute capability 7.5 up to, but without, 999.0; the GPUs of this host have 7.0",
+        "compute capabilities from 7.5 to below 999.0. The GPUs of this host have 7.0",
     ),
     "new-card": (
         Case("B200", "580.65.06", "10.0", backend("cu126")),
-        "kernels for compute capability 0.0 up to, but without, 10.0; the GPUs of this host have 10.0",
+        "compute capabilities from 0.0 to below 10.0. The GPUs of this host have 10.0",
     ),
     "serve-on-cpu": (
         Case(variables=backend("auto", install_llm_stack_profiles=["serve"])),
-        "The profile serve has no wheels for the backend cpu: set install_llm_stack_backend to cu130 or pypi",
+        "The profile serve has no wheels for the backend cpu. Set install_llm_stack_backend to cu130 or pypi",
     ),
 }
 

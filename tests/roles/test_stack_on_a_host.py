@@ -166,8 +166,11 @@ def variables(host: Host) -> dict[str, Any]:
 @pytest.mark.parametrize("name", ["cpu-build", "cpu-build-auto"])
 def test_a_cpu_build_where_a_gpu_is_to_compute_fails_the_host(name: str, played: Played) -> None:
     said = played.failure(name)
-    assert "has torch 2.14.0+cpu, a CPU build, but install_llm_stack_backend cu126 is for" in said
-    assert "install_llm_stack_torch to the release with its build, like 2.14.0+cu126" in said
+    assert (
+        "has torch 2.14.0+cpu, a CPU build, but install_llm_stack_backend cu126 requires a GPU"
+        in said
+    )
+    assert "set install_llm_stack_torch to a GPU build such as 2.14.0+cu126" in said
 
 
 def test_a_cpu_build_is_what_the_backend_cpu_wants(played: Played) -> None:

@@ -105,4 +105,4 @@ def test_a_report_that_cannot_be_written_fails_and_names_its_path(
     path = tmp_path / "file" / "report.json"
     played = play(playbook, {"good": HOSTS["good"]}, path=str(path))
     assert played.code == 2
-    assert f"the report {path} cannot be written on the controller" in played.flat
+    assert f"Cannot write the report {path} on the controller" in played.flat

@@ -48,7 +48,7 @@ REFUSED = {
     "gpu-a100-hand": [
         "cu130",
         "driver 580 or newer",
-        "this host has an NVIDIA GPU and driver 535.183.01",
+        "This host has an NVIDIA GPU and driver 535.183.01",
     ],
     "gpu-mixed": ["kernels for compute capability 7.0 to 10.0"],
     "gpu-reboot": ["reboot the host first"],

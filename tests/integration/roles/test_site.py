@@ -16,12 +16,12 @@ pytestmark = pytest.mark.full
 
 SITE = "llmfleet.conda.site"
 CHANGING = (
-    "Install the distribution",
-    "Configure channels and mirrors",
-    "Make conda known to login shells",
-    "Keep each environment as declared",
-    "Keep Python and the packages from conda",
-    "Keep the packages from pip",
+    "Install Miniconda",
+    "Configure channels",
+    "Activate conda in login shells",
+    "Create or remove environments",
+    "Create the environment",
+    "Install Python packages",
 )
 
 

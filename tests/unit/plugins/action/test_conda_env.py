@@ -82,7 +82,10 @@ def test_left_to_the_module(arguments: dict[str, Any], run: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"environment_file": "nowhere"}, "The option environment_file names nowhere, which cann"),
+        (
+            {"environment_file": "nowhere"},
+            "The option environment_file names nowhere, but the cont",
+        ),
         ({"lock_file": "locked"}, "no vault secrets found"),
         ({"lock_file": "nowhere", "remote_src": "perhaps"}, "The option remote_src: "),
     ],

@@ -115,10 +115,10 @@ def test_a_host_is_sent_the_rows_of_its_version_and_no_others(files: Path) -> No
     [
         (
             {"args": {**ARGUMENTS, "installer_path": "no.sh"}},
-            "which cannot be read on the controller",
+            "but the controller cannot read it",
         ),
         ({"args": {**ARGUMENTS, "remote_src": "perhaps"}}, "The option remote_src"),
-        ({"args": ARGUMENTS, "async_val": 60}, "cannot be used with async"),
+        ({"args": ARGUMENTS, "async_val": 60}, "With async, the option installer_path cannot"),
     ],
 )
 def test_mistakes_are_found_before_any_module_runs(

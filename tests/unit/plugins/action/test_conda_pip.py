@@ -85,8 +85,8 @@ def test_failures_name_option_and_file(run: Run, tmp_path: Path) -> None:
     assert "bad.txt, line 2" in result["msg"]
     (tmp_path / "files" / "far.txt").write_text("-r nowhere.txt\n")
     result = run(prefix="/env", requirements_files=["far.txt"])
-    assert "nowhere.txt, which cannot be read on the controller" in result["msg"]
+    assert "nowhere.txt, but the controller cannot read it" in result["msg"]
     result = run(prefix="/env", requirements_files={"a": 1})
-    assert "option requirements_files is no list" in result["msg"]
+    assert "option requirements_files is not a list" in result["msg"]
     result = run(prefix="/env", requirements=["app"], remote_src="maybe")
     assert "option remote_src" in result["msg"]

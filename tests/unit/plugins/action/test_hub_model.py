@@ -103,10 +103,10 @@ def test_without_a_directory_of_the_controller_the_module_runs_as_it_is(
 @pytest.mark.parametrize(
     ("task", "words"),
     [
-        ({"args": {**ARGUMENTS, "path": "no"}}, "which cannot be read on the controller"),
+        ({"args": {**ARGUMENTS, "path": "no"}}, "but the controller cannot read it"),
         ({"args": {**ARGUMENTS, "path": "empty"}}, "it has no file that is wanted"),
         ({"args": {**ARGUMENTS, "remote_src": "perhaps"}}, "The option remote_src"),
-        ({"args": ARGUMENTS, "async_val": 60}, "cannot be used with async"),
+        ({"args": ARGUMENTS, "async_val": 60}, "With async, the option path cannot name"),
     ],
 )
 def test_mistakes_are_found_before_any_module_runs(

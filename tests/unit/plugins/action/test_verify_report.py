@@ -53,7 +53,7 @@ def test_a_check_has_four_keys_and_no_more() -> None:
 def test_a_host_that_failed_before_its_checks_is_a_failed_one() -> None:
     entry = host_entry(None, running=False)
     assert entry["status"] == "fail"
-    assert failed_lines(entry) == ["reached: the run ended for this host before its checks"]
+    assert failed_lines(entry) == ["reached: the host failed before its checks ran"]
 
 
 def test_a_host_whose_turn_is_to_come_is_skipped() -> None:

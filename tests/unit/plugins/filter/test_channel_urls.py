@@ -31,7 +31,7 @@ def test_without_settings_they_are_conda_s_own() -> None:
     ("channels", "settings"), [("lab", {}), (3, {}), ([1], {}), (["lab"], ["channel_alias"])]
 )
 def test_what_is_no_list_of_channels_is_refused(channels: Any, settings: Any) -> None:
-    with pytest.raises(AnsibleFilterError, match="channel_urls needs"):
+    with pytest.raises(AnsibleFilterError, match="channel_urls requires"):
         channel_urls(channels, settings)
 
 

@@ -1,4 +1,4 @@
-"""The collector of garbage rests while a module is packed, and goes on afterwards, whatever happened."""
+"""The garbage collector is disabled while Ansible builds a payload, and enabled again afterwards."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import pytest
 from ansible.plugins.action.normal import ActionModule as NormalAction
 
 from ansible_collections.llmfleet.conda.plugins.action import conda_config, llm_check
-from ansible_collections.llmfleet.conda.plugins.plugin_utils._gc_paused import collector_paused
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._gc_paused import gc_paused
 
 
-def test_it_rests_and_goes_on() -> None:
+def test_gc_is_disabled_in_the_block_and_enabled_afterwards() -> None:
     assert gc.isenabled()
-    with collector_paused():
+    with gc_paused():
         assert not gc.isenabled()
     assert gc.isenabled()
-    with pytest.raises(ValueError, match="x"), collector_paused():
+    with pytest.raises(ValueError, match="x"), gc_paused():
         raise ValueError("x")
     assert gc.isenabled()
 
 
-def test_who_has_turned_it_off_keeps_it_off() -> None:
+def test_gc_stays_disabled_if_it_was_disabled_before() -> None:
     gc.disable()
     try:
-        with collector_paused():
+        with gc_paused():
             pass
         assert not gc.isenabled()
     finally:
@@ -33,7 +33,7 @@ def test_who_has_turned_it_off_keeps_it_off() -> None:
 
 
 @pytest.mark.parametrize("plugin", [conda_config, llm_check])
-def test_modules_are_run_as_without_an_action_plugin(
+def test_actions_run_the_normal_action_with_gc_disabled(
     plugin: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Any] = []
