@@ -533,6 +533,6 @@ def test_files_of_peoples_are_not_linked_over(fake: Scripted, tmp_path: Path) ->
     assert told == ["prevent", None]
     assert (prefix / "share" / "notes.txt.before-conda").read_text() == "work"
     assert conda.warnings == [
-        f"{prefix} held files that no package owns where a package installs its own."
+        f"{prefix} contained files that no package owns at paths where a package installs its own."
         " They were kept under other names: share/notes.txt.before-conda."
     ]

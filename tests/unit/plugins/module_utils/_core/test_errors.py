@@ -24,7 +24,7 @@ def test_the_whole_story() -> None:
         rc=1,
     )
     assert str(error) == (
-        "It failed.\nPrefix: /opt/env\nAsked for: numpy, six\nIt said: no numpy\n"
+        "It failed.\nPrefix: /opt/env\nRequested: numpy, six\nOutput: no numpy\n"
         "What to do: add a channel."
     )
     assert error.as_result() == {

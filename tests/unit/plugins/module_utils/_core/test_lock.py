@@ -153,7 +153,7 @@ def test_a_link_left_by_somebody_is_not_followed(tmp_path: Path) -> None:
     victim.write_text("precious")
     (tmp_path / "lock").symlink_to(victim)
     with (
-        pytest.raises(CondaModuleError, match=r"lock file .* cannot be made"),
+        pytest.raises(CondaModuleError, match=r"Cannot create the lock file .*"),
         file_lock(str(tmp_path / "lock"), operation="x", timeout=0),
     ):
         pytest.fail("a link was followed")
@@ -210,10 +210,10 @@ def test_what_a_killed_holder_has_left_running_still_holds_it(tmp_path: Path, st
     ):
         pytest.fail("conda works on, and the lock was given away")
     assert (
-        f"is locked by what process {holder.pid}, which was killed, has left running"
+        f"is locked by a child process that the killed process {holder.pid} left running"
         " (installing, since 20" in str(error.value)
     )
-    assert "What to do: let that process finish" in str(error.value)
+    assert "What to do: wait until that process has finished" in str(error.value)
     os.kill(child, signal.SIGKILL)
     with file_lock(str(path), operation="mine", timeout=10):
         pass

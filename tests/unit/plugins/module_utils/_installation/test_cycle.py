@@ -537,7 +537,8 @@ def test_a_directory_in_the_place_of_a_file_of_the_base_is_refused(
     (python / "mine" / "thesis.tex").write_text("work")
     before = snapshot(place.path)
     with pytest.raises(
-        CondaModuleError, match=r"of the package python belongs; it holds mine\. Noth"
+        CondaModuleError,
+        match=r"package python has a file at that path; the directory contains mine\. Noth",
     ):
         place.run(check=check)
     assert snapshot(place.path) == before

@@ -76,8 +76,8 @@ def test_another_owner_is_given_everything_but_the_environments(
     other = manager(prefix, owner="54321", group="54322")
     me, mine = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
     assert other.faults() == [
-        f"{prefix} belongs to {me}",
-        f"{prefix} is of the group {mine}",
+        f"{prefix} is owned by {me}",
+        f"{prefix} has the group {mine}",
     ]
     other.apply()
     assert set(given.values()) == {(54321, 54322)}
@@ -230,7 +230,9 @@ def test_what_is_no_mode(mode: Any) -> None:
 
 @pytest.mark.parametrize("option", ["owner", "group"])
 def test_nobody_of_that_name(prefix: Path, option: str) -> None:
-    with pytest.raises(CondaModuleError, match=f"option {option} names nobody") as error:
+    with pytest.raises(
+        CondaModuleError, match=f"option {option} names an unknown (?:user|group)"
+    ) as error:
         manager(prefix, **{option: "no-such-one"})
     assert "first" in (error.value.hint or "")
 
@@ -245,5 +247,8 @@ def test_what_the_system_refuses_is_said(prefix: Path, monkeypatch: pytest.Monke
         raise PermissionError(1, "Operation not permitted", path)
 
     monkeypatch.setattr(os, "chown", refuse)
-    with pytest.raises(CondaModuleError, match="cannot be set: Operation not permitted"):
+    with pytest.raises(
+        CondaModuleError,
+        match=r"Cannot set owner, group or permissions of .*: Operation not permitted",
+    ):
         manager(prefix, owner="54321").apply()

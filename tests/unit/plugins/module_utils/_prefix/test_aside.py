@@ -111,7 +111,7 @@ def test_a_directory_that_is_not_ours_is_not_taken_for_what_was_moved(env: FakeP
     before = snapshot(env.path.parent)
     assert not Aside(str(env.path)).recover()
     assert snapshot(env.path.parent) == before
-    with pytest.raises(CondaModuleError, match="is in the way"):
+    with pytest.raises(CondaModuleError, match=r"already exists; .* would be moved there"):
         replace(env)
     assert (other / "thesis.tex").read_text() == "work"
 
@@ -142,7 +142,10 @@ def test_both_have_to_fit_where_packages_are_copied(env: FakePrefix, tmp_path: P
     cache.mkdir()
     # Packages are linked from a cache on the same volume.
     refuse_without_room(str(env.path), 1 << 60, [str(cache)])
-    with pytest.raises(CondaModuleError, match=r"do not fit beside each other\. Nothing was"):
+    with pytest.raises(
+        CondaModuleError,
+        match=r"not enough for the old and the new environment together\. Nothing was",
+    ):
         refuse_without_room(str(env.path), 1 << 60, ["/proc"])
     refuse_without_room(str(env.path), 1, ["/proc"])
 
@@ -230,7 +233,8 @@ def test_what_others_made_there_meanwhile_is_not_taken_for_what_the_killed_run_m
     other.link("sole", "1.0", files={"lib/sole.py": b"of another user"})
     before = snapshot(env.path.parent)
     with pytest.raises(
-        CondaModuleError, match=r"nothing shows that what is at .* it holds conda-meta"
+        CondaModuleError,
+        match=r"no token proves that this run created what is at .* it contains conda-meta",
     ):
         Aside(str(env.path)).recover()
     assert snapshot(env.path.parent) == before
@@ -243,7 +247,7 @@ def test_nothing_is_put_back_through_a_link(env: FakePrefix, tmp_path: Path) -> 
     killed_with_nothing_made(env)
     (tmp_path / "elsewhere").mkdir()
     env.path.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(CondaModuleError, match="nothing shows that"):
+    with pytest.raises(CondaModuleError, match="no token proves that"):
         Aside(str(env.path)).recover()
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
@@ -273,7 +277,7 @@ def test_a_child_that_was_cut_off_before_it_made_anything(env: FakePrefix) -> No
 def test_a_success_that_left_nothing_is_none(env: FakePrefix) -> None:
     before = snapshot(env.path)
     with (
-        pytest.raises(CondaModuleError, match="Nothing came to"),
+        pytest.raises(CondaModuleError, match="reported success but created no environment"),
         journalled(str(env.path), operation="create"),
         Aside(str(env.path)).moved(),
     ):
@@ -285,7 +289,7 @@ def test_a_success_that_left_nothing_is_none(env: FakePrefix) -> None:
 def test_files_that_were_kept_are_in_the_way_of_no_other_change(env: FakePrefix) -> None:
     replace(env)
     assert not Aside(str(env.path)).recover()
-    with pytest.raises(CondaModuleError, match="is in the way"):
+    with pytest.raises(CondaModuleError, match=r"already exists; .* would be moved there"):
         Aside(str(env.path)).refuse()
 
 

@@ -63,8 +63,8 @@ def test_peoples_files_stay_beside_what_a_package_brings(env: Path) -> None:
     assert (env / "lib/six.py.before-conda").read_text() == "work"
     assert (env / "share/it's mine").read_text() == "work"
     assert warnings == [
-        f"{env} held files that no package owns where a package installs its own. They were kept under"
-        " other names: lib/six.py.before-conda."
+        f"{env} contained files that no package owns at paths where a package installs its own."
+        " They were kept under other names: lib/six.py.before-conda."
     ]
 
 

@@ -144,7 +144,7 @@ def test_in_use_to_the_end(tmp_path: Path, mode: str, looked: int) -> None:
         there.until_unused(lambda: there.check(NUMPY))
     assert host.looked == looked
     assert ("Waited 0 seconds" in caught.value.message) is (mode == "wait")
-    assert "Processes of other users are not visible" in caught.value.message
+    assert "This user cannot see the processes of other users" in caught.value.message
 
 
 def test_what_cannot_be_seen_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

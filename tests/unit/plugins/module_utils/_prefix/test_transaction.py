@@ -279,7 +279,9 @@ def test_parents_that_hold_something_by_then_stay(tmp_path: Path) -> None:
 
 def test_a_parent_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(CondaModuleError, match=r"cannot be made: Not a directory") as error:
+    with pytest.raises(
+        CondaModuleError, match=r"Cannot create the directory .*: Not a directory"
+    ) as error:
         make_parents(str(tmp_path / "file" / "b" / "env"))
     assert error.value.prefix == str(tmp_path / "file" / "b" / "env")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
