@@ -271,7 +271,7 @@ def test_a_timeout_names_the_channels_without_their_secrets(fake: Scripted) -> N
     channels = ["--channel", "https://host/t/tk-secret/lab"]
     with pytest.raises(CondaModuleError) as error:
         fake.conda(timeout=1.0).install("/opt/env", ["six"], channels)
-    assert "Its channels are at https://host/t/********/lab" in str(error.value)
+    assert "The channels of this run are https://host/t/********/lab" in str(error.value)
     assert "tk-secret" not in str(error.value.as_result())
 
 
@@ -369,7 +369,7 @@ def test_what_is_damaged_is_set_aside_once_and_told(fake: Scripted) -> None:
         fake.conda().install("/opt/env", ["six"], [])
     assert error.value.facts["attempts"] == 2
     assert "(tried 2 times)" in error.value.message
-    assert "fetched again and is still damaged" in (error.value.hint or "")
+    assert "downloaded again and is still damaged" in (error.value.hint or "")
 
 
 def test_a_dry_run_sets_nothing_aside(fake: Scripted) -> None:
@@ -483,13 +483,13 @@ def test_a_conda_that_stumbles_over_a_compiled_file_is_started_again_without_it(
     conda = fake.conda()
     conda.install("/opt/env", ["six"], [])
     assert not cut.exists()
-    assert conda.warnings == [f"The compiled file {cut} was cut short; it was removed."]
+    assert conda.warnings == [f"The compiled file {cut} was truncated; it was removed."]
 
 
 def test_a_dry_run_leaves_a_compiled_file_and_says_what_to_do(fake: Scripted) -> None:
     cut = _cut_file(fake)
     fake.reply(CUT)
-    with pytest.raises(CondaModuleError, match="cut short") as error:
+    with pytest.raises(CondaModuleError, match="is truncated") as error:
         fake.conda().install("/opt/env", ["six"], [], dry_run=True)
     assert "not in check mode" in str(error.value)
     assert cut.exists()

@@ -216,7 +216,7 @@ def test_of_several_errors_the_deepest_decides() -> None:
 def test_a_process_that_was_killed_is_said_to_be() -> None:
     failure = classify(-9, "", "", None)
     assert failure.kind == "killed"
-    assert failure.said == "nothing (signal 9)"
+    assert failure.said == "no output (signal 9)"
     assert "memory" in failure.hint
 
 

@@ -194,7 +194,7 @@ def test_odd_shapes(stdout: str, stderr: str, rc: int, good: bool) -> None:
 def test_an_exit_status_is_named_when_nothing_was_said() -> None:
     failure = judged({"rc": 134, "stdout": "", "stderr": "\n\n"})
     assert failure is not None
-    assert failure.said == "nothing (exit status 134)"
+    assert failure.said == "no output (exit status 134)"
 
 
 @pytest.mark.parametrize(

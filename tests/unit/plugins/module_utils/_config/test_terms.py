@@ -85,9 +85,9 @@ def test_what_channels_may_be() -> None:
 @pytest.mark.parametrize(
     ("channel", "words"),
     [
-        ("conda-forge", "needs URLs"),
-        ("file:///srv/channel", "needs URLs"),
-        ("https://repo.anaconda.com/", "needs URLs"),
+        ("conda-forge", "needs channel URLs"),
+        ("file:///srv/channel", "needs channel URLs"),
+        ("https://repo.anaconda.com/", "needs channel URLs"),
         ("https://user:word@mirror.example.org/x", "credentials"),
         ("https://mirror.example.org/t/tk-1/x", "credentials"),
     ],
@@ -214,7 +214,7 @@ def test_a_channel_without_terms(server: str, place: str) -> None:
 
 
 def test_a_server_that_is_not_there() -> None:
-    with pytest.raises(CondaModuleError, match="cannot be had"):
+    with pytest.raises(CondaModuleError, match="Cannot fetch the terms of service"):
         current_terms("http://127.0.0.1:9/channel", {})
 
 
