@@ -54,10 +54,10 @@ def test_new_enough(glibc: str) -> None:
 def test_too_old(glibc: str | None, has: str) -> None:
     with pytest.raises(CondaModuleError) as error:
         refuse_old_glibc(glibc, "2.28", prefix="/p", option=False)
-    assert f"This host has {has}, and the installer needs glibc 2.28 or newer" in str(error.value)
+    assert f"this host has {has}." in str(error.value)
     assert "Nothing was changed" in str(error.value)
 
 
 def test_no_version() -> None:
-    with pytest.raises(CondaModuleError, match="option minimum_glibc cannot be used"):
+    with pytest.raises(CondaModuleError, match="option minimum_glibc is not a valid version"):
         refuse_old_glibc("2.31", "new enough?", prefix="/p", option=True)

@@ -128,7 +128,7 @@ def test_a_directory_has_a_name_by_what_is_in_it(tmp_path: Path) -> None:
     assert read_source(str(tmp_path), ALL).commit == first.commit
     os.utime(tmp_path / "a", ns=(1, 1))
     assert read_source(str(tmp_path), ALL).commit != first.commit
-    with pytest.raises(ValueError, match="no file that is wanted"):
+    with pytest.raises(ValueError, match="contains no wanted file"):
         read_source(str(tmp_path), Choice(include=("*.json",)))
     with pytest.raises(OSError, match="none"):
         read_source(str(tmp_path / "none"), ALL)
@@ -171,7 +171,7 @@ def test_only_a_directory_of_the_cache_is_removed(cached: CachedModel, tmp_path:
     mine = tmp_path / "mine"
     mine.mkdir()
     os.symlink(mine, cached.directory)
-    with pytest.raises(CondaModuleError, match="is no directory of the model cache"):
+    with pytest.raises(CondaModuleError, match="is not a directory of the model cache"):
         remove(cached)
     assert mine.is_dir()
 
@@ -186,7 +186,9 @@ def test_files_that_people_put_among_those_of_the_hub_are_refused(
     mine.parent.mkdir(exist_ok=True)
     mine.write_text("of weeks of training")
     for refused in (refuse_others, remove):
-        with pytest.raises(CondaModuleError, match=f"did not put there: {name}") as found:
+        with pytest.raises(
+            CondaModuleError, match=f"do not belong to the model cache: {name}"
+        ) as found:
             refused(cached)
         assert "Nothing was changed" in str(found.value)
     assert mine.read_text() == "of weeks of training"

@@ -125,7 +125,9 @@ def test_a_hub_that_gave_less_than_it_listed_is_a_failure(tmp_path: Path) -> Non
     def half(wanted: Download) -> Downloaded:
         return Downloaded(ONE, {"weights": {"size": 7, "blob_id": "0"}})
 
-    with pytest.raises(CondaModuleError, match=r"as it should be: missing or cut off: weights"):
+    with pytest.raises(
+        CondaModuleError, match=r"is not as requested: missing or incomplete files: weights"
+    ):
         run(request, False, half)
 
 
@@ -189,7 +191,7 @@ def test_what_options_may_be(options: dict[str, Any]) -> None:
         ({"revision": "/main"}, "option revision"),
         ({"revision": ""}, "option revision"),
         ({"commit": "abc"}, "option commit"),
-        ({"revision": ONE, "commit": TWO}, "has no meaning where revision is one"),
+        ({"revision": ONE, "commit": TWO}, "cannot be combined with a revision that is a commit"),
         ({"cache_dir": "models"}, "option cache_dir"),
         ({"path": "ours", "remote_src": True}, "option path must be absolute"),
         ({"prefix": None}, "name and prefix"),
@@ -297,10 +299,10 @@ def test_the_user_s_own_token_is_for_the_official_hub(
     [
         (Completed(1, "", "Killed"), "Killed"),
         (Completed(1, 'llmfleet-hub-model:{"comm', ""), 'llmfleet-hub-model:{"comm'),
-        (Completed(-9, "", "", timed_out=True), "set the option timeout higher"),
+        (Completed(-9, "", "", timed_out=True), "raise the option timeout"),
         (
             Completed(0, 'llmfleet-hub-model:{"error": "GatedRepoError", "message": "401"}', ""),
-            "give a token that may read it",
+            "set the option token to one that may read the model",
         ),
         (
             Completed(0, 'llmfleet-hub-model:{"error": "ModuleNotFoundError", "message": "x"}', ""),

@@ -103,7 +103,7 @@ def test_the_driver_tells_what_nvidia_smi_cannot(tmp_path: Path) -> None:
     facts = look(tmp_path, Tools())
     assert facts.driver_version == "535.183.01"
     assert facts.gpus == (Gpu(0, "NVIDIA A100", uuid="GPU-7"),)
-    assert facts.problem == "nvidia-smi is not there"
+    assert facts.problem == "nvidia-smi is not installed"
     assert facts.problem in choose_backend(facts).reason
 
 

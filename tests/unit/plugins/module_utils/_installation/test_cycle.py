@@ -169,7 +169,8 @@ def test_a_host_that_is_too_old_is_refused_before_anything_happens(
     before = snapshot(place.path)
     with pytest.raises(CondaModuleError) as error:
         place.run(check=check, minimum_glibc="99.1")
-    assert f"has glibc {host_glibc()}, and the installer needs glibc 99.1" in str(error.value)
+    needs = "The installer needs glibc 99.1 or newer (the option minimum_glibc)"
+    assert f"{needs}; this host has glibc {host_glibc()}." in str(error.value)
     assert "Nothing was changed" in str(error.value)
     assert snapshot(place.path) == before
 
@@ -191,7 +192,7 @@ def test_removal_spares_environments_unless_told(place: Place) -> None:
     place.run()
     FakePrefix(place.prefix / "envs" / "llm")
     before = snapshot(place.path)
-    with pytest.raises(CondaModuleError, match="still holds the environments llm"):
+    with pytest.raises(CondaModuleError, match="still contains the environments llm"):
         place.run(state="absent")
     assert snapshot(place.path) == before
     place.both(state="absent", remove_environments=True)

@@ -150,8 +150,8 @@ def test_a_published_file_from_elsewhere_needs_no_checksum() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, "The option version is needed"),
-        ({"version": ""}, "The option version is needed"),
+        ({}, "The option version is required"),
+        ({"version": ""}, "The option version is required"),
         ({"version": "py312_99.1.0-0"}, "The option version is not in the catalogue of miniconda"),
         ({"version": "latest"}, "The option version is not in the catalogue"),
         ({"version": "26.1.1-3"}, "The option version is not in the catalogue of miniconda"),
@@ -164,8 +164,8 @@ def test_a_published_file_from_elsewhere_needs_no_checksum() -> None:
         ({"version": "py312_24.7.1-0", "checksum": "sha256:abc"}, "The option checksum"),
         ({"version": "py312_24.7.1-0", "checksum": "sha256:" + "g" * 64}, "The option checksum"),
         ({"version": "py312_24.7.1-0", "checksum": DIGEST + "0"}, "The option checksum"),
-        ({"url": "https://h/Site.sh"}, "the option checksum is needed"),
-        ({"path": "/srv/Site.sh"}, "the option checksum is needed"),
+        ({"url": "https://h/Site.sh"}, "the option checksum is required"),
+        ({"path": "/srv/Site.sh"}, "the option checksum is required"),
         ({"url": "https://h/Site.exe", "checksum": DIGEST}, "The option installer_url"),
         ({"url": "https://h/", "checksum": DIGEST}, "The option installer_url"),
         ({"path": "/srv/Site", "checksum": DIGEST}, "The option installer_path"),
