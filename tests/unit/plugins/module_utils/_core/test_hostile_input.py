@@ -197,7 +197,7 @@ def test_paths_that_are_no_texts(files: Any, tmp_path: Path) -> None:
     (meta / "history").touch()
     record = {"name": "odd", "version": "1", "build": "0", "files": files}
     (meta / "odd-1-0.json").write_text(json.dumps(record))
-    assert "no list of paths" in observe_prefix(str(tmp_path), thorough=True).problems[0]
+    assert "not a list of paths" in observe_prefix(str(tmp_path), thorough=True).problems[0]
 
 
 def test_stray_brackets_in_an_address() -> None:

@@ -90,7 +90,7 @@ def test_what_is_no_marker(text: str) -> None:
 
 
 def test_two_texts_cannot_be_compared() -> None:
-    with pytest.raises(InvalidMarker, match="one of them must be a variable"):
+    with pytest.raises(InvalidMarker, match="one operand must be a variable"):
         Marker('"a" == "b"')
 
 

@@ -155,10 +155,10 @@ def test_lines_of_a_file() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("-r other.txt", r"option -r is not taken here: use the option requirements_files"),
+        ("-r other.txt", r"option -r is not supported here: use the option requirements_files"),
         ("-rother.txt", r"use the option requirements_files"),
-        ("--requirement=other.txt", r"option --requirement is not taken here"),
-        ("-e .", r"option -e is not taken here: an editable install"),
+        ("--requirement=other.txt", r"option --requirement is not supported here"),
+        ("-e .", r"option -e is not supported here: the source of an editable install"),
         ("--editable git+https://h/r#egg=x", r"option --editable"),
         ("-c limits.txt", r"use the option constraints"),
         ("-i https://h/simple", r"use the option index_url"),
@@ -169,7 +169,7 @@ def test_lines_of_a_file() -> None:
         ("--trusted-host h", r"use the option trusted_hosts"),
         ("--pre", r"name the pre-release in the specifier"),
         ("foo --pre", r"option --pre"),
-        ("foo --config-settings=a=b", r"only --hash may stand in a line"),
+        ("foo --config-settings=a=b", r"a line may contain no option except --hash"),
         ("foo --hash=md5:00", r"a hash is written as sha256:HEX"),
         ("foo==1 --hash=sha256:xyz", r"a hash is written as sha256:HEX"),
         ("./dist/foo-1.0-py3-none-any.whl", r"write 'foo @ file:///PATH/dist/foo-1.0-py3"),
