@@ -70,7 +70,7 @@ def started(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> CondaMo
         return CondaModule(argument_spec=spec)
 
 
-def test_a_complaint_about_an_option_shows_no_secret(
+def test_option_error_shows_no_secret(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     channels = [f"https://ada:{SECRET}@host.invalid/t/{SECRET}/lab"]
@@ -81,7 +81,7 @@ def test_a_complaint_about_an_option_shows_no_secret(
     assert SECRET not in said
 
 
-def test_the_journal_of_the_host_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_log_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     logged: list[str] = []
     monkeypatch.setattr(
         CondaModule,
@@ -93,14 +93,14 @@ def test_the_journal_of_the_host_gets_no_secret(monkeypatch: pytest.MonkeyPatch)
     assert SECRET not in "".join(logged)
 
 
-def test_bytes_that_are_no_text_are_no_reason_to_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_utf8_option_does_not_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     module = started({"channels": []}, monkeypatch)
     module.params["state"] = "\udcff"
     module._log_invocation()
 
 
 @pytest.mark.parametrize("options", [{"limits": 3}, {"size": float("inf")}])
-def test_options_at_which_ansible_core_stops(
+def test_options_that_make_ansible_core_raise(
     options: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     testing = pytest.importorskip("ansible.module_utils.testing")
@@ -124,7 +124,7 @@ _LIMITS = {"type": "dict", "options": {"disk": {"type": "int", "default": 1}}}
         ({"sizes": [1, "1e9999999"]}, "option sizes contains a number"),
     ],
 )
-def test_options_that_nothing_could_hold(
+def test_refuses_unusable_option_values(
     options: dict[str, Any],
     named: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -149,7 +149,7 @@ def test_options_that_nothing_could_hold(
     assert SECRET not in said
 
 
-def test_options_that_are_usual_are_taken() -> None:
+def test_accepts_usual_option_values() -> None:
     testing = pytest.importorskip("ansible.module_utils.testing")
     given = {"path": "/srv/\u00e9", "size": "1e3", "limits": {"disk": "12"}}
     with testing.patch_module_args(given):
@@ -165,7 +165,7 @@ def test_options_that_are_usual_are_taken() -> None:
         (conda_config.main, {"scope": "prefix", "installation": None, "settings": {}}),
     ],
 )
-def test_modules_at_which_ansible_core_stops(
+def test_modules_with_options_that_make_ansible_core_raise(
     main: Callable[[], None], options: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     testing = pytest.importorskip("ansible.module_utils.testing")
@@ -191,7 +191,7 @@ def test_a_directory_in_the_place_of_the_marker(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("files", [[["a.txt"]], "a.txt", [1]])
-def test_paths_that_are_no_texts(files: Any, tmp_path: Path) -> None:
+def test_record_whose_paths_are_not_strings(files: Any, tmp_path: Path) -> None:
     meta = tmp_path / "conda-meta"
     meta.mkdir()
     (meta / "history").touch()
@@ -201,18 +201,18 @@ def test_paths_that_are_no_texts(files: Any, tmp_path: Path) -> None:
 
 
 def test_stray_brackets_in_an_address() -> None:
-    with pytest.raises(CondaModuleError, match="reject_tos needs URLs"):
+    with pytest.raises(CondaModuleError, match="reject_tos needs channel URLs"):
         channel_urls(["https://127.[31m.0.1/main"], {}, "reject_tos")
 
 
 @pytest.mark.parametrize("said", ["{}", "[]", '"commit"', '{"comm": 1}', '{"commit": 1}'])
-def test_an_answer_of_another_library(said: str) -> None:
+def test_hub_download_with_unexpected_output(said: str) -> None:
     wanted = Download(prefix="/nowhere", model="a/b", revision="main", cache="/nowhere")
-    with pytest.raises(CondaModuleError, match="Cannot fetch the terms of service"):
+    with pytest.raises(CondaModuleError, match="Cannot download the model"):
         _answer(wanted, f"llmfleet-hub-model:{said}", "")
 
 
-def test_a_pipe_and_a_device_are_no_files(tmp_path: Path) -> None:
+def test_refuses_to_open_pipes_and_devices(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for path in (pipe, Path("/dev/zero")):
@@ -236,7 +236,7 @@ def test_a_pipe_in_the_place_of_the_journal(tmp_path: Path) -> None:
     assert found == {"journal": str(tmp_path / ".env.llmfleet-journal")}
 
 
-def test_a_lock_never_touches_another_file(tmp_path: Path) -> None:
+def test_lock_does_not_touch_a_linked_file(tmp_path: Path) -> None:
     victim, lock = tmp_path / "victim", tmp_path / "lock"
     victim.write_text("mine\n")
     victim.chmod(0o600)
@@ -279,7 +279,7 @@ def test_a_link_that_another_user_has_planted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["x" * 300_000, "a.so" * 75_000, "\n" * 300_000, " " * 300_000])
-def test_a_very_long_complaint_of_an_interpreter_takes_no_time(text: str) -> None:
+def test_long_interpreter_error_is_handled_quickly(text: str) -> None:
     completed = Completed(2, "", text)
     began = time.process_time()
     said, _measured = explain_death(completed, Limits(60, 30, time.monotonic() + 60))
@@ -300,7 +300,7 @@ def test_a_directory_in_the_place_of_the_journal_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "{", ""])
-def test_json_that_is_none(text: str) -> None:
+def test_invalid_json_raises_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         json_document.loads(text)
     with pytest.raises(ValueError, match=r".+"):
@@ -308,8 +308,8 @@ def test_json_that_is_none(text: str) -> None:
 
 
 @pytest.mark.parametrize("item", [{}, {"name": "x"}, "x", None, []])
-def test_packages_that_conda_tells_in_another_form(item: Any) -> None:
-    with pytest.raises(CondaModuleError, match="Cannot parse the condarc"):
+def test_conda_output_with_unexpected_packages(item: Any) -> None:
+    with pytest.raises(CondaModuleError, match="output has an unknown format"):
         solution_of({"success": True, "actions": {"LINK": [item]}})
 
 
@@ -322,7 +322,7 @@ def test_packages_that_conda_tells_in_another_form(item: Any) -> None:
         {"event": "end", "name": "x", "at": "1", "passed": True, "detail": "", "measured": {}},
     ],
 )
-def test_json_of_another_program_is_no_event(event: dict[str, Any]) -> None:
+def test_foreign_json_is_not_an_event(event: dict[str, Any]) -> None:
     assert list(_events(json.dumps(event))) == []
 
 
@@ -333,7 +333,7 @@ def test_a_null_character_in_an_executable() -> None:
 
 
 @pytest.mark.parametrize("name", ["4294967295", "9" * 400, "\0", "\udcff", "\u0661", ""])
-def test_an_owner_who_cannot_be(name: str) -> None:
+def test_refuses_impossible_owner(name: str) -> None:
     with pytest.raises(CondaModuleError, match="names an unknown user"):
         AccessManager("/nowhere", access_of(name, None, None, []))
 
@@ -345,20 +345,20 @@ def test_an_owner_by_number() -> None:
 @pytest.mark.parametrize(
     "text", ["A" * 200_000, "a1" * 100_000, "a." * 100_000, "https://a " * 20_000, "&?=" * 60_000]
 )
-def test_a_long_text_is_masked_in_no_time(text: str) -> None:
+def test_long_text_is_masked_quickly(text: str) -> None:
     started_at = time.process_time()
     assert redact(f"{text} https://u:p@host/x").endswith(f" https://{MASK}@host/x")
     assert time.process_time() - started_at < 5
 
 
 @pytest.mark.parametrize("url", ["ht; touch /canary://x", "nothing", "http://[::1/x"])
-def test_an_address_that_is_none(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_url(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     with pytest.raises(CondaModuleError, match="option mirror"):
         fetch(url, str(tmp_path / "file"), "0" * 64, timeout=1, option="mirror")
 
 
-def test_proxies_that_are_no_mapping(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_that_are_not_a_mapping(monkeypatch: pytest.MonkeyPatch) -> None:
     for proxies in ("x", ["x"], {"http": "\0"}):
         with pytest.raises(CondaModuleError, match="terms of service"):
             current_terms("nothing://x", {"proxy_servers": proxies})
@@ -374,7 +374,7 @@ def test_a_null_character_in_a_record(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("where", "attempts"), [("pkgs", 2), ("envs", 1)])
-def test_another_conda_that_unpacks_the_same(
+def test_retries_when_another_conda_extracts_the_same_package(
     where: str, attempts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
@@ -394,7 +394,7 @@ def test_another_conda_that_unpacks_the_same(
     assert len(calls.read_text().splitlines()) == attempts
 
 
-def test_another_conda_that_has_unpacked_the_same_as_another_user(
+def test_retries_when_another_users_conda_extracted_the_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)

@@ -14,7 +14,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._host.glibc import 
 )
 
 
-def test_the_host_s_version_is_the_one_that_getconf_prints() -> None:
+def test_host_glibc_equals_getconf() -> None:
     said = subprocess.run(
         ["getconf", "GNU_LIBC_VERSION"], capture_output=True, text=True, check=False
     )
@@ -35,7 +35,7 @@ def test_the_host_s_version_is_the_one_that_getconf_prints() -> None:
         ("miniforge", "26.1.1", "x86_64", None),
     ],
 )
-def test_what_published_installers_need(
+def test_glibc_needed_by_published_installers(
     distribution: str, conda: str | None, arch: str, needed: str | None
 ) -> None:
     assert needed_by_installer(distribution, conda, "Linux", arch) == needed
@@ -58,6 +58,6 @@ def test_too_old(glibc: str | None, has: str) -> None:
     assert "Nothing was changed" in str(error.value)
 
 
-def test_no_version() -> None:
+def test_refuses_invalid_version() -> None:
     with pytest.raises(CondaModuleError, match="option minimum_glibc is not a valid version"):
         refuse_old_glibc("2.31", "new enough?", prefix="/p", option=True)

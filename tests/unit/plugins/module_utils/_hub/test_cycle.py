@@ -70,7 +70,7 @@ def test_the_plan(
         assert plan(ours, commit, now, there).action == "import"
 
 
-def test_absent_is_planned_for_whatever_is_there() -> None:
+def test_absent_removes_any_state() -> None:
     request = Request(MODEL, state="absent")
     assert plan(request, "", Observed(True), Observed()).action == "remove"
     assert plan(request, "", Observed(), Observed()) == Plan()
@@ -103,7 +103,7 @@ class Hub:
         return Downloaded(ONE, listed)
 
 
-def test_the_cycle_asks_once_and_check_mode_never(tmp_path: Path) -> None:
+def test_check_mode_never_downloads(tmp_path: Path) -> None:
     cached = CachedModel(str(tmp_path / "models"), "org/name")
     request = Request(cached, prefix="/opt/env", token="hf_x")
     hub = Hub({"config.json": "{}"})
@@ -119,7 +119,7 @@ def test_the_cycle_asks_once_and_check_mode_never(tmp_path: Path) -> None:
     assert (again.plan, again.before, len(hub.asked)) == (Plan(), done.after, 1)
 
 
-def test_a_hub_that_gave_less_than_it_listed_is_a_failure(tmp_path: Path) -> None:
+def test_incomplete_download_fails(tmp_path: Path) -> None:
     request = Request(CachedModel(str(tmp_path), "org/name"), prefix="/opt/env")
 
     def half(wanted: Download) -> Downloaded:
@@ -132,7 +132,7 @@ def test_a_hub_that_gave_less_than_it_listed_is_a_failure(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(("mode", "mask"), [(0o2775, 0o002), (0o755, 0o027), (0o2755, 0o027)])
-def test_in_a_cache_of_a_group_the_group_may_write(tmp_path: Path, mode: int, mask: int) -> None:
+def test_group_may_write_its_cache(tmp_path: Path, mode: int, mask: int) -> None:
     cache = tmp_path / "models"
     cache.mkdir()
     cache.chmod(mode)
@@ -174,7 +174,7 @@ PARAMS: dict[str, Any] = {
         {"prefix": None, "state": "absent"},
     ],
 )
-def test_what_options_may_be(options: dict[str, Any]) -> None:
+def test_accepts_option_values(options: dict[str, Any]) -> None:
     request = request_from({**PARAMS, **options})
     assert request.cached.cache == "/srv/models"
 
@@ -197,7 +197,7 @@ def test_what_options_may_be(options: dict[str, Any]) -> None:
         ({"prefix": None}, "name and prefix"),
     ],
 )
-def test_what_they_may_not_be(options: dict[str, Any], words: str) -> None:
+def test_refuses_option_values(options: dict[str, Any], words: str) -> None:
     with pytest.raises(CondaModuleError, match=words):
         request_from({**PARAMS, **options})
 
@@ -211,7 +211,7 @@ def test_what_they_may_not_be(options: dict[str, Any], words: str) -> None:
         ({"HF_HOME": "/hf", "HF_HUB_CACHE": "/models"}, "/models"),
     ],
 )
-def test_the_user_s_own_cache(
+def test_default_cache_of_the_user(
     variables: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE"):
@@ -249,7 +249,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, done: Completed) -> list[dict[str
     return calls
 
 
-def test_the_token_is_in_no_argument_and_no_variable(
+def test_token_is_not_in_arguments_or_environment(
     wanted: Download, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = f'noise\nllmfleet-hub-model:{{"commit": "{ONE}"}}\n'
@@ -280,7 +280,7 @@ def test_the_token_is_in_no_argument_and_no_variable(
         ("https://[huggingface.co", "", False),
     ],
 )
-def test_the_user_s_own_token_is_for_the_official_hub(
+def test_users_token_is_sent_only_to_the_official_hub(
     endpoint: str,
     environment: str,
     sent: bool | None,
@@ -314,7 +314,7 @@ def test_the_user_s_own_token_is_for_the_official_hub(
         ),
     ],
 )
-def test_what_went_wrong_is_said(
+def test_download_errors_are_reported(
     done: Completed, words: str, wanted: Download, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answering(monkeypatch, done)

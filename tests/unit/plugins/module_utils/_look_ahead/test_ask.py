@@ -40,7 +40,7 @@ def condarc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ({}, "the module would fail"),
     ],
 )
-def test_what_a_module_says(
+def test_reason_by_module_result(
     options: dict[str, Any],
     reason: str,
     condarc: Path,
@@ -99,14 +99,14 @@ def _leaves(module: AskedModule) -> None:
         (lambda module: module.fail_json("no"), "the module would fail"),
     ],
 )
-def test_whatever_is_not_certain_is_a_reason(
+def test_uncertain_results_are_a_reason(
     what: Callable[[AskedModule], None], reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert played(what, monkeypatch)() == reason
 
 
 @pytest.mark.parametrize("lock", [".env.llmfleet.lock", "env/conda-meta/.llmfleet.lock"])
-def test_a_lock_that_was_left_is_for_the_module(
+def test_leftover_lock_is_a_reason(
     lock: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "env" / "conda-meta").mkdir(parents=True)
@@ -117,7 +117,7 @@ def test_a_lock_that_was_left_is_for_the_module(
     assert ask() == "a lock file exists"
 
 
-def test_a_module_is_asked_in_check_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_modules_run_in_check_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bool] = []
 
     def note(module: AskedModule) -> None:

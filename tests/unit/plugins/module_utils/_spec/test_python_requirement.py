@@ -88,7 +88,7 @@ def test_parses_as_packaging_does(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", NO_REQUIREMENTS)
-def test_what_is_no_requirement(text: str) -> None:
+def test_refuses_invalid_requirements(text: str) -> None:
     with pytest.raises(oracle.InvalidRequirement):
         oracle.Requirement(text)
     with pytest.raises(InvalidRequirement):
@@ -96,7 +96,7 @@ def test_what_is_no_requirement(text: str) -> None:
     assert parse_metadata_requirement(text) is None
 
 
-def test_a_relative_path_is_no_url() -> None:
+def test_refuses_relative_path_as_url() -> None:
     with pytest.raises(InvalidRequirement, match="a URL with a scheme"):
         parse_requirement("a @ ./wheels/a.whl")
 
@@ -181,13 +181,13 @@ def test_lines_of_a_file() -> None:
         ("foo=1.0", r"'foo=1.0'"),
     ],
 )
-def test_refused_lines_say_what_to_write(line: str, message: str) -> None:
+def test_refusal_names_the_replacement(line: str, message: str) -> None:
     with pytest.raises(InvalidRequirement, match=message) as raised:
         parse_lines(["numpy", line], "requirements")
     assert str(raised.value).startswith("requirements: ")
 
 
-def test_markers_decide_whether_a_line_applies() -> None:
+def test_requirement_applies_by_its_marker() -> None:
     environment = environment_of("3.11.7", "linux-64")
     old, new, extra = (
         parse_requirement(text)
