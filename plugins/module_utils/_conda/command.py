@@ -187,9 +187,7 @@ class Conda:
     def create(
         self, prefix: str, specs: Sequence[str], options: Sequence[str], dry_run: bool = False
     ) -> Solution:
-        """``conda create``: only for a prefix that is not an environment yet, because it wipes an existing
-        one.
-        """
+        """``conda create``: only for a prefix that is not an environment yet, because it wipes the prefix."""
         return self._change("create", prefix, specs, options, dry_run)
 
     def install(
@@ -263,13 +261,13 @@ class Conda:
     ) -> dict[str, Any] | None:
         """Run conda to its end, and remove secrets from the URLs that it stores."""
         try:
-            return self._run_beside_peoples_files(arguments, prefix, asked, extra)
+            return self._run_keeping_users_files(arguments, prefix, asked, extra)
         finally:
             used = secrets_in([*arguments, *asked]) or secrets_of_conda([self.installation])
             if used and "--dry-run" not in arguments:
                 forget_addresses(self.caches)
 
-    def _run_beside_peoples_files(
+    def _run_keeping_users_files(
         self,
         arguments: Sequence[str],
         prefix: str,
@@ -337,7 +335,7 @@ class Conda:
                 curable = False
                 self.warnings += aside
             elif (
-                (failure.retry or self._met_another_conda(failure))
+                (failure.retry or self._is_race_with_other_conda(failure))
                 and delays
                 and time.monotonic() + delays[0] < deadline
             ):
@@ -346,7 +344,7 @@ class Conda:
                 break
             if fresh:
                 # conda create does not continue an incomplete prefix.
-                _clear(prefix, self.caches)
+                _clear_prefix(prefix, self.caches)
         verb = " ".join(itertools.takewhile(lambda word: not word.startswith("-"), arguments))
         tried = f" (tried {attempt} times)" if attempt > 1 else ""
         meant = self.stand_ins.get(prefix, prefix)
@@ -356,7 +354,7 @@ class Conda:
             prefix=meant,
             asked=list(asked),
             said=failure.said.replace(prefix, meant),
-            hint=_hint(failure, arguments, attempt) + self._where(failure, arguments),
+            hint=_hint(failure, arguments, attempt) + self._channels_hint(failure, arguments),
             cut_off=completed.timed_out or completed.rc < 0,
             error_kind=failure.kind,
             command=[self._name, *arguments],
@@ -365,7 +363,7 @@ class Conda:
             set_aside=aside,
         )
 
-    def _where(self, failure: Failure, arguments: Sequence[str]) -> str:
+    def _channels_hint(self, failure: Failure, arguments: Sequence[str]) -> str:
         """The channel URLs, for failures in which conda does not print them."""
         if (
             failure.kind not in ("timeout", "index")
@@ -384,7 +382,7 @@ class Conda:
         removed = [path for place in places for path in remove_cut_short(place)]
         return [f"The compiled file {path} was truncated; it was removed." for path in removed]
 
-    def _met_another_conda(self, failure: Failure) -> bool:
+    def _is_race_with_other_conda(self, failure: Failure) -> bool:
         """Whether another process changed a package cache while this conda used it.
 
         A user's own conda does not take the collection's lock: two processes that extract the same package
@@ -418,7 +416,7 @@ class Conda:
             ) from error
 
 
-def _clear(prefix: str, caches: Sequence[str]) -> None:
+def _clear_prefix(prefix: str, caches: Sequence[str]) -> None:
     from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.removal import (
         remove_half_made,
     )

@@ -38,7 +38,7 @@ _STEADY, _LONGEST = 1.0, 20.0
 _ARCHIVES = (".conda", ".tar.bz2")
 _SUFFIX = re.compile(r"(?:\.conda|\.tar\.bz2)?(?:\.partial)?$")
 _INDEXES = "cache"
-# conda's complaints that no longer apply once _is_unpacked_well finds no damage: it checks the same.
+# conda's complaints that no longer apply once _is_intact finds no damage: it checks the same.
 _INCOMPLETE = re.compile(
     r"specified in the package manifest cannot be found|incorrect size\.\s+reported size:"
     r"|\[Errno 2\] No such file or directory: '[^']+/info/(?:index|paths|repodata_record)\.json'"
@@ -64,8 +64,12 @@ def set_aside_packages(caches: Iterable[str], said: str) -> list[str]:
         if not names:
             names = {name: _has_only_archive(cache, name) for name in _damaged(cache)}
         for name, with_archive in names.items():
-            if not with_archive and _INCOMPLETE.search(said) and _is_whole_by_now(cache, name):
-                sentences.append(_met(cache, name))
+            if (
+                not with_archive
+                and _INCOMPLETE.search(said)
+                and _is_complete_after_wait(cache, name)
+            ):
+                sentences.append(_race_message(cache, name))
                 continue
             sentences += _set_aside(cache, name, _paths(cache, name, with_archive))
     return sentences
@@ -84,10 +88,10 @@ def set_aside_linked(caches: Iterable[str], name: str) -> list[str]:
     sentences = []
     for cache in _writable(caches):
         path = os.path.join(cache, name)
-        if not os.path.isdir(path) or _is_unpacked_well(path):
+        if not os.path.isdir(path) or _is_intact(path):
             continue
-        if _is_whole_by_now(cache, name):
-            sentences.append(_met(cache, name))
+        if _is_complete_after_wait(cache, name):
+            sentences.append(_race_message(cache, name))
         else:
             sentences += _set_aside(cache, name, _paths(cache, name, with_archive=False))
     return sentences
@@ -122,9 +126,7 @@ def _named(cache: str, said: str) -> dict[str, bool]:
 
 
 def _paths(cache: str, name: str, with_archive: bool) -> list[str]:
-    """The files of a package to set aside. An intact archive stays, so that it need not be downloaded
-    again.
-    """
+    """The files of a package to set aside. An intact archive stays, to avoid another download."""
     path = os.path.join(cache, name)
     found = [path] if os.path.isdir(path) else []
     for suffix in _ARCHIVES:
@@ -157,7 +159,7 @@ def _damaged(cache: str) -> list[str]:
     for name in sorted(os.listdir(cache)):
         path = os.path.join(cache, name)
         if os.path.isfile(os.path.join(path, "info", "index.json")):
-            if not _is_unpacked_well(path):
+            if not _is_intact(path):
                 found.append(name)
         elif name.endswith(_ARCHIVES):
             package = _SUFFIX.sub("", name)
@@ -171,7 +173,7 @@ def _has_only_archive(cache: str, name: str) -> bool:
     return not os.path.isdir(os.path.join(cache, name))
 
 
-def _is_unpacked_well(path: str) -> bool:
+def _is_intact(path: str) -> bool:
     """Whether conda can read the metadata, and every file exists with the size listed there.
 
     conda's own LinkPathAction.verify checks the same (conda.core.path_actions).
@@ -195,20 +197,20 @@ def _is_unpacked_well(path: str) -> bool:
     return all(found[name] == size for name, size in sizes.items() if size)
 
 
-def _is_whole_by_now(cache: str, name: str) -> bool:
+def _is_complete_after_wait(cache: str, name: str) -> bool:
     """Whether an extracted package is complete, once no process changes it any more."""
     path = os.path.join(cache, name)
     until = time.monotonic() + _LONGEST
-    seen = _look(path)
+    seen = _file_states(path)
     while time.monotonic() < until:
         time.sleep(_STEADY)
-        before, seen = seen, _look(path)
+        before, seen = seen, _file_states(path)
         if seen == before:
             break
-    return os.path.isfile(os.path.join(path, "info", "index.json")) and _is_unpacked_well(path)
+    return os.path.isfile(os.path.join(path, "info", "index.json")) and _is_intact(path)
 
 
-def _look(path: str) -> dict[str, tuple[int, int, int]]:
+def _file_states(path: str) -> dict[str, tuple[int, int, int]]:
     """Inode, size and time of every file, which change while a process extracts or removes a package."""
     found = {}
     for folder, _folders, files in os.walk(path):
@@ -220,7 +222,7 @@ def _look(path: str) -> dict[str, tuple[int, int, int]]:
     return found
 
 
-def _met(cache: str, name: str) -> str:
+def _race_message(cache: str, name: str) -> str:
     return (
         f"The package {name} in the package cache {cache} was incomplete while another conda"
         " extracted it; it is complete now and was linked again."
@@ -250,12 +252,12 @@ def _set_aside(cache: str, name: str, paths: Sequence[str]) -> list[str]:
     except OSError:
         # The file belongs to another user, or the disk is full: conda's own message is reported.
         return []
-    _forget_old(home, keep=place)
+    _remove_old(home, keep=place)
     what = "The index of the channels" if name == _INDEXES else f"The package {name}"
     return [f"{what} in the package cache {cache} was damaged; it was set aside in {place}."]
 
 
-def _forget_old(home: str, keep: str) -> None:
+def _remove_old(home: str, keep: str) -> None:
     """Remove all but the newest entries of the quarantine; their names begin with the time."""
     entries = sorted(os.listdir(home), reverse=True)
     for name in entries[KEPT:]:

@@ -30,11 +30,10 @@ COMMON = ("--yes", "--quiet", "--json")
 class CondaDialect:
     """conda itself, and mamba 1, which passes its command line to conda's parser."""
 
-    # : ``conda create`` asks before it uses a directory that is not an environment; ``--yes`` confirms (tried
-    # with conda 24.7.1).
+    #: ``conda create --yes`` uses a directory that is not an environment (tried with conda 24.7.1).
     creates_in_directories = True
 
-    # : With ``path_conflict: prevent``, conda lists the files that it would overwrite.
+    #: With ``path_conflict: prevent``, conda lists the files that it would overwrite.
     tells_collisions = True
 
     def commands(
@@ -76,7 +75,7 @@ class CondaDialect:
 class LibmambaDialect(CondaDialect):
     """micromamba, and mamba from version 2."""
 
-    # : libmamba refuses ("Non-conda folder exists at prefix").
+    #: libmamba refuses ("Non-conda folder exists at prefix").
     creates_in_directories = False
 
     tells_collisions = False

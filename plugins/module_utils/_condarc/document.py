@@ -161,9 +161,7 @@ def user_condarc() -> str:
 
 
 def merged(present: Value, wanted: Value) -> Value:
-    """``present`` and the additions of ``wanted``: new list items at the end, new or changed pairs of a
-    mapping.
-    """
+    """``present`` with the additions of ``wanted``: new list items at the end, new or changed pairs."""
     if isinstance(present, list) and isinstance(wanted, list):
         return [*present, *(item for item in wanted if item not in present)]
     if isinstance(present, Mapping) and isinstance(wanted, Mapping):

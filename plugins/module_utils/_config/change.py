@@ -57,7 +57,7 @@ class ConfigChange(Change[Plan, Observed, str]):
         """Lock the file against other runs."""
         path = self._subject.lock_path
         if plan and plan.write and self._module.params["scope"] == "system":
-            with _told(self.path):
+            with _write_errors(self.path):
                 os.makedirs(os.path.dirname(path), exist_ok=True)
         if not os.access(os.path.dirname(path), os.W_OK | os.X_OK):
             # No file can be replaced there. Records of terms are elsewhere, each in a file of its own.
@@ -118,7 +118,7 @@ def write(module: AnsibleModule, path: str, text: str) -> None:
     Raises:
         CondaModuleError: it cannot be written.
     """
-    with _told(path):
+    with _write_errors(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=module.tmpdir, prefix="condarc-")
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
@@ -132,7 +132,7 @@ def write(module: AnsibleModule, path: str, text: str) -> None:
 
 
 @contextmanager
-def _told(path: str) -> Iterator[None]:
+def _write_errors(path: str) -> Iterator[None]:
     """Raise every error in the block as one message that the condarc cannot be written."""
     try:
         yield

@@ -72,7 +72,7 @@ def _ask(channel: str, url: str, settings: Mapping[str, Any]) -> None:
                 continue
             reason = f"the server answered {error.code} {error.reason}"
             if error.code not in _TEMPORARY_STATUS or not delays:
-                raise _unanswered(channel, url, reason) from error
+                raise _probe_error(channel, url, reason) from error
         except (
             AnsibleConnectionError,
             http.client.HTTPException,
@@ -81,7 +81,7 @@ def _ask(channel: str, url: str, settings: Mapping[str, Any]) -> None:
         ) as error:
             reason = str(getattr(error, "reason", error))
             if not delays:
-                raise _unanswered(channel, url, reason) from error
+                raise _probe_error(channel, url, reason) from error
         else:
             return
         time.sleep(delays.pop(0))
@@ -110,7 +110,7 @@ def _open(method: str, url: str, settings: Mapping[str, Any]) -> None:
         response.read(1)
 
 
-def _unanswered(channel: str, url: str, reason: str) -> CondaModuleError:
+def _probe_error(channel: str, url: str, reason: str) -> CondaModuleError:
     return CondaModuleError(
         f"The channel {channel} does not answer: {url}: {reason}. Nothing was changed.",
         asked=channel,

@@ -119,7 +119,7 @@ class ConfigSubject(Subject[Plan, Observed, str]):
             arguments = self.module.load_file_common_arguments(
                 {**self.module.params, "path": self.path}
             )
-            with _only_looking(self.module):
+            with _as_check_mode(self.module):
                 self.module.set_fs_attributes_if_different(arguments, False, diff=shown)
         return shown
 
@@ -150,7 +150,7 @@ class ConfigSubject(Subject[Plan, Observed, str]):
 
 
 @contextmanager
-def _only_looking(module: AnsibleModule) -> Iterator[None]:
+def _as_check_mode(module: AnsibleModule) -> Iterator[None]:
     """For the block, let AnsibleModule report what it would change without changing it."""
     check_mode = module.check_mode
     module.check_mode = True

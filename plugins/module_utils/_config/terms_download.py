@@ -46,15 +46,15 @@ def current_terms(channel: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         if not (isinstance(terms["text"], str) and isinstance(terms["support"], str)):
             raise TypeError("text and support are not strings")
     except HTTPError as error:
-        raise _unasked(channel, f"the server answered {error.code} for {url}") from error
+        raise _fetch_error(channel, f"the server answered {error.code} for {url}") from error
     except (URLError, http.client.HTTPException, OSError) as error:
-        raise _unasked(channel, str(getattr(error, "reason", error))) from error
+        raise _fetch_error(channel, str(getattr(error, "reason", error))) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise _unasked(channel, f"{url} does not contain terms ({error})") from error
+        raise _fetch_error(channel, f"{url} does not contain terms ({error})") from error
     return dict(terms)
 
 
-def _unasked(channel: str, reason: str) -> CondaModuleError:
+def _fetch_error(channel: str, reason: str) -> CondaModuleError:
     return CondaModuleError(
         f"Cannot fetch the terms of service of {channel}: {reason}. Nothing was changed.",
         asked=channel,

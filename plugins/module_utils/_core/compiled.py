@@ -1,8 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Removes truncated compiled files (``.pyc``), which a full disk leaves behind, so that Python compiles them
-anew.
+"""Removes truncated compiled files (``.pyc``), as a full disk leaves them, so that Python compiles anew.
 
 Python before 3.14 does not check whether a compiled file was written completely (CPython issue 126606): every
 import of a truncated one fails. No conda record holds the size of a compiled file, so only the interpreter

@@ -71,10 +71,10 @@ def fetch(
         except _Interrupted as error:
             if delay is None or time.monotonic() + delay >= deadline:
                 attempts = f"{attempt} attempt{'s' if attempt > 1 else ''}"
-                raise _failed(url, option, f"{error} ({attempts})") from error
+                raise _download_error(url, option, f"{error} ({attempts})") from error
             time.sleep(delay)
         except ValueError as error:
-            raise _failed(url, option, f"the URL is not valid ({error})") from error
+            raise _download_error(url, option, f"the URL is not valid ({error})") from error
         except _TooSlow as error:
             raise CondaModuleError(
                 f"The download of the installer from {redact(url)} did not finish within {within:g}"
@@ -83,7 +83,7 @@ def fetch(
                 " or raise the option timeout.",
             ) from error
         except HTTPError as error:
-            raise _failed(
+            raise _download_error(
                 url, option, f"the server answered {error.code} {error.reason}"
             ) from error
         except OSError as error:
@@ -103,7 +103,7 @@ def fetch(
         )
 
 
-def _failed(url: str, option: str, reason: str) -> CondaModuleError:
+def _download_error(url: str, option: str, reason: str) -> CondaModuleError:
     return CondaModuleError(
         f"Cannot download the installer from {redact(url)}: {reason}. Nothing was changed.",
         hint=f"correct the option {option}, or check this host's network, proxy and CA settings.",

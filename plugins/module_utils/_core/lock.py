@@ -43,16 +43,16 @@ def _open(path: str) -> int:
     # O_NOFOLLOW: in a world-writable directory, another user may have left a link to another file.
     flags = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:
-        return _own(os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o644), path)
+        return _checked(os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o644), path)
     except PermissionError as error:
         # Another user, for instance root, created the file; read permission is enough to lock it.
         try:
-            return _own(os.open(path, os.O_RDONLY | flags), path)
+            return _checked(os.open(path, os.O_RDONLY | flags), path)
         except FileNotFoundError:
             raise error from None
 
 
-def _own(descriptor: int, path: str) -> int:
+def _checked(descriptor: int, path: str) -> int:
     """Return the descriptor, unless it is of a pipe, a device or a file with several hard links."""
     status = os.fstat(descriptor)
     # A hard link may lead to a file outside of this collection: do not touch its content or permissions.
@@ -93,9 +93,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _try_lock(path: str) -> int | None:
-    """Return an open, locked descriptor of the file now at ``path``, or None when another process holds the
-    lock.
-    """
+    """Return an open, locked descriptor of the file now at ``path``, or None if another process holds it."""
     descriptor = _open(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

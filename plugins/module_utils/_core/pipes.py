@@ -82,8 +82,7 @@ class Pipes:
         return self._tails["stderr"].value()
 
     def read(self, timeout: float | None, given_up: threading.Event | None = None) -> bool:
-        """Read until the process has ended and its output is closed, or has stayed open for ``LINGER``
-        seconds.
+        """Read until the process has ended and its output is closed, or open for another ``LINGER`` seconds.
 
         Returns:
             False when the process still runs after ``timeout`` seconds, or when another thread has set

@@ -27,9 +27,7 @@ _PATIENCE = 5.0
 
 @dataclass(frozen=True)
 class Completed:
-    """How a child ended: exit status (negative: the signal that killed it), output, and whether it timed
-    out.
-    """
+    """How a child ended: exit status (negative: the signal that killed it), output, whether it timed out."""
 
     rc: int
     stdout: str

@@ -62,9 +62,7 @@ def secrets_among(value: Any, *, named: bool = False) -> set[str]:
 
 
 def secrets_of_task(options: Mapping[str, Any]) -> set[str]:
-    """Return the secrets of a task's options, whose types may be wrong, also with environment variables
-    expanded.
-    """
+    """Return the secrets of a task's options, whose types may be wrong, also after variable expansion."""
     return secrets_among(options) | _unread_variables(options) | _expanded(options)
 
 

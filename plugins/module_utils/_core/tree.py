@@ -115,9 +115,7 @@ def _is_on_another(status: os.stat_result, device: int) -> bool:
 
 
 def is_mount_point(path: str) -> bool:
-    """Whether a volume is mounted at ``path``; unlike ``os.path.ismount``, recognises bind mounts of the same
-    device.
-    """
+    """Whether a volume is mounted at ``path``; unlike ``os.path.ismount``, recognises all bind mounts."""
     parent, name = os.path.split(path)
     return os.path.ismount(path) or name in mounts_below(parent)
 

@@ -1,9 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes to a cache of huggingface_hub: imports files of a local directory, sets revisions, removes
-models.
-"""
+"""Writes to a cache of huggingface_hub: imports local files, sets revisions, removes models."""
 
 from __future__ import annotations
 
@@ -121,9 +119,7 @@ def import_source(cached: CachedModel, source: Source, commit: str) -> None:
 
 
 def _copy(path: str, cached: CachedModel) -> tuple[str, int]:
-    """Copy a file to the blob named by git's digest of its content; return that name and the size in
-    bytes.
-    """
+    """Copy a file to the blob named by git's digest of its content; return that name and the size."""
     size = os.stat(path).st_size
     digest = _sha1(b"blob %d\0" % size)
     descriptor, temporary = tempfile.mkstemp(

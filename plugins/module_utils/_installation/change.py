@@ -92,7 +92,7 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
         )
         self.request = request
         self.check_mode = check_mode
-        self._said: list[str] = []
+        self._messages: list[str] = []
         self._subject = InstallationSubject(request)
         self.access = self._subject.access
         self._contents: Contents | None = None
@@ -101,7 +101,7 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
     @property
     def warnings(self) -> list[str]:
         """Warnings of this change."""
-        return [*self._said, *self.guard.warnings]
+        return [*self._messages, *self.guard.warnings]
 
     def refuse(self, plan: InstallationPlan, observed: ObservedInstallation) -> None:
         """Refuse a host that is too old for the installer."""
@@ -130,12 +130,12 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
         """Move back what an interrupted run had moved aside, and clean up after it."""
         prefix = self.request.prefix
         recovered = self._aside.recover()
-        self._said += self._aside.warnings
+        self._messages += self._aside.warnings
         clear_workspace(prefix)
         old_history(prefix)
         if pending_journal(prefix) and os.path.isfile(os.path.join(prefix, HISTORY)):
             # The installer's conda was killed, or the conda that was to install another version.
-            self._said += settle(prefix, package_caches(prefix))
+            self._messages += settle(prefix, package_caches(prefix))
             clear_up(prefix)
         return recovered
 
@@ -163,7 +163,7 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
         refuse_environments(request, contents.nested)
         refuse_mounts(contents)
         if contents.foreign and not request.remove_foreign:
-            self._said.append(remain(request.prefix, contents.foreign))
+            self._messages.append(remain(request.prefix, contents.foreign))
         self._contents = contents
 
     def check_use(
@@ -227,7 +227,7 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
             aside = Aside(prefix, installation=True)
             with aside.moved():
                 yield
-            self._said += aside.warnings
+            self._messages += aside.warnings
         else:
             yield
 
@@ -257,7 +257,7 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
                 chosen.extend(["--channel", channel])
         conda = Conda(self.request.prefix, timeout=self.request.timeout)
         solution = conda.install(self.request.prefix, specs, chosen, dry_run=dry_run)
-        self._said += conda.warnings
+        self._messages += conda.warnings
         return solution
 
     def _repair_with_conda(self, observed: ObservedInstallation) -> bool:
@@ -343,7 +343,7 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
     def foresee_recovery(self) -> None:
         """Report that an interrupted run has to be finished or undone first."""
         self._aside.foresee()
-        self._said.append(
+        self._messages.append(
             f"{moved_aside_reason(self.request.prefix)}; the task finishes or undoes that first, and what"
             " it changes then is not known yet."
         )
@@ -401,7 +401,5 @@ def _conda_spec(version: str | None) -> str:
 
 
 def _operation(plan: InstallationPlan) -> str:
-    """The name of the change in the journal; an interrupted reinstallation counts as an interrupted
-    installation.
-    """
+    """The name of the change in the journal; a reinstallation is journalled as an installation."""
     return {"reinstall": "install", "": "change"}.get(plan.action, plan.action)

@@ -1,9 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs an installer: downloads and checks it, runs it with a workspace beside the prefix, keeps user
-settings.
-"""
+"""Runs an installer: downloads and checks it, runs it, and keeps the user's settings."""
 
 from __future__ import annotations
 

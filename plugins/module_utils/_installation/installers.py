@@ -117,8 +117,8 @@ def choose_installer(
     Args:
         distribution: one of :data:`DISTRIBUTIONS`.
         version: as published, for example ``py312_24.11.1-0``; needed unless ``url`` or ``path`` is given.
-            system, arch: of the host, as in the file names (``Linux``, ``MacOSX``; ``x86_64``, ``arm64``).
-            url, path: an installer that the user chose.
+        system, arch: of the host, as in the file names (``Linux``, ``MacOSX``; ``x86_64``, ``arm64``).
+        url, path: an installer that the user chose.
         checksum: ``sha256:HEX``, required for files that are not in the catalogue.
         mirror: base URL to download from instead of the publisher's; with ``checksum``, also for a version
             that is not in the catalogue, under the publisher's file name.

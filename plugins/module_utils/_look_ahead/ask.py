@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs modules of this collection in check mode, in one process, to learn whether they would change
+"""Runs modules of this collection in check mode, in one process, to see whether they would change
 anything.
 """
 

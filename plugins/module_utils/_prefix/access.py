@@ -133,7 +133,7 @@ class AccessManager:
 
     def faults(self) -> list[str]:
         """One sentence for each difference from what is wanted; only the first path of each kind."""
-        strangers = self._strangers()
+        strangers = self._wrong_owners()
         found: dict[str, str] = {}
         if "owner" in strangers:
             path, owner = strangers["owner"]
@@ -144,20 +144,20 @@ class AccessManager:
         mode = self._mode_fault()
         if mode:
             found["mode"] = mode
-        for path, missing in self._closed():
+        for path, missing in self._missing_permissions():
             found.setdefault("group_writable", f"{self._shown(path)} lacks {missing} for its group")
         return list(found.values())
 
     def others(self) -> dict[str, str]:
         """The actual ``owner`` and ``group`` where they differ from the wanted ones."""
-        return {kind: name for kind, (_path, name) in self._strangers().items()}
+        return {kind: name for kind, (_path, name) in self._wrong_owners().items()}
 
-    def _strangers(self) -> dict[str, tuple[str, str]]:
+    def _wrong_owners(self) -> dict[str, tuple[str, str]]:
         """The first path with another owner or group than wanted, and that owner or group."""
         found: dict[str, tuple[str, str]] = {}
         if self._uid < 0 and self._gid < 0:
             return found
-        for path in self._looked_at():
+        for path in self._checked_paths():
             status = os.lstat(path)
             if self._uid not in (-1, status.st_uid):
                 found.setdefault("owner", (path, _user_name(status.st_uid)))
@@ -183,7 +183,7 @@ class AccessManager:
     def _shown(self, path: str) -> str:
         return path if path == self.prefix else os.path.relpath(path, self.prefix)
 
-    def _looked_at(self) -> Iterator[str]:
+    def _checked_paths(self) -> Iterator[str]:
         yield self.prefix
         for name in ("bin", "conda-meta", "envs", "lib", "pkgs"):
             path = os.path.join(self.prefix, name)
@@ -204,7 +204,7 @@ class AccessManager:
                 bits = 0o2070 if inner.endswith("/") else 0o060
                 yield os.path.join(directory, inner.rstrip("/")), bits
 
-    def _closed(self) -> Iterator[tuple[str, str]]:
+    def _missing_permissions(self) -> Iterator[tuple[str, str]]:
         for path, bits in self._writable_places():
             mode = stat.S_IMODE(os.lstat(path).st_mode) if os.path.lexists(path) else 0
             if mode & bits != bits:
@@ -238,7 +238,7 @@ class AccessManager:
         try:
             self._make_writable_places()
             if self._uid >= 0 or self._gid >= 0:
-                self._give_away()
+                self._set_owners()
             for path, bits in self._writable_places():
                 mode = stat.S_IMODE(os.lstat(path).st_mode)
                 if mode & bits != bits:
@@ -255,7 +255,7 @@ class AccessManager:
                 hint="run the task as root (become), or leave out owner, group, mode and group_writable.",
             ) from error
 
-    def _give_away(self) -> None:
+    def _set_owners(self) -> None:
         """Set owner and group of everything except environments, which belong to their creators."""
         self._chown(self.prefix, None)
         environments = os.path.join(self.prefix, "envs")

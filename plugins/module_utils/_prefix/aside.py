@@ -96,7 +96,7 @@ class Aside:
         self._move_away()
         try:
             yield
-            self._refuse_nothing()
+            self._check_created()
         except Exception as error:
             # An interrupted child may still write: the next run moves the old contents back.
             if not getattr(error, "cut_off", False):
@@ -113,7 +113,7 @@ class Aside:
                 missing.
         """
         if os.path.lexists(self.path) and not self._is_unused():
-            raise self._in_the_way()
+            raise self._path_taken_error()
         if is_mount_point(self.prefix):
             raise CondaModuleError(
                 f"{self.prefix} is a mount point, so it cannot be moved aside while its replacement is"
@@ -131,8 +131,7 @@ class Aside:
             )
 
     def recover(self) -> bool:
-        """Finish an interrupted replacement: keep the new prefix if it is complete, else move the old one
-        back.
+        """Finish an interrupted replacement: keep a complete new prefix, else move the old one back.
 
         Returns:
             Whether an interrupted replacement was found.
@@ -154,7 +153,7 @@ class Aside:
     def _examine(self, path: str) -> Contents:
         return examine(path, installation=self.installation, settings=False)
 
-    def _in_the_way(self) -> CondaModuleError:
+    def _path_taken_error(self) -> CondaModuleError:
         return CondaModuleError(
             f"{self.path} already exists; {self.prefix} would be moved there while its replacement is"
             " created. Nothing was changed.",
@@ -175,7 +174,7 @@ class Aside:
             with suppress(OSError):
                 os.rmdir(self.path)
 
-    def _refuse_nothing(self) -> None:
+    def _check_created(self) -> None:
         if not os.path.isfile(os.path.join(self.prefix, HISTORY)):
             raise CondaModuleError(
                 f"The creation of {self.prefix} reported success but created no environment; the old"
@@ -187,7 +186,7 @@ class Aside:
 
     def _move_away(self) -> None:
         add_to_journal(self.prefix, aside=claim(self.prefix))
-        with self._told(self.prefix, self.path):
+        with self._move_errors(self.prefix, self.path):
             try:
                 os.rename(self.prefix, self.path)
                 return
@@ -195,7 +194,7 @@ class Aside:
                 if error.errno not in _NOT_AS_A_WHOLE:
                     raise
             os.mkdir(self.path)
-            _like(self.prefix, self.path)
+            _copy_attributes(self.prefix, self.path)
             # The copy is another directory, and for a while each of the two holds a part of the contents.
             said = claim(self.path)
             add_to_journal(self.prefix, aside={**said, "in_parts": True})
@@ -210,7 +209,7 @@ class Aside:
         if journal.get("replaced") or (journal.get("aside") or {}).get("in_parts"):
             return
         if os.path.lexists(self.prefix) and not self._is_ours_or_empty(journal):
-            raise self._newcomer()
+            raise self._unproved_prefix_error()
 
     def _take_back(self, ours: bool) -> None:
         """Move the old contents back to the prefix.
@@ -231,7 +230,7 @@ class Aside:
                     f"{self.prefix} contains files that appeared there during the run: {listed(left)}."
                 )
             give_up(self.prefix)
-        with self._told(self.path, self.prefix):
+        with self._move_errors(self.path, self.prefix):
             if not os.path.lexists(self.prefix):
                 try:
                     os.rename(self.path, self.prefix)
@@ -242,14 +241,14 @@ class Aside:
                         raise
             if os.path.islink(self.prefix):
                 # Its files would be written through the link to another directory.
-                raise self._newcomer()
+                raise self._unproved_prefix_error()
             # If the run is killed from here on, both parts must be kept.
             add_to_journal(self.prefix, aside={**said, "in_parts": True})
             if not os.path.lexists(self.prefix):
                 os.mkdir(self.prefix)
-                _like(self.path, self.prefix)
+                _copy_attributes(self.path, self.prefix)
             _merge(self.path, self.prefix, first=True)
-        self._give_up_aside(
+        self._discard_aside(
             f"files that were created at {self.prefix} meanwhile, under names of its own files"
         )
 
@@ -262,23 +261,25 @@ class Aside:
             return True
         return observe_prefix(self.prefix).empty and not os.path.islink(self.prefix)
 
-    def _newcomer(self) -> CondaModuleError:
+    def _unproved_prefix_error(self) -> CondaModuleError:
         holds = observe_prefix(self.prefix).entries
         return CondaModuleError(
-            f"An interrupted run moved {self.prefix} to {self.path}, and no token proves that this run"
-            f" created what is at {self.prefix}"
-            f" now{f': it contains {listed(holds)}' if holds else ''}. Nothing was changed.",
+            f"An interrupted run moved {self.prefix} to {self.path}, and no token proves that it created"
+            f" what is at {self.prefix} now{f': it contains {listed(holds)}' if holds else ''}."
+            " Nothing was changed.",
             prefix=self.prefix,
             hint="move one of the two away, then run the task again; it continues with the other one.",
         )
 
     def _bring_back(self) -> None:
         contents = self._examine(self.path)
-        people = _People(contents, self.path, self.prefix)
-        with self._told(self.path, self.prefix):
-            people.bring_back()
+        users_files = _UsersFiles(contents, self.path, self.prefix)
+        with self._move_errors(self.path, self.prefix):
+            users_files.bring_back()
         nested = tuple(f"{name}/" for name in contents.nested)
-        stays = {path for path in people.files if os.path.lexists(os.path.join(self.path, path))}
+        stays = {
+            path for path in users_files.files if os.path.lexists(os.path.join(self.path, path))
+        }
 
         def may_go(path: str) -> bool:
             return not path.startswith(nested) and path not in stays and path != MADE
@@ -289,9 +290,9 @@ class Aside:
         remove_some(self.path, lambda path: may_go(path) and not path.startswith("conda-meta/"))
         remove_some(self.path, lambda path: may_go(path) and path != HISTORY)
         remove_some(self.path, may_go)
-        self._give_up_aside(f"files of the old {self.prefix} whose paths the new one uses")
+        self._discard_aside(f"files of the old {self.prefix} whose paths the new one uses")
 
-    def _give_up_aside(self, what: str) -> None:
+    def _discard_aside(self, what: str) -> None:
         if not os.path.isdir(self.path):
             return
         if left := sorted({*survey(self.path).files} - {MADE}):
@@ -301,7 +302,7 @@ class Aside:
             remove_some(self.path, lambda _path: True)
 
     @contextmanager
-    def _told(self, source: str, target: str) -> Iterator[None]:
+    def _move_errors(self, source: str, target: str) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -355,15 +356,14 @@ def _move(source: str, target: str) -> None:
         if error.errno not in _NOT_AS_A_WHOLE or not is_directory:
             raise
     os.mkdir(target)
-    _like(source, target)
+    _copy_attributes(source, target)
     _merge(source, target)
     with suppress(OSError):
         os.rmdir(source)
 
 
 def _merge(source: str, target: str, first: bool = False) -> None:
-    """Move the contents of ``source`` into ``target``; of two entries with the same name, one stays in
-    ``source``.
+    """Move the contents of ``source`` into ``target``; of two namesakes, one stays in ``source``.
 
     first: the entry of ``source`` replaces the other, which is renamed to ``NAME.meanwhile``.
     """
@@ -386,7 +386,7 @@ def _is_directory(path: str) -> bool:
     return stat.S_ISDIR(os.lstat(path).st_mode)
 
 
-def _like(source: str, target: str) -> None:
+def _copy_attributes(source: str, target: str) -> None:
     """Copy owner, permissions and times of a directory to ``target``."""
     status = os.stat(source)
     with suppress(OSError):
@@ -395,7 +395,7 @@ def _like(source: str, target: str) -> None:
         shutil.copystat(source, target)
 
 
-class _People:
+class _UsersFiles:
     """The users' files in a replaced prefix; they are moved back where their paths are free."""
 
     def __init__(self, contents: Contents, source: str, target: str) -> None:
@@ -424,7 +424,7 @@ class _People:
     def bring_back(self) -> None:
         for path in sorted(self.whole, key=len):
             if os.path.lexists(os.path.join(self.source, path)):
-                self._back(path)
+                self._move_back(path)
         for path in sorted(self.files):
             if not os.path.lexists(os.path.join(self.source, path)):
                 continue
@@ -433,12 +433,12 @@ class _People:
                 if parent not in self.mixed and not os.path.lexists(
                     os.path.join(self.target, parent)
                 ):
-                    self._back(parent)
+                    self._move_back(parent)
                     break
             else:
-                self._back(path)
+                self._move_back(path)
 
-    def _back(self, path: str) -> None:
+    def _move_back(self, path: str) -> None:
         goal = os.path.join(self.target, path)
         if os.path.lexists(goal):
             return
@@ -448,7 +448,7 @@ class _People:
                 if os.path.lexists(directory):
                     return
                 os.mkdir(directory)
-                _like(os.path.join(self.source, parent), directory)
+                _copy_attributes(os.path.join(self.source, parent), directory)
             elif os.path.islink(directory):
                 # A path through a link leads to another directory.
                 return

@@ -115,7 +115,7 @@ def _settle(prefix: str, pairs: Sequence[tuple[str, str]], caches: Sequence[str]
             if not os.path.lexists(new):
                 os.rename(old, new)
                 continue
-            if _is_same(new, old) or _is_packages(path, old, caches):
+            if _is_same(new, old) or _is_from_package(path, old, caches):
                 os.unlink(old)
                 continue
         stay.append(other)
@@ -127,7 +127,7 @@ def _settle(prefix: str, pairs: Sequence[tuple[str, str]], caches: Sequence[str]
     ]
 
 
-def _is_packages(path: str, file: str, caches: Sequence[str]) -> bool:
+def _is_from_package(path: str, file: str, caches: Sequence[str]) -> bool:
     """Whether a package in a cache has an identical file for this path."""
     status = os.lstat(file)
     if not stat.S_ISREG(status.st_mode):

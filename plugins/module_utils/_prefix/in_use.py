@@ -121,16 +121,16 @@ class Guard:
             raise self._own_python(own)
         self.found.extend(user.as_dict() for user in seen.users)
         if not users:
-            self.warnings.extend(self._unseen(seen))
+            self.warnings.extend(self._unseen_sentences(seen))
             return
-        told = f"{self._told(users)} {self._what(names)}"
+        sentence = f"{self._in_use_sentence(users)} {self._change_sentence(names)}"
         if self.mode == WARN:
-            self.warnings.append(" ".join([told, *self._unseen(seen)]))
+            self.warnings.append(" ".join([sentence, *self._unseen_sentences(seen)]))
         elif self.mode == WAIT and self.check_mode:
             waits = f"A real run would wait up to {self.timeout:g} seconds for them to end."
-            self.warnings.append(" ".join([told, waits, *self._unseen(seen)]))
+            self.warnings.append(" ".join([sentence, waits, *self._unseen_sentences(seen)]))
         else:
-            raise self._error(told, seen)
+            raise self._error(sentence, seen)
 
     def until_unused(self, attempt: Callable[[], _T]) -> _T:
         """Return the result of ``attempt``, which takes the lock and calls :meth:`check` under it.
@@ -166,24 +166,24 @@ class Guard:
 
     # -- messages ---------------------------------------------------------------------------------
 
-    def _told(self, users: Collection[ProcessUser]) -> str:
+    def _in_use_sentence(self, users: Collection[ProcessUser]) -> str:
         shown = [_described(user) for user in list(users)[:_NAMED]]
         if len(users) > _NAMED:
             shown.append(f"and {len(users) - _NAMED} more")
         return f"{self.prefix} is in use: {'; '.join(shown)}."
 
-    def _what(self, names: Collection[str]) -> str:
+    def _change_sentence(self, names: Collection[str]) -> str:
         if self._unlinking.removal:
             return f"The task removes {self.prefix}."
         listed = sorted(names)
         more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
         return f"The task removes or replaces files of {', '.join(listed[:_NAMED])}{more}."
 
-    def _error(self, told: str, seen: Seen) -> InUseError:
+    def _error(self, sentence: str, seen: Seen) -> InUseError:
         waited = f" Waited {self.timeout:g} seconds for them to end." if self.mode == WAIT else ""
         others = " This user cannot see the processes of other users." if seen.unseen else ""
         return InUseError(
-            f"{told}{waited}{others} Nothing was changed.",
+            f"{sentence}{waited}{others} Nothing was changed.",
             prefix=self.prefix,
             hint=(
                 (
@@ -196,7 +196,7 @@ class Guard:
             in_use=list(self.found),
         )
 
-    def _unseen(self, seen: Seen) -> list[str]:
+    def _unseen_sentences(self, seen: Seen) -> list[str]:
         """Sentences about processes that may use the prefix but cannot be inspected."""
         sentences = []
         if seen.problem:

@@ -266,7 +266,7 @@ class ProcFiles:
                 if path == program:
                     return EXE
                 how = MAPS
-        return how or (CWD if self._stands_there(pid, namespace) else "")
+        return how or (CWD if self._is_cwd_in_prefix(pid, namespace) else "")
 
     def _mapped(self, pid: int) -> Iterator[tuple[str, int, int, str]]:
         passed: set[str] = set()
@@ -312,13 +312,13 @@ class ProcFiles:
         except OSError:
             return False
 
-    def _stands_there(self, pid: int, namespace: str) -> bool:
+    def _is_cwd_in_prefix(self, pid: int, namespace: str) -> bool:
         try:
-            return self._has_its_directory_there(pid, namespace)
+            return self._cwd_is_in_prefix(pid, namespace)
         except OSError:
             return False
 
-    def _has_its_directory_there(self, pid: int, namespace: str) -> bool:
+    def _cwd_is_in_prefix(self, pid: int, namespace: str) -> bool:
         path = self._link(pid, "cwd")
         if namespace not in self._mounts:
             place = os.path.join(self._proc, str(pid), "mountinfo")

@@ -264,8 +264,7 @@ def _damage_of_one(one: Distribution) -> list[str]:
 
 
 class _Sizes:
-    """Sizes of files below a root; RECORD is sorted, so most files are in the same directory as the previous
-    one.
+    """Sizes of files below a root; RECORD is sorted, so it lists files of one directory together.
 
     Looking up names in an open directory takes a third of the time of walking each path from the root, and
     torch has more than ten thousand files.

@@ -91,16 +91,12 @@ class Contents:
 
     @cached_property
     def foreign(self) -> tuple[str, ...]:
-        """The files that no record or rule justifies removing, including those of environments below the
-        prefix.
-        """
+        """The files that no record or rule justifies removing, in environments below the prefix as well."""
         return tuple(path for path in self.found.files if not self.may_go(path))
 
 
 def _recorded(prefix: str) -> PrefixState:
-    """The state of ``prefix``, with only those records whose file lists can be read; others justify
-    nothing.
-    """
+    """The state of ``prefix``, only with records whose file lists can be read; others justify nothing."""
     return observe_prefix(prefix, thorough=True)
 
 

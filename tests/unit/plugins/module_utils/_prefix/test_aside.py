@@ -234,7 +234,7 @@ def test_files_of_another_process_are_not_taken_for_the_killed_runs(
     before = snapshot(env.path.parent)
     with pytest.raises(
         CondaModuleError,
-        match=r"no token proves that this run created what is at .* it contains conda-meta",
+        match=r"no token proves that it created what is at .* it contains conda-meta",
     ):
         Aside(str(env.path)).recover()
     assert snapshot(env.path.parent) == before
