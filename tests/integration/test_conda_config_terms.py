@@ -248,7 +248,10 @@ def test_what_cannot_be_refused(site: Site, user_home: Path, run_module: Any) ->
             {"path": str(user_home / "rc"), "reject_tos": [channel]},
             "reject_tos needs the option scope",
         ),
-        "no URL": ({"scope": "user", "reject_tos": ["conda-forge"]}, "reject_tos needs URLs"),
+        "no URL": (
+            {"scope": "user", "reject_tos": ["conda-forge"]},
+            "reject_tos needs channel URLs",
+        ),
         "both": (
             {"scope": "user", "reject_tos": [channel], "accept_tos": [f"{channel}/"]},
             f"both name {channel}",

@@ -184,7 +184,9 @@ def test_a_host_that_does_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_no_place_to_write(server: Mirror, tmp_path: Path) -> None:
-    with pytest.raises(CondaModuleError, match=r"Cannot write the installer to .*No such file or directory"):
+    with pytest.raises(
+        CondaModuleError, match=r"Cannot write the installer to .*No such file or directory"
+    ):
         get(server, tmp_path / "none" / "i.sh")
     assert sent(server)[0] == 1
 

@@ -181,8 +181,10 @@ class HubSubject(Subject[Plan, Look, str]):
     """
 
     def __init__(self, request: Request) -> None:
-        """Raises:
-        CondaModuleError: the option path names no usable directory.
+        """Read the source directory, if the task names one.
+
+        Raises:
+            CondaModuleError: the option path names no usable directory.
         """
         self.request = request
         self.source: Source | None = None
