@@ -107,7 +107,7 @@ reasons:
   returned: success
   type: list
   elements: str
-  sample: ["llmfleet.conda.conda_env: it would change something"]
+  sample: ["llmfleet.conda.conda_env: the module would change something"]
 """
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.module import CondaModule

@@ -206,13 +206,13 @@ def judge(code: int | None, stdout: str, stderr: str) -> dict[str, Any]:
 _EARLY = (
     "argument ", "Elements value for option", "value of ", "Unsupported parameters", "missing ",
     "parameters are mutually exclusive", "one of the following is required", "failed to set", "dictionary ",
-    "The options of the task cannot be read",
+    "Cannot read the options of the task",
 )  # fmt: skip
 # What all modules refuse before they look at a single option.
 _UNUSABLE = (
-    "holds a null character",
-    "holds bytes or characters that",
-    "holds a number that is too large",
+    "contains a null character",
+    "contains bytes or characters that",
+    "contains a number that is too large",
 )
 
 

@@ -293,7 +293,7 @@ def _used() -> list[Removal]:
                 f"rm {_META}/python-3*.json; {begun}", whole, "conda_installation",
                 refused=r"is in use: process \d+ of root"),
         Removal("used", "the Python of the base runs the module, absent", "true", whole,
-                "conda_installation", absent, refused=r"The Python that Ansible runs this module with",
+                "conda_installation", absent, refused=r"Ansible runs this module with .*, a Python in",
                 python=f"{PREFIX}/bin/python"),
         Removal("used", "a shell stands in an environment, absent",
                 f"(cd {ENVIRONMENT} && setsid sleep 300 > /dev/null 2>&1 &); sleep 0.5",

@@ -77,10 +77,10 @@ def env_options(conda_installation: Path, tmp_path: Path) -> Callable[..., dict[
         ({"distribution": "mambaforge"}, "value of distribution must be one of: miniconda"),
         ({"version": "py312_99.1.0-0"}, "The option version is not in the catalogue of miniconda"),
         ({"version": "latest"}, "The option version is not in the catalogue"),
-        ({}, "The option version is needed"),
+        ({}, "The option version is required"),
         ({"version": "py311_24.7.1-lab0", "mirror": "http://127.0.0.1:9"}, "The option version"),
-        ({"installer_url": "http://127.0.0.1:9/Site-1.0.sh"}, "so the option checksum is needed"),
-        ({"installer_path": "/nowhere/Site.sh"}, "so the option checksum is needed"),
+        ({"installer_url": "http://127.0.0.1:9/Site-1.0.sh"}, "so the option checksum is required"),
+        ({"installer_path": "/nowhere/Site.sh"}, "so the option checksum is required"),
         (
             {"installer_url": "http://127.0.0.1:9/Site.sh", "checksum": "md5:1"},
             "The option checksum",
@@ -232,7 +232,7 @@ def test_installation_where_an_environment_is(
     assert "an environment without conda" in refused(
         "conda_installation", installer_options(prefix)
     )
-    assert "will not be removed" in refused(
+    assert "so it is not removed" in refused(
         "conda_installation", {"prefix": str(prefix), "state": "absent"}
     )
 
@@ -461,7 +461,7 @@ def test_parent_that_may_not_be_written(
     result = run_module(module, options, user=user, environment={"HOME": "/nonexistent"})
     assert result["rc"] == 1
     assert str(place / "root") in result["msg"]
-    assert any(word in result["msg"] for word in ("may not be written", "not writable", "denied"))
+    assert any(word in result["msg"] for word in ("may not write", "not writable", "denied"))
     assert changes(before, snapshot(place)) == []
     assert mirror.counts() == {}, "nothing is fetched for a place that cannot be written"
 

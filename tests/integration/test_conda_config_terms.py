@@ -196,7 +196,7 @@ def test_what_cannot_be_accepted(site: Site, user_home: Path, run_module: Any) -
             {"path": str(user_home / "rc"), "accept_tos": [site.channel("pkgs/main")]},
             "needs the option scope",
         ),
-        "no URL": ({"scope": "user", "accept_tos": ["conda-forge"]}, "needs URLs of channels"),
+        "no URL": ({"scope": "user", "accept_tos": ["conda-forge"]}, "needs channel URLs"),
         "nothing": ({"scope": "user"}, "settings, accept_tos"),
     }
     refuses(run_module, refused, how)
@@ -248,7 +248,10 @@ def test_what_cannot_be_refused(site: Site, user_home: Path, run_module: Any) ->
             {"path": str(user_home / "rc"), "reject_tos": [channel]},
             "reject_tos needs the option scope",
         ),
-        "no URL": ({"scope": "user", "reject_tos": ["conda-forge"]}, "reject_tos needs URLs"),
+        "no URL": (
+            {"scope": "user", "reject_tos": ["conda-forge"]},
+            "reject_tos needs channel URLs",
+        ),
         "both": (
             {"scope": "user", "reject_tos": [channel], "accept_tos": [f"{channel}/"]},
             f"both name {channel}",

@@ -49,7 +49,7 @@ def test_the_life_of_an_installation(
     absent = {"prefix": str(prefix), "state": "absent"}
     refused = run_module("conda_installation", absent)
     assert refused["rc"] == 1
-    assert "still holds the environments kept" in refused["msg"]
+    assert "still contains the environments kept" in refused["msg"]
     assert (prefix / "envs" / "kept" / "conda-meta" / "history").is_file()
 
     steps("conda_installation", {**absent, "remove_environments": True})

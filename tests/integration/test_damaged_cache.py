@@ -306,7 +306,7 @@ def test_a_channel_that_gives_damaged_packages(
     assert (started, result["attempts"]) == (2, 2)
     assert result["error_kind"] == "corrupt"
     assert "(tried 2 times)" in result["msg"]
-    assert "fetched again and is still damaged" in result["hint"]
+    assert "downloaded again and is still damaged" in result["hint"]
     assert f"{DIST}.conda" in result["said"]
     assert result["set_aside"] == []
     assert not Path(options["prefix"]).exists()
@@ -322,7 +322,7 @@ def test_a_download_damaged_once_is_fetched_again_and_told(
     )
     assert result["changed"]
     assert started == 2
-    assert "fetched again" in result["warnings"][0]
+    assert "downloaded it again" in result["warnings"][0]
     assert f"{DIST}.conda" in result["warnings"][0]
 
 

@@ -120,7 +120,7 @@ def test_a_model_from_the_hub_is_found_without_a_network_and_fetched_once(
     mended = steps("hub_model", options)
     assert mended["plan"] == {
         "action": "fetch",
-        "reason": "missing or cut off: model.safetensors, vocab.txt",
+        "reason": "missing or incomplete files: model.safetensors, vocab.txt",
     }
     assert hub.fetched() == ["model.safetensors"]
     assert mended["commit"] == result["commit"]
@@ -141,7 +141,7 @@ def test_a_model_from_the_hub_is_found_without_a_network_and_fetched_once(
     mine.write_text("work")
     refused = steps.run_module("hub_model", gone)
     assert refused["rc"] == 1
-    assert "holds what the hub did not put there: finetuned.bin" in refused["msg"]
+    assert "contains files that do not belong to the model cache: finetuned.bin" in refused["msg"]
     assert mine.read_text() == "work"
     mine.unlink()
     steps("hub_model", gone)
@@ -167,7 +167,7 @@ def test_only_the_files_that_are_wanted(
     steps("hub_model", {**options, "include": [], "exclude": []})
     assert offline(hub_env, cache) == digests(files)
     none = steps.run_module("hub_model", {**options, "include": ["*.gguf"]})
-    assert "no file of it is wanted" in none["msg"]
+    assert "no file of the model matches the options include and exclude" in none["msg"]
 
 
 def offline_names(cache: Path) -> list[str]:
@@ -181,8 +181,8 @@ def test_a_token_opens_a_closed_model_and_is_seen_nowhere(
     options = {"prefix": str(hub_env), "model": MODEL, "endpoint": hub.url, "cache_dir": str(cache)}
     closed = run_module("hub_model", options)
     assert closed["rc"] == 1
-    assert f"The model {MODEL} (main) cannot be had" in closed["msg"]
-    assert "a token that may read it" in closed["hint"]
+    assert f"Cannot download the model {MODEL} (main)" in closed["msg"]
+    assert "set the option token to one that may read the model" in closed["hint"]
     wrong = run_module("hub_model", {**options, "token": "hf_wrongword"})
     assert wrong["rc"] == 1
     assert "hf_wrongword" not in json.dumps(wrong)
@@ -223,11 +223,11 @@ def test_what_the_hub_refuses_is_said_in_words(
         "no such revision": ({"revision": "none"}, "correct the option revision"),
         "nobody there": ({"endpoint": "http://127.0.0.1:9"}, "check the option endpoint"),
         "no library": ({"prefix": str(conda_installation)}, "install huggingface_hub into"),
-        "no environment": ({"prefix": f"{hub_env}-none"}, "There is no Python in"),
+        "no environment": ({"prefix": f"{hub_env}-none"}, "has no Python to download models with"),
         "no place to go": ({"prefix": None}, "options name and prefix"),
-        "no name": ({"model": "../tiny"}, "The option model cannot be used"),
-        "no branch": ({"revision": "../../etc"}, "The option revision cannot be used"),
-        "no commit": ({"commit": "8f3a"}, "The option commit cannot be used"),
+        "no name": ({"model": "../tiny"}, "The option model has an invalid value"),
+        "no branch": ({"revision": "../../etc"}, "The option revision has an invalid value"),
+        "no commit": ({"commit": "8f3a"}, "The option commit has an invalid value"),
     }
     for name, (options, words) in cases.items():
         result = run_module("hub_model", {**good, **options})
@@ -266,7 +266,7 @@ def test_a_directory_of_the_host_in_the_place_of_the_hub(
     assert offline(hub_env, cache)["config.json"] != digests(files)["config.json"]
 
     before = snapshot(tmp_path)
-    for path, words in ((tmp_path / "none", "No such file"), (cache, "it has no file")):
+    for path, words in ((tmp_path / "none", "No such file"), (cache, "it contains no wanted file")):
         if path == cache:
             path = tmp_path / "nothing"
             path.mkdir()

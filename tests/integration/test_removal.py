@@ -78,7 +78,7 @@ def test_a_directory_of_nobodys_is_refused_by_conda_installation(
     before = snapshot(data)
     result = run_module("conda_installation", installer_options(data, state=state))
     assert result["rc"] == 1
-    assert "it holds models, pkgs" in result["msg"]
+    assert "it contains models, pkgs" in result["msg"]
     assert snapshot(data) == before
 
 

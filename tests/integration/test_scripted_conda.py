@@ -127,7 +127,7 @@ FAILED: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "TypeError: unexpected nonsense",
         "by hand",
     ),
-    "silence": ({"rc": 1}, "unknown", "nothing (exit status 1)", "by hand"),
+    "silence": ({"rc": 1}, "unknown", "no output (exit status 1)", "by hand"),
     "words of mamba": (
         {"stderr": "critical libmamba Multiple errors occurred:\n", "rc": 1},
         "unknown",
@@ -261,7 +261,7 @@ def test_what_may_pass_is_tried_again_and_told(
 ) -> None:
     scripted.reply({"stdout": NETWORK, "rc": 1})
     result = run_module("conda_env", options)
-    told(result, options, "HTTP 503", "answers from this host")
+    told(result, options, "HTTP 503", "this host can reach the channel")
     assert "(tried 3 times)" in result["msg"]
     assert (result["attempts"], len(scripted.calls())) == (3, 3)
     # Another kind of failure ends it at once.

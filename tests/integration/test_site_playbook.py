@@ -73,7 +73,7 @@ def test_prefix_that_holds_somebody_else_s_files(host: Callable[..., FleetHost])
     for words in (["--check"], []):
         run = fleet_host.play(SITE, *words)
         assert run.code == 2
-        assert f"{fleet_host.prefix} exists and is no conda installation" in run.text
+        assert f"{fleet_host.prefix} exists and is not a conda installation" in run.text
         assert run.changed == 0
     assert changes(before, snapshot(fleet_host.root)) == []
 

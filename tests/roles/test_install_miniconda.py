@@ -377,7 +377,7 @@ def test_the_host_asks_a_mirror_before_it_is_written(
     run = play(role_alone(tmp_path), hosts, "--check")
     assert run.code == 2
     failure = run.failure("empty")
-    assert f"The channel lab is not there: file://{tmp_path}/empty/lab/noarch" in failure
+    assert f"The channel lab does not answer: file://{tmp_path}/empty/lab/noarch" in failure
     assert re.search(r"full +: ok=\d+ +changed=2 +unreachable=0 +failed=0 ", run.text), run.text
 
 

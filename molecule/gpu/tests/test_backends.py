@@ -52,7 +52,7 @@ REFUSED = {
     ],
     "gpu-mixed": ["kernels for compute capability 7.0 to 10.0"],
     "gpu-reboot": ["reboot the host first"],
-    "gpu-lost": ["compute capability of the GPUs is not known", "Unable to determine the device"],
+    "gpu-lost": ["compute capability of the GPUs is unknown", "Unable to determine the device"],
     "gpu-hangs": ["nvidia-smi failed: it did not answer within 3 seconds"],
     "gpu-no-driver": ["no NVIDIA driver is loaded", "Install NVIDIA driver 580 or newer"],
 }

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The only caller of conda: builds its command lines, runs it, and reads what it says."""
+"""Runs conda: builds its command lines, starts it and reads its output. No other file starts conda."""
 
 from __future__ import annotations
 
@@ -67,26 +67,26 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records imp
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import canonical_channel
 
-# What a conda that cannot import one of its modules may look like; some crashes print nothing at all.
+# Kinds that conda shows when it cannot import one of its modules; some crashes print nothing at all.
 _CRASHES = frozenset({"crash", "unknown"})
-# Seconds to wait before asking a failing channel again; conda has by then made its own three attempts.
+# Seconds to wait before each retry of a network failure; conda itself has made three attempts by then.
 _RETRY_DELAYS = (1.0, 4.0)
 _MOVED = re.compile(
     r"\[Errno \d+\] (?:No such file or directory|Directory not empty|File exists)\b"
-    # Unpacked by another user's conda since this one looked.
+    # Another user's conda has extracted the package meanwhile.
     r"|write permissions to a required path\.\s+path: \S+/info/repodata_record\.json"
 )
 
 
 @dataclass(frozen=True)
 class Solution:
-    """What conda did, or would do: packages as ``name version build channel`` lines."""
+    """Packages that conda linked and unlinked, or would: ``name version build channel`` lines."""
 
     link: tuple[str, ...]
     unlink: tuple[str, ...]
 
     def apply_to(self, labels: Sequence[str]) -> list[str]:
-        """The sorted package lines of an environment that had ``labels`` before."""
+        """The sorted package lines of an environment after this solution is applied to ``labels``."""
         return sorted((set(labels) - set(self.unlink)) | set(self.link))
 
 
@@ -97,13 +97,13 @@ def _label(item: Mapping[str, Any]) -> str:
 
 
 def solution_of(document: Mapping[str, Any] | None) -> Solution:
-    """Read LINK and UNLINK of conda's document; a document without actions changes nothing.
+    """Read LINK and UNLINK of conda's JSON document; a document without actions changes nothing.
 
     Raises:
-        CondaModuleError: they have another form.
+        CondaModuleError: the entries have an unknown format.
     """
     actions = (document or {}).get("actions") or {}
-    # Removing everything makes conda 4 to 24 write a list with one set of actions.
+    # When all packages are removed, conda 4 to 24 writes a list with one set of actions.
     if isinstance(actions, list):
         actions = actions[0] if actions else {}
     try:
@@ -113,25 +113,25 @@ def solution_of(document: Mapping[str, Any] | None) -> Solution:
         )
     except (AttributeError, KeyError, TypeError) as error:
         raise CondaModuleError(
-            f"What conda said of its packages is not understood ({type(error).__name__}: {error}).",
+            f"conda's JSON output has an unknown format ({type(error).__name__}: {error}).",
             said=str(actions)[:2000],
-            hint="see whether the conda of the installation is whole, with: conda create --dry-run --json",
+            hint="check the conda of the installation with: conda create --dry-run --json",
         ) from error
 
 
 class Conda:
-    """Conda at one installation.
+    """conda of one installation.
 
     Args:
-        installation: the base prefix; its own Python runs conda, which no shebang length can break.
-        executable: another conda or mamba to start instead, as an absolute path.
-        timeout: seconds for one command, with its repetitions.
-        settings: variables for every run of it, such as ``CONDA_CHANNEL_PRIORITY``.
+        installation: the base prefix; its own Python runs conda, so a long shebang line cannot break it.
+        executable: absolute path of another conda or mamba to run instead.
+        timeout: seconds for one command, including its retries.
+        settings: environment variables for every run, such as ``CONDA_CHANNEL_PRIORITY``.
 
     Attributes:
-        warnings: what a person should know of commands that succeeded in the end, as sentences.
-        stand_ins: prefixes that are only made to ask conda something, each with the one that is meant;
-            messages name that one.
+        warnings: messages about commands that succeeded in the end.
+        stand_ins: temporary prefixes used only to query conda, each with the prefix it stands for, which
+            messages name.
     """
 
     def __init__(
@@ -153,19 +153,19 @@ class Conda:
 
     @property
     def creates_in_directories(self) -> bool:
-        """Whether ``create`` takes a directory that holds a file already."""
+        """Whether ``create`` accepts a directory that contains a file."""
         return self._dialect.creates_in_directories
 
     @property
     def caches(self) -> list[str]:
-        """The package caches that it takes packages from or puts them into."""
+        """The package caches that conda reads or writes."""
         return [*package_caches(self.installation), *self._dialect.caches()]
 
     def _program(self, dry_run: bool) -> list[str]:
         if self.executable:
             return [self.executable]
-        # -I: neither the working directory nor a user's site-packages may shadow conda's modules.
-        # -B: a dry run leaves no compiled files behind either.
+        # -I: neither the working directory nor the user's site-packages may shadow conda's modules. -B: a dry
+        # run writes no compiled files either.
         options = ["-I", *(["-B"] if dry_run else [])]
         return [os.path.join(self.installation, "bin", "python"), *options, "-m", "conda"]
 
@@ -180,14 +180,14 @@ class Conda:
                 **extra,
             }
         )
-        # With CI set, conda accepts terms of service by itself; only the user may do that.
+        # If CI is set, conda accepts terms of service by itself; only the user may do that.
         environment.pop("CI", None)
         return environment
 
     def create(
         self, prefix: str, specs: Sequence[str], options: Sequence[str], dry_run: bool = False
     ) -> Solution:
-        """``conda create``: only ever for a prefix that is no environment yet, since it wipes one."""
+        """``conda create``: only for a prefix that is not an environment yet, because it wipes the prefix."""
         return self._change("create", prefix, specs, options, dry_run)
 
     def install(
@@ -199,10 +199,10 @@ class Conda:
     def link_explicitly(
         self, command: str, prefix: str, lines: Sequence[str], options: Sequence[str]
     ) -> None:
-        """``conda create`` or ``conda install`` of package URLs: no solver, and nothing beyond them.
+        """``conda create`` or ``conda install`` of package URLs: no solver, no further packages.
 
-        The URLs go through a private file, because they may hold tokens. There is no dry run of this, and
-        no document on success (conda 24.7): the disk tells.
+        The URLs are passed in a private file, because they may contain tokens. There is no dry run of this,
+        and no JSON document on success (conda 24.7): read the prefix to see the result.
         """
         with tempfile.NamedTemporaryFile("w", prefix="llmfleet-conda-", suffix=".txt") as stream:
             stream.write("".join(f"{line}\n" for line in ("@EXPLICIT", *lines)))
@@ -211,11 +211,11 @@ class Conda:
             self._run(argv, prefix, lines)
 
     def remove_alone(self, prefix: str, names: Sequence[str]) -> None:
-        """``conda remove --force``: these packages and no others, whatever depends on them; no solver."""
+        """``conda remove --force``: only these packages, without those that depend on them; no solver."""
         self._change("remove", prefix, names, ["--force"], dry_run=False)
 
     def remove(self, prefix: str, names: Sequence[str], dry_run: bool = False) -> Solution:
-        """``conda remove`` of packages, and of what depends on them."""
+        """``conda remove`` of packages and of those that depend on them."""
         return self._change("remove", prefix, names, [], dry_run)
 
     def _change(
@@ -240,7 +240,7 @@ class Conda:
     def _foresee(
         self, argv: Sequence[str], prefix: str, asked: Sequence[str]
     ) -> dict[str, Any] | None:
-        """A run with ``--dry-run``, which writes nowhere but into a cache of its own."""
+        """Run conda with ``--dry-run``, so that it writes only to a temporary package cache."""
         offline = "--offline" in argv
         try:
             with _private_cache(self.caches, offline) as cache:
@@ -248,7 +248,7 @@ class Conda:
         except CondaModuleError as error:
             if error.facts.get("error_kind") != "index" or offline:
                 raise
-        # The index in the cache is damaged. The real run will set it aside, this one may only pass it by.
+        # The index in the cache is damaged. The real run will set it aside; the dry run only ignores it.
         with _private_cache(self.caches, offline, with_index=False) as cache:
             return self._run(argv, prefix, asked, {"CONDA_PKGS_DIRS": cache})
 
@@ -259,15 +259,15 @@ class Conda:
         asked: Sequence[str],
         extra: Mapping[str, str] | None = None,
     ) -> dict[str, Any] | None:
-        """Run conda to its end, and leave no secret in what it notes of addresses."""
+        """Run conda to its end, and remove secrets from the URLs that it stores."""
         try:
-            return self._run_beside_peoples_files(arguments, prefix, asked, extra)
+            return self._run_keeping_users_files(arguments, prefix, asked, extra)
         finally:
             used = secrets_in([*arguments, *asked]) or secrets_of_conda([self.installation])
             if used and "--dry-run" not in arguments:
                 forget_addresses(self.caches)
 
-    def _run_beside_peoples_files(
+    def _run_keeping_users_files(
         self,
         arguments: Sequence[str],
         prefix: str,
@@ -291,7 +291,7 @@ class Conda:
         except CondaModuleError as error:
             if error.facts.get("error_kind") != "clobber":
                 raise
-        # Packages that bring the same file, or one that pip has put there, are as ever.
+        # Files that two packages install, or that pip installed, are handled as always.
         with out_of_the_way(prefix, collisions(self._last_failure), self.warnings, self.caches):
             return self._run_on(arguments, prefix, asked, extra)
 
@@ -302,10 +302,10 @@ class Conda:
         asked: Sequence[str],
         extra: Mapping[str, str] | None = None,
     ) -> dict[str, Any] | None:
-        """Run conda until it succeeds, or fails for a reason that will not go away.
+        """Run conda until it succeeds or fails for a permanent reason.
 
-        What the network did is tried again after a pause, what is damaged in the package cache is set aside
-        and taken anew once. All of it together takes no longer than ``timeout``.
+        A network failure is retried after a pause. A damaged file in the package cache is set aside and
+        downloaded again once. All attempts together take at most ``timeout`` seconds.
         """
         deadline = time.monotonic() + self.timeout
         delays = list(_RETRY_DELAYS)
@@ -323,19 +323,19 @@ class Conda:
                     self._remove_compiled(prefix)
                 return document
             if failure.kind == "disk_full" and "--dry-run" not in arguments:
-                # What Python compiled meanwhile would never start again.
+                # Compiled files that Python wrote to a full disk fail on every import.
                 self._remove_compiled(prefix)
             if curable and failure.kind in CURABLE:
                 curable = False
                 aside = self._set_aside(failure, prefix)
-                # Nothing to set aside: conda has thrown its download away itself.
-                again = f"What conda fetched was damaged and was fetched again: {failure.said}"
+                # Nothing to set aside: conda has deleted its download itself.
+                again = f"conda downloaded a damaged file and downloaded it again: {failure.said}"
                 self.warnings += aside or ([] if failure.kind == "compiled" else [again])
             elif curable and failure.kind in _CRASHES and (aside := self._remove_compiled(prefix)):
                 curable = False
                 self.warnings += aside
             elif (
-                (failure.retry or self._met_another_conda(failure))
+                (failure.retry or self._is_race_with_other_conda(failure))
                 and delays
                 and time.monotonic() + delays[0] < deadline
             ):
@@ -343,8 +343,8 @@ class Conda:
             else:
                 break
             if fresh:
-                # conda create does not go on with what it has left half made.
-                _clear(prefix, self.caches)
+                # conda create does not continue an incomplete prefix.
+                _clear_prefix(prefix, self.caches)
         verb = " ".join(itertools.takewhile(lambda word: not word.startswith("-"), arguments))
         tried = f" (tried {attempt} times)" if attempt > 1 else ""
         meant = self.stand_ins.get(prefix, prefix)
@@ -354,7 +354,7 @@ class Conda:
             prefix=meant,
             asked=list(asked),
             said=failure.said.replace(prefix, meant),
-            hint=_hint(failure, arguments, attempt) + self._where(failure, arguments),
+            hint=_hint(failure, arguments, attempt) + self._channels_hint(failure, arguments),
             cut_off=completed.timed_out or completed.rc < 0,
             error_kind=failure.kind,
             command=[self._name, *arguments],
@@ -363,8 +363,8 @@ class Conda:
             set_aside=aside,
         )
 
-    def _where(self, failure: Failure, arguments: Sequence[str]) -> str:
-        """The addresses that conda was to ask, for a failure in which it says nothing of them."""
+    def _channels_hint(self, failure: Failure, arguments: Sequence[str]) -> str:
+        """The channel URLs, for failures in which conda does not print them."""
         if (
             failure.kind not in ("timeout", "index")
             or "--offline" in arguments
@@ -375,18 +375,18 @@ class Conda:
         given = [one for at, one in enumerate(arguments) if at and arguments[at - 1] == "--channel"]
         channels = given or settings.get("channels") or ()
         addresses = [url for one in channels for url in channel_addresses(str(one), settings)]
-        return f" Its channels are at {', '.join(addresses)}." if addresses else ""
+        return f" The channels of this run are {', '.join(addresses)}." if addresses else ""
 
     def _remove_compiled(self, prefix: str) -> list[str]:
         places = dict.fromkeys((self.installation, prefix))
         removed = [path for place in places for path in remove_cut_short(place)]
-        return [f"The compiled file {path} was cut short; it was removed." for path in removed]
+        return [f"The compiled file {path} was truncated; it was removed." for path in removed]
 
-    def _met_another_conda(self, failure: Failure) -> bool:
-        """Whether something came or went in a package cache under conda's hands.
+    def _is_race_with_other_conda(self, failure: Failure) -> bool:
+        """Whether another process changed a package cache while this conda used it.
 
-        A person's own conda knows nothing of our lock: two that unpack the same package remove each
-        other's directory first (conda 24.7, ``core.path_actions.ExtractPackageAction``).
+        A user's own conda does not take the collection's lock: two processes that extract the same package
+        remove each other's directory first (conda 24.7, ``core.path_actions.ExtractPackageAction``).
         """
         return _MOVED.search(failure.whole) is not None and any(
             f"{cache}/" in failure.whole for cache in self.caches
@@ -416,7 +416,7 @@ class Conda:
             ) from error
 
 
-def _clear(prefix: str, caches: Sequence[str]) -> None:
+def _clear_prefix(prefix: str, caches: Sequence[str]) -> None:
     from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.removal import (
         remove_half_made,
     )
@@ -435,16 +435,20 @@ def _is_absent_or_empty(directory: str) -> bool:
 
 def _hint(failure: Failure, arguments: Sequence[str], attempt: int) -> str:
     if failure.kind == "not_found" and "--offline" in arguments:
-        return "turn the option offline off once: the package cache of this host lacks what is asked for."
+        return (
+            "set the option offline to false for one run: the package cache of this host lacks the"
+            " requested packages."
+        )
     if failure.kind in CURABLE - {"compiled"} and attempt > 1:
         return (
-            f"it was fetched again and is still damaged: do not trust that channel; {failure.hint}"
+            "the file was downloaded again and is still damaged: do not trust that channel;"
+            f" {failure.hint}"
         )
     return failure.hint
 
 
 def failure_of(completed: Completed, document: Mapping[str, Any] | None) -> Failure | None:
-    """None when conda says that it succeeded: its document counts for more than its exit status."""
+    """Return None if conda reports success: its document counts more than its exit status."""
     if completed.timed_out:
         return classify(completed.rc, completed.stdout, completed.stderr, document, timed_out=True)
     if (
@@ -456,22 +460,22 @@ def failure_of(completed: Completed, document: Mapping[str, Any] | None) -> Fail
     if document is not None and completed.rc == 0 and _is_good_end(document):
         return None
     if document is None and completed.rc == 0:
-        # Explicit installs and removals of empty environments print nothing; the disk will tell.
+        # Explicit installs and removals of empty environments print nothing; the caller reads the prefix.
         return None
     return classify(completed.rc, completed.stdout, completed.stderr, document)
 
 
 def _is_good_end(document: Mapping[str, Any]) -> bool:
-    """Whether conda's "error" is its way to stop early with success, as after ``--download-only``."""
+    """Whether conda's "error" only means that it stopped early with success, as after ``--download-only``."""
     return document.get("exception_name") == "CondaExitZero"
 
 
 @contextmanager
 def _private_cache(caches: Sequence[str], offline: bool, with_index: bool = True) -> Iterator[str]:
-    """A throw-away package cache for ``--dry-run``, which otherwise writes repodata into the real one.
+    """A temporary package cache for ``--dry-run``, which otherwise writes repodata into the real cache.
 
-    The repodata already there is copied along, so that a large channel is not downloaded again. Without
-    a network the packages of the real ``caches`` count as well; conda writes to the first cache only.
+    The existing repodata is copied, so that a large channel is not downloaded again. Offline, the packages of
+    the real ``caches`` count as well; conda writes to the first cache only.
     """
     directory = tempfile.mkdtemp(prefix="llmfleet-conda-")
     try:
@@ -482,7 +486,7 @@ def _private_cache(caches: Sequence[str], offline: bool, with_index: bool = True
             try:
                 shutil.copytree(known, os.path.join(directory, "cache"))
             except (OSError, shutil.Error):
-                # Unreadable to this user, or being rewritten right now: conda downloads it afresh.
+                # This user may not read it, or another process rewrites it: conda downloads it again.
                 remove_made(os.path.join(directory, "cache"))
         # conda splits the variable at commas (conda.common.configuration.SequenceParameter).
         yield ",".join([directory, *caches]) if offline else directory

@@ -1,16 +1,16 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sets aside what is damaged in a package cache, so that conda takes it anew.
+"""Sets damaged files of a package cache aside, so that conda downloads or extracts them again.
 
-conda replaces an archive of a wrong size or checksum by itself, and stumbles for ever over an unpacked
-package that lost files or whose metadata is no JSON, and over an index that is no JSON (tried with conda
-24.7.1). Such things are moved to ``.llmfleet-quarantine`` in the same cache, where a person can look at them.
-The newest :data:`KEPT` stay, because packages for GPUs take gigabytes; conda does not look in there, and
-``conda clean`` leaves it alone.
+conda itself replaces an archive with a wrong size or checksum. It never recovers from an extracted package
+with missing files or invalid JSON metadata, nor from an index that is not JSON (tried with conda 24.7.1).
+Such files are moved to ``.llmfleet-quarantine`` in the same cache, where a person can inspect them. Only the
+newest :data:`KEPT` are kept, because packages for GPUs take gigabytes. conda does not look there, and ``conda
+clean`` leaves the directory alone.
 
-The callers hold the lock of the cache. A person's own conda knows nothing of that lock and may be unpacking
-the same package: what still changes is waited for, and what is whole then stays.
+The callers hold the lock of the cache. A user's own conda does not take that lock and may be extracting the
+same package: wait for a package that still changes, and leave it if it is then complete.
 """
 
 from __future__ import annotations
@@ -32,31 +32,31 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.tree import r
 QUARANTINE = ".llmfleet-quarantine"
 KEPT = 3
 
-# Seconds in which a package does not change that nobody is unpacking, and the longest wait for somebody.
+# Seconds without changes after which no process is extracting a package, and the longest wait for one.
 _STEADY, _LONGEST = 1.0, 20.0
 
 _ARCHIVES = (".conda", ".tar.bz2")
 _SUFFIX = re.compile(r"(?:\.conda|\.tar\.bz2)?(?:\.partial)?$")
 _INDEXES = "cache"
-# conda's complaints that do not hold any more once _is_unpacked_well finds nothing: it tests the same.
+# conda's complaints that no longer apply once _is_intact finds no damage: it checks the same.
 _INCOMPLETE = re.compile(
     r"specified in the package manifest cannot be found|incorrect size\.\s+reported size:"
     r"|\[Errno 2\] No such file or directory: '[^']+/info/(?:index|paths|repodata_record)\.json'"
 )
-# What conda reads of an unpacked package before it links it (conda.gateways.disk.read).
+# The metadata that conda reads of an extracted package before it links it (conda.gateways.disk.read).
 _METADATA = ("index.json", "paths.json", "repodata_record.json", "link.json")
 
 
 def set_aside_packages(caches: Iterable[str], said: str) -> list[str]:
-    """Move damaged packages away: those that conda names, else those that are found to be damaged.
+    """Set damaged packages aside: those that conda names, else those that a check finds.
 
     Args:
-        caches: package caches; those that this user cannot write are left alone.
-        said: all that conda said; it names packages by their path in a cache.
+        caches: package caches; those that this user cannot write are ignored.
+        said: the whole output of conda; it names packages by their path in a cache.
 
     Returns:
-        One sentence for each package, with the place where it is now, or why it stays: another conda was
-        unpacking it when conda complained, and it is whole.
+        One sentence for each package, with the path where it is now, or why it stays: another conda was
+            extracting it when conda complained, and it is complete now.
     """
     sentences = []
     for cache in _writable(caches):
@@ -64,37 +64,41 @@ def set_aside_packages(caches: Iterable[str], said: str) -> list[str]:
         if not names:
             names = {name: _has_only_archive(cache, name) for name in _damaged(cache)}
         for name, with_archive in names.items():
-            if not with_archive and _INCOMPLETE.search(said) and _is_whole_by_now(cache, name):
-                sentences.append(_met(cache, name))
+            if (
+                not with_archive
+                and _INCOMPLETE.search(said)
+                and _is_complete_after_wait(cache, name)
+            ):
+                sentences.append(_race_message(cache, name))
                 continue
             sentences += _set_aside(cache, name, _paths(cache, name, with_archive))
     return sentences
 
 
 def set_aside_linked(caches: Iterable[str], name: str) -> list[str]:
-    """Like :func:`set_aside_packages`, for a package that was just linked; a whole one stays.
+    """Like :func:`set_aside_packages`, for a package that was just linked; a complete one stays.
 
-    conda links a file of a wrong size with no more than a warning in its log, and leaves it out of the
-    package's record, so that nobody would ever miss it (conda 24.7.1, safety_checks: warn).
+    conda links a file of a wrong size with only a warning in its log, and leaves it out of the package's
+    record, so that no later check would miss it (conda 24.7.1, safety_checks: warn).
 
     Args:
-        caches: as above.
+        caches: package caches.
         name: the package as ``numpy-1.26.4-py311_0``.
     """
     sentences = []
     for cache in _writable(caches):
         path = os.path.join(cache, name)
-        if not os.path.isdir(path) or _is_unpacked_well(path):
+        if not os.path.isdir(path) or _is_intact(path):
             continue
-        if _is_whole_by_now(cache, name):
-            sentences.append(_met(cache, name))
+        if _is_complete_after_wait(cache, name):
+            sentences.append(_race_message(cache, name))
         else:
             sentences += _set_aside(cache, name, _paths(cache, name, with_archive=False))
     return sentences
 
 
 def set_aside_indexes(caches: Iterable[str]) -> list[str]:
-    """Move the indexes of all channels away, which conda then downloads again."""
+    """Set the indexes of all channels aside; conda then downloads them again."""
     sentences = []
     for cache in _writable(caches):
         directory = os.path.join(cache, _INDEXES)
@@ -110,7 +114,7 @@ def _writable(caches: Iterable[str]) -> Iterator[str]:
 
 
 def _named(cache: str, said: str) -> dict[str, bool]:
-    """Packages that conda names by a path in ``cache``; whether it is the archive that it complains about."""
+    """Packages that conda names by a path in ``cache``; the value tells whether it names the archive."""
     names: dict[str, bool] = {}
     for place in dict.fromkeys((cache, os.path.realpath(cache))):
         for found in re.findall(rf"{re.escape(place)}/([^/\s'\",:;<>()\\]+)", said):
@@ -122,7 +126,7 @@ def _named(cache: str, said: str) -> dict[str, bool]:
 
 
 def _paths(cache: str, name: str, with_archive: bool) -> list[str]:
-    """What there is of a package. A whole archive stays, so that it need not be fetched again."""
+    """The files of a package to set aside. An intact archive stays, to avoid another download."""
     path = os.path.join(cache, name)
     found = [path] if os.path.isdir(path) else []
     for suffix in _ARCHIVES:
@@ -133,7 +137,7 @@ def _paths(cache: str, name: str, with_archive: bool) -> list[str]:
 
 
 def _is_whole(archive: str) -> bool:
-    """Whether every byte of an archive can be read; its checksum is for conda to compare."""
+    """Whether every byte of an archive can be read; conda compares its checksum."""
     try:
         if archive.endswith(".conda"):
             with zipfile.ZipFile(archive) as opened:
@@ -143,19 +147,19 @@ def _is_whole(archive: str) -> bool:
                 del member
         return True
     except tarfile.CompressionError:
-        # A Python without bz2 cannot tell.
+        # This Python has no bz2 and cannot check.
         return True
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, tarfile.TarError, zlib.error):
         return False
 
 
 def _damaged(cache: str) -> list[str]:
-    """Packages whose unpacked files are not what they should be, and archives that are no archives."""
+    """Packages whose extracted files differ from their metadata, and files that are not valid archives."""
     found = []
     for name in sorted(os.listdir(cache)):
         path = os.path.join(cache, name)
         if os.path.isfile(os.path.join(path, "info", "index.json")):
-            if not _is_unpacked_well(path):
+            if not _is_intact(path):
                 found.append(name)
         elif name.endswith(_ARCHIVES):
             package = _SUFFIX.sub("", name)
@@ -165,14 +169,14 @@ def _damaged(cache: str) -> list[str]:
 
 
 def _has_only_archive(cache: str, name: str) -> bool:
-    """Whether only the archive is there, which then is what is damaged."""
+    """Whether the cache has only the archive, which then is the damaged file."""
     return not os.path.isdir(os.path.join(cache, name))
 
 
-def _is_unpacked_well(path: str) -> bool:
-    """Whether conda can read the metadata, and every file is there with the size that they give.
+def _is_intact(path: str) -> bool:
+    """Whether conda can read the metadata, and every file exists with the size listed there.
 
-    That is what conda's own LinkPathAction.verify tests (conda.core.path_actions).
+    conda's own LinkPathAction.verify checks the same (conda.core.path_actions).
     """
     sizes: dict[str, int] = {}
     for name in _METADATA:
@@ -182,7 +186,7 @@ def _is_unpacked_well(path: str) -> bool:
             if name == "paths.json":
                 sizes = {str(item["_path"]): _size(item) for item in content["paths"]}
         except FileNotFoundError:
-            # Old packages have fewer of them.
+            # Old packages have fewer of these files.
             continue
         except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
             return False
@@ -193,21 +197,21 @@ def _is_unpacked_well(path: str) -> bool:
     return all(found[name] == size for name, size in sizes.items() if size)
 
 
-def _is_whole_by_now(cache: str, name: str) -> bool:
-    """Whether an unpacked package is whole, once nobody is at it any more."""
+def _is_complete_after_wait(cache: str, name: str) -> bool:
+    """Whether an extracted package is complete, once no process changes it any more."""
     path = os.path.join(cache, name)
     until = time.monotonic() + _LONGEST
-    seen = _look(path)
+    seen = _file_states(path)
     while time.monotonic() < until:
         time.sleep(_STEADY)
-        before, seen = seen, _look(path)
+        before, seen = seen, _file_states(path)
         if seen == before:
             break
-    return os.path.isfile(os.path.join(path, "info", "index.json")) and _is_unpacked_well(path)
+    return os.path.isfile(os.path.join(path, "info", "index.json")) and _is_intact(path)
 
 
-def _look(path: str) -> dict[str, tuple[int, int, int]]:
-    """What would not stay the same while somebody unpacks or removes a package."""
+def _file_states(path: str) -> dict[str, tuple[int, int, int]]:
+    """Inode, size and time of every file, which change while a process extracts or removes a package."""
     found = {}
     for folder, _folders, files in os.walk(path):
         for name in (".", *files):
@@ -218,15 +222,15 @@ def _look(path: str) -> dict[str, tuple[int, int, int]]:
     return found
 
 
-def _met(cache: str, name: str) -> str:
+def _race_message(cache: str, name: str) -> str:
     return (
-        f"The package {name} in the package cache {cache} was incomplete while another conda unpacked it;"
-        " it is whole now and was linked again."
+        f"The package {name} in the package cache {cache} was incomplete while another conda"
+        " extracted it; it is complete now and was linked again."
     )
 
 
 def _size(item: Mapping[str, Any]) -> int:
-    """The listed size of a plain file; 0 where there is none to compare."""
+    """The listed size of a regular file; 0 if there is none to compare."""
     return int(item.get("size_in_bytes") or 0) if item.get("path_type") == "hardlink" else 0
 
 
@@ -241,20 +245,20 @@ def _set_aside(cache: str, name: str, paths: Sequence[str]) -> list[str]:
         for path in paths:
             target = os.path.join(place, os.path.basename(path))
             if os.path.lexists(target):
-                # Twice within one second: the second is as good a witness.
+                # Second time within one second: the newer copy is as good.
                 remove_made(target)
-            # Not os.replace: an overlay file system renames no directory of a lower layer (EXDEV).
+            # Not os.replace: an overlay file system cannot rename a directory of a lower layer (EXDEV).
             shutil.move(path, target)
     except OSError:
-        # Somebody else's file, or a full disk: conda's own message stays what the user gets.
+        # The file belongs to another user, or the disk is full: conda's own message is reported.
         return []
-    _forget_old(home, keep=place)
+    _remove_old(home, keep=place)
     what = "The index of the channels" if name == _INDEXES else f"The package {name}"
     return [f"{what} in the package cache {cache} was damaged; it was set aside in {place}."]
 
 
-def _forget_old(home: str, keep: str) -> None:
-    """Keep the newest of what was set aside; the names begin with the time."""
+def _remove_old(home: str, keep: str) -> None:
+    """Remove all but the newest entries of the quarantine; their names begin with the time."""
     entries = sorted(os.listdir(home), reverse=True)
     for name in entries[KEPT:]:
         path = os.path.join(home, name)

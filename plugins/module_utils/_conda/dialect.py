@@ -1,10 +1,10 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command lines of conda and of its re-implementation, libmamba (micromamba, and mamba from version 2).
+"""The command lines of conda and of libmamba (micromamba, and mamba from version 2), which reimplements it.
 
-Everything else of the collection speaks conda; this file knows where the two differ. The differences are
-taken from recorded runs of micromamba 2.8.1 and its documentation.
+The rest of the collection uses conda's options; only this file knows where libmamba differs. The differences
+are taken from recorded runs of micromamba 2.8.1 and its documentation.
 """
 
 from __future__ import annotations
@@ -28,13 +28,12 @@ COMMON = ("--yes", "--quiet", "--json")
 
 
 class CondaDialect:
-    """conda itself, and mamba 1, which hands its command line to conda's parser."""
+    """conda itself, and mamba 1, which passes its command line to conda's parser."""
 
-    #: ``conda create`` asks before it takes a directory that is no environment, and goes on with ``--yes``
-    #: (tried with conda 24.7.1).
+    #: ``conda create --yes`` uses a directory that is not an environment (tried with conda 24.7.1).
     creates_in_directories = True
 
-    #: It names files that it would link over, where its setting ``path_conflict`` is ``prevent``.
+    #: With ``path_conflict: prevent``, conda lists the files that it would overwrite.
     tells_collisions = True
 
     def commands(
@@ -45,7 +44,7 @@ class CondaDialect:
         options: Sequence[str],
         installed: Collection[str],
     ) -> list[list[str]]:
-        """The command lines, to be run in this order.
+        """Return the command lines, in the order in which to run them.
 
         Args:
             command: ``create``, ``install`` or ``remove``, as conda calls it.
@@ -58,25 +57,25 @@ class CondaDialect:
         return [[command, "--prefix", prefix, *COMMON, *options, *specs]]
 
     def environment(self, installation: str) -> dict[str, str]:
-        """Variables for the child beyond those that every conda gets."""
+        """Environment variables in addition to those for every conda."""
         del installation
         return {}
 
     def caches(self) -> list[str]:
-        """Package caches beyond conda's own."""
+        """Package caches in addition to conda's own."""
         return []
 
     def hidden(
         self, arguments: Sequence[str]
     ) -> AbstractContextManager[tuple[list[str], dict[str, str]]]:
-        """The arguments without secrets, and the variables by which the program still learns them."""
+        """The arguments without secrets, and the variables that pass these secrets to conda."""
         return hidden(arguments)
 
 
 class LibmambaDialect(CondaDialect):
     """micromamba, and mamba from version 2."""
 
-    #: It refuses ("Non-conda folder exists at prefix").
+    #: libmamba refuses ("Non-conda folder exists at prefix").
     creates_in_directories = False
 
     tells_collisions = False
@@ -89,9 +88,10 @@ class LibmambaDialect(CondaDialect):
         options: Sequence[str],
         installed: Collection[str],
     ) -> list[list[str]]:
-        """As above, but ``install`` never changes what fulfils the spec already.
+        """As in the base class; ``install`` never changes a package that fulfils its spec already.
 
-        It has no ``--update-specs``; ``update`` changes it, yet leaves out what is not installed.
+        libmamba has no ``--update-specs``. ``update`` changes such packages, but ignores those that are not
+        installed.
         """
         if "--update-specs" not in options:
             return super().commands(command, prefix, specs, options, installed)
@@ -105,24 +105,25 @@ class LibmambaDialect(CondaDialect):
         ]
 
     def environment(self, installation: str) -> dict[str, str]:
-        """Its root prefix is the installation, so that both have one package cache and one condarc."""
+        """The root prefix is the installation, so that both share the package cache and the condarc."""
         return {"MAMBA_ROOT_PREFIX": installation}
 
     def hidden(
         self, arguments: Sequence[str]
     ) -> AbstractContextManager[tuple[list[str], dict[str, str]]]:
-        """Nothing is hidden: whether libmamba takes it in that way is not known."""
+        """Pass the arguments unchanged: it is unknown whether libmamba accepts them the other way."""
         return nullcontext((list(arguments), {}))
 
     def caches(self) -> list[str]:
-        """libmamba has a cache of its own in the home directory."""
+        """libmamba also uses a cache in the home directory."""
         return [os.path.expanduser("~/.mamba/pkgs")]
 
 
 def dialect_of(executable: str | None) -> CondaDialect:
-    """What the program at the path ``executable`` understands (None: the installation's own conda).
+    """The dialect of the program ``executable`` (None: the installation's own conda).
 
-    micromamba is known by its name. mamba 1 is a script and mamba 2 is not, so nothing has to be started.
+    micromamba is recognised by its name. mamba 1 is a script and mamba 2 is a binary, so no program has to be
+    started.
     """
     name = os.path.basename(executable or "")
     if name.startswith("micromamba"):
@@ -137,7 +138,7 @@ def _is_script(path: str) -> bool:
         with open(path, "rb", opener=only_regular) as stream:
             return stream.read(2) == b"#!"
     except (OSError, ValueError):
-        # Nothing is there, or nothing can be: the path has a null character.
+        # The file does not exist, or cannot: its path contains a null character.
         return True
 
 

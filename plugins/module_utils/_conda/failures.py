@@ -1,10 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kinds of failure that conda has, what each means for a person, and how each is recognised.
+"""The kinds of conda failures: what each means, what to do about it, and how to recognise it.
 
-Pure tables and functions over text. The names are those of ``conda.exceptions`` (24.7 to 26.7) and of its
-plugins; the sentences are those of libmamba where it gives no names (recorded runs of micromamba 2.8.1).
+Pure tables and functions over text. The exception names are those of ``conda.exceptions`` (24.7 to 26.7) and
+of its plugins; the sentences are those of libmamba, which prints no names (recorded runs of micromamba
+2.8.1).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.compiled impo
 
 @dataclass(frozen=True)
 class Kind:
-    """What a failure of one kind is (a clause) and what a person can do about it (an imperative)."""
+    """What a kind of failure is (a clause) and what to do about it (an imperative sentence)."""
 
     headline: str
     hint: str
@@ -32,10 +33,11 @@ KINDS: dict[str, Kind] = {
     "read_only": Kind(
         "a volume is read-only",
         "make the volumes of the prefix and of the package cache (pkgs_dirs) writable again (mount -o"
-        " remount,rw); after a disk error the system itself makes a volume read-only, and its log says so.",
+        " remount,rw); the system makes a volume read-only after a disk error and reports it in its"
+        " log.",
     ),
     "compiled": Kind(
-        "a compiled file (.pyc) of its Python is cut short",
+        "a compiled file (.pyc) of its Python is truncated",
         "run the task again, not in check mode: it removes such files.",
     ),
     "terms": Kind(
@@ -45,31 +47,31 @@ KINDS: dict[str, Kind] = {
     ),
     "frozen": Kind(
         "the environment is frozen",
-        "the environment is frozen (conda-meta/frozen): change another one, or thaw it on purpose.",
+        "change another environment, or remove the file conda-meta/frozen if the change is intended.",
     ),
     "corrupt": Kind(
-        "a package is damaged, in the package cache or as the channel gives it",
-        "compare the named file with the channel's original: a proxy or a mirror may alter it.",
+        "a package is damaged, in the package cache or in the channel",
+        "compare the named file with the channel's original; a proxy or mirror may alter it.",
     ),
     "index": Kind(
         "the index of a channel (repodata) is damaged",
-        "compare the channel's repodata.json with the original: a proxy or a mirror may alter it.",
+        "compare the channel's repodata.json with the original; a proxy or mirror may alter it.",
     ),
     "environment_damaged": Kind(
         "the records of the environment are damaged",
-        "let the option repair mend it, or make the environment anew (conda_env with the option recreate).",
+        "set the option repair to true, or recreate the environment (conda_env with the option recreate).",
     ),
     "not_found": Kind(
-        "the channels do not have what the option packages asks for",
+        "the channels do not have a package that the option packages requests",
         "correct the name or version in the option packages, or add a channel that has it.",
     ),
     "not_installed": Kind(
-        "the environment does not have a package that is to be updated or removed",
-        "correct the name in the option packages; conda list shows what is there.",
+        "the environment does not have a package that the task updates or removes",
+        "correct the name in the option packages; conda list shows the installed packages.",
     ),
     "unsatisfiable": Kind(
-        "the specs in the option packages exclude each other, or what is installed",
-        "loosen one of the conflicting specs in the option packages, or split the environment.",
+        "the specs in the option packages conflict with each other or with installed packages",
+        "loosen one of the conflicting specs in the option packages, or use two environments.",
     ),
     "spec": Kind(
         "conda cannot read a spec",
@@ -80,80 +82,82 @@ KINDS: dict[str, Kind] = {
         "set ssl_verify in the condarc (conda_config) to your site's CA file, or check the host's clock.",
     ),
     "denied": Kind(
-        "a channel, or the proxy before it, refuses this host",
-        "check the credentials in the channel's address (user and password, or /t/TOKEN/) and the proxy's.",
+        "a channel, or a proxy, refuses access",
+        "check the credentials in the channel's URL (user and password, or /t/TOKEN/) and those of the"
+        " proxy.",
     ),
     "proxy": Kind(
-        "the proxy settings cannot be used",
+        "the proxy settings are invalid",
         "correct proxy_servers in the condarc (conda_config), or the variables http_proxy and https_proxy.",
     ),
     "channel": Kind(
-        "a channel is not where the task looks for it, or lacks a file that its index names",
-        "correct the address in the option channels (or channel_alias in the condarc); a mirror may be half"
-        " synchronised.",
+        "a channel does not exist at its URL, or lacks a file that its index lists",
+        "correct the URL in the option channels (or channel_alias in the condarc); a mirror may be"
+        " incomplete.",
     ),
     "no_channels": Kind(
         "no channel is configured", "name the channels in the option channels, or in the condarc."
     ),
     "network": Kind(
         "a channel could not be reached",
-        "check that the channel's address answers from this host, and its proxy and CA settings.",
+        "check that this host can reach the channel's URL, and its proxy and CA settings.",
     ),
     "permission": Kind(
-        "this user may not write there",
+        "this user may not write the prefix or the package cache",
         "run the task as the user who owns the prefix and the package cache (become_user).",
     ),
     "not_environment": Kind(
         "there is no environment", "create the environment first with llmfleet.conda.conda_env."
     ),
     "protected": Kind(
-        "conda does not let the change be made, because it would harm conda itself or a setting forbids it",
-        "leave base to conda_installation and work in another environment; see what conda said.",
+        "conda refuses the change, because it would break conda itself or a setting forbids it",
+        "leave base to conda_installation and use another environment; see conda's output.",
     ),
     "clobber": Kind(
         "two packages claim the same file",
-        "leave out one of the two packages, or set path_conflict in the condarc (conda_config).",
+        "remove one of the two packages, or set path_conflict in the condarc (conda_config).",
     ),
     "script": Kind(
-        "a package cannot be linked, or its own script failed",
-        "run the named script by hand; nothing is wrong with the specs.",
+        "a package cannot be linked, or its post-link script failed",
+        "run the named script by hand to see its error; the specs are correct.",
     ),
     "config": Kind(
-        "a condarc has a mistake",
-        "correct the named file, or let llmfleet.conda.conda_config keep it.",
+        "a condarc contains an error",
+        "correct the named file, or manage it with llmfleet.conda.conda_config.",
     ),
     "locked": Kind(
         "another process holds conda's own lock",
-        "let the other conda finish, then run the task again.",
+        "wait until the other conda has finished, then run the task again.",
     ),
     "memory": Kind(
-        "there was not enough memory",
+        "the host ran out of memory",
         "give the host more memory, or use the solver libmamba (conda_config).",
     ),
     "killed": Kind(
-        "something killed it",
-        "look into the kernel's log: when memory runs out, the largest process is killed.",
+        "a signal killed it",
+        "check the kernel log: when memory runs out, the kernel kills the largest process.",
     ),
     "interrupted": Kind("it was interrupted", "run the task again."),
     "usage": Kind(
-        "it did not understand its command line",
-        "this conda does not know the command; report it together with its version.",
+        "it did not accept its command line",
+        "this version of conda does not support the command; report the command and the version.",
     ),
     "crash": Kind(
         "it crashed",
-        "run the command by hand on the host to see more; updating conda may help (conda_installation).",
+        "run the command by hand on the host to see the full output; updating conda may help"
+        " (conda_installation).",
     ),
     "timeout": Kind(
         "it took longer than the option timeout allows",
-        "raise the option timeout, or look at what keeps conda busy (network, disk).",
+        "raise the option timeout, or find out why conda is slow (network, disk).",
     ),
     "unknown": Kind(
-        "it gave no reason that is known here",
-        "read what conda said, and run the command by hand on the host to see more.",
+        "it reported no known reason",
+        "read conda's output, and run the command by hand on the host to see more.",
     ),
 }
 
-# conda's exception names; in a list of several errors the kind that stands first in KINDS decides.
+# conda's exception names; among several errors, the kind that comes first in KINDS decides.
 BY_NAME: dict[str, str] = {
     "NoSpaceLeftError": "disk_full",
     "CondaToSNonInteractiveError": "terms",
@@ -232,7 +236,7 @@ BY_NAME: dict[str, str] = {
     "CommandNotFoundError": "usage",
 }
 
-# What decides before any name, because it lies deeper than the error that it causes.
+# Checked before any name, because these are the cause of the error that conda names.
 _DEEPEST = {
     "disk_full": re.compile(
         r"no space left|errno:? ?(?:28|122)\b|disk quota|ENOSPC|NoSpaceLeft", re.IGNORECASE
@@ -246,10 +250,10 @@ _TLS = re.compile(
     re.IGNORECASE,
 )
 
-# For what has no name: crashes, plain text, and libmamba. The first matching row decides.
+# For output without exception names: crashes, plain text, and libmamba. The first matching row decides.
 _BY_TEXT: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("terms", re.compile(r"terms of service", re.IGNORECASE)),
-    # conda crashes over an index that is no JSON, and over files of its own cache that are none.
+    # conda crashes on an index that is not JSON, and on files of its own cache that are not.
     (
         "index",
         re.compile(
@@ -261,14 +265,14 @@ _BY_TEXT: tuple[tuple[str, re.Pattern[str]], ...] = (
         "corrupt",
         re.compile(
             r"BadZipFile|appears to be corrupted|InvalidArchive|read_paths_json|read_index_json"
-            # What libmamba says of an archive.
+            # libmamba's messages about an archive.
             r"|incorrect (?:checksum|size)|extraction (?:failed|error)",
             re.IGNORECASE,
         ),
     ),
     (
         "not_found",
-        # What libmamba says of a package that no channel has.
+        # libmamba's message about a package that no channel has.
         re.compile(r"nothing provides|unsupported request"),
     ),
     ("unsatisfiable", re.compile(r"Unsatisfiable|LibMambaUnsat|solver_problems")),
@@ -310,8 +314,8 @@ def kind_of(names: Iterable[str], text: str) -> str:
     """The kind of a failure, one of the keys of :data:`KINDS`.
 
     Args:
-        names: exception names that conda's document gives, those of its list ``errors`` included.
-        text: everything else that it said.
+        names: exception names in conda's document, including those in its list ``errors``.
+        text: the rest of conda's output.
     """
     for kind, pattern in _DEEPEST.items():
         if pattern.search(text):
@@ -319,7 +323,7 @@ def kind_of(names: Iterable[str], text: str) -> str:
     named = {BY_NAME[name] for name in names if name in BY_NAME}
     named |= {"unsatisfiable" for name in names if "Unsatisfiable" in name}
     if not named:
-        # A log names what is the matter last.
+        # In a log, the last exception name is the cause.
         mentioned = _NAME_IN_TEXT.findall(text)
         named = {BY_NAME[mentioned[-1]]} if mentioned else set()
     if named:
@@ -330,7 +334,7 @@ def kind_of(names: Iterable[str], text: str) -> str:
 
 
 def _refined(kind: str, text: str) -> str:
-    """An answer of HTTP or TLS says more than the name of the exception."""
+    """An HTTP or TLS error is more specific than the name of the exception."""
     if kind in {"network", "channel"}:
         if _DENIED.search(text):
             return "denied"
@@ -344,5 +348,5 @@ def _refined(kind: str, text: str) -> str:
 
 
 def may_pass(kind: str, text: str) -> bool:
-    """Whether the same command may succeed a moment later: only what the network did can."""
+    """Whether the same command may succeed a moment later: only network failures can."""
     return kind == "network" and bool(_PASSES.search(text))

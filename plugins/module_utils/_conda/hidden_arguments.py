@@ -1,11 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keeps secrets off conda's command line, which every user of the host can read, and off conda's history.
+"""Keeps secrets out of conda's command line, which every user of the host can read, and out of its history.
 
-A channel whose address has a token or a password goes by a name for the time of one run; what that name
-stands for is said in a private condarc (``custom_multichannels``, read by the variable CONDARC). Specs with
-such an address go through a private file. Without secrets nothing is different.
+For one run, a channel whose URL contains a token or password is passed under a name, which a private condarc
+maps to the URL (``custom_multichannels``; the variable CONDARC names the file). Specs with such a URL are
+passed in a private file. Without secrets, the command line stays as it is.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from contextlib import contextmanager
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import secrets_in
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.tree import remove_made
 
-# conda leaves the token of a channel below /conda there, as Anaconda Enterprise Repository wants it
-# (conda 24.7, models.channel); for a multichannel it would move the token before it.
+# conda keeps the token of a channel below /conda in this place, as Anaconda Enterprise Repository requires
+# (conda 24.7, models.channel); in a multichannel it would move the token to the front.
 _BELOW_CONDA = re.compile(r"(?P<base>[a-z]+://[^/]+/conda/t/[^/]+)/(?P<name>.*[^/])/*")
 
 
 def divided(arguments: Sequence[str]) -> tuple[list[str], dict[str, str], list[str]]:
-    """The arguments that may be seen, the channels by the names they have there, and the specs left out."""
+    """The arguments without secrets, the hidden channels by the names used there, and the specs left out."""
     shown: list[str] = []
     channels: dict[str, str] = {}
     specs: list[str] = []
@@ -46,17 +46,17 @@ def divided(arguments: Sequence[str]) -> tuple[list[str], dict[str, str], list[s
 
 @contextmanager
 def hidden(arguments: Sequence[str]) -> Iterator[tuple[list[str], dict[str, str]]]:
-    """The arguments that may be seen, and the variables that conda needs; the files go afterwards."""
+    """The arguments without secrets, and the variables that conda needs; removes the files afterwards."""
     shown, channels, specs = divided(arguments)
     if not channels and not specs:
         yield list(arguments), {}
         return
-    # Only this user may look into the directory.
+    # Only this user can read the directory.
     directory = tempfile.mkdtemp(prefix="llmfleet-conda-")
     try:
         variables = {}
         if channels:
-            # conda reads a file by this variable when its name ends like that; JSON is YAML.
+            # conda reads the file that this variable names if its name ends with .yml; JSON is valid YAML.
             variables["CONDARC"] = os.path.join(directory, "channels.yml")
             shown, settings = _named(shown, channels)
             with open(variables["CONDARC"], "w", encoding="utf-8") as stream:
@@ -74,13 +74,13 @@ def hidden(arguments: Sequence[str]) -> Iterator[tuple[list[str], dict[str, str]
 def _named(
     shown: list[str], channels: dict[str, str]
 ) -> tuple[list[str], dict[str, dict[str, object]]]:
-    """The arguments, and the settings in which their channels' names stand for the addresses."""
+    """The arguments, and the settings that map the channel names in them to URLs."""
     shown = list(shown)
     several: dict[str, object] = {}
     custom: dict[str, object] = {}
     for name, address in channels.items():
         found = _BELOW_CONDA.fullmatch(address)
-        # The last part of a custom channel's address is its name, which nothing else may mean here.
+        # The last part of a custom channel's URL is its name, which must not mean another channel here.
         if found and not any(
             one == found["name"] or one.startswith((f"{found['name']}/", f"{found['name']}::"))
             for one in shown

@@ -1,12 +1,12 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Takes tokens and passwords out of the addresses that conda notes in its package caches.
+"""Removes tokens and passwords from the URLs that conda stores in its package caches.
 
-conda (24.7 to 26) writes whole addresses into ``urls.txt``, ``cache/*.info.json`` and each package's
-``repodata_record.json``, which every user of the host may read. In ``conda-meta`` it leaves a password out
-and writes ``/t/<TOKEN>/``; here the others get the same. conda finds packages and indexes as before, since it
-compares channels without credentials, and makes the name of an index of the address.
+conda (24.7 to 26) writes complete URLs into ``urls.txt``, ``cache/*.info.json`` and each package's
+``repodata_record.json``, which every user of the host may read. In ``conda-meta`` it omits the password and
+writes ``/t/<TOKEN>/``; this module does the same in the other files. conda still finds packages and indexes,
+because it compares channels without credentials and derives an index's file name from the URL.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.signed_addres
     without_secrets,
 )
 
-# As conda itself (common.url.split_anaconda_token).
+# As in conda (common.url.split_anaconda_token).
 _TOKEN = re.compile(r"/t/[^/]+(?=/|$)")
-# What other programs keep of an index says its address at the start.
+# Other programs store the URL of an index at the start of their files.
 _HEAD = 1 << 16
 
 
 def forget_addresses(caches: Iterable[str]) -> None:
-    """Rewrite what conda noted with a secret. What cannot be written stays: conda has done its work.
+    """Remove secrets from the URLs that conda stored. Files that cannot be written stay: conda has succeeded.
 
-    What is no note of conda's own, and names a secret all the same, is closed to other users.
+    Other files of the cache that contain a secret are made unreadable for other users.
     """
     for cache in caches:
         with suppress(OSError, ValueError):
@@ -52,7 +52,7 @@ def forget_addresses(caches: Iterable[str]) -> None:
 
 
 def shown_address(address: str) -> str:
-    """The address as conda notes it in an environment."""
+    """The URL as conda stores it in an environment."""
     try:
         parts = urlsplit(address)
     except ValueError:
@@ -94,7 +94,7 @@ def _forget_url(path: str) -> None:
     noted = json_document.loads(text)
     if not isinstance(noted, dict):
         return
-    # Mirrors are noted with theirs, too.
+    # The URLs of mirrors are stored as well.
     known = {
         key: value for key, value in noted.items() if isinstance(value, str) and "://" in value
     }

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Understands what conda prints: finds its JSON and turns its errors into sentences for people.
+"""Interprets conda's output: finds its JSON document and turns its errors into messages.
 
-Pure functions over text; nothing here starts a process. The shapes are those of conda 24.7 to 26.7 with
-``--json`` (recorded runs, and ``conda.exceptions``): errors carry ``exception_name`` and no ``success``;
-warnings, plugins and progress may surround the document, and two documents may come.
+Pure functions over text; nothing here starts a process. The formats are those of conda 24.7 to 26.7 with
+``--json`` (recorded runs, and ``conda.exceptions``): errors have ``exception_name`` and no ``success``;
+warnings, plugins and progress may surround the document, and conda may print two documents.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _TELLING_KEYS = (
 
 
 def find_document(text: str) -> dict[str, Any] | None:
-    """The JSON object that tells how conda fared, or None when there is no such object in ``text``.
+    """The JSON object with conda's result, or None if ``text`` contains no such object.
 
-    The last object with one of conda's own keys wins: progress and plugin output come before it.
+    The last object with one of conda's own keys counts: progress and plugin output come before it.
     """
     decoder = json.JSONDecoder()
     found: dict[str, Any] | None = None
@@ -53,7 +53,7 @@ def find_document(text: str) -> dict[str, Any] | None:
     return found
 
 
-# Kinds of failure that go away when what is damaged is taken from the channel anew.
+# Kinds of failure that a new download or extraction fixes.
 CURABLE = frozenset({"corrupt", "index", "compiled"})
 
 
@@ -63,11 +63,11 @@ class Failure:
 
     Attributes:
         kind: one of the keys of ``failures.KINDS``.
-        headline: the same as a clause for people.
-        said: conda's own words, trimmed.
-        hint: what a person can do next.
+        headline: the kind as a clause for messages.
+        said: conda's own words, shortened.
+        hint: what to do next.
         retry: the same command may succeed a moment later.
-        whole: everything that conda said, for whoever looks for the file that it complains about.
+        whole: the whole output of conda, to find the file that it complains about.
     """
 
     kind: str
@@ -79,7 +79,7 @@ class Failure:
 
 
 def _documents(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The document, and those of its list ``errors`` however deep."""
+    """The document and all documents in its list ``errors``, recursively."""
     yield document
     for item in document.get("errors") or ():
         if isinstance(item, Mapping):
@@ -87,7 +87,7 @@ def _documents(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _sentence(document: Mapping[str, Any]) -> str:
-    """Conda's own explanation, without the parts that only conda's developers want."""
+    """conda's own explanation, without details for conda's developers."""
     problems = document.get("solver_problems")
     if problems:
         return "\n".join(str(problem) for problem in problems)
@@ -105,10 +105,10 @@ def _sentence(document: Mapping[str, Any]) -> str:
     return text
 
 
-# mamba prints its whole log when it gives up.
+# mamba prints its whole log when it fails.
 _MAMBA_NOISE = re.compile(r"(?:trace|debug|info)\s+libmamba ")
 _TRACEBACK = "Traceback (most recent call last):"
-# Frames and what Python puts between two tracebacks; the sentences of the exceptions stay.
+# Stack frames and the lines between two tracebacks; the exceptions' messages stay.
 _FRAME = re.compile(r"\s|Traceback \(most|During handling of|The above exception")
 
 
@@ -122,7 +122,7 @@ def _last_lines(text: str, count: int = 12) -> str:
 
 
 def trim(text: str, limit: int = 2000) -> str:
-    """``text`` without empty lines and cut in its middle to ``limit`` characters."""
+    """``text`` without empty lines, shortened in the middle to ``limit`` characters."""
     text = "\n".join(line.rstrip() for line in text.splitlines() if line.strip())
     if len(text) <= limit:
         return text
@@ -133,8 +133,8 @@ def trim(text: str, limit: int = 2000) -> str:
 def classify(
     rc: int, stdout: str, stderr: str, document: Mapping[str, Any] | None, timed_out: bool = False
 ) -> Failure:
-    """Say why a run of conda that did not succeed failed."""
-    nothing = f"nothing (exit status {rc})"
+    """Return why a run of conda failed."""
+    nothing = f"no output (exit status {rc})"
     names: list[str] = []
     if document is None:
         said = _last_lines(stderr) or _last_lines(stdout) or nothing
@@ -151,7 +151,7 @@ def classify(
     kind = "timeout" if timed_out else kind_of(names, text)
     if kind == "unknown" and document is None and rc < 0:
         kind = "killed"
-        said = f"{said} (ended by signal {-rc})" if said != nothing else f"nothing (signal {-rc})"
+        said = f"{said} (ended by signal {-rc})" if said != nothing else f"no output (signal {-rc})"
     return Failure(
         kind,
         KINDS[kind].headline,
@@ -162,5 +162,5 @@ def classify(
     )
 
 
-# What conda says after the list of missing packages helps nobody on a fleet.
+# conda's advice after a list of missing packages is of no use on a fleet.
 _ADVERTISEMENT = re.compile(r"To search for alternate channels.*", re.DOTALL)

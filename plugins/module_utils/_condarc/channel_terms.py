@@ -1,9 +1,9 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which channels are covered by Anaconda's terms of service, however they are written.
+"""Tells which channels Anaconda's terms of service cover, in any notation.
 
-A file of its own: the controller asks this in each check of a role's variables, and needs nothing else.
+A separate file, because the controller uses it to check role variables and needs nothing else.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import
     is_subdir,
 )
 
-# The channels that Anaconda's terms of service cover: the parts of ``defaults`` under their canonical
-# names, wherever they are mirrored (conda.base.constants.DEFAULT_CHANNELS, and the older ones).
+# The channels that Anaconda's terms of service cover: the parts of ``defaults`` under their canonical names,
+# wherever they are mirrored (conda.base.constants.DEFAULT_CHANNELS, and the older ones).
 _DEFAULTS = frozenset(
     {"defaults"}
     | {f"pkgs/{part}" for part in ("main", "r", "msys2", "free", "pro", "mro", "mro-archive")}
 )
 _DEFAULTS_HOSTS = ("repo.anaconda.com", "repo.continuum.io")
-# The same on anaconda.org. Elsewhere a channel of such a name is somebody's own.
+# Copies of the same on anaconda.org. On other hosts, a channel of such a name is unrelated.
 _COPIES = frozenset({"anaconda", "main", "r", "msys2"})
 _COPIES_HOST = "anaconda.org"
 
@@ -36,15 +36,15 @@ _ITEM = re.compile(
 
 
 def from_defaults(record: PackageRecord) -> bool:
-    """Whether a package comes from Anaconda's ``defaults``, directly or by a mirror of it."""
+    """Whether a package comes from Anaconda's ``defaults`` or a mirror of it."""
     if "://" in record.channel or not record.url:
         return has_terms(record.channel) or has_terms(record.url)
-    # A bare name may be somebody's own channel, which the address tells.
+    # A bare name may be an unrelated channel; the URL tells.
     return record.channel_name in _DEFAULTS or has_terms(record.url)
 
 
 def has_terms(channel: str) -> bool:
-    """Whether a channel, by name or address, is ``defaults``, a part of it, a mirror or a copy of that."""
+    """Whether a channel, by name or URL, is ``defaults``, a part of it, or a mirror or copy of that."""
     text = unquote(re.split(r"[?#]", channel.strip())[0])
     if canonical_channel(text).partition("/label/")[0] in _DEFAULTS:
         return True
@@ -65,10 +65,10 @@ def has_terms(channel: str) -> bool:
 
 
 def channel_of_spec(spec: str) -> str:
-    """The channel that a match spec names, or the address of a package; empty where it names none.
+    """The channel that a match spec names, or the URL of a package; empty if it names none.
 
     The forms are those of conda 24.7 (``models.match_spec``): ``CHANNEL::NAME``, ``CHANNEL:NAMESPACE:NAME``,
-    ``NAME[channel=CHANNEL]``, ``NAME[url=ADDRESS]`` and the address itself.
+    ``NAME[channel=CHANNEL]``, ``NAME[url=ADDRESS]`` and the URL itself.
     """
     text = spec.strip()
     for brackets in _BRACKETS.finditer(text):
@@ -77,6 +77,6 @@ def channel_of_spec(spec: str) -> str:
     text = _BRACKETS.sub("", text).partition(" #")[0].strip()
     if re.search(r"\.(?:conda|tar\.bz2)(?:#|$)", text):
         return text.partition("#")[0]
-    # As conda does: what is behind the last two colons is the namespace, mostly empty, and the name.
+    # As in conda: the parts after the last two colons are the namespace, usually empty, and the name.
     words = text.rsplit(":", 2)
     return words[0] if len(words) == 3 else ""

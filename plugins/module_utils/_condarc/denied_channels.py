@@ -1,11 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Refuses a channel that the condarc denies, however it is named, before conda is started.
+"""Refuses a channel that the condarc denies, in any notation, before conda is started.
 
-conda (24.9 and later) compares the addresses of ``denylist_channels`` letter by letter, and does not look at
-the addresses of a lock. Here a channel is denied by HTTP, with a token, by another name, in a match spec
-and in the address of a package; with ``pkgs/main`` all channels under its terms of service are.
+conda (24.9 and later) compares the URLs in ``denylist_channels`` as text, and does not check the URLs of a
+lock file. This module also recognises a denied channel by HTTP, with a token, under another name, in a match
+spec and in the URL of a package. If ``pkgs/main`` is denied, so are all channels under its terms of service.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ _ENDINGS = (".conda", ".tar.bz2")
 def refuse_denied(
     installation: str, channels: Sequence[str], specs: Iterable[str], packages: Iterable[str] = ()
 ) -> None:
-    """Fail where a denied channel would be used.
+    """Fail if the task would use a denied channel.
 
     Args:
-        installation: whose condarc counts, beside those of the user and of the system.
-        channels: of the task; empty for those of the condarc.
+        installation: its condarc counts, together with those of the user and of the system.
+        channels: of the task; if empty, those of the condarc.
         specs: match specs.
-        packages: addresses of packages, of a lock.
+        packages: package URLs of a lock file.
 
     Raises:
-        CondaModuleError: a channel is denied; it is named with what names it.
+        CondaModuleError: a channel is denied; the message names the channel, spec or URL.
     """
     settings = combined(read_condarcs(installation))
     denied = settings.get("denylist_channels") or ()
@@ -52,7 +52,7 @@ def refuse_denied(
     listed = {_key(url) for one in denied for url in channel_addresses(str(one), settings)}
     with_terms = any(key.endswith("/pkgs/main") for key in listed)
     packages = list(packages)
-    # What is fetched by its address alone asks no channel.
+    # Packages with a URL of their own need no channel.
     configured = [] if packages else settings.get("channels") or ["defaults"]
     named = {str(channel): f"the channel {channel}" for channel in channels or configured}
     for spec in specs:
@@ -61,7 +61,8 @@ def refuse_denied(
     named.pop("", None)
     for channel, text in named.items():
         addresses = channel_addresses(channel, settings)
-        # By its name as well, as the roles do: an alias may be a mirror. defaults may be something else.
+        # Check the name as well, as the roles do, because an alias may be a mirror. defaults may be
+        # redefined.
         known_as = addresses if channel.partition("/")[0] == "defaults" else [channel, *addresses]
         if {_key(url) for url in addresses} & listed or (
             with_terms and any(map(has_terms, known_as))
@@ -69,14 +70,14 @@ def refuse_denied(
             raise CondaModuleError(
                 f"The condarc of this host denies {text} (denylist_channels). Nothing was changed.",
                 asked=[text],
-                hint="take it from another channel. The role install_miniconda denies the channels of"
-                " defaults where install_miniconda_tos is refuse.",
+                hint="use another channel. The role install_miniconda denies the channels of defaults if"
+                " install_miniconda_tos is refuse.",
                 error_kind="denied",
             )
 
 
 def _key(address: str) -> str:
-    """By what two addresses of a channel are compared: the host, and the path without token and platform."""
+    """The key by which two channel URLs are compared: host and path, without token and platform."""
     text = unquote(re.split(r"[?#]", address)[0])
     _scheme, _separator, rest = text.rpartition("://")
     host, _slash, path = rest.partition("/")
@@ -87,6 +88,6 @@ def _key(address: str) -> str:
     if words and is_subdir(words[-1]):
         words.pop()
     if words[:1] == ["pkgs"] and host == "conda.anaconda.org":
-        # Known by these names, they are elsewhere (conda, base.constants.DEFAULT_CHANNELS).
+        # These channels are served by another host (conda, base.constants.DEFAULT_CHANNELS).
         host = "repo.anaconda.com"
     return "/".join([host, *words])

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads and edits condarc files without a YAML library, which a managed host need not have.
+"""Reads and edits condarc files without a YAML library, which a managed host may not have.
 
-What is not touched keeps its bytes, comments included. For other files of conda (``environment.yml``),
-lists may hold blocks too, when that is asked for.
+Lines that are not changed keep their bytes, including comments. For other files of conda
+(``environment.yml``), lists may contain nested blocks on request.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PRINTABLE = re.compile(
 
 @dataclass
 class _Entry:
-    """One top-level key: its raw lines, comments before it excluded, and its value."""
+    """One top-level key: its raw lines, without the comments before it, and its value."""
 
     key: str
     value: Value
@@ -43,19 +43,19 @@ class _Entry:
 
 
 class Condarc:
-    """One condarc: its values by key, and its text with everything that was not touched kept as it was.
+    """One condarc: its values by key, and its text, in which unchanged lines are kept.
 
     Args:
         text: of the file.
-        nested: lists may hold mappings in block style, which condarc files never do.
+        nested: lists may contain mappings in block style, which condarc files never do.
 
     Raises:
-        CondarcError: the text is not understood.
+        CondarcError: the text is not supported YAML.
     """
 
     def __init__(self, text: str, *, nested: bool = False) -> None:
         self._nested = nested
-        # Not splitlines(), which also splits at characters that end no line in YAML 1.2.
+        # Not splitlines(), which also splits at characters that are no line ends in YAML 1.2.
         self._lines = re.findall(r"[^\n]*\n|[^\n]+", text)
         self._entries = self._parse()
 
@@ -75,7 +75,7 @@ class Condarc:
         return "".join(self._lines)
 
     def _meaningful(self) -> list[Line]:
-        """The lines that are neither empty nor a comment, without their ends."""
+        """The lines that are neither empty nor a comment, without their line ends."""
         found: list[Line] = []
         started = ended = False
         for number, raw in enumerate(self._lines, start=1):
@@ -108,15 +108,15 @@ class Condarc:
                 below += 1
             key, value = read_pair(line, meaningful[index + 1 : below], self._nested)
             if any(entry.key == key for entry in entries):
-                raise CondarcError(f"line {line.number}: the key {key} stands twice")
+                raise CondarcError(f"line {line.number}: the key {key} occurs twice")
             entries.append(_Entry(key, value, line.number - 1, meaningful[below - 1].number - 1))
             index = below
         return entries
 
     def set(self, key: str, value: Value) -> None:
-        """Give ``key`` this value; its place in the file is kept, a new key comes last.
+        """Set the value of ``key`` in its place; a new key is added at the end.
 
-        Comments between the items of a list or the pairs of a mapping stay with those that stay.
+        Comments between the items of a list or the pairs of a mapping are kept with those that stay.
         """
         entry = self._entry(key)
         if entry is not None:
@@ -136,7 +136,7 @@ class Condarc:
         return next((entry for entry in self._entries if entry.key == key), None)
 
     def remove(self, key: str) -> None:
-        """Remove ``key`` if it is there."""
+        """Remove ``key`` if it exists."""
         self._replace(key, [])
 
     def _replace(self, key: str, lines: list[str]) -> None:
@@ -156,12 +156,12 @@ class Condarc:
 
 
 def user_condarc() -> str:
-    """The condarc of the user that runs this, as conda's scope user has it."""
+    """The condarc of the current user, as in conda's scope user."""
     return os.path.expanduser("~/.condarc")
 
 
 def merged(present: Value, wanted: Value) -> Value:
-    """``present`` with what ``wanted`` adds: new list items at the end, new or changed pairs of a mapping."""
+    """``present`` with the additions of ``wanted``: new list items at the end, new or changed pairs."""
     if isinstance(present, list) and isinstance(wanted, list):
         return [*present, *(item for item in wanted if item not in present)]
     if isinstance(present, Mapping) and isinstance(wanted, Mapping):

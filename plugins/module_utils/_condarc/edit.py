@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes the block below a key of a condarc line by line, so that the comments in it stay."""
+"""Edits the block of a condarc key line by line, so that its comments stay."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.render imp
 
 
 def edited_block(lines: list[str], present: Value, wanted: Value) -> list[str] | None:
-    """The lines of a setting with another value, or None where only writing it anew will do.
+    """The lines of a setting with a new value, or None if the setting has to be rewritten.
 
     Args:
-        lines: of the setting now, that of its key first, with their ends.
-        present: the value that these lines mean.
-        wanted: the value to have; what stays of a list or a mapping keeps its lines.
+        lines: of the current setting, first that of its key, with their line ends.
+        present: the value of these lines.
+        wanted: the new value; items or pairs that stay keep their lines.
     """
     block = _Block(lines)
     if block.rows and isinstance(present, list) and isinstance(wanted, list):
@@ -32,7 +32,7 @@ def edited_block(lines: list[str], present: Value, wanted: Value) -> list[str] |
 
 
 class _Block:
-    """The lines of a setting; ``rows`` are the places, below the key, of neither empty lines nor comments."""
+    """The lines of a setting; ``rows`` are the indexes of the lines below the key that have content."""
 
     def __init__(self, lines: list[str]) -> None:
         self.lines = lines
@@ -51,18 +51,18 @@ class _Block:
         return [f"{indent}{line}{self.end}" for line in render(key, value).splitlines()]
 
     def _copy(self) -> list[str]:
-        # The last line of a file may lack its end, and something may be written below it.
+        # The last line of a file may have no line end, but lines may be added below it.
         return [*self.lines[:-1], self.lines[-1].rstrip("\r\n") + self.end]
 
     def with_items(self, present: list[Value], wanted: list[Value]) -> list[str] | None:
-        """Drop items, and add others at the end; None where the order changes."""
+        """Remove items, and add others at the end; None if the order changes."""
         kept = [item for item in present if item in wanted]
         if not kept or wanted[: len(kept)] != kept or len(self.rows) != len(present):
             return None
         result = self._copy()
         added = wanted[len(kept) :]
         if added:
-            # Items are rendered below a key and two spaces to the right of it.
+            # Items are rendered below a key and indented by two spaces.
             result.extend(
                 f"{line[2:]}" for line in self._rendered("key", added)[1:] if line.strip()
             )
@@ -72,7 +72,7 @@ class _Block:
         return result
 
     def with_pairs(self, present: dict[str, Value], wanted: dict[str, Value]) -> list[str] | None:
-        """Drop, change and add pairs."""
+        """Remove, change and add pairs."""
         if not any(key in wanted for key in present):
             return None
         result = self._copy()
@@ -87,7 +87,7 @@ class _Block:
         return result
 
     def _pairs(self) -> list[tuple[str, int, int]]:
-        """Each key of the mapping with its first and its last line."""
+        """Each key of the mapping with its first and last line."""
         indent = indent_of(self._line(self.rows[0]))
         found: list[tuple[str, int, int]] = []
         for row in self.rows:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A module that also knows the secrets of conda's configuration and of the host's environment."""
+"""AnsibleModule that also knows the secrets of conda's configuration and of the host's environment."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.secrets impor
 
 
 class CondaModule(ModuleWithSecrets):
-    """Every module of this collection that runs on a host.
+    """Base class of every module of this collection that runs on a host.
 
-    conda expands variables of the environment in channels and in its configuration, and prints the result.
+    conda expands environment variables in channels and in its configuration, and prints the result.
     """
 
     def secrets(self) -> set[str]:
-        """Those of the task, of the environment and of conda."""
+        """The secrets of the task, of the environment and of conda."""
         names = ("installation", "conda_prefix", "prefix")
         prefixes = {str(self.params.get(name) or "") for name in names}
         further = secrets_among(dict(os.environ)) | secrets_of_conda(prefixes)
-        # Nobody wrote these into the task, so a short one must not blank out its result.
+        # These do not come from the task, so a short one must not mask parts of its result.
         long_enough = {secret for secret in further if len(secret) >= SHORTEST_SECRET}
         return ModuleWithSecrets.secrets(self) | long_enough
 
 
 MakeModule = Callable[..., AnsibleModule]
-"""Makes a module of the description of its options, given as AnsibleModule's own keywords."""
+"""Creates the module from AnsibleModule's own keyword arguments."""

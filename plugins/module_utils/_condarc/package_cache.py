@@ -16,14 +16,14 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files im
 
 
 def package_caches(installation: str) -> list[str]:
-    """Directories that conda may take packages from or put them into (``pkgs_dirs``)."""
+    """Directories that conda may read packages from or write them to (``pkgs_dirs``)."""
     caches: list[str] = []
     for path in condarc_files(installation):
         try:
             with open(path, encoding="utf-8", opener=only_regular) as stream:
                 named = Condarc(stream.read()).values.get("pkgs_dirs")
         except (OSError, UnicodeDecodeError, CondarcError):
-            # conda itself will say what is wrong with it; the defaults are locked in any case.
+            # conda itself reports the error; the default caches are locked in any case.
             continue
         if isinstance(named, list):
             caches.extend(os.path.expanduser(os.path.expandvars(str(item))) for item in named)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where conda looks for its configuration and for the tokens that it keeps; nothing is read here."""
+"""Paths of conda's configuration files and token files; nothing is read here."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import os
 
 
 def condarc_files(installation: str) -> list[str]:
-    """The condarc files that count for an installation, least important first.
+    """The condarc files of an installation, the least important first.
 
-    The list is conda's search path (``conda config --help``, 24.7) without the environment variables,
-    which never reach a conda that this collection starts.
+    The list is conda's search path (``conda config --help``, 24.7) without the environment variables, which
+    never reach a conda that this collection starts.
     """
     directories = (
         "/etc/conda",
@@ -39,9 +39,9 @@ def _parts(directory: str) -> list[str]:
 
 
 def token_files() -> list[str]:
-    """The files in which ``anaconda login`` keeps tokens, which conda adds to addresses.
+    """The files in which ``anaconda login`` stores tokens, which conda adds to URLs.
 
-    The place is that of conda 24.7 (``gateways.anaconda_client``) on Linux and macOS.
+    The paths are those of conda 24.7 (``gateways.anaconda_client``) on Linux and macOS.
     """
     configured = os.environ.get("BINSTAR_CONFIG_DIR")
     directories = [

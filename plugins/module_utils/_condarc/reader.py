@@ -1,11 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads the values of condarc files; the rest of the collection uses :mod:`_condarc`.
+"""Parses the values of condarc files; the rest of the collection uses :mod:`_condarc`.
 
-Understood is what condarc files consist of: top-level keys with scalars, block or flow lists, and one
-level of nested mappings, with comments (conda, "Using the .condarc conda configuration file"). Anything
-else, such as anchors or multi-line scalars, is refused with its line number: never guessed.
+Supports what condarc files contain: top-level keys with scalars, block or flow lists, and one level of nested
+mappings, with comments (conda, "Using the .condarc conda configuration file"). Any other YAML, such as
+anchors or multi-line scalars, is refused with its line number, never guessed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WORDS: dict[str, Scalar] = {
 
 
 class CondarcError(ValueError):
-    """The text is no condarc that this module understands; the message has the line number."""
+    """The text is not a condarc that this module supports; the message has the line number."""
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Line:
 
 
 class _Reader:
-    """Reads the value in one line from left to right: a scalar, a flow list or a flow mapping."""
+    """Parses the value in one line from left to right: a scalar, a flow list or a flow mapping."""
 
     def __init__(self, text: str, number: int) -> None:
         self.text = text
@@ -61,27 +61,27 @@ class _Reader:
             raise self.error("a tab outside of quotes")
 
     def at_end(self) -> bool:
-        """Whether nothing but a comment follows."""
+        """Whether only a comment follows."""
         start = self.position
         self._blank()
         rest = self.text[self.position :]
         return not rest or (rest[0] == "#" and (self.position > start or not start))
 
     def value(self) -> Value:
-        """The value that takes up the rest of the line.
+        """The value in the rest of the line.
 
         Raises:
-            CondarcError: it is of a form that is not supported, or something follows it.
+            CondarcError: its form is not supported, or other text follows it.
         """
         if self.at_end():
             return None
         found = self._node(flow=False)
         if not self.at_end():
-            raise self.error("something follows the value")
+            raise self.error("unexpected text after the value")
         return found
 
     def key(self) -> str:
-        """The key at the start of the line, with its colon behind it."""
+        """The key at the start of the line; also reads the colon after it."""
         quoted = self._peek() in {'"', "'"}
         found = self._quoted() if quoted else self._plain(flow=False, key=True)
         self._blank()
@@ -113,7 +113,7 @@ class _Reader:
         if quote == "'":
             return found.group()[1:-1].replace("''", "'")
         try:
-            # Of YAML's escapes, JSON knows those that occur in practice; a raw tab is allowed.
+            # JSON knows the YAML escapes that occur in practice; a raw tab is allowed.
             return str(json_document.loads(found.group(), strict=False))
         except ValueError as error:
             raise self.error("an escape that is not supported here") from error
@@ -162,7 +162,7 @@ class _Reader:
             if self._peek() != ":" or self.text[self.position + 1 : self.position + 2] != " ":
                 raise self.error("a pair of key and value is expected in braces")
             if name in pairs or (name == "<<" and not quoted):
-                raise self.error(f"the key {name} stands twice or merges")
+                raise self.error(f"the key {name} occurs twice or is a merge key")
             self.position += 1
             self._blank()
             pairs[name] = None if self._peek() in {",", "}"} else self._node(flow=True)
@@ -181,13 +181,13 @@ class _Reader:
         if self._peek() == ",":
             self.position += 1
         elif self._peek() != bracket:
-            raise self.error("brackets have to be closed in the same line")
+            raise self.error("brackets must be closed on the same line")
 
 
 def _resolved(text: str) -> Scalar:
-    """The scalar that an unquoted text means.
+    """The scalar of an unquoted text.
 
-    Forms on which YAML 1.1 and 1.2 disagree (``017``, ``1_000``, ``1:30``, dates) stay text.
+    Forms that YAML 1.1 and 1.2 read differently (``017``, ``1_000``, ``1:30``, dates) stay text.
     """
     if text in WORDS:
         return WORDS[text]
@@ -203,7 +203,7 @@ def indent_of(line: Line) -> int:
 
 
 def _block(lines: list[Line], nested: bool) -> Value:
-    """The value made of the non-empty ``lines`` below a key; ``nested`` allows blocks inside a list."""
+    """The value of the non-empty ``lines`` below a key; ``nested`` allows blocks inside a list."""
     if not lines:
         return None
     if _ITEM.fullmatch(lines[0].text):
@@ -236,7 +236,7 @@ def _nested_list(lines: list[Line]) -> list[Any]:
             below += 1
         rest = found["rest"] or ""
         if _KEY.match(rest):
-            # The key after the dash is the first of a mapping that goes on in the lines below.
+            # The key after the dash is the first of a mapping that continues in the lines below.
             first = Line(line.number, " " * found.start("rest") + rest)
             items.append(_block_mapping([first, *lines[index + 1 : below]], True))
         elif below > index + 1:
@@ -264,14 +264,14 @@ def _block_mapping(lines: list[Line], nested: bool) -> dict[str, Any]:
             below += 1
         key, value = read_pair(line, lines[index + 1 : below], nested)
         if key in pairs:
-            raise CondarcError(f"line {line.number}: the key {key} stands twice")
+            raise CondarcError(f"line {line.number}: the key {key} occurs twice")
         pairs[key] = value
         index = below
     return pairs
 
 
 def is_item(line: Line, indent: int) -> bool:
-    """A list may stand at the same indentation as its key."""
+    """A list may have the same indentation as its key."""
     return indent_of(line) == indent and _ITEM.fullmatch(line.text) is not None
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the settings of condarc files as YAML, in the block style that conda itself writes."""
+"""Writes settings of condarc files as YAML, in the block style of conda itself."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.reader imp
     Value,
 )
 
-# Written without quotes only where no version of YAML could take the text for something else.
+# Unquoted only if no version of YAML reads the text as another type.
 _PLAIN = re.compile(r"(?:[A-Za-z_/$]|~/)[^\s#:'\"\[\]{},&*!|>%@`?\\]*(?::[^\s#:'\"\[\]{},?\\]+)*")
-# Booleans in some readers of YAML 1.1 only: always quoted, never read as such.
+# Booleans in some YAML 1.1 parsers only: always quoted when written, never read as booleans.
 _QUOTED_WORDS = frozenset({"y", "Y", "n", "N", "="})
 
 
 def _quoted(text: str) -> str:
-    # What JSON leaves as it is and YAML does not allow; characters beyond U+FFFF stay, because JSON's
-    # pairs of surrogates mean something else in YAML.
+    # Escape the characters that JSON allows and YAML does not. Characters beyond U+FFFF stay, because JSON's
+    # surrogate pairs mean something else in YAML.
     return re.sub(
         r"[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]",
         lambda found: f"\\u{ord(found.group()):04x}",
@@ -37,7 +37,7 @@ def _render_scalar(value: Scalar) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        # YAML 1.1 takes 1e-07 for a text: there has to be a dot.
+        # YAML 1.1 reads 1e-07 as text: add a dot.
         mantissa, exponent, power = repr(value).partition("e")
         return (
             f"{mantissa if '.' in mantissa or not exponent else mantissa + '.0'}{exponent}{power}"
@@ -55,7 +55,7 @@ def _render_scalar(value: Scalar) -> str:
 
 
 def render(key: str, value: Value) -> str:
-    """The lines of one setting, in the block style that conda itself writes."""
+    """The lines of one setting, in the block style of conda itself."""
     name = _render_scalar(key)
     if isinstance(value, list):
         if not value:
@@ -73,7 +73,7 @@ def render(key: str, value: Value) -> str:
 
 
 def _render_item(item: Any) -> str:
-    # Lists of mappings (conda's channel_settings) are written as flow.
+    # Lists of mappings (conda's channel_settings) are written in flow style.
     if isinstance(item, dict):
         pairs = (f"{_quoted(str(name))}: {_render_item(value)}" for name, value in item.items())
         return f"{{{', '.join(pairs)}}}"

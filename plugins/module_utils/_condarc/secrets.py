@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The secrets in conda's configuration files and in those of ``anaconda login``."""
+"""Finds the secrets in conda's configuration files and in those of ``anaconda login``."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _LONGEST_FILE = 1 << 20
 
 
 def secrets_of_conda(prefixes: Iterable[str]) -> set[str]:
-    """What conda at these prefixes knows: of its condarc files and ``anaconda login``."""
-    # Those of the user and of the system count for every conda, and nothing can be below a device.
+    """The secrets in the condarc files of conda at these prefixes and in the files of ``anaconda login``."""
+    # The user's and the system's files count for every conda; no file can be below a device.
     places = [os.path.expanduser(prefix) for prefix in prefixes if prefix.startswith(("/", "~"))]
     files = dict.fromkeys(path for place in places or [os.devnull] for path in condarc_files(place))
     found: set[str] = set()

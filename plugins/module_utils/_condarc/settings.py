@@ -1,11 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The settings of an installation from its condarc files, without conda.
+"""The settings of an installation from its condarc files, without running conda.
 
-Files are read in conda's order. Of a list, the items of the more important file come first; of anything
-else the more important file's value counts (conda, "Using the .condarc conda configuration file").
-Variables of the environment and markers such as ``#!final`` are left out of account.
+Files are read in conda's order. In a list, the items of the more important file come first; for any other
+value, the more important file counts (conda, "Using the .condarc conda configuration file"). Environment
+variables and markers such as ``#!final`` are ignored.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SECRET_KEY = re.compile(r"(?:^|_)(?:token|password|passwd|secret)$", re.IGNOREC
 
 @dataclass(frozen=True)
 class CondarcFile:
-    """One file: its path, its settings, and why it could not be read, empty where it could."""
+    """One file: its path, its settings, and why it could not be read (else empty)."""
 
     path: str
     settings: dict[str, Any]
@@ -40,15 +40,15 @@ class CondarcFile:
 
 
 def read_condarcs(installation: str | None) -> list[CondarcFile]:
-    """The condarc files that count for an installation (None: for any), least important first."""
-    # Nothing can be below a device.
+    """The condarc files of an installation (None: of any), the least important first."""
+    # No file can be below a device.
     return [_read(path) for path in condarc_files(installation or os.devnull)]
 
 
 def combined(files: Iterable[CondarcFile]) -> dict[str, Any]:
-    """One value for each key: lists and mappings of all files together, else the most important file's.
+    """One value for each key: lists and mappings of all files merged, else the most important file's value.
 
-    What has a shape that conda refuses is left out, so that the others need not expect it.
+    Values of a type that conda refuses are left out, so that callers need not expect them.
     """
     found: dict[str, Any] = {}
     for file in files:
@@ -67,10 +67,10 @@ def combined(files: Iterable[CondarcFile]) -> dict[str, Any]:
 
 
 def settings_with(installation: str | None, condarc: str, text: str) -> dict[str, Any]:
-    """The settings that count for conda once the file ``condarc`` has this text.
+    """The effective settings if the file ``condarc`` has this text.
 
     Raises:
-        CondarcError: the text is not understood.
+        CondarcError: the text is not supported YAML.
     """
     kept = CondarcFile(condarc, dict(Condarc(text).values))
     files = [kept if file.path == condarc else file for file in read_condarcs(installation)]
@@ -84,11 +84,11 @@ def _read(path: str) -> CondarcFile:
     except OSError as error:
         return CondarcFile(path, {}, f"it cannot be read: {error.strerror}")
     except (UnicodeDecodeError, CondarcError) as error:
-        return CondarcFile(path, {}, f"it is not understood: {error}")
+        return CondarcFile(path, {}, f"it cannot be parsed: {error}")
 
 
 def masked(value: Any) -> Any:
-    """The settings with credentials masked: in URLs, and whatever a key calls a token or a password."""
+    """The settings with credentials masked: in URLs, and the values of keys named as tokens or passwords."""
     if isinstance(value, dict):
         return {
             key: MASK if isinstance(item, str) and _SECRET_KEY.search(str(key)) else masked(item)
@@ -122,12 +122,12 @@ def _directories(paths: list[str]) -> list[str]:
 
 
 def is_writable(installation: str) -> bool:
-    """Whether this user may change the base environment, by conda's own test."""
+    """Whether this user may change the base environment, by the same test as conda's."""
     return os.access(os.path.join(installation, HISTORY), os.W_OK)
 
 
 def effective(installation: str, files: list[CondarcFile]) -> dict[str, Any]:
-    """What conda makes of the settings of a few keys; not masked."""
+    """The values of a few keys as conda computes them; not masked."""
     own = [os.path.join(installation, "envs"), os.path.expanduser("~/.conda/envs")]
     caches = [os.path.join(installation, "pkgs"), os.path.expanduser("~/.conda/pkgs")]
     if not is_writable(installation):

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shape that the settings about channels must have: with another one conda refuses to start.
+"""The types that settings about channels must have: conda does not start with other types.
 
-Source: conda 24.7, which ends each command with ``InvalidTypeError`` then (``conda info`` tried with each).
+Source: conda 24.7, where each command then fails with ``InvalidTypeError`` (``conda info`` tried with each).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def _addresses(value: Any) -> bool:
 
 
 def _proxies(value: Any) -> bool:
-    # A scheme may be given no proxy.
+    # A scheme may have no proxy.
     return isinstance(value, Mapping) and all(
         item is None or isinstance(item, str) for item in value.values()
     )
@@ -34,14 +34,14 @@ def _groups(value: Any) -> bool:
 _SHAPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "channels": (_texts, "a list of channels"),
     "default_channels": (_texts, "a list of channels"),
-    "custom_channels": (_addresses, "a mapping of names to addresses"),
+    "custom_channels": (_addresses, "a mapping of names to URLs"),
     "custom_multichannels": (_groups, "a mapping of names to lists of channels"),
     "proxy_servers": (_proxies, "a mapping of schemes or hosts to proxies"),
 }
 
 
 def misshapen(settings: Mapping[str, Any]) -> dict[str, str]:
-    """What each setting that has the wrong shape has to be, in words, by its key; null is no shape."""
+    """The type that each wrongly typed setting must have, in words, by its key; null is always allowed."""
     return {
         key: words
         for key, (fits, words) in _SHAPES.items()

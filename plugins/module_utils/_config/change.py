@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes a condarc and the records of terms: the half of its cycle that a no-op never imports."""
+"""Changes a condarc and the records of terms: the part that a run without changes never imports."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.lock import file_lock
 
-# A run that holds the lock asks channels at most.
+# The longest that the holder of the lock may take: it asks channels at most.
 _LOCK_SECONDS = 600
 
 _T = TypeVar("_T")
@@ -58,7 +58,7 @@ class ConfigChange(Change[Plan, Observed, str]):
         systems = self._module.params["scope"] == "system" and self.file == self.path
         if plan.write and not os.path.isdir(directory) and not systems:
             raise CondaModuleError(
-                f"The condarc {self.path} cannot be written: there is no directory {directory}.",
+                f"Cannot write the condarc {self.path}: the directory {directory} does not exist.",
                 hint="install conda there first, or correct the option installation (or path).",
             )
         if _changes_file(plan) and _is_device(self.file):
@@ -89,14 +89,14 @@ class ConfigChange(Change[Plan, Observed, str]):
             with _told(self.file):
                 os.makedirs(os.path.dirname(path), exist_ok=True)
         if not os.access(os.path.dirname(path), os.W_OK | os.X_OK):
-            # No file can be replaced there; terms are recorded elsewhere, each in a file of its own.
+            # No file can be replaced there. Records of terms are elsewhere, each in a file of its own.
             yield
             return
         with file_lock(path, operation="conda_config", timeout=_LOCK_SECONDS):
             yield
 
     def solve(self, plan: Plan, observed: Observed) -> Plan:
-        """Ask channels for their terms, and those that are new whether they answer."""
+        """Fetch terms from the channels, and check that new channels answer."""
         plan.terms.solve(current_terms)
         if plan and not (self._with_lock or self._module.check_mode):
             raise _LockMissed
@@ -110,11 +110,11 @@ class ConfigChange(Change[Plan, Observed, str]):
         return replace(plan, probed=tuple(probe_new_channels(before, after)))
 
     def journal(self, plan: Plan, observed: Observed) -> AbstractContextManager[None]:
-        """None: each file is written whole or not at all."""
+        """No journal: each file is written atomically."""
         return nullcontext()
 
     def apply(self, plan: Plan, observed: Observed) -> None:
-        """Write the file, set its permissions, record and forget terms."""
+        """Write the file, set its permissions, record and remove terms."""
         if plan.write:
             write(self._module, self.file, plan.text or "")
         if os.path.exists(self.file):
@@ -131,7 +131,7 @@ class ConfigChange(Change[Plan, Observed, str]):
         return self._subject.observe()
 
     def reached(self, plan: Plan, observed: Observed, seen: Observed) -> str:
-        """What is there now."""
+        """The state after the change."""
         return self.foresee(plan, observed)
 
     def differs(self, plan: Plan, before: str, after: str) -> bool:
@@ -139,7 +139,7 @@ class ConfigChange(Change[Plan, Observed, str]):
         return True
 
     def foresee(self, plan: Plan, observed: Observed) -> str:
-        """What will be there."""
+        """The state that the change would reach."""
         return self._subject.text(plan.text, observed.permissions["after"]) + plan.terms.after
 
 
@@ -152,18 +152,18 @@ def _is_device(path: str) -> bool:
 
 
 def write(module: AnsibleModule, path: str, text: str) -> None:
-    """Replace the file whole, keeping its permissions.
+    """Replace the file atomically, and keep its permissions.
 
     Raises:
         CondaModuleError: it cannot be written.
     """
-    with _told(path):
+    with _write_errors(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=module.tmpdir, prefix="condarc-")
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
             stream.write(text)
         if not os.path.exists(path):
-            # mkstemp makes private files; a condarc of an installation is for everybody who uses it.
+            # mkstemp creates private files; a condarc of an installation is for all its users.
             mask = os.umask(0)
             os.umask(mask)
             os.chmod(temporary, 0o666 & ~mask)
@@ -171,12 +171,12 @@ def write(module: AnsibleModule, path: str, text: str) -> None:
 
 
 @contextmanager
-def _told(path: str) -> Iterator[None]:
-    """Say in one sentence that the condarc cannot be written."""
+def _write_errors(path: str) -> Iterator[None]:
+    """Raise every error in the block as one message that the condarc cannot be written."""
     try:
         yield
     except Exception as error:
-        # atomic_move of ansible-core 2.19 turns what the system refuses into a plain Exception.
+        # atomic_move of ansible-core 2.19 raises a plain Exception for errors of the system.
         reason = getattr(error, "strerror", None) or str(error).rstrip(".")
         raise CondaModuleError(
             f"The condarc {path} cannot be written: {reason}.",

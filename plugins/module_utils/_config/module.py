@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the module conda_config does; plugins/modules/conda_config.py documents it."""
+"""The implementation of the module conda_config; plugins/modules/conda_config.py documents it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import
 )
 
 MakeChange = Callable[[ConfigSubject], Change[Plan, Observed, str]]
-"""Makes what changes a condarc."""
+"""Creates the object that changes a condarc."""
 
 
 def _result(subject: ConfigSubject, outcome: ConfigOutcome) -> dict[str, Any]:
@@ -54,9 +54,9 @@ def main(make: MakeModule = CondaModule, make_change: MakeChange | None = None) 
     """Entry point of the module.
 
     Args:
-        make: makes the module of the description of its options.
-        make_change: makes what changes a condarc. Without it, the module only says whether something is to be
-            done.
+        make: creates the module from its argument spec.
+        make_change: creates the object that changes a condarc. Without it, the module only reports whether a
+            change is needed.
     """
     module = make(
         argument_spec={

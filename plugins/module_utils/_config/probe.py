@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks channels whether they are there, before anybody is told to use them."""
+"""Checks that channels answer before conda is configured to use them."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.channels i
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 
 _TIMEOUT_SECONDS = 20
-# Seconds to wait before each further attempt.
+# Seconds to wait before each retry.
 _DELAYS = (1.0,)
-# Servers that know no HEAD answer one of these.
+# Servers without HEAD requests answer with one of these.
 _NO_HEAD = frozenset({403, 405, 501})
 _TEMPORARY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
-# What decides how any address is reached.
+# Settings that decide how every URL is reached.
 _ROUTE = ("proxy_servers", "ssl_verify")
 
 
 def probe_new_channels(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Ask each channel whose address, or the way to it, is new for its repodata.
+    """Request repodata from each channel whose URL, or the proxy or TLS settings for it, are new.
 
     Args:
-        before, after: the settings that count for conda before and after a change.
+        before, after: the effective settings before and after a change.
 
     Returns:
-        The channels' addresses that were asked; none where the change is about something else.
+        The URLs of the requested channels; none if the change does not concern channels.
 
     Raises:
-        CondaModuleError: one of them does not answer with repodata.
+        CondaModuleError: a channel does not answer with repodata.
     """
     asked: list[str] = []
     route_changed = any(before.get(key) != after.get(key) for key in _ROUTE)
@@ -72,7 +72,7 @@ def _ask(channel: str, url: str, settings: Mapping[str, Any]) -> None:
                 continue
             reason = f"the server answered {error.code} {error.reason}"
             if error.code not in _TEMPORARY_STATUS or not delays:
-                raise _unanswered(channel, url, reason) from error
+                raise _probe_error(channel, url, reason) from error
         except (
             AnsibleConnectionError,
             http.client.HTTPException,
@@ -81,18 +81,18 @@ def _ask(channel: str, url: str, settings: Mapping[str, Any]) -> None:
         ) as error:
             reason = str(getattr(error, "reason", error))
             if not delays:
-                raise _unanswered(channel, url, reason) from error
+                raise _probe_error(channel, url, reason) from error
         else:
             return
         time.sleep(delays.pop(0))
 
 
 def _open(method: str, url: str, settings: Mapping[str, Any]) -> None:
-    """One request; of the answer no more than a byte is read.
+    """Make one request; read at most one byte of the answer.
 
     Raises:
         HTTPError: the server refused.
-        OSError, ValueError, http.client.HTTPException: the server cannot be reached by this address.
+        OSError, ValueError, http.client.HTTPException: the server cannot be reached at this URL.
     """
     verify = settings.get("ssl_verify")
     proxies = settings.get("proxy_servers")
@@ -110,10 +110,10 @@ def _open(method: str, url: str, settings: Mapping[str, Any]) -> None:
         response.read(1)
 
 
-def _unanswered(channel: str, url: str, reason: str) -> CondaModuleError:
+def _probe_error(channel: str, url: str, reason: str) -> CondaModuleError:
     return CondaModuleError(
-        f"The channel {channel} is not there: {url}: {reason}. Nothing was changed.",
+        f"The channel {channel} does not answer: {url}: {reason}. Nothing was changed.",
         asked=channel,
-        hint="choose another mirror or correct its address, or check this host's network, proxy and CA"
-        " settings; with probe set to false the settings are written unasked.",
+        hint="choose another mirror or correct the URL, or check this host's network, proxy and CA"
+        " settings; with probe: false the settings are written without this check.",
     )

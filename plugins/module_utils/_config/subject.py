@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A condarc and the terms of service beside it, as a task declares them: what is there, what is to do."""
+"""A condarc and the records of terms of service, as a task declares them: observes and plans."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ SYSTEM_CONDARC = "/etc/conda/.condarc"
 
 @dataclass(frozen=True)
 class Observed:
-    """The state of a condarc and of the terms that the task is about.
+    """The state of a condarc and of the records of terms.
 
     Attributes:
-        text: of the file, None where there is none.
+        text: of the file, None if it does not exist.
         wanted: the text that it should have.
-        permissions: owner, group and mode that are to change, before and after.
-        terms: what is recorded, and what has to be.
+        permissions: owner, group and mode that will change, before and after.
+        terms: the recorded and the wanted terms.
     """
 
     text: str | None
@@ -51,14 +51,14 @@ class Observed:
 
 @dataclass(frozen=True)
 class Plan:
-    """What has to be done.
+    """The changes to make.
 
     Attributes:
-        text: that the file is to have.
-        write: it is written.
+        text: the new text of the file.
+        write: the file is written.
         permissions: owner, group or mode are set.
-        terms: acceptances and refusals to record or to forget.
-        probed: addresses of new channels, all of which answered.
+        terms: acceptances and refusals to record or remove.
+        probed: URLs of new channels, all of which answered.
     """
 
     text: str | None
@@ -86,7 +86,7 @@ class ConfigSubject(Subject[Plan, Observed, str]):
         lock_path: of the lock that a change holds.
 
     Raises:
-        CondaModuleError: an option cannot be used.
+        CondaModuleError: an option is invalid.
     """
 
     def __init__(self, module: AnsibleModule) -> None:
@@ -110,10 +110,10 @@ class ConfigSubject(Subject[Plan, Observed, str]):
             wanted = changed_text(text, settings, merge=params["merge"], absent=self.absent)
         except CondarcError as error:
             raise CondaModuleError(
-                f"The condarc {self.path} is not understood: {error}. Nothing was changed.",
-                hint="write it in plain YAML, or move it away.",
+                f"Cannot parse the condarc {self.path}: {error}. Nothing was changed.",
+                hint="rewrite the file in plain YAML, or move it away.",
             ) from error
-        # What is removed was recorded under the settings that are removed with it.
+        # The records to remove were made under the settings that are removed with them.
         counting = text if self.absent else wanted
         terms = TermsChange(params, self.path, counting or "")
         return Observed(text, wanted, self._permissions(), terms)
@@ -125,12 +125,12 @@ class ConfigSubject(Subject[Plan, Observed, str]):
             arguments = self.module.load_file_common_arguments(
                 {**self.module.params, "path": self.file}
             )
-            with _only_looking(self.module):
+            with _as_check_mode(self.module):
                 self.module.set_fs_attributes_if_different(arguments, False, diff=shown)
         return shown
 
     def plan(self, observed: Observed) -> Plan:
-        """Compare what is wanted with what is there."""
+        """Compare the wanted state with the observed one."""
         return Plan(
             observed.wanted,
             write=observed.text != observed.wanted,
@@ -151,13 +151,13 @@ class ConfigSubject(Subject[Plan, Observed, str]):
         return shown + lines
 
     def remove_old_locks(self) -> None:
-        """Remove that of the file."""
+        """Remove the lock file of the condarc."""
         remove_if_free(self.lock_path)
 
 
 @contextmanager
-def _only_looking(module: AnsibleModule) -> Iterator[None]:
-    """For the block, have AnsibleModule say what it would change, and not change it."""
+def _as_check_mode(module: AnsibleModule) -> Iterator[None]:
+    """For the block, let AnsibleModule report what it would change without changing it."""
     check_mode = module.check_mode
     module.check_mode = True
     try:
@@ -170,7 +170,7 @@ def condarc_path(params: dict[str, Any]) -> str:
     """The condarc that a task is about.
 
     Raises:
-        CondaModuleError: the options do not say.
+        CondaModuleError: the options do not name one.
     """
     if params["path"]:
         if not params["path"].startswith("/"):
@@ -178,9 +178,9 @@ def condarc_path(params: dict[str, Any]) -> str:
         return str(params["path"])
     if params["scope"] == "prefix":
         if params["installation"] is None:
-            # To ansible-core an option that is null is given.
+            # ansible-core's required_if treats an explicit null as a value.
             raise CondaModuleError(
-                "The option scope is prefix, and the option installation is empty: whose condarc is it?"
+                "The option scope is prefix, which needs the option installation; it is empty."
             )
         prefix = check_prefix(params["installation"], "installation")
         return os.path.join(prefix, ".condarc")
@@ -220,7 +220,7 @@ def read(path: str) -> str | None:
         CondaModuleError: it cannot be read.
     """
     try:
-        # newline="": the line ends of what is not touched stay as they are.
+        # newline="": unchanged lines keep their line ends.
         with open(path, encoding="utf-8", newline="", opener=only_regular) as stream:
             return stream.read()
     except FileNotFoundError:
@@ -235,7 +235,7 @@ def changed_text(
     """The text that the file should have; pure.
 
     Raises:
-        CondarcError: the present text is not understood.
+        CondarcError: the current text is not supported YAML.
     """
     condarc = Condarc(text or "")
     for key, wanted in settings.items():
@@ -252,7 +252,7 @@ def changed_text(
 def _refuse_misshapen(settings: dict[str, Any]) -> None:
     for key, words in misshapen(settings).items():
         raise CondaModuleError(
-            f"The option settings has {key} as {type(settings[key]).__name__}, and it has to be {words}."
+            f"The option settings has {key} as {type(settings[key]).__name__}, but it must be {words}."
             " Nothing was changed.",
-            hint="correct the setting: conda would not start with it.",
+            hint="correct the setting: conda does not start with it.",
         )

@@ -1,12 +1,12 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Acceptances and refusals of channels' terms of service, as conda's plugin conda-anaconda-tos keeps them.
+"""Records of accepted and refused terms of service, in the format of conda's plugin conda-anaconda-tos.
 
-The format is that of the plugin's ``path.py``, ``local.py`` and ``models.py`` (0.2, August 2026): a channel's
-terms are served at ``terms.json`` below its URL, and an acceptance is a copy of them with three more keys, at
+The format is that of the plugin's ``path.py``, ``local.py`` and ``models.py`` (0.2, August 2026): a channel
+serves its terms at ``terms.json`` below its URL. An acceptance is a copy of them with three more keys, at
 ``ROOT/SHA256/VERSION.json``; a refusal is the same with ``tos_accepted`` false. SHA256 is that of the
-channel's location and name joined without a slash, so it depends on where conda's settings divide the URL;
+channel's location and name joined without a slash, so it depends on where conda's settings divide the URL.
 VERSION is the time stamp of the terms.
 """
 
@@ -35,27 +35,27 @@ SYSTEM_ROOT = "/etc/conda/tos"
 
 
 def user_root() -> str:
-    """Where the acceptances of the user who runs this are kept."""
+    """The directory of the current user's records."""
     return os.path.expanduser("~/.conda/tos")
 
 
 def installation_root(installation: str) -> str:
-    """Where the acceptances for everybody who uses an installation are kept."""
+    """The directory of the records for all users of an installation."""
     return os.path.join(installation, "conda-meta", "tos")
 
 
 def channel_urls(
     channels: Sequence[str], settings: Mapping[str, Any], option: str = "accept_tos"
 ) -> list[str]:
-    """The channels as URLs without a slash at the end, ``defaults`` taken apart, each once.
+    """The channels as URLs without a trailing slash, each once, with ``defaults`` expanded.
 
     Args:
         channels: URLs, or ``defaults``.
-        settings: of the condarc files that count.
+        settings: the effective settings of the condarc files.
         option: of the module, for messages.
 
     Raises:
-        CondaModuleError: an entry is neither, or holds credentials.
+        CondaModuleError: an entry is neither, or contains credentials.
     """
     found: list[str] = []
     for channel in channels:
@@ -65,25 +65,24 @@ def channel_urls(
         try:
             parts = urlsplit(channel)
         except ValueError:
-            # Brackets where there is no address of IPv6.
+            # Brackets without an IPv6 address.
             parts = urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.hostname or not parts.path.strip("/"):
             raise CondaModuleError(
-                f"The option {option} needs URLs of channels, or defaults: {channel!r}."
-                " Nothing was changed.",
+                f"The option {option} needs channel URLs, or defaults: {channel!r}. Nothing was changed.",
                 hint="write for example https://repo.anaconda.com/pkgs/main.",
             )
         if "@" in parts.netloc or "/t/" in parts.path or parts.query:
             raise CondaModuleError(
-                f"The option {option} holds credentials: {channel}. Nothing was changed.",
-                hint="write the address without them: terms of service are public.",
+                f"The option {option} contains credentials: {channel}. Nothing was changed.",
+                hint="remove them from the URL: terms of service are public.",
             )
         found.append(channel)
     return list(dict.fromkeys(url.rstrip("/") for url in found))
 
 
 def channel_hash(url: str, settings: Mapping[str, Any]) -> str:
-    """The name of the directory that the plugin keeps a channel's acceptances in."""
+    """The name of the directory in which the plugin keeps a channel's records."""
     return hashlib.sha256("".join(_divided(url, settings)).encode()).hexdigest()
 
 
@@ -103,7 +102,7 @@ def _divided(url: str, settings: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _known(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Location and name of the channels that the settings know by name."""
+    """Location and name of the channels that the settings name."""
     custom = {**BUILT_IN_CHANNELS, **(settings.get("custom_channels") or {})}
     known = [(_without_scheme(str(base)), str(name).strip("/")) for name, base in custom.items()]
     parts = list(settings.get("default_channels") or DEFAULT_CHANNELS)
@@ -131,9 +130,9 @@ def _starts(whole: str, start: str) -> bool:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What is recorded of one channel in one place; version and path are empty when nothing is.
+    """The newest record of one channel; version and path are empty if there is none.
 
-    With a version and not accepted, the terms are refused.
+    If it has a version and is not accepted, the terms are refused.
     """
 
     channel: str
@@ -143,7 +142,7 @@ class Acceptance:
 
     @property
     def refused(self) -> bool:
-        """Whether it is recorded that the terms are not accepted."""
+        """Whether the terms are recorded as refused."""
         return bool(self.version) and not self.accepted
 
 
@@ -153,8 +152,8 @@ class TermsStore:
 
     Attributes:
         root: directory of the plugin's search path.
-        settings: of the condarc files that count, by which conda divides URLs.
-        private: for one user only; otherwise everybody may read what is written.
+        settings: the effective settings, by which conda divides URLs.
+        private: for one user only; otherwise all users may read the files.
     """
 
     root: str
@@ -162,15 +161,15 @@ class TermsStore:
     private: bool = False
 
     def directory(self, channel: str) -> str:
-        """Where the acceptances of a channel are."""
+        """The directory of a channel's records."""
         return os.path.join(self.root, channel_hash(channel, self.settings))
 
     def has_records(self, channel: str) -> bool:
-        """Whether anything is recorded of the channel, be it a rejection."""
+        """Whether the channel has any record, accepted or refused."""
         return bool(self._records(channel))
 
     def _records(self, channel: str) -> list[str]:
-        """All records of a channel, those from before a change of the settings too, which divide URLs."""
+        """All records of a channel, including those made under other settings, which divide URLs."""
         found = [os.path.join(self.directory(channel), name) for name in self._own_files(channel)]
         for directory in _entries(self.root):
             for name in _json_files(os.path.join(self.root, directory)):
@@ -188,7 +187,7 @@ class TermsStore:
         return _json_files(self.directory(channel))
 
     def recorded(self, channel: str) -> Acceptance:
-        """The newest of the channel's records, which is the one that counts."""
+        """The newest record of the channel, which is the one that counts."""
         directory = self.directory(channel)
         newest, found = -1.0, Acceptance(channel)
         for name in sorted(self._own_files(channel)):
@@ -199,7 +198,7 @@ class TermsStore:
                 stamp = time_stamp(record["version"])
                 accepted = record["tos_accepted"] is True
             except (OSError, ValueError, KeyError, TypeError):
-                # The plugin passes over what it cannot read, too.
+                # The plugin ignores files that it cannot read, too.
                 continue
             if stamp > newest:
                 newest = stamp
@@ -209,7 +208,7 @@ class TermsStore:
     def accept(
         self, channel: str, terms: Mapping[str, Any], *, accepted: bool = True
     ) -> Acceptance:
-        """Record that these terms of a channel are accepted, or that they are refused.
+        """Record that these terms of a channel are accepted or refused.
 
         Raises:
             CondaModuleError: the record cannot be written.
@@ -237,10 +236,10 @@ class TermsStore:
         return Acceptance(channel, accepted, str(terms["version"]), path)
 
     def forget(self, channel: str) -> None:
-        """Remove all records of a channel, acceptances and rejections.
+        """Remove all records of a channel, accepted and refused.
 
         Raises:
-            CondaModuleError: they cannot be removed.
+            CondaModuleError: a record cannot be removed.
         """
         found = self._records(channel)
         try:
@@ -286,10 +285,10 @@ def time_stamp(version: Any) -> float:
     """The version of terms, a date and time, as seconds since 1970.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a date and time.
     """
     if isinstance(version, (int, float)) and not isinstance(version, bool):
         return float(version)
     text = str(version).strip()
-    # Python before 3.11 does not know the letter for UTC.
+    # Python before 3.11 does not parse the suffix Z.
     return datetime.fromisoformat(text[:-1] + "+00:00" if text[-1:] in "zZ" else text).timestamp()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What conda_config does about terms of service: observe and plan at once, then solve and apply."""
+"""Terms of service in conda_config: observes and plans at once, then solves and applies."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._config.terms impor
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 
 Fetch = Callable[[str, Mapping[str, Any]], dict[str, Any]]
-"""Returns the terms that a channel has now, of its URL and the settings."""
+"""Returns the current terms of a channel from its URL and the settings."""
 
 
 class TermsChange:
-    """The acceptances and refusals that a task wants, what is recorded, and what has to be done.
+    """The acceptances and refusals that a task wants, the records, and the changes to make.
 
     Args:
         options: of the module conda_config.
-        condarc: the file that the task keeps.
-        text: of that file, with the settings that count.
+        condarc: the file that the task manages.
+        text: of that file, with the effective settings.
 
     Raises:
-        CondaModuleError: an option cannot be used.
+        CondaModuleError: an option is invalid.
     """
 
     def __init__(self, options: Mapping[str, Any], condarc: str, text: str) -> None:
@@ -61,7 +61,7 @@ class TermsChange:
         return recorded.accepted if self._accepted[channel] else recorded.refused
 
     def __bool__(self) -> bool:
-        """Whether anything is to do, or a channel has to be asked whether it is."""
+        """Whether a change is needed, or a channel has to be asked whether one is."""
         return bool(self._to_fetch or self._record or self._forget)
 
     @property
@@ -73,7 +73,7 @@ class TermsChange:
         """Fetch the terms that may have to be recorded.
 
         Raises:
-            CondaModuleError: a channel's terms cannot be had.
+            CondaModuleError: a channel's terms cannot be fetched.
         """
         for channel in self._to_fetch:
             terms = fetch(channel, self._settings)
@@ -86,16 +86,16 @@ class TermsChange:
 
     @property
     def before(self) -> str:
-        """The state before, as lines of a diff."""
+        """The state before the change, as lines of a diff."""
         return "".join(_line(recorded) for recorded in self._seen.values())
 
     @property
     def after(self) -> str:
-        """The state afterwards, as lines of a diff."""
+        """The state after the change, as lines of a diff."""
         return "".join(_line(recorded) for recorded in self.planned())
 
     def planned(self) -> list[Acceptance]:
-        """What will be recorded."""
+        """The records after the change."""
         return [
             Acceptance(channel)
             if channel in self._forget
@@ -106,7 +106,7 @@ class TermsChange:
         ]
 
     def apply(self) -> None:
-        """Write and remove records, and look whether they are there.
+        """Write and remove records, and check that the change took effect.
 
         Raises:
             CondaModuleError: a record cannot be written or removed.
@@ -119,13 +119,13 @@ class TermsChange:
             seen = self._store.recorded(planned.channel)
             if (seen.accepted, seen.version) != (planned.accepted, planned.version):
                 raise CondaModuleError(
-                    f"What is recorded of the terms of {planned.channel} is not what was asked.",
-                    hint="look for records of later terms in that directory.",
+                    f"The records of the terms of {planned.channel} differ from what the task requested.",
+                    hint="check that directory for records of later terms.",
                     path=self._store.directory(planned.channel),
                 )
 
     def recorded(self) -> list[Acceptance]:
-        """What is recorded."""
+        """The current records."""
         return list(self._seen.values())
 
 
@@ -144,7 +144,7 @@ def as_result(records: Sequence[Acceptance]) -> list[dict[str, Any]]:
 
 
 def _wanted(options: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, bool]:
-    """Whether the terms shall be accepted, by the URL of the channel."""
+    """Whether the terms are to be accepted, by the URL of the channel."""
     lists = {
         name: channel_urls(options[name] or (), settings, name)
         for name in ("accept_tos", "reject_tos")
@@ -163,8 +163,8 @@ def _store(options: Mapping[str, Any], settings: Mapping[str, Any]) -> TermsStor
     if scope is None:
         option = "accept_tos" if options["accept_tos"] else "reject_tos"
         raise CondaModuleError(
-            f"The option {option} needs the option scope: it says for whom the terms are accepted or refused."
-            " Nothing was changed.",
+            f"The option {option} needs the option scope, which says for whom the terms are accepted or"
+            " refused. Nothing was changed.",
             hint="set scope to prefix, user or system in place of path.",
         )
     if scope == "prefix":

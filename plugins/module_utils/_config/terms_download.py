@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fetches the terms of service that a channel has now."""
+"""Fetches the current terms of service of a channel."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _MOST_BYTES = 4 << 20
 
 
 def current_terms(channel: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The terms that a channel has now, from its server.
+    """The current terms of a channel, from its server.
 
     Raises:
-        CondaModuleError: it cannot be asked, or has no terms.
+        CondaModuleError: the server does not answer, or the channel has no terms.
     """
     url = f"{channel}/terms.json"
     verify = settings.get("ssl_verify")
@@ -44,20 +44,20 @@ def current_terms(channel: str, settings: Mapping[str, Any]) -> dict[str, Any]:
             terms = json_document.loads(response.read(_MOST_BYTES))
         time_stamp(terms["version"])
         if not (isinstance(terms["text"], str) and isinstance(terms["support"], str)):
-            raise TypeError("text and support are no texts")
+            raise TypeError("text and support are not strings")
     except HTTPError as error:
-        raise _unasked(channel, f"the server answered {error.code} for {url}") from error
+        raise _fetch_error(channel, f"the server answered {error.code} for {url}") from error
     except (URLError, http.client.HTTPException, OSError) as error:
-        raise _unasked(channel, str(getattr(error, "reason", error))) from error
+        raise _fetch_error(channel, str(getattr(error, "reason", error))) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise _unasked(channel, f"{url} holds no terms ({error})") from error
+        raise _fetch_error(channel, f"{url} does not contain terms ({error})") from error
     return dict(terms)
 
 
-def _unasked(channel: str, reason: str) -> CondaModuleError:
+def _fetch_error(channel: str, reason: str) -> CondaModuleError:
     return CondaModuleError(
-        f"The terms of service of {channel} cannot be had: {reason}. Nothing was changed.",
+        f"Cannot fetch the terms of service of {channel}: {reason}. Nothing was changed.",
         asked=channel,
-        hint="take a channel without terms out of the options accept_tos and reject_tos, or check this host's"
-        " network, proxy and CA settings.",
+        hint="remove a channel without terms from the options accept_tos and reject_tos, or check this"
+        " host's network, proxy and CA settings.",
     )

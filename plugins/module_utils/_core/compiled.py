@@ -1,11 +1,12 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Removes compiled files (``.pyc``) that a full disk cut short, so that Python compiles them anew.
+"""Removes truncated compiled files (``.pyc``), as a full disk leaves them, so that Python compiles anew.
 
-Python before 3.14 does not look at how much of a compiled file was written (CPython, issue 126606), and
-every import of such a file fails from then on. No record holds their sizes, so only the interpreter that
-they belong to can tell a whole one: it is asked after a disk was full, or when it stumbles over one.
+Python before 3.14 does not check whether a compiled file was written completely (CPython issue 126606): every
+import of a truncated one fails. No conda record holds the size of a compiled file, so only the interpreter
+that wrote it can tell. The collection asks it after the disk was full, or when an import fails on such a
+file.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.process impor
 CUT_SHORT = re.compile(
     r"marshal data too short|bad marshal data|EOF read where (?:object|not) expected"
 )
-"""What Python says of such a file."""
+"""Error texts of Python about a truncated compiled file."""
 
-# With so little room left, what was compiled last may not have had any.
+# Below this much free space, the last compiled files may be truncated.
 _LITTLE_ROOM_BYTES = 16 << 20
 _SECONDS = 120.0
 
-# A compiled file begins with 16 bytes of its own (PEP 552); one that is shorter Python passes by itself.
+# A compiled file begins with a header of 16 bytes (PEP 552). Python itself ignores a file that is shorter.
 _SWEEP = """
 import marshal, os, sys
 from importlib.util import MAGIC_NUMBER
@@ -52,9 +53,9 @@ for parent, _folders, names in os.walk(sys.argv[1]):
 def remove_cut_short(prefix: str) -> list[str]:
     """Remove the compiled files of a prefix that its Python cannot read, and return their paths.
 
-    A prefix without a Python that starts has none. Must run under the lock of the prefix.
+    If the prefix has no Python that starts, nothing is removed. The caller holds the lock of the prefix.
     """
-    # A directory that is not there: no compiled file is read or written by this run itself.
+    # A directory that does not exist, so that this Python neither reads nor writes compiled files itself.
     nowhere = os.path.join(prefix, "conda-meta", ".llmfleet-none")
     options = ["-I", "-S", "-B", "-X", f"pycache_prefix={nowhere}"]
     argv = [os.path.join(prefix, "bin", "python"), *options, "-c", _SWEEP]
@@ -66,7 +67,7 @@ def remove_cut_short(prefix: str) -> list[str]:
 
 
 def is_short_of_room(prefix: str) -> bool:
-    """Whether the volume of a prefix is as good as full."""
+    """Whether the volume of a prefix is nearly full."""
     try:
         volume = os.statvfs(prefix)
     except OSError:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fetches one file over HTTP: resumed, retried a bounded number of times, and checked by SHA-256."""
+"""Downloads one file over HTTP: resumes it, retries a bounded number of times, and checks the SHA-256 sum."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
 
 _CHUNK_BYTES = 1 << 20
-# Seconds to wait before each further attempt.
+# Seconds to wait before each retry.
 _DELAYS = (0.5, 2.0, 5.0)
 _TEMPORARY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class _Interrupted(Exception):
-    """The transfer broke off or the server is in trouble: the next attempt may do better."""
+    """The transfer broke off or the server reported a temporary error: another attempt may succeed."""
 
 
 class _TooSlow(Exception):
-    """All the time that there was has passed."""
+    """The deadline for the whole download has passed."""
 
 
 def sha256_of(path: str) -> str:
     """SHA-256 of a file's bytes, lower case hexadecimal.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     digest = hashlib.sha256()
     with open(path, "rb", opener=only_regular) as stream:
@@ -54,15 +54,15 @@ def fetch(
 
     Args:
         url: ``http``, ``https``, ``ftp`` or ``file``.
-        path: where to write; a part that an earlier attempt left there is continued.
-        sha256: the sum that the whole file must have.
-        timeout: seconds without any progress after which an attempt is given up.
+        path: the file to write; a partial file of an earlier attempt is resumed.
+        sha256: the expected sum of the whole file.
+        timeout: seconds without progress after which an attempt fails.
         option: the module option that named the address, for messages.
-        within: seconds for all of it: a server may make progress for ever, a few bytes at a time.
+        within: seconds for the whole download: a server may send a few bytes at a time for ever.
 
     Raises:
-        CondaModuleError: refused by the server, broken off too often, too slow, other bytes than expected, or
-            no room.
+        CondaModuleError: the server refused, the transfer broke off too often or took too long, the sum
+            differs, or the disk is full.
     """
     deadline = time.monotonic() + within
     for attempt, delay in enumerate((*_DELAYS, None), start=1):
@@ -71,24 +71,24 @@ def fetch(
         except _Interrupted as error:
             if delay is None or time.monotonic() + delay >= deadline:
                 attempts = f"{attempt} attempt{'s' if attempt > 1 else ''}"
-                raise _failed(url, option, f"{error} ({attempts})") from error
+                raise _download_error(url, option, f"{error} ({attempts})") from error
             time.sleep(delay)
         except ValueError as error:
-            raise _failed(url, option, f"it is no address ({error})") from error
+            raise _download_error(url, option, f"the URL is not valid ({error})") from error
         except _TooSlow as error:
             raise CondaModuleError(
-                f"The installer was not there after {within:g} seconds (option timeout), from {redact(url)}."
-                " Nothing was changed.",
-                hint=f"look at what slows that server or this host's network down, choose a mirror nearer by"
-                f" (option {option}), or set the option timeout higher.",
+                f"The download of the installer from {redact(url)} did not finish within {within:g}"
+                " seconds (option timeout). Nothing was changed.",
+                hint=f"check the server and this host's network, choose a closer mirror (option {option}),"
+                " or raise the option timeout.",
             ) from error
         except HTTPError as error:
-            raise _failed(
+            raise _download_error(
                 url, option, f"the server answered {error.code} {error.reason}"
             ) from error
         except OSError as error:
             raise CondaModuleError(
-                f"The installer cannot be written to {path}: {error.strerror or error}.",
+                f"Cannot write the installer to {path}: {error.strerror or error}.",
                 hint=hint_for(error, "run the task as a user who may write there (become)."),
             ) from error
         else:
@@ -96,29 +96,30 @@ def fetch(
     found = sha256_of(path)
     if found != sha256:
         raise CondaModuleError(
-            f"The bytes of {redact(url)} have the SHA-256 sum {found}, expected was {sha256}"
-            " (option checksum, or the catalogue). Nothing was changed.",
-            hint="compare the option checksum with its publisher's; a mirror may serve an altered file.",
+            f"The file at {redact(url)} has the SHA-256 sum {found}; expected {sha256} (option checksum,"
+            " or the catalogue). Nothing was changed.",
+            hint="compare the option checksum with the one that the publisher lists; the mirror may serve"
+            " an altered file.",
         )
 
 
-def _failed(url: str, option: str, reason: str) -> CondaModuleError:
+def _download_error(url: str, option: str, reason: str) -> CondaModuleError:
     return CondaModuleError(
-        f"The installer cannot be downloaded from {redact(url)}: {reason}. Nothing was changed.",
+        f"Cannot download the installer from {redact(url)}: {reason}. Nothing was changed.",
         hint=f"correct the option {option}, or check this host's network, proxy and CA settings.",
     )
 
 
 def _transfer(url: str, path: str, timeout: float, deadline: float) -> None:
-    """One attempt.
+    """Make one attempt.
 
     Raises:
         _TooSlow: the deadline has passed.
-        _Interrupted: worth another attempt.
+        _Interrupted: another attempt may succeed.
         HTTPError: the server refused.
         OSError: the file cannot be written.
     """
-    # Only here: it is slow to import, and a host that is as asked needs no network.
+    # Imported here because the import is slow, and a host that needs no change needs no network.
     from ansible.module_utils.urls import open_url
 
     start = os.path.getsize(path) if os.path.exists(path) else 0
@@ -128,9 +129,9 @@ def _transfer(url: str, path: str, timeout: float, deadline: float) -> None:
         response = open_url(url, headers=headers, timeout=timeout, follow_redirects="safe")
     except HTTPError as error:
         if error.code == 416 and start:
-            # The part on disk is as long as the file or longer: start over rather than guess.
+            # The partial file is as long as the remote file or longer: start over.
             os.unlink(path)
-            raise _Interrupted("the server does not continue the partial file") from error
+            raise _Interrupted("the server does not resume the partial file") from error
         if error.code in _TEMPORARY_STATUS:
             raise _Interrupted(f"the server answered {error.code} {error.reason}") from error
         raise
@@ -144,7 +145,7 @@ def _transfer(url: str, path: str, timeout: float, deadline: float) -> None:
         continued = start > 0 and response.getcode() == 206
         expected = response.headers.get("Content-Length")
         received = 0
-        # read1 returns with what has come; read would wait for a whole chunk, however slowly it comes.
+        # read1 returns the bytes that have arrived; read would wait for a whole chunk.
         read = getattr(response, "read1", response.read)
         with open(path, "ab" if continued else "wb") as stream:
             while True:

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one exception type of the collection.
+"""The exception that every module reports to the user, and the hints it shares.
 
-Private to this collection: there is no promise that it stays as it is.
+Private to this collection: it may change in any release.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def hint_for(error: Exception, otherwise: str) -> str:
-    """What to do about a file that cannot be written: by its reason, or ``otherwise``."""
+    """Return the hint for a file that cannot be written: by the error's reason, or ``otherwise``."""
     number = getattr(error, "errno", None)
     if number in _FULL or "No space left" in str(error):
         return "make room on that volume (df shows its bytes, df -i its inodes), then run the task again."
@@ -33,37 +33,40 @@ def hint_for(error: Exception, otherwise: str) -> str:
 
 
 def hint_for_reading(error: OSError) -> str:
-    """What to do about a file or directory that is there and cannot be read: by its reason."""
+    """Return the hint for an existing file or directory that cannot be read."""
     if error.errno in (errno.EACCES, errno.EPERM):
         return (
             "run the task as the user who owns it (become, become_user) or correct its permissions."
         )
     if error.errno in (errno.EMFILE, errno.ENFILE):
-        return "end what holds so many files open, or raise its limit (ulimit -n), then run the task again."
+        return (
+            "stop the program that holds too many open files, or raise the limit (ulimit -n), then run"
+            " the task again."
+        )
     if error.errno == errno.ELOOP:
-        return "look at what it is, and remove it or move it away by hand."
+        return "inspect that path, and remove it or move it away by hand."
     return (
-        "see to the volume (the system's log says what is wrong with it), then run the task again."
+        "check the volume (the system log shows disk and network errors), then run the task again."
     )
 
 
 READ_ONLY_HINT = (
-    "make that volume writable again (mount -o remount,rw), then run the task again; after a disk error the"
-    " system itself makes a volume read-only, and its log says so."
+    "make that volume writable again (mount -o remount,rw), then run the task again; the system"
+    " makes a volume read-only after a disk error and reports it in its log."
 )
 
 
 class CondaModuleError(Exception):
-    """A failure that a person can act on; every module catches it once, in ``main()``.
+    """A failure that the user can act on; every module catches it once, in ``main()``.
 
     Args:
-        message: one sentence that says what went wrong, with the option or the path that caused it.
-        prefix: the conda prefix concerned, an absolute path.
-        asked: what the task asked for (specs, requirement lines, a URL).
-        said: what conda, pip or the installer said, trimmed to what matters.
+        message: one sentence that says what went wrong, with the option or path that caused it.
+        prefix: absolute path of the conda prefix concerned.
+        asked: what the task requested (specs, requirement lines, a URL).
+        said: output of conda, pip or the installer, reduced to what matters.
         hint: what to do next, as one imperative sentence.
-        cut_off: a child that was changing the host did not come to its own end (a signal, a time limit).
-        facts: anything else worth returning to the playbook, JSON serialisable.
+        cut_off: a signal or time limit ended a child process that was changing the host.
+        facts: other values to return to the playbook, JSON serialisable.
     """
 
     def __init__(
@@ -87,16 +90,16 @@ class CondaModuleError(Exception):
         self.facts = facts
 
     def __str__(self) -> str:
-        """The whole story in a few lines, with secrets masked."""
+        """The message, its details and the hint in a few lines, with secrets masked."""
         lines = [self.message]
         if self.prefix and self.prefix not in self.message:
             lines.append(f"Prefix: {self.prefix}")
         if self.asked:
             asked = self.asked if isinstance(self.asked, str) else ", ".join(self.asked)
             if asked not in self.message:
-                lines.append(f"Asked for: {asked}")
+                lines.append(f"Requested: {asked}")
         if self.said and self.said.strip() not in self.message:
-            lines.append(f"It said: {self.said.strip()}")
+            lines.append(f"Output: {self.said.strip()}")
         if self.hint:
             lines.append(f"What to do: {self.hint}")
         return redact("\n".join(lines))
@@ -114,10 +117,10 @@ class CondaModuleError(Exception):
 
 @contextmanager
 def volume_errors() -> Iterator[None]:
-    """Tell of a volume that is full or read-only as of any other failure, wherever in the block it shows.
+    """Report a full or read-only volume as a :class:`CondaModuleError`, wherever in the block it occurs.
 
     Raises:
-        CondaModuleError: a file could not be written for such a reason; it is named.
+        CondaModuleError: a file could not be written for one of these reasons; the message names it.
     """
     try:
         yield
@@ -131,10 +134,10 @@ def volume_errors() -> Iterator[None]:
 
 
 NAMED = 10
-"""How many of many names a message or a result gives."""
+"""How many names a message or a result lists at most."""
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first ten of ``names``, and how many more there are."""
+    """The first ten of ``names``, and the number of the others."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Refuses prefixes that conda cannot live in or that a mistake in a variable would destroy."""
+"""Refuses prefixes that conda cannot use, or that a mistake in a variable would destroy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import
 MAX_PREFIX_LENGTH = 110
 
 _ENVIRONMENT_NAME = re.compile(r"[^/\s:#]+")
-# Directories of the system that nobody means to hand over to conda as a whole.
+# System directories that no task may use as a conda prefix.
 _SYSTEM = frozenset(
     {
         "/",
@@ -53,17 +53,18 @@ _SYSTEM = frozenset(
 
 def _home_directories() -> set[str]:
     homes = {os.path.expanduser("~")}
-    # A directory service that does not answer must not stop the task; the own home is known anyway.
+    # A directory service that does not answer must not stop the task; the current user's home is known
+    # anyway.
     with contextlib.suppress(OSError):
         homes.update(entry.pw_dir for entry in pwd.getpwall())
     return {os.path.normpath(home) for home in homes if home.startswith("/")}
 
 
 def _planted_link(path: str) -> str | None:
-    """The first link on the way that is another user's and lies where everybody may write.
+    """Return the first symbolic link in ``path`` that another user owns in a world-writable directory.
 
-    Root would else be led wherever that user likes; Linux itself is as careful in directories with the sticky
-    bit only (``fs.protected_symlinks``).
+    Root would follow such a link to any place that its owner chose. Linux has the same protection for
+    directories with the sticky bit only (``fs.protected_symlinks``).
     """
     trusted = {0, os.geteuid()}
     parts = path.split("/")
@@ -81,11 +82,11 @@ def _planted_link(path: str) -> str | None:
 
 
 def check_prefix(path: str, option: str = "prefix") -> str:
-    """Return the normalised ``path`` when it may be a conda prefix.
+    """Return the normalised ``path`` if it may be a conda prefix.
 
     Raises:
-        CondaModuleError: relative, ``..`` in it, with spaces, over 110 characters, a system directory, a
-            home directory, or reached through a link that another user has planted.
+        CondaModuleError: the path is relative, contains ``..`` or white space, is longer than 110 bytes, is a
+            system or home directory, or leads through a link that another user placed.
     """
     problem = None
     normal = os.path.normpath(path)
@@ -94,30 +95,32 @@ def check_prefix(path: str, option: str = "prefix") -> str:
     elif ".." in path.split("/"):
         problem = "must not contain '..'"
     elif re.search(r"\s", path):
-        problem = "contains white space, which breaks conda's start-up scripts"
+        problem = "contains white space, which breaks conda's activation scripts"
     elif not path.isprintable():
         problem = "contains control characters"
     elif len(os.fsencode(normal)) > MAX_PREFIX_LENGTH:
-        problem = f"is longer than {MAX_PREFIX_LENGTH} bytes, the most that script headers allow"
+        problem = f"is longer than {MAX_PREFIX_LENGTH} bytes, the limit for interpreter lines (#!) of scripts"
     elif normal in _SYSTEM or os.path.realpath(normal) in _SYSTEM:
         problem = "is a directory of the operating system"
     elif normal in _home_directories() or os.path.realpath(normal) in _home_directories():
         problem = "is a home directory"
     elif (link := _planted_link(normal)) is not None:
         problem = (
-            f"leads through the link {link}, which another user made where everybody may write"
+            f"leads through the symbolic link {link}, which another user created in a world-writable"
+            " directory"
         )
     if problem:
         raise CondaModuleError(
             f"The option {option} {problem}: {path!r}. Nothing was changed.",
             prefix=path,
-            hint=f"set {option} to a directory of its own, such as /opt/miniconda3 or /home/NAME/miniconda3.",
+            hint=f"set {option} to a dedicated directory, such as /opt/miniconda3 or"
+            " /home/NAME/miniconda3.",
         )
     return normal
 
 
 def environment_prefix(installation: str | None, name: str | None, prefix: str | None) -> str:
-    """The prefix that a task means by ``prefix``, or by ``name`` within ``installation``.
+    """Return the prefix that a task names by ``prefix``, or by ``name`` within ``installation``.
 
     ``base`` is the installation itself, as in conda.
 
@@ -130,14 +133,14 @@ def environment_prefix(installation: str | None, name: str | None, prefix: str |
         return check_prefix(prefix)
     if installation is None:
         raise CondaModuleError(
-            "The option name needs the option installation: whose environment is it?"
+            "The option name needs the option installation, which says where the environment is."
         )
     base = check_prefix(installation, "installation")
     if name == "base":
         return base
     if not _ENVIRONMENT_NAME.fullmatch(name or "") or name in {".", ".."}:
         raise CondaModuleError(
-            f"The option name is no environment name: {name!r}. Nothing was changed.",
+            f"The option name is not a valid environment name: {name!r}. Nothing was changed.",
             hint="use a name without slashes, spaces, ':' and '#', or the option prefix for a path.",
         )
     return check_prefix(os.path.join(base, "envs", str(name)), "name")

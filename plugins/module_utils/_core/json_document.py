@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads JSON that others wrote: whatever is wrong with it is a ValueError."""
+"""Reads JSON files written by other programs: every defect is a ValueError."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import IO, Any
 
 
 def loads(text: str | bytes, **how: Any) -> Any:
-    """As ``json.loads``.
+    """Like ``json.loads``.
 
     Raises:
-        ValueError: it is no JSON, or is nested more deeply than Python can follow.
+        ValueError: the text is not JSON, or is nested more deeply than Python can follow.
     """
     try:
         return json.loads(text, **how)
@@ -23,5 +23,5 @@ def loads(text: str | bytes, **how: Any) -> Any:
 
 
 def load(stream: IO[str]) -> Any:
-    """As ``json.load``, of a file that is read whole; raises as :func:`loads`, and what reading raises."""
+    """Like ``json.load``, for a file that is read whole; raises as :func:`loads`, and what reading raises."""
     return loads(stream.read())

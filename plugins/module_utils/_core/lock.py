@@ -1,14 +1,14 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bounded, named locks on files, shared by all processes of a host.
+"""Lock files with a time limit, shared by all processes of a host.
 
-``flock`` is released by the kernel when its holder dies, so a stale lock cannot exist; the text in the
-file only says who holds it. The file is removed on release, and a waiter who opened a file that was
-removed meanwhile notices by its inode and tries again.
+The kernel releases a ``flock`` when its holder dies, so a stale lock cannot exist. The text in the file only
+names the holder. The holder removes the file on release; a waiter that had opened the removed file notices it
+by the inode and tries again.
 
-Children started meanwhile inherit the descriptor (:func:`held_descriptors`), and with it the lock: when a
-module is killed, its conda works on, and the next run must wait for it.
+Child processes inherit the descriptor (:func:`held_descriptors`) and with it the lock: when a module is
+killed, its conda may still run, and the next run must wait for it.
 """
 
 from __future__ import annotations
@@ -35,31 +35,31 @@ _held: set[int] = set()
 
 
 def held_descriptors() -> tuple[int, ...]:
-    """Descriptors of the locks that this process holds, for children to inherit."""
+    """Descriptors of the locks that this process holds, for child processes to inherit."""
     return tuple(sorted(_held))
 
 
 def _open(path: str) -> int:
-    # O_NOFOLLOW: in a world-writable directory somebody could have left a link to another file.
+    # O_NOFOLLOW: in a world-writable directory, another user may have left a link to another file.
     flags = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:
-        return _own(os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o644), path)
+        return _checked(os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o644), path)
     except PermissionError as error:
-        # Another user made the file, for instance root; to lock it, reading is enough.
+        # Another user, for instance root, created the file; read permission is enough to lock it.
         try:
-            return _own(os.open(path, os.O_RDONLY | flags), path)
+            return _checked(os.open(path, os.O_RDONLY | flags), path)
         except FileNotFoundError:
             raise error from None
 
 
-def _own(descriptor: int, path: str) -> int:
-    """The descriptor, unless it is of a pipe or a device, or of a file that is somewhere else as well."""
+def _checked(descriptor: int, path: str) -> int:
+    """Return the descriptor, unless it is of a pipe, a device or a file with several hard links."""
     status = os.fstat(descriptor)
-    # A hard link would lead to another file as well: its content and its permissions are not ours.
+    # A hard link may lead to a file outside of this collection: do not touch its content or permissions.
     if stat.S_ISREG(status.st_mode) and status.st_nlink <= 1:
         return descriptor
     os.close(descriptor)
-    raise OSError(errno.EINVAL, "it is no file of its own", path)
+    raise OSError(errno.EINVAL, "it is not a regular file with a single link", path)
 
 
 def _is_current(descriptor: int, path: str) -> bool:
@@ -75,7 +75,7 @@ def _holder(path: str) -> str:
             held = json_document.load(stream)
         who = f"process {held['pid']}"
         if not _is_alive(int(held["pid"])):
-            who = f"what {who}, which was killed, has left running"
+            who = f"a child process that the killed {who} left running"
         return f"{who} ({held['operation']}, since {held['since']})"
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return "another process"
@@ -87,13 +87,13 @@ def _is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except OSError:
-        # Somebody else's process may not be signalled, which proves that it is there.
+        # The signal is not permitted, so a process of another user exists.
         return True
     return True
 
 
 def _try_lock(path: str) -> int | None:
-    """An open, locked descriptor of the file now at ``path``, or None when somebody holds it."""
+    """Return an open, locked descriptor of the file now at ``path``, or None if another process holds it."""
     descriptor = _open(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -110,7 +110,7 @@ def _try_lock(path: str) -> int | None:
 
 
 def remove_if_free(path: str) -> None:
-    """Remove the lock file at ``path``, if there is one, that nobody holds and that may be removed."""
+    """Remove the lock file at ``path`` if it exists, no process holds it and this user may remove it."""
     if not os.path.lexists(path):
         return
     try:
@@ -122,7 +122,7 @@ def remove_if_free(path: str) -> None:
 
 
 def _remove_and_close(descriptor: int, path: str) -> None:
-    """Give up a lock that is held, and its file, if that is still the one."""
+    """Release the lock, and remove its file unless another one has replaced it."""
     try:
         if _is_current(descriptor, path):
             os.unlink(path)
@@ -138,11 +138,11 @@ def file_lock(path: str, *, operation: str, timeout: float) -> Iterator[None]:
 
     Args:
         path: the lock file; its directory must exist.
-        operation: what is being done, for the message of those who wait in vain.
-        timeout: seconds to wait for the present holder.
+        operation: what the holder does, for the message of a process that waits too long.
+        timeout: seconds to wait for the current holder.
 
     Raises:
-        CondaModuleError: the wait was in vain (the holder is named), or the file cannot be made.
+        CondaModuleError: the wait timed out (the message names the holder), or the file cannot be created.
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -150,15 +150,16 @@ def file_lock(path: str, *, operation: str, timeout: float) -> Iterator[None]:
             descriptor = _try_lock(path)
         except OSError as error:
             raise CondaModuleError(
-                f"The lock file {path} cannot be made: {error.strerror}.",
+                f"Cannot create the lock file {path}: {error.strerror}.",
                 hint=hint_for(error, "run the task as a user who may write there (become)."),
             ) from error
         if descriptor is not None:
             break
         if time.monotonic() >= deadline:
             raise CondaModuleError(
-                f"{path} is locked by {_holder(path)}; waited {timeout:g} seconds for it.",
-                hint="let that process finish, or raise the option timeout.",
+                f"{path} is locked by {_holder(path)}; waited {timeout:g} seconds for the lock.",
+                hint="wait until that process has finished and run the task again, or raise the option"
+                " timeout.",
             )
         time.sleep(_POLL_SECONDS)
     _held.add(descriptor)
@@ -166,11 +167,13 @@ def file_lock(path: str, *, operation: str, timeout: float) -> Iterator[None]:
         since = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         note = json.dumps({"pid": os.getpid(), "operation": operation, "since": since})
         try:
-            os.fchmod(descriptor, 0o644)  # whatever the umask: others have to be able to lock it
+            os.fchmod(
+                descriptor, 0o644
+            )  # whatever the umask, other users must be able to lock the file
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, note.encode(), 0)
         except OSError:
-            # A full disk, or another user's file: the note is a courtesy, the lock itself needs none.
+            # The disk is full, or another user owns the file. The lock works without the note.
             pass
         yield
     finally:

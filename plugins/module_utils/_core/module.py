@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A module whose options may hold secrets within longer texts: addresses, specs, variables."""
+"""AnsibleModule for options that may contain secrets within longer texts: URLs, specs, variables."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.secrets impor
     secrets_of_task,
 )
 
-# No count, size or time of an option has more digits.
+# No count, size or time in an option has more digits.
 _DIGITS = 30
 
 
 class ModuleWithSecrets(AnsibleModule):
-    """AnsibleModule that knows the secrets in its options before anything is said.
+    """AnsibleModule that registers the secrets in its options before it logs or prints them.
 
-    While it is made, AnsibleModule logs a task's options to the host's syslog or journal, which users of the
-    host may read, and shows them beside its complaint about an option that does not fit: what ``main()`` adds
-    to ``no_log_values`` comes too late for both.
+    Its constructor logs the task's options to the host's syslog or journal, which users of the host may read,
+    and prints them when an option is invalid. Secrets that ``main()`` adds to ``no_log_values`` come too late
+    for both.
 
-    Texts that no file, command or address could hold are refused before anything is done, for all options.
+    It refuses texts that no file, command or URL could contain, in all options, before it does anything.
     """
 
     def __init__(self, **how: Any) -> None:
-        """As AnsibleModule, by keywords only."""
+        """Like AnsibleModule, with keyword arguments only."""
         try:
             AnsibleModule.__init__(self, **how)
         except (AttributeError, OverflowError, TypeError, ValueError) as error:
-            # ansible-core 2.19 stops with a traceback at a number where suboptions belong, and at infinity.
-            self._refuse(f"The options of the task cannot be read: {error}.")
+            # ansible-core 2.19 raises a traceback for a number in place of suboptions, and for infinity.
+            self._refuse(f"Cannot read the options of the task: {error}.")
 
     def _load_params(self) -> None:
         AnsibleModule._load_params(self)
         self.no_log_values.update(self.secrets())
 
     def secrets(self) -> set[str]:
-        """What must not be shown of the options, whose types may still be wrong."""
+        """The secrets in the options, whose types are not validated yet."""
         return secrets_of_task(self.params)
 
     def _set_internal_properties(self, *arguments: Any, **how: Any) -> None:
-        # What fail_json needs is there from here on.
+        # From here on, fail_json works.
         AnsibleModule._set_internal_properties(self, *arguments, **how)
         for name, value in self.params.items():
             if problem := _unusable(value) or _unreadable(
@@ -57,19 +57,19 @@ class ModuleWithSecrets(AnsibleModule):
                 self._refuse(f"The option {ascii(name)[1:-1]} {problem}. Nothing was changed.")
 
     def _refuse(self, why: str) -> NoReturn:
-        # Which options are secret as a whole (no_log) ansible-core has not found out yet, so it shows none.
+        # ansible-core does not know yet which options are no_log, so this shows no option at all.
         self.fail_json(msg=why, invocation={"module_args": {}})
 
     def _log_invocation(self) -> None:
-        # Only here the options have the types that they are declared with: a text may have become a mapping.
+        # Only here do the options have their declared types: a text may have become a mapping.
         self.no_log_values.update(secrets_among(self.params))
-        # ansible-core 2.19 stops with a traceback at bytes that are no UTF-8. Such options are not logged.
+        # ansible-core 2.19 raises a traceback for bytes that are not UTF-8. Such options are not logged.
         with contextlib.suppress(UnicodeEncodeError):
             AnsibleModule._log_invocation(self)
 
 
 def _unusable(value: Any) -> str:
-    """What is wrong with a text inside ``value``; empty when nothing is."""
+    """Return why a text inside ``value`` cannot be used; empty when all can."""
     left = [value]
     while left:
         one = left.pop()
@@ -79,19 +79,19 @@ def _unusable(value: Any) -> str:
             left += one
         elif isinstance(one, str):
             if "\0" in one:
-                return "holds a null character"
+                return "contains a null character"
             if not one.isascii():
                 try:
                     one.encode()
                 except UnicodeEncodeError:
-                    return "holds bytes or characters that are no UTF-8"
+                    return "contains bytes or characters that are not valid UTF-8"
     return ""
 
 
 def _unreadable(value: Any, spec: Mapping[str, Any]) -> str:
-    """What is wrong with a whole number inside ``value``; empty when nothing is.
+    """Return why an integer inside ``value`` cannot be used; empty when all can.
 
-    ansible-core 2.19 writes all digits of a number such as ``1e9999999`` out, which takes hours.
+    ansible-core 2.19 writes out all digits of a number such as ``1e9999999``, which takes hours.
     """
     if isinstance(value, Mapping):
         options = spec.get("options") or {}
@@ -105,10 +105,10 @@ def _unreadable(value: Any, spec: Mapping[str, Any]) -> str:
     try:
         number = Decimal(value)
     except (DecimalException, ValueError):
-        # No number at all: ansible-core says so.
+        # Not a number: ansible-core reports it.
         return ""
     return (
-        "holds a number that is too large"
+        "contains a number that is too large"
         if number.is_finite() and number.adjusted() > _DIGITS
         else ""
     )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options that several modules have: where an environment is, and how conda is run for it."""
+"""Options that several modules share: where an environment is, and how conda runs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads what a child process writes, in bounded memory and bounded time."""
+"""Reads the output of a child process in bounded memory and bounded time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import threading
 import time
 from typing import IO
 
-# Bytes kept of each stream: several times conda's longest document, which comes at the end.
+# Bytes kept of each stream: several times conda's longest JSON document, which it prints last.
 LIMIT = 32 * 1024 * 1024
-# Seconds for the output to be closed after the process has ended; its children may still hold it.
+# Seconds to wait for the output to close after the process ended; its children may still hold it.
 LINGER = 2.0
 
 _CHUNK = 65536
-# Nothing wakes the reader when a process ends while its children hold its output.
+# Polling, because nothing wakes the reader when a process ends while its children hold its output.
 _POLL_SECONDS = 0.25
 
 
@@ -32,7 +32,7 @@ class _Tail:
 
     def add(self, chunk: bytes) -> None:
         self._bytes += chunk
-        # Not at every chunk: each cut moves what is kept.
+        # Not for every chunk: each cut moves the kept bytes.
         if len(self._bytes) > 2 * self._limit:
             del self._bytes[: -self._limit]
 
@@ -41,12 +41,12 @@ class _Tail:
 
 
 class Pipes:
-    """Both output pipes of a process, and its input.
+    """The output pipes of a process, and its input.
 
     Args:
         process: started with pipes for stdout and stderr, and for stdin when ``stdin`` is given.
-        stdin: bytes to feed to it.
-        limit: bytes kept of each stream, the last ones.
+        stdin: bytes to write to its standard input.
+        limit: bytes kept of the end of each stream.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Pipes:
         self._tails = {"stdout": _Tail(limit), "stderr": _Tail(limit)}
         self._unfed = memoryview(stdin or b"")
         self._selector = selectors.DefaultSelector()
-        # Each is registered with what to do when it is ready.
+        # Each pipe is registered with the function to call when it is ready.
         for name, tail in self._tails.items():
             output = getattr(process, name)
             take = functools.partial(self._take, output, tail)
@@ -68,25 +68,25 @@ class Pipes:
 
     @property
     def open(self) -> bool:
-        """Whether somebody still holds one of the pipes."""
+        """Whether a process still holds one of the pipes."""
         return bool(self._selector.get_map())
 
     @property
     def stdout(self) -> bytes:
-        """What was read of stdout so far, or its end."""
+        """What was read of stdout so far, at most its last ``limit`` bytes."""
         return self._tails["stdout"].value()
 
     @property
     def stderr(self) -> bytes:
-        """What was read of stderr so far, or its end."""
+        """What was read of stderr so far, at most its last ``limit`` bytes."""
         return self._tails["stderr"].value()
 
     def read(self, timeout: float | None, given_up: threading.Event | None = None) -> bool:
-        """Read until the process has ended and its output is closed, or was left open for long enough.
+        """Read until the process has ended and its output is closed, or open for another ``LINGER`` seconds.
 
         Returns:
-            False when ``timeout`` seconds have passed and the process has not ended, or when another thread
-            has set ``given_up``, which is noticed within a quarter of a second.
+            False when the process still runs after ``timeout`` seconds, or when another thread has set
+                ``given_up``, which is noticed within a quarter of a second.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         ended = None
@@ -105,7 +105,7 @@ class Pipes:
                 for key, _events in self._selector.select(pause):
                     key.data()
             else:
-                # It closed its output and works on, or is about to end.
+                # The process closed its output and still runs, or is about to end.
                 try:
                     self._process.wait(pause)
                 except subprocess.TimeoutExpired:
@@ -122,7 +122,7 @@ class Pipes:
         try:
             written = os.write(stream.fileno(), self._unfed[:_CHUNK])
         except BrokenPipeError:
-            # It does not want the rest; its exit status tells whether that was right.
+            # The process does not read the rest; its exit status tells whether that is an error.
             written = len(self._unfed)
         self._unfed = self._unfed[written:]
         if not self._unfed:
@@ -130,7 +130,7 @@ class Pipes:
             stream.close()
 
     def close(self) -> None:
-        """Give the pipes back; who still writes into them finds them broken."""
+        """Close the pipes; a process that still writes into them gets EPIPE."""
         self._selector.close()
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:

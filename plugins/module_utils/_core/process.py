@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Starts child processes: argv lists only, a scrubbed environment, and never a process left behind."""
+"""Starts child processes: argv lists only, a scrubbed environment, and no process left running."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.lock import held_descriptors
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.pipes import Pipes
 
-# An activated environment, a foreign pip configuration or sudo's traces change what conda and pip do.
+# An activated environment, a foreign pip configuration or sudo's variables change what conda and pip do.
 _SCRUBBED_PREFIXES = ("CONDA", "_CONDA", "_CE_", "MAMBA", "PYTHON", "PIP_", "SUDO_", "VIRTUAL_ENV")
-# TLS trust and proxies of the host stay: without them conda and pip reach nothing on many sites.
+# TLS trust and proxies of the host stay: many sites reach nothing without them.
 _KEPT = frozenset({"PIP_CERT"})
-# Seconds for conda to roll back after it was asked to end, and for its children to close its output.
+# Seconds for conda to roll back after SIGTERM, and for its children to close its output.
 _PATIENCE = 5.0
 # Seconds for what was killed to be gone, and between two looks.
 _GRACE = 1.0
@@ -31,7 +31,7 @@ _PAUSE = 0.02
 
 @dataclass(frozen=True)
 class Completed:
-    """How a child ended: exit status (negative: ended by that signal), stdout, stderr, timed out or not."""
+    """How a child ended: exit status (negative: the signal that killed it), output, whether it timed out."""
 
     rc: int
     stdout: str
@@ -42,9 +42,9 @@ class Completed:
 def child_environment(
     extra: Mapping[str, str] | None = None, base: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """The environment for a child: ``base`` (default ``os.environ``) without what would mislead it.
+    """Return the environment for a child: ``base`` (default ``os.environ``) without misleading variables.
 
-    ``extra`` is laid on top and always wins. Output is made predictable: UTF-8 and English.
+    ``extra`` is added last and always wins. The output of the child is UTF-8 and English.
     """
     source = os.environ if base is None else base
     environment = {
@@ -69,7 +69,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, number)
             process.wait(patience)
         except (ProcessLookupError, PermissionError):
-            # Gone; macOS says "not permitted" of a group that has nothing but zombies.
+            # It has ended; macOS reports "not permitted" for a group of zombies.
             return
         except subprocess.TimeoutExpired:
             continue
@@ -119,8 +119,8 @@ def run(
         argv: program and arguments; no shell is involved.
         env: the whole environment, default :func:`child_environment`.
         cwd: working directory, default ``/`` because the caller's may be unreadable after ``become``.
-        timeout: seconds; when they have passed, the process group is ended and ``timed_out`` is set.
-        stdin: bytes to feed; default is the null device, so nothing can wait for a person.
+        timeout: seconds after which the process group is ended and ``timed_out`` is set.
+        stdin: bytes to write to standard input; default is the null device, so nothing can wait for a person.
         given_up: when another thread sets it, the process group is ended as after the timeout.
 
     Raises:
@@ -138,8 +138,11 @@ def run(
             pass_fds=held_descriptors(),
         )
     except ValueError as error:
-        # A null character, or one that the file system's encoding lacks.
-        raise OSError(errno.EINVAL, f"an argument cannot be passed on ({error})") from error
+        # A null character, or a character that the file system encoding lacks.
+        raise OSError(
+            errno.EINVAL,
+            f"an argument contains a character that cannot be passed to a program ({error})",
+        ) from error
     pipes = Pipes(process, stdin)
     try:
         timed_out = not pipes.read(timeout, given_up)

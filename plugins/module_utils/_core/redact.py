@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Masks credentials in anything that may be shown to a person or written to a log.
+"""Masks credentials in every text that a person may see or a log may store.
 
-Conda knows three places for secrets in a channel URL: ``user:password@host``, the token path
-``/t/<TOKEN>/`` of anaconda.org and Anaconda Server (conda, ``conda.common.url.split_anaconda_token``),
-and query parameters of private mirrors. Proxy URLs carry the first form.
+Conda puts secrets into channel URLs in three places: ``user:password@host``, the token path ``/t/<TOKEN>/``
+of anaconda.org and Anaconda Server (conda, ``conda.common.url.split_anaconda_token``), and query parameters
+of private mirrors. Proxy URLs use the first form.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from urllib.parse import unquote
 MASK = "********"
 _SHORTEST_TOKEN = 8
 
-# Lengths are bounded, or a long text without any address would take a time that grows with its square.
-# conda 24.7 leaves the colon out (http//user:password@host), pathlib a slash, and some quote an address.
+# Lengths are bounded: otherwise the time for a long text without a URL grows with its square. conda 24.7
+# drops the colon (http//user:password@host), pathlib drops a slash, and some programs percent-encode the URL.
 _WEB = (
     r"(?<![a-zA-Z0-9+.-])(?:https?|ftp|s3|socks[45]?h?|(?:git|hg|svn|bzr)\+[a-z]{2,5})"
     r"(?::|%3A)?(?:\\?/|%2F){1,3}"
@@ -28,14 +28,14 @@ _WEB = (
 _USERINFO = re.compile(
     rf"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]{{0,30}}://|(?i:{_WEB}))(?P<userinfo>[^/\s'\"\\]+)@"
 )
-# user:password@host:port without a scheme, as proxies are given.
+# user:password@host:port without a scheme, as in proxy settings.
 _BARE = re.compile(
     r"(?<![\w.%+/@*-])(?P<userinfo>[\w.%+-]{1,64}:[^\s/@'\"]{1,200})@(?=[\w-]+(?:\.[\w-]|:\d))"
 )
-# The same where an address is part of another one.
+# The same inside the query of another URL.
 _ENCODED = re.compile(r"(?P<scheme>https?%3A%2F%2F)[\w.%~+-]{1,400}?%40", re.IGNORECASE)
-# A directory named t is no secret: before the token there is the address of a host, with a scheme (other than
-# file) or as a name with dots or a port. conda's own tokens begin with tk-.
+# A directory named t is no secret: a token follows a host, with a scheme (other than file) or as a name with
+# dots or a port. conda's own tokens begin with tk-.
 _TOKEN_PATH = re.compile(
     r"(?P<before>"
     r"(?:(?<![a-zA-Z0-9+.-])(?!file:)[a-zA-Z][a-zA-Z0-9+.-]{0,30}://"
@@ -44,7 +44,7 @@ _TOKEN_PATH = re.compile(
     r"|/t/(?=tk-))"
     r"(?P<token>[A-Za-z0-9._~%+=-]+?(?=%2F|[^A-Za-z0-9._~%+=-]|$))"
 )
-# Nearly every text has none, and the search above looks far ahead from each address.
+# Most texts have none, and the search above is slow.
 _HAS_TOKEN_PATH = re.compile(r"/t/|%2Ft%2F")
 _SECRET_NAME = (
     r"(?:[a-z0-9_-]*(?:token|password|passwd|passphrase|secret|signature|credentials?|auth|jwt|hmac"
@@ -52,7 +52,8 @@ _SECRET_NAME = (
 )
 _QUERY = re.compile(rf"(?P<name>[?&;]{_SECRET_NAME}=)[^&#\s'\"<>()]+", re.IGNORECASE)
 _HEADER = re.compile(r"(?P<name>authorization:\s*(?:bearer|basic|token)\s+)\S+", re.IGNORECASE)
-# conda says "The token '...' given for the URL is invalid", also of one in a condarc, which no option names.
+# conda says "The token '...' given for the URL is invalid", also of a token in a condarc, which no option
+# names.
 _QUOTED = re.compile(
     r"(?P<name>\btoken (?P<quote>['\"]))(?:(?!(?P=quote)).)+(?=(?P=quote))", re.IGNORECASE
 )
@@ -82,11 +83,11 @@ def redact_value(value: Any) -> Any:
 
 
 def secrets_in(value: Any) -> set[str]:
-    """The credentials inside ``value``, for ``AnsibleModule.no_log_values``.
+    """Return the credentials inside ``value``, for ``AnsibleModule.no_log_values``.
 
-    Ansible prints a module's options on ``-vvv``; what is in this set it masks there as well. Each is
-    there as it is written, as a server sees it (percent-decoded), and with its user as HTTP sends it
-    (Base64).
+    Ansible prints a module's options with ``-vvv`` and masks what is in this set there too. Each credential
+    is included as it is written, as a server sees it (percent-decoded), and together with its user as HTTP
+    sends it (Base64).
     """
     if isinstance(value, dict):
         return set().union(*(secrets_in(item) for item in value.values()))
@@ -109,7 +110,8 @@ def secrets_in(value: Any) -> set[str]:
 def _forms(userinfo: str) -> set[str]:
     user, _colon, password = userinfo.partition(":")
     if not password:
-        # A token in the place of the user; a short word, as in ssh://git@host, would blank out every message.
+        # A token in place of the user name. A short word, as in ssh://git@host, would mask parts of every
+        # message.
         return {user, unquote(user)} if len(user) >= _SHORTEST_TOKEN else set()
     plain = unquote(userinfo)
     sent = {base64.b64encode(text.encode()).decode() for text in (userinfo, plain)}

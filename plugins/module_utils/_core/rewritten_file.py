@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Replaces a file whole, in one step, by one with the same permissions and the same owner."""
+"""Replaces a file atomically by one with the same permissions and owner."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from contextlib import suppress
 
 
 def rewrite(path: str, content: bytes) -> None:
-    """Write ``content`` in the place of what is there.
+    """Replace the content of the file at ``path``.
 
     Raises:
-        OSError: there is no file, or it cannot be written.
+        OSError: the file does not exist, or cannot be written.
     """
     status = os.stat(path)
     descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".llmfleet-")

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Finds secrets in the options of a task and in texts.
 
-A secret is a credential in an address (``redact``), or the value of anything whose name says so: a variable
-such as ``HF_TOKEN``, a setting, a line ``NAME: value`` of a YAML text. The result is for
-``AnsibleModule.no_log_values``, which masks these texts in the host's log and in what the module returns.
+A secret is a credential in a URL (``redact``), or a value whose name marks it as secret: a variable such as
+``HF_TOKEN``, a setting, a line ``NAME: value`` of a YAML text. The result is for
+``AnsibleModule.no_log_values``, which masks these texts in the host's log and in the module's result.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import
 
 _WORDS = "TOKENS?|PASS|PASSWD|PASSWORD|PWD|PASSPHRASE|SECRETS?|CREDENTIALS?|KEY|AUTH|SIGNATURE|PAT|DSN|JWT"
 _NAMED = re.compile(
-    # PGPASSWORD, WANDBAPIKEY and accessToken have no sign between their words.
+    # PGPASSWORD, WANDBAPIKEY and accessToken have no separator between their words.
     rf"(?:^|_|-)(?:{_WORDS})(?:_|-|$)|(?:TOKEN|PASSWD|PASSWORD|PASSPHRASE|SECRET|APIKEY)$",
     re.IGNORECASE,
 )
-# What is masked is masked wherever it occurs; shorter ones would tear holes into versions and names.
+# Ansible masks a secret wherever it occurs; a shorter one would mask parts of versions and names.
 SHORTEST_SECRET = 6
-# `NAME: value` of YAML or JSON, and `NAME=value` of a shell. `name=1.0` in small letters is a match spec.
+# `NAME: value` of YAML or JSON, and `NAME=value` of a shell. `name=1.0` in lower case is a match spec.
 _PAIR = re.compile(
     r"(?<![\w.$/-])(?P<quote>['\"]?)(?P<name>[A-Za-z][\w-]{1,80})(?P=quote)"
     r"(?:[ \t]{0,3}:[ \t]{1,8}|(?P<sign>=)(?!=))"
@@ -34,12 +34,12 @@ _PAIR = re.compile(
 
 
 def names_a_secret(name: str) -> bool:
-    """Whether a variable or a setting of this name holds a secret."""
+    """Whether a variable or setting of this name holds a secret."""
     return _NAMED.search(name) is not None
 
 
 def secrets_among(value: Any, *, named: bool = False) -> set[str]:
-    """The secrets inside ``value``; ``named``: it belongs to something whose name says that it is one."""
+    """Return the secrets inside ``value``; ``named``: the name of ``value`` marks it as secret."""
     if isinstance(value, Mapping):
         return set[str]().union(
             *(
@@ -55,14 +55,14 @@ def secrets_among(value: Any, *, named: bool = False) -> set[str]:
     found = secrets_in(text) | {
         secret for secret in _in_pairs(text) if len(secret) >= SHORTEST_SECRET
     }
-    # A path is no secret, and is named in many messages.
+    # A path is no secret, and many messages contain it.
     if named and len(text) >= SHORTEST_SECRET and not text.startswith(("/", "~/")):
         found.add(text)
     return found
 
 
 def secrets_of_task(options: Mapping[str, Any]) -> set[str]:
-    """The secrets of a task's options, whose types may be wrong, with the host's variables put in."""
+    """Return the secrets of a task's options, whose types may be wrong, also after variable expansion."""
     return secrets_among(options) | _unread_variables(options) | _expanded(options)
 
 
@@ -83,7 +83,7 @@ def _in_pairs(text: str) -> Iterator[str]:
 
 
 def _unread_variables(value: Any) -> set[str]:
-    """What an option ``variables`` holds that is no mapping: nothing of it should be shown."""
+    """Return all texts of an option ``variables`` that is not a mapping: none of it may be shown."""
     if isinstance(value, (list, tuple)):
         return set[str]().union(*map(_unread_variables, value))
     if not isinstance(value, Mapping):

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Takes the secrets out of an address, so that it still says what is there.
+"""Removes the secrets from a URL so that it still names the file.
 
-A signed address (Amazon S3, Google Cloud Storage, Azure SAS, CloudFront) names a file, and for how long who
-may have it. The second part differs each time that it is signed. Some of it is no secret, as the time at
-which it ends, but says nothing without the signature.
+A signed URL (Amazon S3, Google Cloud Storage, Azure SAS, CloudFront) names a file and grants access for a
+limited time. The signature differs each time the URL is signed. Parameters such as the expiry time are not
+secret, but mean nothing without the signature.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _SECRET = re.compile(
     r"|access[_-]?key(?:[_-]?id)?|accessid|key[_-]pair[_-]id|[_-]sig)|sig|auth|__gda__|hdne?[at]s?",
     re.IGNORECASE,
 )
-# What is signed along, by the signers' own documentation. Azure's names are short, so only with its `sig`.
+# Parameters that belong to the signature, by the signers' documentation. Azure's names are short, so they
+# count only together with `sig`.
 _ALONG = re.compile(
     r"x-(?:amz|goog|oss|cos|tos|obs)-.*|q-.*|expires?|exp|policy|googleaccessid|security-token",
     re.IGNORECASE,
@@ -32,18 +33,18 @@ _ALONG = re.compile(
 _AZURE = re.compile(
     r"s[vsrpeti]|srt|sip|spr|sdd|ses|s[ad]uoid|scid|skoid|sktid|sk[tesv]|rsc[cdelt]"
 )
-# A directory named t further down may be just that.
+# Further down the path, a directory may simply be named t.
 _TOKEN = re.compile(r"(?P<before>^/t/|/t/(?=tk-))(?!<TOKEN>)[^/*]+")
 
 
 def without_secrets(address: str) -> str:
-    """The address without user, password, signature and what is signed along; a token is masked."""
+    """Return the URL without user, password and signature parameters; a token is masked."""
     try:
         parts = urlsplit(address)
     except ValueError:
         return redact(address)
     host = parts.netloc
-    # In ssh://git@host the user is no secret, and needed.
+    # In ssh://git@host the user is no secret, and is needed.
     if "@" in host and secrets_in(f"https://{host}/"):
         host = host.rpartition("@")[2]
     path = _TOKEN.sub(rf"\g<before>{MASK}", parts.path)

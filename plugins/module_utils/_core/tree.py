@@ -1,10 +1,10 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Walks and removes directory trees: the only file of the collection that removes one.
+"""Walks and removes directory trees; no other file of the collection removes one.
 
-Everything goes by directory descriptors, so that no link is followed, not even one that is put in place of
-a directory meanwhile. Nothing on another device and nothing below a mount point is entered.
+All access goes through directory descriptors, so no link is followed, not even one that replaces a directory
+meanwhile. Other devices and mount points are never entered.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOUNTS = "/proc/self/mountinfo"
 _ESCAPED = re.compile(r"\\([0-7]{3})")
-# What is nested more deeply is not entered: looking and removing hold a descriptor open for each level, of
-# which a process may have 1024, and Python itself goes no deeper than a thousand calls.
+# Directories nested more deeply are not entered: each level holds a descriptor open, of which a process may
+# have 1024, and Python limits recursion to a thousand calls.
 _DEEPEST = 400
-# A directory that is itself a mount point, or lies in one in which this user may not write.
+# The directory is itself a mount point, or this user may not write its parent.
 _ONLY_TO_BE_EMPTIED = frozenset({errno.EBUSY, errno.EACCES, errno.EPERM})
 
 
 @dataclass
 class Survey:
-    """What a directory holds, as paths relative to it.
+    """The contents of a directory, as paths relative to it.
 
     Attributes:
-        files: everything that is no directory; links are not followed.
+        files: everything that is not a directory; links are not followed.
         directories: all directories below.
-        mounts: directories below where another volume begins; they were not entered.
-        size: bytes of disk that the files take; a file with several names counts once.
+        mounts: directories below where another volume is mounted; they were not entered.
+        size: bytes of disk that the files take; a file with several hard links counts once.
     """
 
     files: list[str] = field(default_factory=list)
@@ -51,16 +51,16 @@ class Survey:
 
 
 def survey(root: str) -> Survey:
-    """Look through the directory ``root``.
+    """List the contents of the directory ``root``.
 
     Raises:
-        CondaModuleError: a directory of it cannot be read; what it holds is then not known.
+        CondaModuleError: a directory in it cannot be read, so its contents are unknown.
     """
     if os.path.islink(root):
         raise CondaModuleError(
-            f"{root} is a link to {os.path.realpath(root)}. Nothing was changed.",
+            f"{root} is a symbolic link to {os.path.realpath(root)}. Nothing was changed.",
             prefix=root,
-            hint="name the directory itself.",
+            hint="name the target directory instead of the link.",
         )
     found = Survey()
     known = set(mounts_below(root))
@@ -105,9 +105,9 @@ def _look(
 
 
 def _is_on_another(status: os.stat_result, device: int) -> bool:
-    """Whether another volume begins at an entry of a directory on ``device`` that no mount was told of.
+    """Whether another volume that mountinfo does not list begins at an entry of a directory on ``device``.
 
-    An overlay file system shows files of its lower layers with other devices than its directories.
+    An overlay file system reports other devices for files of its lower layers than for its directories.
     """
     if status.st_dev == device:
         return False
@@ -115,19 +115,19 @@ def _is_on_another(status: os.stat_result, device: int) -> bool:
 
 
 def is_mount_point(path: str) -> bool:
-    """Whether a volume is mounted there; unlike ``os.path.ismount`` also a directory of the same one."""
+    """Whether a volume is mounted at ``path``; unlike ``os.path.ismount``, recognises all bind mounts."""
     parent, name = os.path.split(path)
     return os.path.ismount(path) or name in mounts_below(parent)
 
 
 def mounts_below(root: str) -> list[str]:
-    """Mount points below ``root``, relative to it: also of a bind mount, which has the same device.
+    """Return the mount points below ``root``, relative to it, including bind mounts of the same device.
 
-    Linux lists them (``proc_pid_mountinfo(5)``: the fifth field, blanks and the like as octal numbers);
-    elsewhere :func:`survey` knows them by their device alone.
+    Linux lists them (``proc_pid_mountinfo(5)``: the fifth field, with blanks and similar characters as octal
+    numbers). Elsewhere :func:`survey` recognises mounts by their device alone.
     """
     try:
-        # A carriage return is a part of a name, and ends no line.
+        # A carriage return is part of a name and does not end a line.
         with open(_MOUNTS, encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
             lines = stream.readlines()
     except OSError:
@@ -151,27 +151,27 @@ def _opened(name: str, parent: int | None = None) -> Iterator[int]:
 
 
 def remove_made(path: str, *, quiet: bool = True) -> None:
-    """Remove a file or a whole directory that this collection itself has made.
+    """Remove a file or a whole directory that this collection itself created.
 
     Args:
         path: for instance a temporary directory.
-        quiet: what cannot be removed stays, without a word.
+        quiet: leave what cannot be removed, without an error.
 
     Raises:
-        CondaModuleError: something of it cannot be removed and ``quiet`` is not set; it is named.
+        CondaModuleError: something in it cannot be removed and ``quiet`` is not set; the message names it.
     """
     _remove(path, lambda _path: True, quiet)
 
 
 def remove_some(root: str, may_go: Callable[[str], bool]) -> None:
-    """Remove files of the directory ``root``, and the directories that are empty then, ``root`` as well.
+    """Remove files of the directory ``root``, and the directories that become empty, including ``root``.
 
     Args:
         root: absolute path of a directory.
-        may_go: asked of each file, with its path relative to ``root``.
+        may_go: called with the path of each file relative to ``root``; returns whether to remove it.
 
     Raises:
-        CondaModuleError: something cannot be removed; it is named.
+        CondaModuleError: something cannot be removed; the message names it.
     """
     _remove(root, may_go, quiet=False)
 
@@ -179,7 +179,7 @@ def remove_some(root: str, may_go: Callable[[str], bool]) -> None:
 def _remove(path: str, may_go: Callable[[str], bool], quiet: bool) -> None:
     parent, name = os.path.split(path.rstrip("/"))
     try:
-        # The way to it may lead through links; from here on none is followed.
+        # The path may lead through links; from here on no link is followed.
         descriptor = os.open(parent or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
         return
@@ -197,7 +197,7 @@ class _Remover:
         self.mounts = set(mounts_below(root))
 
     def remove(self, parent: int, name: str, path: str, device: int | None) -> bool:
-        """Remove one entry of an open directory; whether it is gone."""
+        """Remove one entry of an open directory; return whether it is gone."""
         try:
             status = os.stat(name, dir_fd=parent, follow_symlinks=False)
             if path in self.mounts or (device is not None and _is_on_another(status, device)):
@@ -222,7 +222,7 @@ class _Remover:
                 return False
             shown = os.path.join(self.root, path) if path else self.root
             raise CondaModuleError(
-                f"{self.root} cannot be removed: {shown}: {error.strerror}.",
+                f"Cannot remove {self.root}: {shown}: {error.strerror}.",
                 prefix=self.root,
                 hint=hint_for(error, "run the task as the user who owns it (become, become_user)."),
             ) from error
@@ -240,8 +240,8 @@ class _Remover:
 
 def _unreadable(root: str, error: OSError) -> CondaModuleError:
     return CondaModuleError(
-        f"The directory {root} cannot be looked through: {error.filename or root}: {error.strerror}."
-        " Nothing was changed.",
+        f"Cannot list the directory {root}: {error.filename or root}: {error.strerror}. Nothing was"
+        " changed.",
         prefix=root,
         hint=hint_for_reading(error),
     )

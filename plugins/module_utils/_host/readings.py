@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a host says about itself: platform, C library, disk, inodes and memory."""
+"""Platform, C library, disk space, inodes and memory of a host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._host.glibc import 
 MIB = 1024 * 1024
 
 
-# conda's platform name by what uname says (conda.base.constants.KNOWN_SUBDIRS).
+# conda's platform names by system and machine of uname (conda.base.constants.KNOWN_SUBDIRS).
 CONDA_PLATFORMS = {
     ("Linux", "x86_64"): "linux-64",
     ("Linux", "aarch64"): "linux-aarch64",
@@ -44,7 +44,7 @@ _CGROUP_LIMITS = (
 
 @dataclass(frozen=True)
 class HostReadings:
-    """What the host says about itself. Sizes are bytes; None means that the host does not tell."""
+    """Properties of the host. Sizes are bytes; None means unknown."""
 
     system: str
     machine: str
@@ -61,14 +61,14 @@ class HostReadings:
 
 
 def existing_ancestor(path: str) -> str:
-    """``path``, or the nearest directory above it that exists."""
+    """``path``, or its nearest existing parent directory."""
     while not os.path.exists(path) and path != os.path.dirname(path):
         path = os.path.dirname(path)
     return path
 
 
 def _memory() -> tuple[int | None, bool]:
-    """Bytes of memory that processes may use, and whether a container's limit is the bound."""
+    """Bytes of memory that processes may use, and whether a container limits them."""
     try:
         total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):
@@ -85,10 +85,10 @@ def _memory() -> tuple[int | None, bool]:
 
 
 def read_host(prefix: str) -> HostReadings:
-    """Read the host; the disk is the one that holds ``prefix`` or will hold it.
+    """Read the host's properties; the disk is the one of ``prefix``.
 
     Raises:
-        OSError: the file system of the prefix cannot be asked.
+        OSError: the file system of the prefix cannot be inspected.
     """
     path = existing_ancestor(prefix)
     disk = os.statvfs(path)
@@ -99,7 +99,7 @@ def read_host(prefix: str) -> HostReadings:
         glibc=host_glibc(),
         disk_path=path,
         disk_free=disk.f_bavail * disk.f_frsize,
-        # btrfs and some network file systems make inodes as they need them and say 0 of 0.
+        # btrfs and some network file systems create inodes on demand and report 0 of 0.
         inodes_free=disk.f_favail if disk.f_files else None,
         memory=memory,
         memory_is_limited=limited,

@@ -1,13 +1,13 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is in a cache of huggingface_hub's of one model at one revision, read from disk alone.
+"""Reads from disk which files of a model revision are in a cache of huggingface_hub.
 
-The layout is that of huggingface_hub ("Understand caching"): below ``models--ORG--NAME`` the file
-``refs/REVISION`` holds a commit, ``snapshots/COMMIT`` has the files, as links into ``blobs``, and
-``trees/COMMIT.json`` lists which files the commit has, with their sizes (format 1 of its ``_tree_cache.py``;
-releases before it do not have that list, so this collection writes it for them). Files that match the list
-by name and size are there in full; an ``.incomplete`` blob beside them is from a download that was cut off.
+The layout is that of huggingface_hub ("Understand caching"): below ``models--ORG--NAME``, the file
+``refs/REVISION`` contains a commit, ``snapshots/COMMIT`` has the files, as links into ``blobs``, and
+``trees/COMMIT.json`` lists the files of the commit with their sizes (format 1 of its ``_tree_cache.py``;
+older releases do not write that list, so this collection writes it for them). Files that match the list by
+name and size are complete; an ``.incomplete`` blob is left by an interrupted download.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class Choice:
-    """Which of a model's files are wanted, by the patterns of snapshot_download; none means all."""
+    """The wanted files of a model, by the patterns of snapshot_download; no pattern means all files."""
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -42,13 +42,13 @@ class Choice:
 
 
 def _matches(name: str, pattern: str) -> bool:
-    # A directory stands for what is in it (huggingface_hub, filter_repo_objects).
+    # A directory matches everything in it (huggingface_hub, filter_repo_objects).
     return fnmatch(name, f"{pattern}*" if pattern.endswith("/") else pattern)
 
 
 @dataclass(frozen=True)
 class CachedModel:
-    """Where one model is kept.
+    """The paths of one model in the cache.
 
     Attributes:
         cache: directory of the cache, absolute.
@@ -60,11 +60,11 @@ class CachedModel:
 
     @property
     def directory(self) -> str:
-        """All that the cache has of the model."""
+        """The directory of the model in the cache."""
         return os.path.join(self.cache, "--".join(["models", *self.model.split("/")]))
 
     def ref(self, revision: str) -> str:
-        """The file that holds the commit of a branch or tag."""
+        """The file that contains the commit of a branch or tag."""
         return os.path.join(self.directory, "refs", *revision.split("/"))
 
     def snapshot(self, commit: str) -> str:
@@ -72,7 +72,7 @@ class CachedModel:
         return os.path.join(self.directory, "snapshots", commit)
 
     def blob(self, name: str) -> str:
-        """The file that holds a content."""
+        """The file that holds a content, by the hub's name for it."""
         return os.path.join(self.directory, "blobs", name)
 
     def tree(self, commit: str) -> str:
@@ -82,12 +82,12 @@ class CachedModel:
 
 @dataclass(frozen=True)
 class Observed:
-    """What the disk shows.
+    """The state of a revision on disk.
 
     Attributes:
-        exists: the cache has something of the model, whatever it is.
-        commit: that the revision stands for, empty when that is not known.
-        files: sizes in bytes of the wanted files by relative path; None when they are not known.
+        exists: the cache has any entry for the model.
+        commit: the commit of the revision, empty if unknown.
+        files: sizes in bytes of the wanted files by relative path; None if unknown.
         broken: those of them that are missing or have another size.
     """
 
@@ -98,7 +98,7 @@ class Observed:
 
     @property
     def whole(self) -> bool:
-        """Whether all wanted files are there."""
+        """Whether all wanted files are complete."""
         return bool(self.commit) and self.files is not None and not self.broken
 
     @property
@@ -108,7 +108,7 @@ class Observed:
 
 
 def observe(cached: CachedModel, revision: str, choice: Choice, commit: str = "") -> Observed:
-    """Look at a revision, or at ``commit`` in its stead; nothing is started and nobody is asked."""
+    """Read the state of a revision, or of ``commit`` instead; starts no process, and does not ask the hub."""
     exists = os.path.lexists(cached.directory)
     commit = commit or commit_of(cached, revision)
     files = _listed(cached.tree(commit), choice) if commit else None
@@ -120,7 +120,7 @@ def observe(cached: CachedModel, revision: str, choice: Choice, commit: str = ""
 
 
 def commit_of(cached: CachedModel, revision: str) -> str:
-    """The commit that a revision stands for in the cache, empty when that is not known."""
+    """The commit of a revision in the cache, empty if unknown."""
     if COMMIT.fullmatch(revision):
         return revision
     try:
@@ -139,7 +139,7 @@ def _listed(path: str, choice: Choice) -> dict[str, int] | None:
             return None
         sizes = {str(name): int(entry["size"]) for name, entry in listed["files"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
-        # Whoever downloads passes over a list that cannot be read, too, and makes it anew.
+        # The download, too, ignores a list that cannot be read, and writes it again.
         return None
     if any(name.startswith("/") or ".." in name.split("/") for name in sizes):
         return None
@@ -154,11 +154,11 @@ def _size(path: str) -> int:
 
 
 def tree_text(files: Mapping[str, Mapping[str, Any]]) -> str:
-    """The text of a list of files; each entry has at least ``size`` and ``blob_id``."""
+    """The JSON text of a list of files; each entry has at least ``size`` and ``blob_id``."""
     listed = {name: dict(files[name]) for name in sorted(files)}
     return json.dumps({"format_version": TREE_FORMAT, "files": listed}, indent=1)
 
 
 def parse_choice(include: Sequence[str], exclude: Sequence[str]) -> Choice:
-    """The choice that a task's patterns make."""
+    """The choice of files from a task's patterns."""
     return Choice(tuple(include), tuple(exclude))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes a model in the cache of the hub: the half of its cycle that a no-op never imports."""
+"""Changes a model in the hub's cache: the part that a run without changes never imports."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class HubChange(Change[Plan, Look, str]):
 
     @contextmanager
     def lock(self, plan: Plan | None) -> Iterator[None]:
-        """Keep others from the model in this cache."""
+        """Lock the model in this cache against other runs."""
         cached = self.request.cached
         if self.request.state != "absent":
             with writing(cached):
@@ -65,16 +65,16 @@ class HubChange(Change[Plan, Look, str]):
             yield
 
     def examine(self, plan: Plan, observed: Look) -> None:
-        """Look for files that are not the hub's, where the model would be removed."""
+        """Before a removal, look for files that are not the hub's."""
         if plan.action == "remove":
             refuse_others(self.request.cached)
 
     def journal(self, plan: Plan, observed: Look) -> AbstractContextManager[None]:
-        """None: each file is whole or not there, and observing tells."""
+        """No journal: each file is written atomically, and observing shows what is missing."""
         return nullcontext()
 
     def apply(self, plan: Plan, observed: Look) -> None:
-        """Fetch, import or remove the files, and have the revision stand for the commit."""
+        """Download, import or remove the files, and set the commit of the revision."""
         mask = os.umask(0)
         os.umask(0o002 if _is_shared(self.request.cached.cache) else mask)
         try:
@@ -90,8 +90,10 @@ class HubChange(Change[Plan, Look, str]):
         if plan.action == "import":
             if self._subject.source is None:
                 raise CondaModuleError(
-                    f"The files of {request.path} did not come from the controller. Nothing was changed.",
-                    hint="run the task by its full name, llmfleet.conda.hub_model, which copies them.",
+                    f"The files of {request.path} were not copied from the controller. Nothing was"
+                    " changed.",
+                    hint="call the module by its full name, llmfleet.conda.hub_model; only then Ansible"
+                    " copies the files.",
                 )
             import_source(cached, self._subject.source, plan.commit)
         commit = plan.commit
@@ -121,21 +123,22 @@ class HubChange(Change[Plan, Look, str]):
         return done.commit
 
     def look_again(self, plan: Plan, observed: Look) -> Look:
-        """Compare the disk with the plan: a hub may give less than it lists."""
+        """Compare the disk with the plan: a hub may deliver fewer files than it lists."""
         cached = self.request.cached
         seen = self._subject.observe()
         left = self._subject.plan(seen)
         if left:
             raise CondaModuleError(
-                f"The model {cached.model} ({self.request.revision}) is not in {cached.cache} as it should"
-                f" be: {left.reason}.",
+                f"After the task, the model {cached.model} ({self.request.revision}) in {cached.cache} is"
+                f" not as requested: {left.reason}.",
                 asked=cached.model,
-                hint="look at the options include and exclude, and whether something else writes there.",
+                hint="check the options include and exclude, and whether another program writes to the"
+                " cache.",
             )
         return seen
 
     def reached(self, plan: Plan, observed: Look, seen: Look) -> str:
-        """What is there now."""
+        """The state after the change."""
         return self._subject.describe(seen)
 
     def differs(self, plan: Plan, before: str, after: str) -> bool:
@@ -143,11 +146,11 @@ class HubChange(Change[Plan, Look, str]):
         return True
 
     def foresee(self, plan: Plan, observed: Look) -> str:
-        """In check mode, what is asked for: the hub is not asked."""
+        """The requested state; check mode does not ask the hub."""
         return self._subject.promised()
 
 
 def _is_shared(directory: str) -> bool:
-    """Whether members of the directory's group add to it: what is made there has to be theirs as well."""
+    """Whether members of the directory's group may write it: new files must be writable for them as well."""
     mode = os.stat(directory).st_mode
     return bool(mode & stat.S_ISGID and mode & stat.S_IWGRP)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Downloads a model with the huggingface_hub of an environment, in a child of the environment's Python."""
+"""Downloads a model with an environment's huggingface_hub, in a child process of the environment's Python."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.process impor
     run,
 )
 
-# What the child says comes after this word: libraries may print something of their own before.
+# The child's result follows this word: libraries may print their own output before it.
 _MARK = "llmfleet-hub-model:"
 
-# huggingface_hub compares sizes only, so what it fetched is compared with the digests in the hub's list here.
-# The token comes by stdin, so that neither the process list nor /proc/PID/environ shows it.
+# huggingface_hub compares sizes only, so the script compares the downloaded files with the digests in the
+# hub's list. The token comes by stdin, so that neither the process list nor /proc/PID/environ shows it.
 _SCRIPT = f"""
 import hashlib, json, os, sys
 asked = json.load(sys.stdin)
@@ -101,13 +101,13 @@ _HINTS = {
 
 @dataclass(frozen=True)
 class Download:
-    """What to ask of which hub.
+    """What to download, and from which hub.
 
     Attributes:
         prefix: of the environment with huggingface_hub.
         model, revision: names at the hub.
         cache: directory of the cache.
-        endpoint: address of the hub, empty for the one of the host's configuration.
+        endpoint: URL of the hub; empty for the one in the host's configuration.
         token: for models that are not public. Empty: the user's own at the official hub, none elsewhere.
         timeout: seconds.
     """
@@ -125,24 +125,25 @@ class Download:
 
 @dataclass(frozen=True)
 class Downloaded:
-    """The commit that is there now, and its files where the hub's library keeps no list of them."""
+    """The commit in the cache, and its files if the hub's library keeps no list of them."""
 
     commit: str
     files: Mapping[str, Mapping[str, Any]] | None = None
 
 
 def download(wanted: Download) -> Downloaded:
-    """Fetch what is missing.
+    """Download the missing files.
 
     Raises:
-        CondaModuleError: the environment has no Python or no huggingface_hub, or the hub did not give it.
+        CondaModuleError: the environment has no Python or no huggingface_hub, or the download failed.
     """
     python = os.path.join(wanted.prefix, "bin", "python")
     if not os.access(python, os.X_OK):
         raise CondaModuleError(
-            f"There is no Python in {wanted.prefix} to download models with. Nothing was changed.",
+            f"{wanted.prefix} has no Python to download models with. Nothing was changed.",
             prefix=wanted.prefix,
-            hint="make the environment first (llmfleet.conda.conda_env), with huggingface_hub in it.",
+            hint="create the environment first (llmfleet.conda.conda_env), with the package"
+            " huggingface_hub.",
         )
     asked = {
         "model": wanted.model,
@@ -154,7 +155,7 @@ def download(wanted: Download) -> Downloaded:
     }
     extra = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     if asked["token"] is False:
-        # For what the library asks besides: versions before 1.0 look for the user's token by themselves.
+        # For other requests of the library: versions before 1.0 look for the user's token themselves.
         extra["HF_HUB_DISABLE_IMPLICIT_TOKEN"] = "1"
     if wanted.endpoint:
         extra["HF_ENDPOINT"] = wanted.endpoint
@@ -172,16 +173,17 @@ def download(wanted: Download) -> Downloaded:
         ) from error
     if done.timed_out:
         raise CondaModuleError(
-            f"The model {wanted.model} was not there after {wanted.timeout:g} seconds{_place(wanted)}.",
+            f"The download of the model {wanted.model}{_place(wanted)} did not finish within"
+            f" {wanted.timeout:g} seconds (option timeout).",
             prefix=wanted.prefix,
-            hint="look whether that hub answers, or set the option timeout higher; the next run goes on where"
-            " this one ended.",
+            hint="check whether that hub answers, or raise the option timeout; the next run resumes the"
+            " download.",
         )
     return _answer(wanted, done.stdout, done.stderr)
 
 
 def is_official(endpoint: str) -> bool:
-    """Whether an address is that of the hub for which a user's own token was made, and nobody listens in."""
+    """Whether a URL is that of the official hub over HTTPS, for which the user's own token was made."""
     if not endpoint:
         return True
     try:
@@ -200,7 +202,7 @@ def _endpoint(wanted: Download) -> str:
 
 
 def _place(wanted: Download) -> str:
-    """Which hub was asked, where that is known here."""
+    """The hub of the download, if it is known here."""
     address = _endpoint(wanted)
     return f" from {address}" if address else ""
 
@@ -223,18 +225,18 @@ def _answer(wanted: Download, stdout: str, stderr: str) -> Downloaded:
     message = str(said.get("message", stdout.strip()[-2000:]))
     hint = _HINTS.get(
         kind,
-        "check the option endpoint, and this host's network, proxy and CA settings; without a network give"
-        " the option path.",
+        "check the option endpoint, and this host's network, proxy and CA settings; without a network,"
+        " set the option path.",
     )
     if kind in _NO_ACCESS:
         hint = (
-            "correct the option model, or give a token that may read it (option token), once its conditions"
-            " are accepted at the hub."
+            "correct the option model, or set the option token to one that may read the model; its"
+            " conditions must be accepted at the hub."
         )
         if not wanted.token and not is_official(_endpoint(wanted)):
-            hint += " The user's own token is for the official hub and was not sent there."
+            hint += " The user's own token is for the official hub and was not sent."
     raise CondaModuleError(
-        f"The model {wanted.model} ({wanted.revision}) cannot be had{_place(wanted)}.",
+        f"Cannot download the model {wanted.model} ({wanted.revision}){_place(wanted)}.",
         prefix=wanted.prefix,
         said=": ".join(part for part in (kind, message) if part),
         hint=hint,

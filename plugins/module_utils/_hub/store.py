@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes into a cache of huggingface_hub's: files of a local directory, references, and what is to go."""
+"""Writes to a cache of huggingface_hub: imports local files, sets revisions, removes models."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._hub.cache import (
 )
 
 _CHUNK = 1 << 20
-# What huggingface_hub keeps of a model.
+# The entries that huggingface_hub keeps for a model.
 _OWN = ("blobs", "refs", "snapshots", "trees", ".no_exist")
-# A content by the hub's name for it (digits of a digest; of a mirror's also with the number of parts), also
-# while it is fetched, and what this collection is copying.
+# Names of contents as the hub makes them (digits of a digest; those of a mirror may add the number of parts),
+# also during a download, and copies that this collection is writing.
 _BLOB = re.compile(
     r"blobs/(?:[0-9a-f]{32,}(?:-\d+)?(?:\.[^/]+)?|[^/]+\.incomplete|\.llmfleet-[^/]+)"
 )
@@ -52,17 +52,17 @@ class Source:
 
     @property
     def commit(self) -> str:
-        """A name for this state of the directory, of the form of a commit; no content is read for it."""
+        """An identifier of this state of the directory, in the form of a commit; reads no file."""
         lines = [f"{name}\0{size}\0{time}\n" for name, (size, time) in sorted(self.files.items())]
         return _sha1("".join(lines).encode()).hexdigest()
 
 
 def read_source(path: str, choice: Choice) -> Source:
-    """What is in a directory; hidden files and directories (``.git``, ``.cache``) are left out.
+    """List the files of a directory; hidden files and directories (``.git``, ``.cache``) are left out.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it has no file that is wanted.
+        OSError: the directory cannot be read.
+        ValueError: it contains no wanted file.
     """
     files: dict[str, tuple[int, int]] = {}
 
@@ -78,13 +78,13 @@ def read_source(path: str, choice: Choice) -> Source:
                 seen = os.stat(whole)
                 files[relative] = (seen.st_size, seen.st_mtime_ns)
     if not files:
-        raise ValueError("it has no file that is wanted")
+        raise ValueError("it contains no wanted file")
     return Source(path, files)
 
 
 @contextmanager
 def writing(cached: CachedModel) -> Iterator[None]:
-    """Turn what the system refuses into a failure that a person can act on.
+    """Raise errors of the system in the block as a CondaModuleError with a hint.
 
     Raises:
         CondaModuleError: a file cannot be written or removed.
@@ -103,7 +103,7 @@ def import_source(cached: CachedModel, source: Source, commit: str) -> None:
     """Copy the files of a directory into the cache, as the files of ``commit``.
 
     Raises:
-        CondaModuleError: the cache cannot be written, or the directory not be read.
+        CondaModuleError: the cache cannot be written, or the directory cannot be read.
     """
     listed: dict[str, dict[str, Any]] = {}
     snapshot = cached.snapshot(commit)
@@ -119,7 +119,7 @@ def import_source(cached: CachedModel, source: Source, commit: str) -> None:
 
 
 def _copy(path: str, cached: CachedModel) -> tuple[str, int]:
-    """Copy a file to the blob that has git's name for its content; that name and the size in bytes."""
+    """Copy a file to the blob named by git's digest of its content; return that name and the size."""
     size = os.stat(path).st_size
     digest = _sha1(b"blob %d\0" % size)
     descriptor, temporary = tempfile.mkstemp(
@@ -135,7 +135,7 @@ def _copy(path: str, cached: CachedModel) -> tuple[str, int]:
             raise CondaModuleError(
                 f"The file {path} changed while it was copied.", hint="run the task again."
             )
-        # Weights are often saved for their owner alone; a cache is for whoever may read it.
+        # Weights are often saved with private permissions; the cache is for all its readers.
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, cached.blob(digest.hexdigest()))
     except BaseException:
@@ -145,7 +145,7 @@ def _copy(path: str, cached: CachedModel) -> tuple[str, int]:
 
 
 def _sha1(data: bytes) -> hashlib._Hash:
-    """Names as git makes them, forty digits long; nothing relies on them for security."""
+    """A digest as git computes it, forty digits long; not used for security."""
     return hashlib.new("sha1", data, usedforsecurity=False)
 
 
@@ -171,7 +171,7 @@ def write_tree(cached: CachedModel, commit: str, files: Mapping[str, Mapping[str
 
 
 def write_ref(cached: CachedModel, revision: str, commit: str) -> None:
-    """Let a branch or tag stand for a commit; a revision that is a commit needs nothing."""
+    """Set the commit of a branch or tag; a revision that is a commit needs nothing."""
     if commit_of(cached, revision) != commit:
         with writing(cached):
             _write(cached.ref(revision), commit)
@@ -186,11 +186,11 @@ def _write(path: str, text: str) -> None:
 
 
 def drop(cached: CachedModel, commit: str, names: tuple[str, ...]) -> None:
-    """Take broken files away, with what they point to: what is there is not fetched again."""
+    """Remove broken files and the blobs that they point to; otherwise the hub's library would keep them."""
     with writing(cached):
         for name in names:
             link = os.path.join(cached.snapshot(commit), name)
-            # Only what lies in this model's own directory: a link may lead anywhere.
+            # Only remove blobs in this model's own directory: a link may lead anywhere.
             blob = os.path.realpath(link)
             inside = blob.startswith(os.path.realpath(cached.directory) + os.sep)
             for path in (blob if inside else link, link):
@@ -199,37 +199,37 @@ def drop(cached: CachedModel, commit: str, names: tuple[str, ...]) -> None:
 
 
 def refuse_others(cached: CachedModel) -> None:
-    """Fail where not all that the cache has of a model is the hub's; nothing is changed.
+    """Fail if the cache has files of the model that are not the hub's; nothing is changed.
 
     Raises:
-        CondaModuleError: it is no directory of the cache's own, or holds files that are not the hub's.
+        CondaModuleError: the path is not a directory of the cache, or contains files that are not the hub's.
     """
     if os.path.islink(cached.directory) or not os.path.isdir(cached.directory):
         raise CondaModuleError(
-            f"{cached.directory} is no directory of the model cache. Nothing was changed.",
+            f"{cached.directory} is not a directory of the model cache. Nothing was changed.",
             asked=cached.model,
-            hint="look at what it is, and remove it by hand.",
+            hint="inspect that path, and remove it by hand.",
         )
     found = survey(cached.directory)
     others = [*_others(cached, found.files), *found.mounts]
     if others:
         raise CondaModuleError(
-            f"{cached.directory} holds what the hub did not put there: {listed(others)}."
+            f"{cached.directory} contains files that do not belong to the model cache: {listed(others)}."
             " Nothing was changed.",
             asked=cached.model,
-            hint="move that away, then run the task again.",
+            hint="move them away, then run the task again.",
         )
 
 
 def _others(cached: CachedModel, files: Sequence[str]) -> Iterator[str]:
-    """The files of a model's directory that people put there, also within the hub's directories."""
+    """The files in a model's directory that are not the hub's, also within the hub's own directories."""
     links = {
         os.path.normpath(os.path.join(os.path.dirname(path), target))
         for path in files
         if (target := _target(os.path.join(cached.directory, path)))
     }
-    # Where a volume has no links, the hub's files lie in the snapshots themselves; a copy of a cache may have
-    # lost its links.
+    # On a volume without links, the hub's files are in the snapshots themselves; a copied cache may have lost
+    # its links.
     sizes = {_length(cached, path) for path in files if path.startswith("blobs/")}
     for path in files:
         place = path.split("/", 1)[0]
@@ -256,10 +256,10 @@ def _target(path: str) -> str:
 
 
 def remove(cached: CachedModel) -> None:
-    """Remove all that the cache has of a model.
+    """Remove everything that the cache has of a model.
 
     Raises:
-        CondaModuleError: it cannot be removed, is no directory of the cache's own, or holds files that are
+        CondaModuleError: it cannot be removed, is not a directory of the cache, or contains files that are
             not the hub's.
     """
     refuse_others(cached)

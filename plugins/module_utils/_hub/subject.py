@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A model of the hub as a task declares it: what is there, and what has to be done."""
+"""A model of the hub as a task declares it: observes the cache and plans the change."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._hub.cache import (
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._hub.store import Source, read_source
 
-# What the hub allows (huggingface_hub, utils._validators.validate_repo_id).
+# The names that the hub allows (huggingface_hub, utils._validators.validate_repo_id).
 _PART = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
 _MODEL = re.compile(rf"(?!.*(?:--|\.\.))(?:{_PART}/)?{_PART}")
 _REVISION = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._+-]*(?:/[A-Za-z0-9_][A-Za-z0-9._+-]*)*")
@@ -33,16 +33,17 @@ _REVISION = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._+-]*(?:/[A-Za-z0-9_][
 
 @dataclass(frozen=True)
 class Request:
-    """What a task asks for.
+    """The options of a task.
 
     Attributes:
         cached: the model and its cache.
         revision: branch, tag or commit.
         state: ``present`` or ``absent``.
-        choice: of files.
-        commit: that the revision has to stand for, empty for any.
-        path: directory with the files, empty for the hub; on the controller until its action copied it.
-        on_host: ``path`` is one of this host.
+        choice: the wanted files.
+        commit: the required commit of the revision, empty for any.
+        path: directory with the files, empty for the hub; on the controller until the action plugin has
+            copied it.
+        on_host: ``path`` is on the managed host.
         prefix: environment to download with, empty without one.
         endpoint, token, timeout: see :class:`Download`.
     """
@@ -62,7 +63,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Plan:
-    """What has to be done: ``fetch``, ``import``, ``point`` (the files are there), ``remove`` or nothing."""
+    """The change to make: ``fetch``, ``import``, ``point`` (the files are complete), ``remove`` or none."""
 
     action: str = ""
     reason: str = ""
@@ -75,14 +76,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Look:
-    """What is there of the revision, and what of the commit that it has to stand for."""
+    """The observed state of the revision, and of the commit that it must have."""
 
     now: Observed
     at_commit: Observed
 
 
 def default_cache() -> str:
-    """Where huggingface_hub keeps models for the user who runs this (its ``constants.py``)."""
+    """huggingface_hub's cache directory of the current user (its ``constants.py``)."""
     variables = os.environ
     cache = variables.get("XDG_CACHE_HOME") or os.path.join("~", ".cache")
     home = variables.get("HF_HOME") or os.path.join(cache, "huggingface")
@@ -90,10 +91,10 @@ def default_cache() -> str:
 
 
 def request_from(params: Mapping[str, Any]) -> Request:
-    """The request that a module's validated options make.
+    """The request from a module's validated options.
 
     Raises:
-        CondaModuleError: an option cannot be used; it is named.
+        CondaModuleError: an option is invalid; the message names it.
     """
     cache = os.path.normpath(params["cache_dir"] or default_cache())
     for option, value, form in (
@@ -104,13 +105,13 @@ def request_from(params: Mapping[str, Any]) -> Request:
     ):
         if not form.fullmatch(value):
             raise CondaModuleError(
-                f"The option {option} cannot be used: {value!r}. Nothing was changed.",
-                hint="write a model as ORGANISATION/NAME, a revision as a branch, a tag or a commit, a"
-                " commit as its forty digits, and the directory as an absolute path.",
+                f"The option {option} has an invalid value: {value!r}. Nothing was changed.",
+                hint="write a model as ORGANISATION/NAME, a revision as a branch, tag or commit, a commit"
+                " as its forty digits, and the directory as an absolute path.",
             )
     if params["commit"] and COMMIT.fullmatch(params["revision"] or ""):
         raise CondaModuleError(
-            "The option commit has no meaning where revision is one. Nothing was changed.",
+            "The option commit cannot be combined with a revision that is a commit. Nothing was changed.",
             asked=params["revision"],
         )
     prefix = ""
@@ -137,33 +138,33 @@ def request_from(params: Mapping[str, Any]) -> Request:
 
 
 def plan(request: Request, commit: str, now: Observed, at_commit: Observed) -> Plan:
-    """What has to be done; pure.
+    """Decide what to change; pure.
 
     Args:
-        request: what is wanted.
-        commit: that is wanted, empty for whatever the revision stands for.
-        now: what is there of the revision.
-        at_commit: what is there of ``commit``, whatever the revision stands for.
+        request: the wanted state.
+        commit: the required commit, empty for any.
+        now: the state of the revision.
+        at_commit: the state of ``commit``, whatever the revision's commit is.
     """
     if request.state == "absent":
-        return Plan("remove", "the cache has files of it") if now.exists else Plan()
+        return Plan("remove", "the cache contains the model") if now.exists else Plan()
     way = "import" if request.path else "fetch"
     if not now.commit:
-        reason = "it is not there"
+        reason = "the model is not in the cache"
     elif commit and now.commit != commit:
-        reason = f"it is at commit {now.commit}"
+        reason = f"the cached revision is at commit {now.commit}"
     elif now.files is None:
-        reason = "which files it has is not known"
+        reason = "the cache has no list of the model's files"
     elif not now.files:
-        reason = "no file of it is wanted"
+        reason = "no file of the model matches the options include and exclude"
     elif now.broken:
-        reason = f"missing or cut off: {', '.join(now.broken)}"
+        reason = f"missing or incomplete files: {', '.join(now.broken)}"
     else:
         return Plan()
     if commit and at_commit.whole and at_commit.files:
-        # The commit is there in full, and only the name leads elsewhere.
+        # The commit is complete; only the revision has another commit.
         return Plan("point", reason, commit)
-    # Of a commit that is known only what is missing is fetched, though the branch has moved since.
+    # For a known commit, only the missing files are downloaded, even if the branch has moved since.
     known = commit or (now.commit if now.files is not None else "")
     return Plan(way, reason, known, (at_commit if commit else now).broken)
 
@@ -175,14 +176,15 @@ class HubSubject(Subject[Plan, Look, str]):
     """The model of one request.
 
     Attributes:
-        commit: that is wanted, empty for whatever the revision stands for.
-        source: the directory that the files come from; None without one.
+        commit: the required commit, empty for any.
+        source: the directory of the files; None without one.
     """
 
     def __init__(self, request: Request) -> None:
-        """
+        """Read the source directory, if the task names one.
+
         Raises:
-            CondaModuleError: the option path names nothing usable.
+            CondaModuleError: the option path names no usable directory.
         """
         self.request = request
         self.source: Source | None = None
@@ -201,10 +203,11 @@ class HubSubject(Subject[Plan, Look, str]):
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise CondaModuleError(
-                f"The option path names {request.path}, which cannot be used: {reason}. Nothing was changed.",
+                f"The option path names {request.path}, which cannot be used: {reason}. Nothing was"
+                " changed.",
                 asked=request.cached.model,
-                hint="give the directory with the model's files; without remote_src: true it is one of the"
-                " controller.",
+                hint="set path to the directory with the model's files; it is on the controller unless"
+                " remote_src is true.",
             ) from error
         return request.commit or self.source.commit
 
@@ -216,18 +219,18 @@ class HubSubject(Subject[Plan, Look, str]):
         return Look(now, there)
 
     def plan(self, observed: Look) -> Plan:
-        """Compare what is wanted with what is there."""
+        """Compare the wanted state with the observed one."""
         return plan(self.request, self.commit, observed.now, observed.at_commit)
 
-    # What the diff shows is nothing that only the hub could tell.
+    # The diff shows nothing that only the hub knows.
 
     def describe(self, observed: Look) -> str:
-        """The state of the model, in a line."""
+        """The state of the model in one line."""
         seen = observed.now
         if self.request.state == "absent":
-            return _line(self.request, "there" if seen.exists else "not there")
+            return _line(self.request, "present" if seen.exists else "absent")
         if not seen.commit:
-            return _line(self.request, "not there")
+            return _line(self.request, "absent")
         if self.commit and seen.commit != self.commit:
             return _line(self.request, f"at commit {seen.commit}")
         if not seen.whole:
@@ -235,8 +238,8 @@ class HubSubject(Subject[Plan, Look, str]):
         return self.promised()
 
     def promised(self) -> str:
-        """The state that is asked for."""
-        return _line(self.request, "there" if self.request.state == "present" else "not there")
+        """The requested state."""
+        return _line(self.request, "present" if self.request.state == "present" else "absent")
 
 
 def _line(request: Request, state: str) -> str:
@@ -247,7 +250,7 @@ def _line(request: Request, state: str) -> str:
 
 
 def result_of(request: Request, outcome: HubOutcome) -> dict[str, Any]:
-    """What the module returns."""
+    """The module's result."""
     cached, seen = request.cached, outcome.observed.now
     present = request.state == "present" and seen.whole
     return {
@@ -256,7 +259,7 @@ def result_of(request: Request, outcome: HubOutcome) -> dict[str, Any]:
         "revision": request.revision,
         "cache_dir": cached.cache,
         "commit": seen.commit if request.state == "present" else "",
-        # Not `path`: to that Ansible adds facts of its own, a size among them.
+        # Not named `path`: Ansible would add facts of that file, such as its size.
         "snapshot": cached.snapshot(commit_of(cached, request.revision)) if present else "",
         "files": sorted(seen.files or ()) if present else [],
         "size": seen.size if present else 0,

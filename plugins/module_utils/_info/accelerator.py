@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks for GPUs: files of the kernel first, then the vendor's tool.
+"""Detects GPUs: reads the kernel's files first, then runs the vendor's tool.
 
 Sources: NVIDIA's driver README ("The /proc Filesystem Interface") and ``nvidia-smi --help-query-gpu``; the
 kernel's KFD topology (``drivers/gpu/drm/amd/amdkfd/kfd_topology.c``) for AMD; ``sysctl`` on macOS.
@@ -36,12 +36,12 @@ _KFD_NODES = "/sys/class/kfd/kfd/topology/nodes"
 _NVIDIA_GPUS = "/proc/driver/nvidia/gpus"
 _NVIDIA_PCI_VENDOR = "0x10de"
 _DISPLAY_CLASS = "0x03"
-# Kinds of memory that lie on the GPU: HSA_MEM_HEAP_TYPE_FB_PUBLIC and _PRIVATE.
+# Types of memory on the GPU: HSA_MEM_HEAP_TYPE_FB_PUBLIC and _PRIVATE.
 _GPU_HEAPS = (1, 2)
 
 
 class Files:
-    """The host's file system, from ``root`` on; what cannot be read does not exist."""
+    """The host's file system below ``root``; unreadable files count as missing."""
 
     def __init__(self, root: str = "/") -> None:
         self._root = root
@@ -50,7 +50,7 @@ class Files:
         return os.path.join(self._root, path.lstrip("/"))
 
     def read(self, path: str) -> str | None:
-        """The file's text without blanks around it, or None."""
+        """The file's text without surrounding white space, or None."""
         try:
             with open(self._path(path), encoding="utf-8", errors="replace") as stream:
                 return stream.read().strip()
@@ -58,7 +58,7 @@ class Files:
             return None
 
     def names(self, path: str) -> list[str]:
-        """What is in a directory; numbers in the order of their values."""
+        """The names in a directory; numbers in numerical order."""
         try:
             found = os.listdir(self._path(path))
         except OSError:
@@ -67,7 +67,7 @@ class Files:
 
 
 def run_tool(argv: Sequence[str], timeout: float = TOOL_TIMEOUT) -> Completed | None:
-    """Run a tool to its end, or for ``timeout`` seconds; None when it is not there."""
+    """Run a tool for at most ``timeout`` seconds; None if it is not installed."""
     try:
         return run(argv, timeout=timeout)
     except OSError:
@@ -88,9 +88,9 @@ def observe_accelerator(
     runner: Runner | None = None,
     timeout: float = TOOL_TIMEOUT,
 ) -> AcceleratorFacts:
-    """What the host says about its accelerator; an NVIDIA GPU counts before one of AMD.
+    """Detect the host's accelerator; an NVIDIA GPU takes precedence over an AMD GPU.
 
-    ``timeout`` is the seconds that each of the vendors' tools may take.
+    ``timeout`` is the time limit in seconds for each of the vendors' tools.
     """
     files = files or Files()
     runner = runner or partial(run_tool, timeout=timeout)
@@ -135,7 +135,7 @@ def _version_in(text: str) -> str:
 
 
 def _has_nvidia_card(files: Files) -> bool:
-    """Whether a display or 3D controller of NVIDIA is on the PCI bus, with or without a driver."""
+    """Whether an NVIDIA display or 3D controller is on the PCI bus, with or without a driver."""
     devices = "/sys/bus/pci/devices"
     return any(
         files.read(f"{devices}/{name}/vendor") == _NVIDIA_PCI_VENDOR
@@ -149,15 +149,15 @@ def _query(runner: Runner, fields: str) -> Completed | None:
 
 
 def _ask_nvidia_smi(runner: Runner, timeout: float) -> tuple[tuple[Gpu, ...], str, bool, str]:
-    """GPUs, what is wrong, whether driver and library differ, and the driver's version."""
+    """GPUs, the problem, whether driver and library differ, and the driver's version."""
     fields = _FIELDS + ",compute_cap"
     done = _query(runner, fields)
     if done is not None and done.rc != 0 and "compute_cap" in done.stdout + done.stderr:
-        # Drivers before 510 refuse a query that names it.
+        # Drivers before 510 refuse a query with this field.
         fields = _FIELDS
         done = _query(runner, fields)
     if done is None:
-        return (), "nvidia-smi is not there", False, ""
+        return (), "nvidia-smi is not installed", False, ""
     if done.rc == 0:
         return (*_parse_nvidia_smi(done.stdout, fields.count(",")),)
     said = " ".join((done.stdout + " " + done.stderr).split())
@@ -170,7 +170,7 @@ def _parse_nvidia_smi(text: str, commas: int) -> tuple[tuple[Gpu, ...], str, boo
     gpus: list[Gpu] = []
     driver = ""
     for line in text.splitlines():
-        # From the right: a name may hold a comma.
+        # From the right: a name may contain a comma.
         words = [word.strip() for word in line.rsplit(",", commas)]
         if len(words) != commas + 1:
             continue
@@ -180,7 +180,7 @@ def _parse_nvidia_smi(text: str, commas: int) -> tuple[tuple[Gpu, ...], str, boo
             Gpu(
                 index=len(gpus),
                 name=name,
-                # GPUs that share the host's memory answer [N/A].
+                # GPUs that share the host's memory report [N/A].
                 memory_mib=int(memory) if memory.isdigit() else None,
                 compute_capability=capability if re.fullmatch(r"\d+\.\d+", capability) else "",
                 uuid=uuid,
@@ -190,7 +190,7 @@ def _parse_nvidia_smi(text: str, commas: int) -> tuple[tuple[Gpu, ...], str, boo
 
 
 def _gpus_of_driver(files: Files) -> tuple[Gpu, ...]:
-    """Names and UUIDs as the loaded driver has them, where nvidia-smi does not answer."""
+    """Names and UUIDs from the loaded driver, if nvidia-smi does not answer."""
     gpus: list[Gpu] = []
     for name in files.names(_NVIDIA_GPUS):
         text = files.read(f"{_NVIDIA_GPUS}/{name}/information")
@@ -232,7 +232,7 @@ def _properties(text: str | None) -> dict[str, int]:
 
 
 def gfx_name(version: int) -> str:
-    """``gfx90a`` for 90010: two digits each for minor and stepping, which the name has in hexadecimal."""
+    """``gfx90a`` for 90010: two digits each for minor and stepping, written in hexadecimal in the name."""
     return f"gfx{version // 10000}{version // 100 % 100:x}{version % 100:x}"
 
 
@@ -266,7 +266,7 @@ def _gpus_of_kfd(files: Files) -> tuple[Gpu, ...]:
 def _parse_rocminfo(text: str) -> tuple[Gpu, ...]:
     gpus: list[Gpu] = []
     for part in re.split(r"^Agent \d+\s*$", text, flags=re.MULTILINE)[1:]:
-        # The first of each field is the agent's own; pools and ISAs follow with fields of that name.
+        # The first occurrence of a field is the agent's own; pools and ISAs have fields of the same name.
         fields: dict[str, str] = {}
         for line in part.splitlines():
             key, _colon, value = line.partition(":")
@@ -288,7 +288,7 @@ def _parse_rocminfo(text: str) -> tuple[Gpu, ...]:
 
 def _apple(host: HostReadings, runner: Runner) -> AcceleratorFacts:
     version = _said(runner, ["/usr/bin/sw_vers", "-productVersion"])
-    # A Python for x86_64 sees x86_64 under Rosetta; this tells the truth about the machine.
+    # Under Rosetta, a Python for x86_64 reports x86_64; this shows the actual processor.
     arm = _sysctl(runner, "hw.optional.arm64") == "1"
     if not arm and host.machine != "arm64":
         return AcceleratorFacts(host.system, host.machine, system_version=version, vendor=NONE)

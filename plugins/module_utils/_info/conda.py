@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Facts of a conda installation and its environments, read from files alone."""
+"""Facts about a conda installation and its environments, read from files alone."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _INSTALLER_NAMES = re.compile(r"(?P<name>Miniconda|Miniforge|Mambaforge|Anaconda
 
 
 def is_installation(state: PrefixState) -> bool:
-    """A base environment with a conda in its records."""
+    """Whether it is a base environment with a record of conda."""
     return state.is_environment and "conda" in state.records
 
 
@@ -59,9 +59,9 @@ def _platform(state: PrefixState) -> str:
 
 
 def distribution_of(state: PrefixState) -> tuple[str, str]:
-    """The distribution and what told it: the installer's own note, else a package or a channel.
+    """The distribution and the source of that fact: the installer's own note, else a package or a channel.
 
-    Empty texts where nothing tells it, as in an environment into which somebody installed conda.
+    Empty texts if unknown, as in an environment into which conda was installed as a package.
     """
     try:
         with open(
@@ -89,7 +89,7 @@ def distribution_of(state: PrefixState) -> tuple[str, str]:
 
 
 def installation_facts(state: PrefixState) -> dict[str, Any]:
-    """Facts of the installation itself."""
+    """Facts about the installation itself."""
     conda = state.records.get("conda")
     distribution, told_by = distribution_of(state)
     return {
@@ -104,7 +104,7 @@ def installation_facts(state: PrefixState) -> dict[str, Any]:
 
 
 def environment_name(prefix: str, installation: str | None, envs_dirs: list[str]) -> str:
-    """The name by which conda knows a prefix; empty where it is known by its path only."""
+    """The name by which conda knows a prefix; empty if it is known by its path only."""
     if prefix == installation:
         return "base"
     parent, name = os.path.split(prefix)
@@ -114,7 +114,7 @@ def environment_name(prefix: str, installation: str | None, envs_dirs: list[str]
 def known_prefixes(installation: str, envs_dirs: list[str]) -> list[str]:
     """Environments, the base first: those below ``envs_dirs``, then those that conda has registered.
 
-    A directory counts when it holds ``conda-meta/history``; the register keeps what was removed.
+    A directory counts if it contains ``conda-meta/history``; conda's list also names removed environments.
     """
     found = [installation]
     for directory in envs_dirs:
@@ -148,7 +148,7 @@ def _registered() -> Iterator[str]:
 def environment_facts(
     prefix: str, installation: str | None, envs_dirs: list[str]
 ) -> dict[str, Any]:
-    """Facts of one environment; what cannot be read of it is in ``problems``."""
+    """Facts about one environment; files that cannot be read are in ``problems``."""
     journal = pending_journal(prefix)
     facts: dict[str, Any] = {
         "prefix": prefix,
@@ -203,7 +203,7 @@ def distribution_facts(state: PrefixState) -> list[dict[str, str]]:
 
 
 def config_facts(files: list[CondarcFile], settings: dict[str, Any]) -> dict[str, Any]:
-    """The condarc files, least important first, and what they come to; credentials are masked."""
+    """The condarc files, the least important first, and the effective settings; credentials are masked."""
     return {
         "files": [
             {"path": file.path, "settings": masked(file.settings), "problem": file.problem}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what is known of a host's accelerator to the build of torch that fits it; pure."""
+"""Chooses the build of torch that fits a host's accelerator; pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NVIDIA, AMD, APPLE, NONE = "nvidia", "amd", "apple", "none"
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU. ``memory_mib`` is None and texts are empty where the host does not tell."""
+    """One GPU. ``memory_mib`` is None and texts are empty if unknown."""
 
     index: int
     name: str = ""
@@ -40,7 +40,7 @@ class Gpu:
 
 @dataclass(frozen=True)
 class AcceleratorFacts:
-    """What a host says about its accelerator.
+    """Properties of a host's accelerator.
 
     Attributes:
         system, machine: as uname spells them.
@@ -49,7 +49,7 @@ class AcceleratorFacts:
         vendor: nvidia, amd, apple or none.
         driver_version: version of the loaded kernel driver, empty without one.
         driver_library_mismatch: the loaded driver and the installed library differ.
-        problem: what keeps the tools of the vendor from answering, empty when nothing does.
+        problem: why the vendor's tools do not answer, empty if they do.
     """
 
     system: str
@@ -70,7 +70,7 @@ class AcceleratorFacts:
 
 @dataclass(frozen=True)
 class Backend:
-    """The build of torch for a host; ``name`` is empty and ``supported`` False where there is none."""
+    """The build of torch for a host; without one, ``name`` is empty and ``supported`` False."""
 
     name: str
     reason: str
@@ -84,7 +84,7 @@ class Backend:
     table_date: str = DATE
 
     def as_result(self) -> dict[str, Any]:
-        """For a module's result."""
+        """The dictionary for a module's result."""
         result = asdict(self)
         return {
             key: list(item) if isinstance(item, tuple) else item for key, item in result.items()
@@ -98,7 +98,7 @@ def _refused(reason: str, driver: int = 0) -> Backend:
 
 
 def _capabilities(facts: AcceleratorFacts) -> list[Capability] | None:
-    """Compute capabilities in ascending order, None when one GPU's is not known."""
+    """Compute capabilities in ascending order, None if that of a GPU is unknown."""
     found = []
     for gpu in facts.gpus:
         words = re.fullmatch(r"(\d+)\.(\d+)", gpu.compute_capability)
@@ -109,7 +109,7 @@ def _capabilities(facts: AcceleratorFacts) -> list[Capability] | None:
 
 
 def major(version: str) -> int:
-    """The first number of a version, 0 where there is none."""
+    """The first number of a version, 0 without one."""
     found = re.match(r"\d+", version)
     return int(found.group()) if found else 0
 
@@ -120,7 +120,7 @@ def _glibc_is_old(glibc: str) -> bool:
 
 
 def choose_backend(facts: AcceleratorFacts) -> Backend:
-    """The backend for a host, or a refusal with its reason and, where one would help, the driver needed."""
+    """The backend for a host, or a refusal with its reason and, if one would help, the driver needed."""
     here = f"{facts.system} on {facts.machine}"
     known = {platform for row in ROWS for platform in row.platforms}
     if facts.platform not in known:
@@ -151,10 +151,13 @@ def choose_backend(facts: AcceleratorFacts) -> Backend:
 
 def _for_nvidia(facts: AcceleratorFacts, rows: list[Row]) -> Backend:
     if facts.driver_library_mismatch:
-        return _refused("the loaded NVIDIA driver and its library differ: reboot the host first")
+        return _refused(
+            "the loaded NVIDIA driver and its library have different versions: reboot the"
+            " host first"
+        )
     if not facts.driver_version:
         return _refused(
-            "there is an NVIDIA GPU, but no NVIDIA driver is loaded", RECOMMENDED_DRIVER
+            "the host has an NVIDIA GPU, but no NVIDIA driver is loaded", RECOMMENDED_DRIVER
         )
     driver = major(facts.driver_version)
     lowest = min((row.driver for row in rows), default=RECOMMENDED_DRIVER)
@@ -163,8 +166,8 @@ def _for_nvidia(facts: AcceleratorFacts, rows: list[Row]) -> Backend:
     capabilities = _capabilities(facts)
     if not capabilities:
         return _refused(
-            "the compute capability of the GPUs is not known, because "
-            + (facts.problem or "nvidia-smi does not tell it")
+            "the compute capability of the GPUs is unknown, because"
+            + (facts.problem or "nvidia-smi does not report it")
         )
     oldest, newest = capabilities[0], capabilities[-1]
     fitting = [

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which build of torch fits which accelerator: data only, valid on the day of :data:`DATE`.
+"""Maps accelerators to builds of torch: data only, valid on the day of :data:`DATE`.
 
-The first row that fits a host counts. Sources: the CUDA versions and architectures that PyTorch's wheels
-of that day are built for, NVIDIA's minimum drivers for them, and the platforms that have wheels at all.
+The first row that fits a host counts. Sources: the CUDA versions and architectures of PyTorch's wheels on
+that day, NVIDIA's minimum drivers for them, and the platforms that have wheels.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ _NEWEST: Capability = (999, 0)
 
 @dataclass(frozen=True)
 class Row:
-    """One kind of host and what it takes.
+    """One kind of host and its build of torch.
 
     Attributes:
         vendor: nvidia, amd, apple or none.
         platforms: conda's platform names.
         backend: ``pypi``, or the name of an index of PyTorch.
-        driver: oldest NVIDIA driver, its first number; 0 where none is needed.
+        driver: oldest NVIDIA driver, its first number; 0 if none is needed.
         oldest: the oldest GPU's compute capability is in this range, its end excluded.
         newest: the same for the newest GPU.
         system: major version of macOS, its end excluded.
-        torch_min, torch_max: bounds of torch, both included, empty where there is none.
+        torch_min, torch_max: bounds of torch, both included, empty without one.
         constraints: lines for pip's constraints that torch of these versions needs.
         alternatives: other backends that work.
-        why: the reason, for people.
+        why: the reason, for the user.
     """
 
     vendor: str
@@ -60,7 +60,7 @@ ROWS: tuple[Row, ...] = (
         driver=580,
         oldest=((7, 5), _NEWEST),
         alternatives=("cu130", "cu132"),
-        why="driver 580 or newer and compute capability 7.5 or higher take the wheels for CUDA 13",
+        why="driver 580 or newer and compute capability 7.5 or higher use the wheels for CUDA 13",
     ),
     Row(
         vendor="nvidia",
@@ -69,7 +69,7 @@ ROWS: tuple[Row, ...] = (
         driver=580,
         oldest=((7, 5), _NEWEST),
         torch_min="2.15",
-        why="wheels for aarch64 use the GPU from torch 2.15 on, which needs driver 580 or newer",
+        why="wheels for aarch64 support the GPU from torch 2.15 on, which needs driver 580 or newer",
     ),
     Row(
         vendor="nvidia",
@@ -79,7 +79,7 @@ ROWS: tuple[Row, ...] = (
         oldest=((7, 5), _NEWEST),
         newest=((0, 0), (10, 0)),
         torch_max="2.14",
-        why="drivers 525 to 579 take the wheels for CUDA 12.6, which end at torch 2.14",
+        why="drivers 525 to 579 use the wheels for CUDA 12.6, which end at torch 2.14",
     ),
     Row(
         vendor="nvidia",
@@ -89,7 +89,7 @@ ROWS: tuple[Row, ...] = (
         oldest=((7, 5), _NEWEST),
         newest=((10, 0), _NEWEST),
         torch_max="2.11",
-        why="Blackwell with drivers 570 to 579 takes the wheels for CUDA 12.8, which end at torch 2.11;"
+        why="Blackwell with drivers 570 to 579 uses the wheels for CUDA 12.8, which end at torch 2.11;"
         " driver 580 would allow newer ones",
     ),
     Row(
@@ -101,14 +101,14 @@ ROWS: tuple[Row, ...] = (
         newest=((0, 0), (10, 0)),
         torch_max="2.14",
         alternatives=("conda-forge",),
-        why="GPUs below compute capability 7.5 are in the wheels for CUDA 12.6 only, which end at"
-        " torch 2.14; conda-forge's builds for CUDA 12.9 serve them too",
+        why="only the wheels for CUDA 12.6, which end at torch 2.14, support GPUs below compute"
+        " capability 7.5; conda-forge's builds for CUDA 12.9 support them too",
     ),
     Row(
         vendor="amd",
         platforms=("linux-64",),
         backend="rocm7.2",
-        why="the GPUs' architecture is in the wheels for ROCm 7.2",
+        why="the wheels for ROCm 7.2 support the GPUs' architecture",
     ),
     Row(
         vendor="apple",
@@ -137,15 +137,15 @@ ROWS: tuple[Row, ...] = (
         vendor="none",
         platforms=LINUX,
         backend="cpu",
-        why="there is no GPU, and the default wheels would bring gigabytes of CUDA",
+        why="the host has no GPU, and the default wheels would install gigabytes of CUDA",
     ),
 )
 
-# For a host with an NVIDIA GPU and no driver yet: the driver that every row is content with.
+# For a host with an NVIDIA GPU and no driver yet: the driver that satisfies every row.
 RECOMMENDED_DRIVER = 580
 
-# Instinct MI100 to MI355, Radeon RX 6800 to RX 9070 and Ryzen AI. What is not here is refused, because
-# torch without kernels for a GPU fails at the first operation.
+# Instinct MI100 to MI355, Radeon RX 6800 to RX 9070 and Ryzen AI. Other GPUs are refused, because torch
+# without kernels for a GPU fails at the first operation.
 ROCM_ARCHITECTURES = frozenset(
     {
         "gfx908",

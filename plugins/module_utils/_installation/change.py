@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes a conda installation: the half of its cycle that a run with nothing to do never imports."""
+"""Changes a conda installation: the part that a run without changes never imports."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
         )
         self.request = request
         self.check_mode = check_mode
-        self._said: list[str] = []
+        self._messages: list[str] = []
         self._subject = InstallationSubject(request)
         self.access = self._subject.access
         self._contents: Contents | None = None
@@ -100,11 +100,11 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
 
     @property
     def warnings(self) -> list[str]:
-        """What was met on the way."""
-        return [*self._said, *self.guard.warnings]
+        """Warnings of this change."""
+        return [*self._messages, *self.guard.warnings]
 
     def refuse(self, plan: InstallationPlan, observed: ObservedInstallation) -> None:
-        """Refuse a host that is too old for what would be installed."""
+        """Refuse a host that is too old for the installer."""
         if plan.action in ("install", "reinstall"):
             self._refuse_old_host()
 
@@ -118,7 +118,7 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
         )
 
     def lock(self, plan: InstallationPlan | None) -> AbstractContextManager[None]:
-        """Keep others from the prefix and from the package caches of its conda."""
+        """Lock the prefix and the package caches of its conda against other runs."""
         return locked(
             self.request.prefix,
             operation=_operation(plan or InstallationPlan()),
@@ -127,23 +127,24 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
         )
 
     def recover(self) -> bool:
-        """Bring back what a cut-off run had moved aside, and clear up after it."""
+        """Move back what an interrupted run had moved aside, and clean up after it."""
         prefix = self.request.prefix
         recovered = self._aside.recover()
-        self._said += self._aside.warnings
+        self._messages += self._aside.warnings
         clear_workspace(prefix)
         old_history(prefix)
         if pending_journal(prefix) and os.path.isfile(os.path.join(prefix, HISTORY)):
-            # The installer's conda was killed, or the one that was to bring another conda.
-            self._said += settle(prefix, package_caches(prefix))
+            # The installer's conda was killed, or the conda that was to install another version.
+            self._messages += settle(prefix, package_caches(prefix))
             clear_up(prefix)
         return recovered
 
     def examine(self, plan: InstallationPlan, observed: ObservedInstallation) -> None:
-        """Look at what would be removed or moved aside.
+        """List what would be removed or moved aside.
 
         Raises:
-            CondaModuleError: a volume is mounted in it, or it holds environments that nobody named.
+            CondaModuleError: a volume is mounted in it, or it contains environments that the task does not
+                remove.
         """
         self._contents = None
         request = self.request
@@ -162,7 +163,7 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
         refuse_environments(request, contents.nested)
         refuse_mounts(contents)
         if contents.foreign and not request.remove_foreign:
-            self._said.append(remain(request.prefix, contents.foreign))
+            self._messages.append(remain(request.prefix, contents.foreign))
         self._contents = contents
 
     def check_use(
@@ -180,7 +181,7 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
         self.guard.check(unlinked(plan, observed, upgraded))
 
     def close(self, observed: ObservedInstallation, recovered: bool) -> None:
-        """Forget a cut-off run that turned out to have left everything as wanted."""
+        """Remove the journal of an interrupted run that turned out to be complete."""
         if observed.interrupted == "remove":
             forget_environments(self.request.prefix)
         if recovered or observed.interrupted == "remove":
@@ -189,8 +190,8 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
     def journal(
         self, plan: InstallationPlan, observed: ObservedInstallation
     ) -> AbstractContextManager[None]:
-        """Leave word of what is done."""
-        # Until an installer has ended, its work stays unfinished, whoever goes on with it.
+        """Keep a journal of the change."""
+        # An installation stays unfinished until an installer has ended, whichever run continues it.
         details = {"installer": INSTALLER_BEGUN} if observed.unfinished else None
         return journalled(self.request.prefix, operation=_operation(plan), details=details)
 
@@ -216,7 +217,7 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
 
     @contextmanager
     def _room_for(self, plan: InstallationPlan, observed: ObservedInstallation) -> Iterator[None]:
-        """Have nothing at the prefix where an installer starts anew; people's files come back afterwards."""
+        """Empty the prefix for a new installation; the users' files are moved back afterwards."""
         prefix = self.request.prefix
         if plan.action != "reinstall":
             yield
@@ -226,7 +227,7 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
             aside = Aside(prefix, installation=True)
             with aside.moved():
                 yield
-            self._said += aside.warnings
+            self._messages += aside.warnings
         else:
             yield
 
@@ -242,7 +243,7 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
         try:
             installer_run.run(plan.action, observed)
         except CondaModuleError as error:
-            # Not finished either: the journal has to stay.
+            # Still unfinished: the journal has to stay.
             error.cut_off = error.cut_off or observed.unfinished
             raise
 
@@ -256,11 +257,11 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
                 chosen.extend(["--channel", channel])
         conda = Conda(self.request.prefix, timeout=self.request.timeout)
         solution = conda.install(self.request.prefix, specs, chosen, dry_run=dry_run)
-        self._said += conda.warnings
+        self._messages += conda.warnings
         return solution
 
     def _repair_with_conda(self, observed: ObservedInstallation) -> bool:
-        """Mend the base with its own conda, which keeps everything else; False when it cannot."""
+        """Repair the base with its own conda, which keeps everything else; False if that is not possible."""
         state = observed.state
         if (
             not observed.is_installation
@@ -287,7 +288,7 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
     def look_again(
         self, plan: InstallationPlan, observed: ObservedInstallation
     ) -> ObservedInstallation:
-        """Compare the disk with the plan: an installer's word is not enough."""
+        """Compare the disk with the plan: an installer's exit status is not enough."""
         seen = self._subject.observe()
         self._verify(plan, seen)
         return seen
@@ -296,22 +297,22 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
         wrong: list[str] = []
         if plan.action == "remove":
             if not (seen.state.empty or seen.state.cleared):
-                wrong.append("it is still there")
+                wrong.append("it still exists")
         elif not seen.is_installation:
-            wrong.append("no conda is there")
+            wrong.append("it contains no conda")
         else:
             wrong.extend(seen.faults())
             wrong.extend(self._version_faults(plan, seen))
             if plan.action in ("upgrade", "downgrade") and not conda_starts(self.request.prefix):
-                wrong.append(f"its conda does not start any more: it is {seen.version}")
+                wrong.append(f"its conda does not start any more; its version is {seen.version}")
             if self.access.wanted:
                 wrong.extend(self.access.faults())
         if wrong:
             raise CondaModuleError(
-                f"After the step '{plan.action}' the installation {self.request.prefix} is not as asked:"
-                f" {'; '.join(wrong)}.",
+                f"After the step '{plan.action}' the installation {self.request.prefix} is not as"
+                f" requested: {'; '.join(wrong)}.",
                 prefix=self.request.prefix,
-                hint="look for a full disk, then run the task again.",
+                hint="check for a full disk, then run the task again.",
             )
 
     def _version_faults(self, plan: InstallationPlan, seen: ObservedInstallation) -> list[str]:
@@ -323,12 +324,12 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
             missing, option = (expected if expected != seen.version else None), "version"
         if not missing:
             return []
-        return [f"conda {seen.version} is there instead of {missing} (option {option})"]
+        return [f"it has conda {seen.version} instead of {missing} (option {option})"]
 
     def reached(
         self, plan: InstallationPlan, observed: ObservedInstallation, seen: ObservedInstallation
     ) -> str:
-        """What is there now."""
+        """The state after the change."""
         if plan.action in ("upgrade", "downgrade"):
             return self._subject.text(seen.version)
         return self.foresee(plan, observed)
@@ -340,15 +341,15 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
     # -- check mode -------------------------------------------------------------------------------
 
     def foresee_recovery(self) -> None:
-        """Say that something is to be finished or taken back first."""
+        """Report that an interrupted run has to be finished or undone first."""
         self._aside.foresee()
-        self._said.append(
-            f"{moved_aside_reason(self.request.prefix)}: that is finished or taken back first, and what is to"
-            " do then is not known yet."
+        self._messages.append(
+            f"{moved_aside_reason(self.request.prefix)}; the task finishes or undoes that first, and what"
+            " it changes then is not known yet."
         )
 
     def foresee(self, plan: InstallationPlan, observed: ObservedInstallation) -> str:
-        """The state after the plan, as far as it can be known before; conda is asked where it must solve."""
+        """The state after the plan, as far as it is known; asks conda if it has to solve."""
         if self.check_mode and plan.installer and plan.action in ("install", "reinstall"):
             foresee_installer_file(plan.installer, self.request.prefix)
         if plan.action == "remove":
@@ -374,9 +375,9 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
 def unlinked(
     plan: InstallationPlan, observed: ObservedInstallation, upgraded: Callable[[], list[str]]
 ) -> Unlinking:
-    """What the plan for an installation unlinks.
+    """The packages that the plan for an installation unlinks.
 
-    upgraded: names of what conda replaces together with itself; conda is asked.
+    upgraded: asks conda for the names of the packages that it replaces together with itself.
     """
     state = observed.state
     if plan.action == "remove":
@@ -387,7 +388,7 @@ def unlinked(
         return Unlinking(frozenset({"conda"}), upgraded)
     if plan.action != "repair":
         return Unlinking()
-    # What conda cannot mend by itself, the installer links anew, Python included.
+    # If conda cannot repair itself, the installer links the packages again, including Python.
     by_conda = observed.is_installation and not (
         observed.unfinished or observed.missing or state.bad_records
     )
@@ -395,10 +396,10 @@ def unlinked(
 
 
 def _conda_spec(version: str | None) -> str:
-    """The spec for conda itself; in brackets every form of a condition can be written."""
+    """The spec for conda itself; the form in brackets allows every version condition."""
     return f"conda[version='{version}']"
 
 
 def _operation(plan: InstallationPlan) -> str:
-    """What the journal calls the change; a reinstallation that is cut off is a cut-off installation."""
+    """The name of the change in the journal; a reinstallation is journalled as an installation."""
     return {"reinstall": "install", "": "change"}.get(plan.action, plan.action)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs an installer: obtains and checks it, works beside the prefix, and keeps what is the user's."""
+"""Runs an installer: downloads and checks it, runs it, and keeps the user's settings."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction
     pending_journal,
 )
 
-# What tools say of a full disk, and what installers say that measure it first (constructor 3.16).
+# Error texts about a full disk, also of installers that measure free space first (constructor 3.16).
 _NO_ROOM = re.compile(
     r"no space left|errno:? ?28|not enough (?:free )?(?:disk )?space", re.IGNORECASE
 )
 
-# Where, in the workspace, what a repair must not lose waits meanwhile.
+# The directory, in the workspace, for files that a repair must not lose.
 _KEPT = "kept"
-# What the installer overwrites on a repair although it is the user's (constructor 3.16, option -u).
+# Files of the user that the installer overwrites in a repair (constructor 3.16, option -u).
 _KEPT_ON_REPAIR = (
     ".condarc",
     HISTORY,
@@ -66,7 +66,7 @@ _KEPT_ON_REPAIR = (
 
 
 def conda_starts(prefix: str) -> bool:
-    """Whether the conda of this installation can be started at all."""
+    """Whether the conda of this installation starts."""
     try:
         argv = [os.path.join(prefix, "bin", "python"), "-I", "-m", "conda", "--version"]
         done = run(argv, timeout=60)
@@ -79,13 +79,13 @@ def conda_starts(prefix: str) -> bool:
 
 @dataclass(frozen=True)
 class InstallerRun:
-    """One use of an installer.
+    """One run of an installer.
 
     Attributes:
         prefix: where to install.
         installer: the file, its source and its checksum.
         option: the module option that names the source, for messages.
-        timeout: seconds that the download, and then the installer, may take.
+        timeout: time limit in seconds for the download, and again for the installer.
     """
 
     prefix: str
@@ -94,14 +94,14 @@ class InstallerRun:
     timeout: float
 
     def run(self, action: str, observed: ObservedInstallation) -> None:
-        """Install where nothing is, or over what is damaged.
+        """Install into an empty prefix, or over a damaged installation.
 
         Args:
             action: ``install``, ``reinstall`` or ``repair``.
-            observed: what is there.
+            observed: the current state.
 
         Raises:
-            CondaModuleError: the installer cannot be had, has other bytes than expected, or failed.
+            CondaModuleError: the installer cannot be downloaded, has a wrong checksum, or failed.
         """
         prefix = self.prefix
         with _workspace(prefix) as workspace:
@@ -112,11 +112,11 @@ class InstallerRun:
             existed = os.path.lexists(prefix)
             add_to_journal(prefix, installer=INSTALLER_BEGUN)
             if fresh:
-                # The next run must know what this one has made, should it be cut off.
+                # If this run is interrupted, the next one must know which directory it created.
                 add_to_journal(prefix, directory=claim(prefix))
             else:
                 _forget_damaged(observed)
-            # bash runs it, because the volume may be mounted noexec; -u, because the prefix exists.
+            # bash runs the script, because the volume may be mounted noexec; -u, because the prefix exists.
             argv = ["bash", script, "-b", "-p", prefix, "-u"]
             environment = child_environment({"TMPDIR": workspace})
             environment.pop("CI", None)
@@ -124,7 +124,7 @@ class InstallerRun:
                 done = run(argv, env=environment, timeout=self.timeout, cwd=workspace)
             except OSError as error:
                 raise CondaModuleError(
-                    f"The installer cannot be started: bash: {error.strerror}.", prefix=prefix
+                    f"Cannot start the installer: bash: {error.strerror}.", prefix=prefix
                 ) from error
             _put_back(prefix, workspace)
             if is_short_of_room(prefix):
@@ -153,7 +153,7 @@ class InstallerRun:
         return installer.source
 
     def _failed(self, rc: int, output: str, timed_out: bool) -> CondaModuleError:
-        hint = "read what the installer said."
+        hint = "read the installer's output."
         if _NO_ROOM.search(output):
             hint = "make room on the volume of the prefix; an installation takes about 1 GB."
         elif "read-only file system" in output.lower():
@@ -163,7 +163,10 @@ class InstallerRun:
         elif timed_out:
             hint = "raise the option timeout."
         elif rc == 0:
-            hint = "its conda does not start: is the installer meant for this host's system and libraries?"
+            hint = (
+                "its conda does not start: check that the installer is meant for this host's system and"
+                " libraries."
+            )
         return CondaModuleError(
             f"The installer {self.installer.file_name} failed (exit status {rc}).",
             prefix=self.prefix,
@@ -180,17 +183,17 @@ def _workspace_path(prefix: str) -> str:
 
 @contextmanager
 def _workspace(prefix: str) -> Iterator[str]:
-    """A directory beside the prefix: /tmp may be too small, or mounted so that nothing there runs.
+    """A directory beside the prefix: /tmp may be too small, or mounted noexec.
 
-    Its name is fixed so that the next run finds what a killed one has left; whoever made one in advance
-    makes ``mkdir`` fail.
+    The name is fixed, so that the next run finds the directory of a killed one. If another user has created
+    it in advance, ``mkdir`` fails.
     """
     directory = _workspace_path(prefix)
     try:
         os.mkdir(directory, 0o700)
     except OSError as error:
         raise CondaModuleError(
-            f"The directory {directory} cannot be made: {error.strerror}. Nothing was changed.",
+            f"Cannot create the directory {directory}: {error.strerror}. Nothing was changed.",
             prefix=prefix,
             hint=hint_for(error, "run the task as a user who may write there (become)."),
         ) from error
@@ -201,24 +204,24 @@ def _workspace(prefix: str) -> Iterator[str]:
 
 
 def clear_workspace(prefix: str) -> None:
-    """Remove what a killed run has left beside the prefix, and put back what it was keeping there."""
+    """Remove the workspace of a killed run, and put back the files that it kept there."""
     directory = _workspace_path(prefix)
     try:
         owner = os.lstat(directory).st_uid
     except FileNotFoundError:
         return
-    # In a directory that everybody may write, somebody else could have put one there.
+    # In a world-writable directory, another user may have created it.
     if owner == os.geteuid():
         _put_back(prefix, directory)
     remove_made(directory, quiet=False)
 
 
 def _forget_damaged(observed: ObservedInstallation) -> None:
-    """Remove the records of damaged packages: an installer does not link again what is recorded.
+    """Remove the records of damaged packages: an installer does not link a recorded package again.
 
-    Where an installer was cut off, all packages go with all of their files: what it has linked is not
-    linked again, so it would not go down in the new history, and settings that packages bring would be
-    in force while the others are linked. Nothing else goes.
+    After an interrupted installer, remove all packages with all their files: the next installer would not
+    link them again, so they would be missing from the new history, and settings of packages would be in force
+    while the others are linked. Nothing else is removed.
     """
     state = observed.state
     names = state.records if observed.unfinished else observed.damaged
@@ -232,10 +235,9 @@ def _forget_damaged(observed: ObservedInstallation) -> None:
 
 
 def _keep(prefix: str, workspace: str, history: bool) -> None:
-    """Copy what a repair would overwrite; the copies count only when all of them are there.
+    """Copy the files that a repair would overwrite; the copies count only when all of them are complete.
 
-    history: False where only an installer that was cut off has written it: it may lack what the next one
-        writes.
+    history: False if only an interrupted installer has written it: it may lack what the next one writes.
     """
     unfinished = os.path.join(workspace, "keeping")
     for name in _KEPT_ON_REPAIR:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Chooses the installer: from the rows of the catalogue that the controller sends, or the one the task names.
+"""Chooses the installer: from the catalogue rows that the controller sends, or the one that the task names.
 
 Pure functions; nothing here touches the host.
 """
@@ -25,9 +25,9 @@ class Installer:
     """One installer file.
 
     Attributes:
-        file_name: its name, which ends in ``.sh``: the installers refuse to run under another.
+        file_name: ends in ``.sh``: the installers refuse to run under another name.
         source: a URL, or an absolute path on the managed host.
-        sha256: the checksum its bytes must have, lower case hexadecimal.
+        sha256: the expected checksum, lower case hexadecimal.
     """
 
     file_name: str
@@ -36,13 +36,13 @@ class Installer:
 
     @property
     def is_url(self) -> bool:
-        """Whether it has to be fetched."""
+        """Whether it has to be downloaded."""
         return "://" in self.source
 
 
 @dataclass(frozen=True)
 class InstallerVersion:
-    """What a version such as ``py312_24.11.1-0`` says: the base's Python and its conda, where known."""
+    """The base's Python and conda in a version such as ``py312_24.11.1-0``, if it names them."""
 
     python: str | None
     conda: str | None
@@ -54,7 +54,7 @@ def parse_installer_version(distribution: str, version: str | None) -> Installer
     if not found:
         return InstallerVersion(None, None)
     python = f"{found['major']}.{found['minor']}" if found["major"] else None
-    # Miniconda's old versions (4.7.12) and Miniforge's (26.1.1-3) are conda's version as well.
+    # Miniconda's old versions (4.7.12) and Miniforge's (26.1.1-3) start with conda's version as well.
     return InstallerVersion(python, None if distribution == "anaconda" else found["conda"])
 
 
@@ -78,17 +78,17 @@ class CatalogueEntry:
 
 
 def parse_catalogue(rows: Iterable[str]) -> list[CatalogueEntry]:
-    """The entries behind :attr:`CatalogueEntry.row`, in the same order.
+    """The entries of rows written by :attr:`CatalogueEntry.row`, in the same order.
 
     Raises:
-        CondaModuleError: a row has another form.
+        CondaModuleError: a row has another format.
     """
     entries = []
     for row in rows:
         words = str(row).split(" ")
         if len(words) != len(fields(CatalogueEntry)):
             raise CondaModuleError(
-                f"The option catalogue has a row of another form: {row}. Nothing was changed.",
+                f"The option catalogue has a row in an unknown format: {row}. Nothing was changed.",
                 hint="leave the option out: the collection sets it.",
             )
         entries.append(CatalogueEntry(*words))
@@ -96,7 +96,7 @@ def parse_catalogue(rows: Iterable[str]) -> list[CatalogueEntry]:
 
 
 def installer_name(distribution: str, version: str, system: str, arch: str) -> str:
-    """The file name that the publishers give an installer."""
+    """The file name under which an installer is published."""
     return f"{distribution.capitalize()}3-{version}-{system}-{arch}.sh"
 
 
@@ -112,20 +112,20 @@ def choose_installer(
     mirror: str | None = None,
     catalogue: Sequence[CatalogueEntry] = (),
 ) -> Installer:
-    """The installer that the task means.
+    """The installer that the task names.
 
     Args:
         distribution: one of :data:`DISTRIBUTIONS`.
         version: as published, for example ``py312_24.11.1-0``; needed unless ``url`` or ``path`` is given.
-        system, arch: of the host, as the file names have them (``Linux``, ``MacOSX``; ``x86_64``, ``arm64``).
-        url, path: an installer of the user's own choice.
-        checksum: ``sha256:HEX``, needed for everything that is not in the catalogue.
-        mirror: base URL to take the file from instead of its publisher; with ``checksum`` also a version
-            that is not in the catalogue, under the name that the publisher gives its files.
-        catalogue: published installers of the version; the newest ones where the version is none of them.
+        system, arch: of the host, as in the file names (``Linux``, ``MacOSX``; ``x86_64``, ``arm64``).
+        url, path: an installer that the user chose.
+        checksum: ``sha256:HEX``, required for files that are not in the catalogue.
+        mirror: base URL to download from instead of the publisher's; with ``checksum``, also for a version
+            that is not in the catalogue, under the publisher's file name.
+        catalogue: published installers of the version; the newest ones if the version is unknown.
 
     Raises:
-        CondaModuleError: an option is missing or wrong; it is named.
+        CondaModuleError: an option is missing or wrong; the message names it.
     """
     digest = _digest(checksum)
     own = path or url
@@ -140,10 +140,10 @@ def choose_installer(
         digest = digest or known.get(file_name)
         if digest is None:
             raise CondaModuleError(
-                f"The installer {file_name} is not in the catalogue, so the option checksum is needed."
+                f"The installer {file_name} is not in the catalogue, so the option checksum is required."
                 " Nothing was changed.",
                 asked=own,
-                hint="set checksum to sha256: and the sum its publisher gives.",
+                hint="set checksum to sha256: followed by the sum that the publisher lists.",
             )
         return Installer(file_name, own, digest)
     if (
@@ -165,7 +165,7 @@ def _digest(checksum: str | None) -> str | None:
     found = _CHECKSUM.fullmatch(checksum.strip())
     if not found:
         raise CondaModuleError(
-            f"The option checksum is no SHA-256 sum: {checksum!r}. Nothing was changed.",
+            f"The option checksum is not a SHA-256 sum: {checksum!r}. Nothing was changed.",
             hint="write sha256: followed by 64 hexadecimal digits.",
         )
     return found["digest"].lower()
@@ -180,8 +180,9 @@ def _catalogued(
 ) -> CatalogueEntry:
     if not version:
         raise CondaModuleError(
-            "The option version is needed, or hosts installed later would differ. Nothing was changed.",
-            hint="set version, for example py312_25.3.1-1, or give installer_url and checksum.",
+            "The option version is required, so that hosts installed later get the same version. Nothing"
+            " was changed.",
+            hint="set version, for example py312_25.3.1-1, or set installer_url and checksum.",
         )
     for entry in entries:
         if (entry.version, entry.os, entry.arch) == (version, system, arch):
@@ -198,6 +199,6 @@ def _catalogued(
     newest = [entry.version for entry in entries if (entry.os, entry.arch) == (system, arch)][-3:]
     raise CondaModuleError(
         f"The option version is not in the catalogue of {distribution}: {version!r}. Nothing was changed.",
-        hint=f"use one of its versions (the newest for {system} {arch}: {', '.join(newest) or 'none'}),"
-        " or give checksum with installer_url, or with the mirror that has it.",
+        hint=f"use one of its versions (the newest for {system} {arch}: {', '.join(newest) or 'none'}), or"
+        " set checksum with installer_url, or with the mirror that has it.",
     )

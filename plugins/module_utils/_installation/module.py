@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the module conda_installation does; plugins/modules/conda_installation.py documents it."""
+"""The implementation of the module conda_installation; plugins/modules/conda_installation.py documents it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.access impo
 MakeChange = Callable[
     [InstallationRequest, bool], Change[InstallationPlan, ObservedInstallation, str]
 ]
-"""Makes what changes an installation, of the request and whether this is check mode."""
+"""Creates the object that changes an installation from the request and whether this is check mode."""
 
 ARGUMENT_SPEC = {
     "prefix": {"type": "path", "required": True},
@@ -73,7 +73,7 @@ ARGUMENT_SPEC = {
 
 
 def _request(options: dict[str, Any]) -> InstallationRequest:
-    # Where the file lies is the action plugin's business: here it is on this host.
+    # The action plugin has copied the file: here it is always on this host.
     del options["remote_src"]
     access = access_of(
         *(options.pop(name) for name in ("owner", "group", "mode", "group_writable"))
@@ -109,10 +109,10 @@ def _result(outcome: InstallationOutcome) -> dict[str, object]:
 def run(
     request: InstallationRequest, check_mode: bool, make_change: MakeChange | None
 ) -> InstallationOutcome:
-    """Carry a request through the cycle.
+    """Run a request through the cycle.
 
     Raises:
-        CondaModuleError: the request is refused, a step failed, or the disk does not show the plan.
+        CondaModuleError: the request is refused, a step failed, or the result differs from the plan.
     """
     change = make_change and partial(make_change, request, check_mode)
     return Cycle(InstallationSubject(request), change, check_mode).run()
@@ -122,9 +122,9 @@ def main(make: MakeModule = CondaModule, make_change: MakeChange | None = None) 
     """Entry point of the module.
 
     Args:
-        make: makes the module of the description of its options.
-        make_change: makes what changes an installation. Without it, the module only says whether something
-            is to be done.
+        make: creates the module from its argument spec.
+        make_change: creates the object that changes an installation. Without it, the module only reports
+            whether a change is needed.
     """
     module = make(
         argument_spec=ARGUMENT_SPEC,

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task wants of an installation, what is observed of it, and the plan that follows: no change."""
+"""The options of a task about an installation, its observed state, and the plan: changes nothing."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _CONDA_RECORD = re.compile(r"conda-\d[^-]*-[^-]+\.json")
 
 @dataclass(frozen=True)
 class InstallationRequest:
-    """What a task wants of one installation; the fields are the options of the module."""
+    """The options of a task about one installation."""
 
     prefix: str
     state: str = "present"
@@ -83,10 +83,10 @@ class InstallationRequest:
 
     @property
     def conda_spec(self) -> VersionSpec | None:
-        """The condition on the version of conda in the option conda_version.
+        """The version condition in the option conda_version.
 
         Raises:
-            CondaModuleError: it is none.
+            CondaModuleError: it is not valid.
         """
         if not self.conda_version:
             return None
@@ -94,8 +94,8 @@ class InstallationRequest:
             return VersionSpec(self.conda_version)
         except (InvalidSpecError, UnsupportedSpecError) as error:
             raise CondaModuleError(
-                f"The option conda_version is no version and no condition on one: {error}."
-                " Nothing was changed.",
+                f"The option conda_version is neither a version nor a version condition: {error}. Nothing"
+                " was changed.",
                 prefix=self.prefix,
                 asked=self.conda_version,
                 hint="write a version such as 25.3.1, or a condition such as >=25.3,<26.",
@@ -103,7 +103,7 @@ class InstallationRequest:
 
     @property
     def installer_option(self) -> str:
-        """The option that names where the installer comes from, for messages."""
+        """The option that names the source of the installer, for messages."""
         if self.installer_path:
             return "installer_path"
         return "installer_url" if self.installer_url else "mirror (or version)"
@@ -111,12 +111,12 @@ class InstallationRequest:
 
 @dataclass(frozen=True)
 class ObservedInstallation:
-    """The base environment, what is wrong with it, and what else lives in the prefix.
+    """The base environment, its faults, and the environments in the prefix.
 
-    ``proved``: the run that was cut off was about the very directory that is there now.
-    ``half_made``: what is there shows that an installer or conda has worked there, yet it is no installation.
-    ``unfinished``: an installer was cut off and nobody has changed the base since. What is missing then, no
-    record tells: an installer links packages first and does the rest afterwards.
+    ``proved``: the journal of the interrupted run describes the directory that exists now. ``half_made``: an
+    installer or conda has worked there, yet it is not an installation. ``unfinished``: an installer was
+    interrupted and the base was not changed since. No record tells what is missing then: an installer links
+    packages first and does the rest afterwards.
     """
 
     state: PrefixState
@@ -130,7 +130,7 @@ class ObservedInstallation:
 
     @property
     def is_installation(self) -> bool:
-        """A base environment with a conda in its records."""
+        """Whether it is a base environment with a record of conda."""
         return self.state.is_environment and "conda" in self.state.records
 
     @property
@@ -140,27 +140,27 @@ class ObservedInstallation:
         return record.version if record else None
 
     def faults(self) -> list[str]:
-        """One sentence for each thing that keeps a finished installation from being whole."""
+        """One sentence for each fault of an installation."""
         found = [f"{name} is damaged: {files[0]}" for name, files in sorted(self.damaged.items())]
         found += [f"the dependency {text} is missing" for text in self.missing]
         found += self.state.problems
         if "python" not in self.state.records:
             found.append("its Python is missing")
         if self.interrupted:
-            found.append(f"an earlier run was cut off ({self.interrupted})")
+            found.append(f"an earlier run was interrupted ({self.interrupted})")
         return found
 
 
 @dataclass(frozen=True)
 class InstallationPlan:
-    """What must be done: at most one of these, and why.
+    """The change to make, at most one, and the reasons.
 
     Attributes:
         action: ``install``, ``reinstall``, ``repair``, ``upgrade`` or ``downgrade`` of conda, ``access``
             (owner, group or permissions), ``remove``, or empty.
         installer: the one that ``install``, ``reinstall`` and ``repair`` use.
-        conda_version: a version of conda or a condition on one, where conda has to bring it.
-        reasons: one sentence for each thing that is not as wanted.
+        conda_version: the version of conda, or a condition on it, that conda has to install.
+        reasons: one sentence for each difference from what is wanted.
     """
 
     action: str = ""
@@ -202,7 +202,7 @@ def observe_installation(prefix: str, repair: bool = True) -> ObservedInstallati
 
 
 def _was_installation(state: PrefixState) -> bool:
-    """Whether conda itself is, or was, recorded there, or an installer's program lies there."""
+    """Whether conda is or was recorded there, or an installer's program exists."""
     recorded = "conda" in state.records or any(map(_CONDA_RECORD.fullmatch, state.bad_records))
     traces = (*_PROGRAMS, *(_OF_BASES if state.records or state.bad_records else ()))
     return recorded or any(os.path.isfile(os.path.join(state.path, name)) for name in traces)
@@ -212,7 +212,7 @@ def _environments(prefix: str) -> Iterator[str]:
     """Names of the environments in ``envs``.
 
     Raises:
-        CondaModuleError: the directory is there and cannot be read.
+        CondaModuleError: the directory exists and cannot be read.
     """
     directory = os.path.join(prefix, "envs")
     try:
@@ -223,7 +223,7 @@ def _environments(prefix: str) -> Iterator[str]:
         raise CondaModuleError(
             f"{directory} cannot be read: {error.strerror}. Nothing was changed.",
             prefix=prefix,
-            hint="run the task as a user who may read it (become), and see to the volume.",
+            hint="run the task as a user who may read it (become), and check the volume.",
         ) from error
     for name in names:
         if os.path.isdir(os.path.join(directory, name, "conda-meta")):
@@ -233,35 +233,35 @@ def _environments(prefix: str) -> Iterator[str]:
 def plan_installation(
     request: InstallationRequest, observed: ObservedInstallation, system: str, arch: str
 ) -> InstallationPlan:
-    """Decide what must be done; nothing is touched.
+    """Decide what to change; changes nothing.
 
     Args:
-        system, arch: of the host, as installer file names have them.
+        system, arch: of the host, as in the names of installer files.
 
     Raises:
-        CondaModuleError: the prefix holds somebody else's files, or an option cannot be used.
+        CondaModuleError: the prefix contains files of another kind, or an option is invalid.
     """
     state = observed.state
     ours = observed.interrupted in ("install", "remove") and observed.proved
     if request.state == "absent":
         return _plan_removal(request, observed, ours)
-    request.conda_spec  # noqa: B018 - a mistake in it is found before anything happens
+    request.conda_spec  # noqa: B018 - a mistake in it is reported before any change
     if observed.is_installation:
         return _plan_existing(request, observed, system, arch)
     if state.empty:
         installer = _installer(request, system, arch)
         return InstallationPlan(
-            "install", installer, reasons=(f"there is nothing at {state.path}",)
+            "install", installer, reasons=(f"{state.path} does not exist or is empty",)
         )
     if observed.unfinished and request.repair and not ours:
         return InstallationPlan(
             "repair",
             _installer(request, system, arch),
-            reasons=(f"a repair of {state.path} was cut off",),
+            reasons=(f"a repair of {state.path} was interrupted",),
         )
     if observed.half_made and request.repair and not ours:
-        # A base that people work with has lost a record or its history: whatever else is there stays.
-        holds = f"; it holds {', '.join(observed.environments)}" if observed.environments else ""
+        # A base in use has lost a record or its history: keep everything else.
+        holds = f"; it contains {', '.join(observed.environments)}" if observed.environments else ""
         return InstallationPlan(
             "repair",
             _installer(request, system, arch),
@@ -269,12 +269,14 @@ def plan_installation(
         )
     if ours or state.cleared:
         what = (
-            "was left half made" if ours else "holds only files that an earlier removal left there"
+            "contains an incomplete installation"
+            if ours
+            else "contains only files that an earlier removal left there"
         )
         return InstallationPlan(
             "reinstall", _installer(request, system, arch), reasons=(f"{state.path} {what}",)
         )
-    what = "an environment without conda" if state.is_environment else "no conda installation"
+    what = "an environment without conda" if state.is_environment else "not a conda installation"
     raise CondaModuleError(
         f"{state.path} exists and is {what}{_holds(state)}. Nothing was changed.",
         prefix=state.path,
@@ -283,11 +285,11 @@ def plan_installation(
 
 
 def _holds(state: PrefixState) -> str:
-    return f"; it holds {listed(state.entries)}" if state.entries else ""
+    return f"; it contains {listed(state.entries)}" if state.entries else ""
 
 
 def refuse_environments(request: InstallationRequest, found: Sequence[str]) -> None:
-    """Fail where environments would go with the installation that nobody has named.
+    """Fail if the removal would include environments and the task does not allow that.
 
     Args:
         found: environments below the prefix, relative to it.
@@ -299,8 +301,8 @@ def refuse_environments(request: InstallationRequest, found: Sequence[str]) -> N
         return
     names = [name[len("envs/") :] if re.fullmatch(r"envs/[^/]+", name) else name for name in found]
     raise CondaModuleError(
-        f"The installation {request.prefix} still holds the environments"
-        f" {listed(names)}. Nothing was changed.",
+        f"The installation {request.prefix} still contains the environments {listed(names)}. Nothing was"
+        " changed.",
         prefix=request.prefix,
         hint="remove them first, or set remove_environments to true.",
     )
@@ -330,10 +332,10 @@ def _plan_removal(
         return InstallationPlan()
     if not (observed.is_installation or ours or observed.half_made or state.cleared):
         raise CondaModuleError(
-            f"{state.path} is no conda installation{_holds(state)}, so it will not be removed."
-            " Nothing was changed.",
+            f"{state.path} is not a conda installation{_holds(state)}, so it is not removed. Nothing was"
+            " changed.",
             prefix=state.path,
-            hint="name the prefix that is really meant.",
+            hint="set prefix to the installation to remove.",
         )
     return InstallationPlan("remove", reasons=(f"{state.path} is to be absent",))
 
@@ -357,13 +359,13 @@ def _plan_existing(
 
 
 def wanted_conda(request: InstallationRequest, observed: ObservedInstallation) -> str | None:
-    """The version of conda that conda has to bring, or a condition on it; None when all is well.
+    """The version of conda that conda has to install, or a condition on it; None if the current one fits.
 
-    The option conda_version is a pin that may also mean an older one. The installer's version is only a
-    floor, because conda may have been updated since.
+    The option conda_version is a pin and may also mean an older version. The installer's version is only a
+    lower bound, because conda may have been updated since.
 
     Raises:
-        CondaModuleError: the option conda_version cannot be used.
+        CondaModuleError: the option conda_version is invalid.
     """
     pin = request.conda_spec
     if observed.version is None:
@@ -388,7 +390,7 @@ def exact_version(condition: str) -> str | None:
 
 
 def _conda_action(installed: str | None, wanted: str) -> str:
-    # Where all versions that a condition names are older, no version that fits it can be newer.
+    # If all versions in a condition are older than the installed one, no version that fits can be newer.
     named = [text.rstrip(".") for text in _NAMED_VERSION.findall(wanted)]
     older = installed and named and all(_is_older(text, installed) for text in named)
     return "downgrade" if older else "upgrade"
@@ -402,6 +404,6 @@ def _is_older(installed: str, wanted: str) -> bool:
 
 
 def host_platform() -> tuple[str, str]:
-    """The host's system and architecture, as installer file names have them."""
+    """The host's system and architecture, as in the names of installer files."""
     name = os.uname()
     return ("MacOSX" if name.sysname == "Darwin" else name.sysname), name.machine

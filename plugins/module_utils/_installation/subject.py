@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A conda installation as a task declares it: what is there, and what has to be done."""
+"""A conda installation as a task declares it: observes and plans."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class InstallationSubject(Subject[InstallationPlan, ObservedInstallation, str]):
 
     def __init__(self, request: InstallationRequest) -> None:
         self.request = request
-        # To remove an installation, its owner need not be known any more.
+        # A removal does not need the owner, who may be unknown by now.
         wanted = request.access if request.state == "present" else Access()
         self.access = AccessManager(request.prefix, wanted)
 
@@ -43,13 +43,17 @@ class InstallationSubject(Subject[InstallationPlan, ObservedInstallation, str]):
         return observe_installation(self.request.prefix, self.request.repair)
 
     def plan(self, observed: ObservedInstallation) -> InstallationPlan:
-        """Compare what is wanted with what is there."""
+        """Compare the wanted state with the observed one."""
         return plan_installation(self.request, observed, *host_platform())
 
     def describe(self, observed: ObservedInstallation) -> str:
-        """What is there, and what is wrong with it."""
+        """The installation and its faults, as the text of a diff."""
         if not observed.is_installation:
-            return "" if observed.state.empty or observed.state.cleared else "half made\n"
+            return (
+                ""
+                if observed.state.empty or observed.state.cleared
+                else "incomplete installation\n"
+            )
         access_faults = self.access.faults() if self.access.wanted else []
         return self.text(observed.version, observed.faults(), access_faults)
 
@@ -59,18 +63,18 @@ class InstallationSubject(Subject[InstallationPlan, ObservedInstallation, str]):
         """The diff's lines for an installation."""
         lines = [
             "installation present",
-            f"conda {version}" if version else "conda as the installer brings it",
+            f"conda {version}" if version else "conda of the version in the installer",
             *(access_faults or self.access.lines()),
             *faults,
         ]
         return "".join(f"{line}\n" for line in lines)
 
     def cut_off(self, observed: ObservedInstallation) -> bool:
-        """Whether any run was cut off."""
+        """Whether any run was interrupted."""
         return observed.interrupted is not None
 
     def moved_aside(self, observed: ObservedInstallation) -> str:
-        """What is at the prefix is half of something while people's files wait beside it."""
+        """The reason for not planning while the users' files are moved aside."""
         if observed.interrupted and moved_aside(self.request.prefix):
             return moved_aside_reason(self.request.prefix)
         return ""
@@ -80,5 +84,5 @@ class InstallationSubject(Subject[InstallationPlan, ObservedInstallation, str]):
         return InstallationPlan(reasons=(reason,))
 
     def remove_old_locks(self) -> None:
-        """Remove those of the prefix."""
+        """Remove the lock files of the prefix."""
         remove_old_locks(self.request.prefix)

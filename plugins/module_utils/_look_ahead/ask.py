@@ -1,7 +1,9 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks modules of this collection, in one process and in check mode, whether they would change anything."""
+"""Runs modules of this collection in check mode, in one process, to see whether they would change
+anything.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction
 
 
 class Answered(BaseException):
-    """A module's answer; like the SystemExit in whose place it is, no handler of errors stops it."""
+    """A module's result; like the SystemExit that it replaces, no error handler catches it."""
 
     def __init__(self, result: Mapping[str, Any]) -> None:
         """result: what the module would have printed."""
@@ -25,13 +27,13 @@ class Answered(BaseException):
 
 
 class AskedModule(CondaModule):
-    """A module in check mode that hands its answer over, where others print it and end the process.
+    """A module in check mode that raises its result instead of printing it and ending the process.
 
-    warned: whether it had something to say beside the answer.
+    warned: whether it issued a warning.
     """
 
     def __init__(self, options: Mapping[str, Any], **how: Any) -> None:
-        """options: of the task. how: as AnsibleModule."""
+        """options: of the task. how: as for AnsibleModule."""
         self._given = {**options, "_ansible_check_mode": True}
         self.warned = False
         CondaModule.__init__(self, **how)
@@ -41,18 +43,18 @@ class AskedModule(CondaModule):
         self.no_log_values.update(self.secrets())
 
     def log(self, *_what: Any, **_how: Any) -> None:
-        """Nothing goes to the host's log: the task that asks is there already."""
+        """Do not log: the task that runs this module is in the host's log already."""
 
     def warn(self, *_what: Any, **_how: Any) -> None:
-        """Remember that there is something to say; the module itself says it when its turn comes."""
+        """Remember that there was a warning; the module itself reports it when its task runs."""
         self.warned = True
 
     def exit_json(self, **result: Any) -> NoReturn:
-        """Hand the result over."""
+        """Raise the result."""
         raise Answered(result)
 
     def fail_json(self, msg: str = "", **result: Any) -> NoReturn:
-        """Hand the failure over."""
+        """Raise the failure as a result."""
         raise Answered({"failed": True, "msg": msg, **result})
 
 
@@ -86,7 +88,7 @@ def _pip() -> Callable[..., None]:
     return pip_module.main
 
 
-# Imported only where they are asked: a host compiles what a module brings along on each run.
+# Imported only when needed: a host compiles all imported files on each run.
 _MAINS: Mapping[str, Callable[[], Callable[..., None]]] = {
     "llmfleet.conda.conda_installation": _installation,
     "llmfleet.conda.conda_config": _config,
@@ -99,12 +101,12 @@ MODULES = (*_MAINS, "ansible.builtin.blockinfile")
 
 
 def reason_to_run(name: str, options: Mapping[str, Any]) -> str:
-    """Why a module has to be run on this host, in words; empty where it would find all as asked.
+    """Why a module has to run on this host; empty if it would change nothing.
 
-    What cannot be said for certain is a reason: then the module itself shall say it.
+    If that cannot be decided, the module has to run.
     """
     if name == "ansible.builtin.blockinfile":
-        return "" if block_is_kept(options) else f"{options.get('path')} has to be looked at"
+        return "" if block_is_kept(options) else f"{options.get('path')} may need a change"
     asked: list[AskedModule] = []
 
     def make(**how: Any) -> AskedModule:
@@ -116,14 +118,14 @@ def reason_to_run(name: str, options: Mapping[str, Any]) -> str:
     except Answered as answer:
         result = answer.result
     except Exception as error:
-        return f"it could not be asked: {type(error).__name__}"
+        return f"the module could not be run: {type(error).__name__}"
     else:
-        return "it gave no answer"
+        return "the module returned no result"
     if result.get("failed"):
-        return "it would fail"
+        return "the module would fail"
     if result.get("changed"):
-        return "it would change something"
+        return "the module would change something"
     if result.get("prefix") and has_locks(str(result["prefix"])):
-        # Of a run that is at work, or was killed after its last change: the module sees to it.
-        return "there is a lock"
-    return "it has something to say" if any(one.warned for one in asked) else ""
+        # A run holds the lock, or was killed after its last change: the module handles both.
+        return "a lock file exists"
+    return "the module reported a warning" if any(one.warned for one in asked) else ""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a file has the block that ansible.builtin.blockinfile would keep in it."""
+"""Checks whether a file contains the block that ansible.builtin.blockinfile would write."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _OCTAL = re.compile(r"0?[0-7]{3,4}")
 
 
 def block_is_kept(options: Mapping[str, Any]) -> bool:
-    """Whether blockinfile, given these options, would certainly find nothing to do.
+    """Whether blockinfile with these options would certainly change nothing.
 
-    That is so where the file has the lines of the markers once, between them nothing but the block, and the
-    permissions that are asked for (ansible-core 2.19, the module's source). Whatever else there might be to
-    it, a link, another option, a mode in letters, is for the module itself to see.
+    That is so if the file contains each marker line once, between them exactly the block, and has the
+    requested permissions (ansible-core 2.19, the module's source). Other cases, such as a link, another
+    option or a symbolic mode, are left to the module itself.
     """
     if set(options) - _KNOWN or not all(
         isinstance(options.get(name), str) and options[name] for name in ("path", "block", "marker")
@@ -46,7 +46,7 @@ def block_is_kept(options: Mapping[str, Any]) -> bool:
     if lines.count(begin) != 1 or lines.count(end) != 1:
         return False
     first, last = lines.index(begin), lines.index(end)
-    # The last line has an end of its own, or blockinfile would give it one.
+    # The last line must end with a line end, or blockinfile would add one.
     return (
         last < len(lines) - 1 and lines[first + 1 : last] == options["block"].encode().splitlines()
     )

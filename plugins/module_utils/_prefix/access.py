@@ -1,14 +1,14 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who owns an installation or an environment, and who may make environments in it.
+"""Owner, group and permissions of an installation or environment, and who may create environments in it.
 
-Only a few places are looked at when nothing else is to do: the prefix, its directories, and the records
-in ``conda-meta``. All files are walked through after a change, or when one of these places is wrong.
+If nothing else changes, only a few places are checked: the prefix, its directories and the records in
+``conda-meta``. All files are walked after a change, or when one of these places is wrong.
 
-Files of packages stay closed to the group even where its members may fill the package cache: conda links
-the same file into every environment, so whoever may write one may write it in all of them. For the same
-reason an environment is given away without the files that it shares.
+Package files stay read-only for the group even where its members may fill the package cache: conda hard-links
+the same file into every environment, so whoever may write one may change all of them. For the same reason, a
+change of owner leaves out the files that an environment shares.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import
 
 GROUP_WRITABLE = ("envs", "pkgs")
 
-# What conda itself writes to in a directory of environments or packages: a member of the group who may not is
-# sent to ~/.conda instead (conda 24.7, ``context`` and ``package_cache_data``). Made in advance, because the
-# first member who does would make it for that member alone. A slash at the end means a directory.
+# Files that conda itself writes in a directory of environments or packages. conda uses ~/.conda instead for a
+# group member who may not write them (conda 24.7, ``context`` and ``package_cache_data``). They are created
+# in advance, because the first member who creates one would own it alone. A trailing slash means a directory.
 _WRITTEN_TO = {
     "envs": (".conda_envs_dir_test",),
     "pkgs": ("urls.txt", "cache/"),
 }
 
-# conda opens the state of a channel's repodata for writing even where it only reads it (conda 24.7,
-# ``gateways.repodata``), and the umask of the member who fetched it closes it to the next. A default ACL wins
-# over the umask (acl(5)). Whoever may write the directory could replace these files anyway.
+# conda opens the state of a channel's repodata for writing even to read it (conda 24.7,
+# ``gateways.repodata``), and the umask of the member who fetched it denies that to the others. A default ACL
+# overrides the umask (acl(5)). Whoever may write the directory could replace these files anyway.
 _REPODATA = "cache"
 _DEFAULT_ACL = "system.posix_acl_default"
 # Version 2, then for owner, group and others: tag, permissions, no id (Linux, uapi/linux/posix_acl_xattr.h).
@@ -47,12 +47,12 @@ _GROUP_WRITES = struct.pack("<I", 2) + b"".join(
 
 @dataclass(frozen=True)
 class Access:
-    """What is wanted; None or nothing means that it is left alone.
+    """The wanted owner, group and permissions; None or an empty value leaves them unchanged.
 
     Attributes:
         owner, group: names or numbers.
         mode: permissions of the prefix itself.
-        group_writable: those of :data:`GROUP_WRITABLE` in which the group may write.
+        group_writable: directories of :data:`GROUP_WRITABLE` in which the group may write.
     """
 
     owner: str | None = None
@@ -66,10 +66,10 @@ class Access:
 
 
 def parse_mode(mode: str | int | None) -> int | None:
-    """The option ``mode`` as a number.
+    """Return the option ``mode`` as a number.
 
     Raises:
-        CondaModuleError: it is no octal number of three or four digits.
+        CondaModuleError: it is not an octal number of three or four digits.
     """
     if mode is None or mode == "":
         return None
@@ -79,13 +79,13 @@ def parse_mode(mode: str | int | None) -> int | None:
         number = -1
     if isinstance(mode, bool) or not 0 <= number <= 0o7777:
         raise CondaModuleError(
-            f"The option mode is no octal number such as '0755': {mode!r}. Nothing was changed.",
-            hint="write it between quotes, so that YAML does not take it for a decimal number.",
+            f"The option mode is not an octal number such as '0755': {mode!r}. Nothing was changed.",
+            hint="quote the value, so that YAML does not read it as a decimal number.",
         )
     return number
 
 
-# The next one, -1, means "leave it" to chown.
+# The next number, -1, means "leave unchanged" to chown.
 _LARGEST_ID = 2**32 - 2
 
 
@@ -98,20 +98,22 @@ def _number(name: str | None, option: str, look_up: Callable[[str], int]) -> int
         if name.isascii() and name.isdigit() and len(name) <= 10 and int(name) <= _LARGEST_ID:
             return int(name)
         raise CondaModuleError(
-            f"The option {option} names nobody on this host: {name}. Nothing was changed.",
-            hint=f"make the {'user' if option == 'owner' else 'group'} first, or correct the option.",
+            f"The option {option} names an unknown {'user' if option == 'owner' else 'group'}: {name}."
+            " Nothing was changed.",
+            hint=f"create the {'user' if option == 'owner' else 'group'} on this host first, or correct"
+            " the option.",
         ) from None
 
 
 class AccessManager:
-    """Compares an installation with the wanted :class:`Access`, and applies it.
+    """Compares an installation or environment with the wanted :class:`Access`, and applies it.
 
     Args:
         prefix: of the installation or environment.
-        wanted: what it is to be like.
-        shared: whether files with more than one hard link are given away too. Without it they only go back
-            to the user and group that run this, with whose package cache they are shared.
-        inherit: whether directories that are given to a group give it to what is made in them.
+        wanted: owner, group and permissions to apply.
+        shared: also give away files with more than one hard link. Without it, these only go back to the user
+            and group that run this, who own the package cache.
+        inherit: new files in directories that are given to a group belong to that group (setgid).
 
     Raises:
         CondaModuleError: the owner or the group is unknown on this host.
@@ -130,32 +132,32 @@ class AccessManager:
     # -- observe ------------------------------------------------------------------------------------
 
     def faults(self) -> list[str]:
-        """One sentence for each thing that is not as wanted; the first place of its kind only."""
-        strangers = self._strangers()
+        """One sentence for each difference from what is wanted; only the first path of each kind."""
+        strangers = self._wrong_owners()
         found: dict[str, str] = {}
         if "owner" in strangers:
             path, owner = strangers["owner"]
-            found["owner"] = f"{self._shown(path)} belongs to {owner}"
+            found["owner"] = f"{self._shown(path)} is owned by {owner}"
         if "group" in strangers:
             path, group = strangers["group"]
-            found["group"] = f"{self._shown(path)} is of the group {group}"
+            found["group"] = f"{self._shown(path)} has the group {group}"
         mode = self._mode_fault()
         if mode:
             found["mode"] = mode
-        for path, missing in self._closed():
+        for path, missing in self._missing_permissions():
             found.setdefault("group_writable", f"{self._shown(path)} lacks {missing} for its group")
         return list(found.values())
 
     def others(self) -> dict[str, str]:
-        """Who ``owner`` and ``group`` are instead of those wanted; without them, these are as wanted."""
-        return {kind: name for kind, (_path, name) in self._strangers().items()}
+        """The actual ``owner`` and ``group`` where they differ from the wanted ones."""
+        return {kind: name for kind, (_path, name) in self._wrong_owners().items()}
 
-    def _strangers(self) -> dict[str, tuple[str, str]]:
-        """The first place, and whose it is, that is not of the wanted owner, and of the wanted group."""
+    def _wrong_owners(self) -> dict[str, tuple[str, str]]:
+        """The first path with another owner or group than wanted, and that owner or group."""
         found: dict[str, tuple[str, str]] = {}
         if self._uid < 0 and self._gid < 0:
             return found
-        for path in self._looked_at():
+        for path in self._checked_paths():
             status = os.lstat(path)
             if self._uid not in (-1, status.st_uid):
                 found.setdefault("owner", (path, _user_name(status.st_uid)))
@@ -164,7 +166,7 @@ class AccessManager:
         return found
 
     def lines(self) -> list[str]:
-        """What a diff shows of the options that are set, once all is as wanted."""
+        """The lines of a diff for the options that are set, once everything is as wanted."""
         wanted = self.wanted
         lines = [f"owner {wanted.owner}"] if wanted.owner is not None else []
         lines += [f"group {wanted.group}"] if wanted.group is not None else []
@@ -181,7 +183,7 @@ class AccessManager:
     def _shown(self, path: str) -> str:
         return path if path == self.prefix else os.path.relpath(path, self.prefix)
 
-    def _looked_at(self) -> Iterator[str]:
+    def _checked_paths(self) -> Iterator[str]:
         yield self.prefix
         for name in ("bin", "conda-meta", "envs", "lib", "pkgs"):
             path = os.path.join(self.prefix, name)
@@ -189,12 +191,12 @@ class AccessManager:
                 yield path
         with os.scandir(os.path.join(self.prefix, "conda-meta")) as entries:
             for entry in entries:
-                # The lock and the journal of a run belong to whoever runs it.
+                # The lock and the journal belong to the user of the run.
                 if not entry.name.startswith(".llmfleet"):
                     yield entry.path
 
     def _writable_places(self) -> Iterator[tuple[str, int]]:
-        """Where the group must be able to write, and the bits that this takes."""
+        """The paths that the group must be able to write, with the mode bits that this needs."""
         for name in self.wanted.group_writable:
             directory = os.path.join(self.prefix, name)
             yield directory, 0o2070
@@ -202,7 +204,7 @@ class AccessManager:
                 bits = 0o2070 if inner.endswith("/") else 0o060
                 yield os.path.join(directory, inner.rstrip("/")), bits
 
-    def _closed(self) -> Iterator[tuple[str, str]]:
+    def _missing_permissions(self) -> Iterator[tuple[str, str]]:
         for path, bits in self._writable_places():
             mode = stat.S_IMODE(os.lstat(path).st_mode) if os.path.lexists(path) else 0
             if mode & bits != bits:
@@ -210,10 +212,10 @@ class AccessManager:
                 yield path, words
         repodata = self._repodata()
         if repodata and os.path.isdir(repodata) and _closes_new_files(repodata):
-            yield repodata, "a default ACL that opens new files"
+            yield repodata, "a default ACL that lets the group write new files"
 
     def _repodata(self) -> str | None:
-        """Where conda keeps the channels' repodata, when the group may write it."""
+        """The directory of the channels' repodata, if the group may write it."""
         if "pkgs" not in self.wanted.group_writable:
             return None
         return os.path.join(self.prefix, "pkgs", _REPODATA)
@@ -228,7 +230,7 @@ class AccessManager:
     # -- apply --------------------------------------------------------------------------------------
 
     def apply(self) -> None:
-        """Make everything as wanted.
+        """Set owner, group and permissions as wanted.
 
         Raises:
             CondaModuleError: this user may not do that.
@@ -236,7 +238,7 @@ class AccessManager:
         try:
             self._make_writable_places()
             if self._uid >= 0 or self._gid >= 0:
-                self._give_away()
+                self._set_owners()
             for path, bits in self._writable_places():
                 mode = stat.S_IMODE(os.lstat(path).st_mode)
                 if mode & bits != bits:
@@ -248,16 +250,16 @@ class AccessManager:
                 os.chmod(self.prefix, self.wanted.mode)
         except OSError as error:
             raise CondaModuleError(
-                f"Owner, group or permissions of {error.filename} cannot be set: {error.strerror}.",
+                f"Cannot set owner, group or permissions of {error.filename}: {error.strerror}.",
                 prefix=self.prefix,
                 hint="run the task as root (become), or leave out owner, group, mode and group_writable.",
             ) from error
 
-    def _give_away(self) -> None:
-        """Set owner and group of everything but the environments, which belong to those who made them."""
+    def _set_owners(self) -> None:
+        """Set owner and group of everything except environments, which belong to their creators."""
         self._chown(self.prefix, None)
         environments = os.path.join(self.prefix, "envs")
-        # By descriptors: while root walks through a directory that others may write, no link misleads it.
+        # By descriptors: in a directory that others may write, no link can mislead root.
         for directory, directories, files, descriptor in os.fwalk(self.prefix):
             if directory == environments:
                 directories.clear()
@@ -279,7 +281,7 @@ class AccessManager:
 
 
 def _open_to_group(path: str, bits: int) -> None:
-    # Through a descriptor: members may write the directory, and no link of theirs must be followed.
+    # By descriptor: members may write the directory, and their links must not be followed.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         os.fchmod(descriptor, stat.S_IMODE(os.fstat(descriptor).st_mode) | bits)
@@ -288,7 +290,7 @@ def _open_to_group(path: str, bits: int) -> None:
 
 
 def _closes_new_files(directory: str) -> bool:
-    """Whether there is no default ACL, ours or the site's; False where there can be none (macOS, NFS)."""
+    """Whether the directory lacks a default ACL; False where none is possible (macOS, NFS)."""
     if not hasattr(os, "getxattr"):
         return False
     try:
@@ -299,7 +301,7 @@ def _closes_new_files(directory: str) -> bool:
 
 
 def _open_new_files(directory: str) -> None:
-    """Open what is there and what will come; what another user made is left to that user, but by root."""
+    """Let the group write existing and new files; a file of another user is changed by root only."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(directory, flags)
     try:
@@ -317,7 +319,7 @@ def _open_file_to_group(name: str, directory: int) -> None:
     descriptor = os.open(name, flags, dir_fd=directory)
     try:
         status = os.fstat(descriptor)
-        # A second name of a file elsewhere is not a file of conda's.
+        # A file with a second hard link may not be conda's.
         if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
             os.fchmod(descriptor, stat.S_IMODE(status.st_mode) | 0o060)
     finally:
@@ -344,10 +346,10 @@ def access_of(
     mode: str | int | None,
     group_writable: Sequence[str],
 ) -> Access:
-    """The wanted access from the options of the module.
+    """Return the wanted access from the module's options.
 
     Raises:
-        CondaModuleError: an option cannot be used.
+        CondaModuleError: an option is invalid.
     """
     if group_writable and group is None:
         raise CondaModuleError(

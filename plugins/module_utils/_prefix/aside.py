@@ -1,9 +1,10 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Moves a prefix aside while another one is made in its place, and brings back what is people's.
+"""Moves a prefix aside while another one is created in its place, and moves the users' files back.
 
-It waits beside the prefix, as ``.NAME.llmfleet-aside``. What fails, or is cut off, is taken back.
+The old prefix is kept beside the new one as ``.NAME.llmfleet-aside``. If the creation fails or is
+interrupted, the old prefix is moved back.
 """
 
 from __future__ import annotations
@@ -50,24 +51,24 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction
     pending_journal,
 )
 
-# A directory on another layer of an overlay file system, or a mount point, cannot be renamed as a whole.
+# A directory on a lower layer of an overlay file system, or a mount point, cannot be renamed.
 _NOT_AS_A_WHOLE = frozenset({errno.EXDEV, errno.EBUSY})
 # Locks and journals of this collection.
 _OWN_IN_METADATA = "conda-meta/.llmfleet"
-# Of a file that came to the prefix while the one of that name was moved aside.
+# Suffix of a file that was created at the prefix while the file of that name was moved aside.
 _MEANWHILE = ".meanwhile"
 
 
 class Aside:
-    """What is at a prefix, while something else takes its place.
+    """The old contents of a prefix while new contents are created in its place.
 
     Args:
         prefix: the absolute prefix.
-        installation: what is there, and what takes its place, is a conda installation.
+        installation: the old and the new contents are a conda installation.
         caches: package caches from which packages are linked.
 
     Attributes:
-        warnings: what a person should know of files that could not go back where they were.
+        warnings: messages about files that could not be moved back.
     """
 
     def __init__(
@@ -81,13 +82,13 @@ class Aside:
 
     @contextmanager
     def moved(self) -> Iterator[None]:
-        """Have nothing at the prefix for the block; what was there comes back when it fails.
+        """Keep the prefix empty for the block; move the old contents back when the block fails.
 
-        When the block succeeds, people's files go back to their places and the rest is removed. Must run
-        under the lock of the prefix, with a journal.
+        When the block succeeds, the users' files are moved back and the rest is removed. The caller holds the
+        lock of the prefix and keeps a journal.
 
         Raises:
-            CondaModuleError: it cannot be moved, because a volume is mounted in it or for its permissions.
+            CondaModuleError: the prefix cannot be moved, because of a mounted volume or missing permissions.
         """
         refuse_mounts(self._examine(self.prefix), "moved aside")
         self.refuse()
@@ -95,9 +96,9 @@ class Aside:
         self._move_away()
         try:
             yield
-            self._refuse_nothing()
+            self._check_created()
         except Exception as error:
-            # A child that was cut off may still write: the next run takes it back.
+            # An interrupted child may still write: the next run moves the old contents back.
             if not getattr(error, "cut_off", False):
                 self._take_back(ours=True)
             raise
@@ -105,40 +106,42 @@ class Aside:
         self._bring_back()
 
     def refuse(self) -> None:
-        """Fail where the prefix could not be moved aside; nothing is changed.
+        """Fail if the prefix cannot be moved aside; nothing is changed.
 
         Raises:
-            CondaModuleError: something is in the way, the prefix is a mount point, or this user may not.
+            CondaModuleError: the path beside it is taken, the prefix is a mount point, or permissions are
+                missing.
         """
         if os.path.lexists(self.path) and not self._is_unused():
-            raise self._in_the_way()
+            raise self._path_taken_error()
         if is_mount_point(self.prefix):
             raise CondaModuleError(
-                f"{self.prefix} is a mount point, so what is there cannot be moved aside while another one is"
-                " made. Nothing was changed.",
+                f"{self.prefix} is a mount point, so it cannot be moved aside while its replacement is"
+                " created. Nothing was changed.",
                 prefix=self.prefix,
-                hint="remove what is there first (state: absent), or move it away yourself.",
+                hint="remove its contents first (state: absent), or move them away yourself.",
             )
         parent = os.path.dirname(self.prefix)
         if not os.access(parent, os.W_OK | os.X_OK):
             raise CondaModuleError(
-                f"{self.prefix} cannot be moved aside while another one is made: the directory {parent} may"
-                " not be written by this user. Nothing was changed.",
+                f"{self.prefix} cannot be moved aside while its replacement is created: this user may not"
+                f" write the directory {parent}. Nothing was changed.",
                 prefix=self.prefix,
-                hint="run the task as a user who may (become).",
+                hint="run the task as a user who may write that directory (become).",
             )
 
     def recover(self) -> bool:
-        """Go on where a run was cut off: with a finished prefix as when it succeeds, else as when it fails.
+        """Finish an interrupted replacement: keep a complete new prefix, else move the old one back.
 
         Returns:
-            Whether something was to do.
+            Whether an interrupted replacement was found.
 
         Raises:
-            CondaModuleError: something else has come to the prefix since.
+            CondaModuleError: another process has created something at the prefix since.
         """
         if not moved_aside(self.prefix):
-            # Files that were kept there, or somebody else's directory: in the way of none but moved().
+            # Files that were kept there, or a directory of another user: only moved() needs the path to be
+            # free.
             self._remove_unused()
             return False
         if (pending_journal(self.prefix) or {}).get("replaced") and os.path.isdir(self.prefix):
@@ -150,16 +153,16 @@ class Aside:
     def _examine(self, path: str) -> Contents:
         return examine(path, installation=self.installation, settings=False)
 
-    def _in_the_way(self) -> CondaModuleError:
+    def _path_taken_error(self) -> CondaModuleError:
         return CondaModuleError(
-            f"{self.path} is in the way: what is at {self.prefix} would be moved there for as long as another"
-            " one is made. Nothing was changed.",
+            f"{self.path} already exists; {self.prefix} would be moved there while its replacement is"
+            " created. Nothing was changed.",
             prefix=self.prefix,
-            hint="look at what it is, and move it away.",
+            hint="inspect that path, and move it away.",
         )
 
     def _is_unused(self) -> bool:
-        """Whether it is the empty directory that a run had just made, or emptied, when it was killed."""
+        """Whether it is the empty directory that an interrupted run created or emptied."""
         try:
             return not os.path.islink(self.path) and set(os.listdir(self.path)) <= {MADE}
         except OSError:
@@ -171,18 +174,19 @@ class Aside:
             with suppress(OSError):
                 os.rmdir(self.path)
 
-    def _refuse_nothing(self) -> None:
+    def _check_created(self) -> None:
         if not os.path.isfile(os.path.join(self.prefix, HISTORY)):
             raise CondaModuleError(
-                f"Nothing came to {self.prefix}, although its creation was reported a success; what was there"
-                " is back in its place.",
+                f"The creation of {self.prefix} reported success but created no environment; the old"
+                " contents were moved back.",
                 prefix=self.prefix,
-                hint="run the task again; a full disk, or another user of that directory, may be the reason.",
+                hint="run the task again; check for a full disk, or another user who writes to that"
+                " directory.",
             )
 
     def _move_away(self) -> None:
         add_to_journal(self.prefix, aside=claim(self.prefix))
-        with self._told(self.prefix, self.path):
+        with self._move_errors(self.prefix, self.path):
             try:
                 os.rename(self.prefix, self.path)
                 return
@@ -190,8 +194,8 @@ class Aside:
                 if error.errno not in _NOT_AS_A_WHOLE:
                     raise
             os.mkdir(self.path)
-            _like(self.prefix, self.path)
-            # It is another directory now, and for a while a part of what belongs together is in each.
+            _copy_attributes(self.prefix, self.path)
+            # The copy is another directory, and for a while each of the two holds a part of the contents.
             said = claim(self.path)
             add_to_journal(self.prefix, aside={**said, "in_parts": True})
             give_up(self.prefix)
@@ -205,13 +209,13 @@ class Aside:
         if journal.get("replaced") or (journal.get("aside") or {}).get("in_parts"):
             return
         if os.path.lexists(self.prefix) and not self._is_ours_or_empty(journal):
-            raise self._newcomer()
+            raise self._unproved_prefix_error()
 
     def _take_back(self, ours: bool) -> None:
-        """Have at the prefix again what was moved aside.
+        """Move the old contents back to the prefix.
 
         Args:
-            ours: what is at the prefix now is this run's own; otherwise the journal has to prove that.
+            ours: this run created what is at the prefix now; otherwise the journal has to prove that.
         """
         journal = pending_journal(self.prefix) or {}
         said = dict(journal.get("aside") or {})
@@ -223,10 +227,10 @@ class Aside:
             )
             if left:
                 self.warnings.append(
-                    f"{self.prefix} holds files that appeared there during the run: {listed(left)}."
+                    f"{self.prefix} contains files that appeared there during the run: {listed(left)}."
                 )
             give_up(self.prefix)
-        with self._told(self.path, self.prefix):
+        with self._move_errors(self.path, self.prefix):
             if not os.path.lexists(self.prefix):
                 try:
                     os.rename(self.path, self.prefix)
@@ -236,16 +240,16 @@ class Aside:
                     if error.errno not in _NOT_AS_A_WHOLE:
                         raise
             if os.path.islink(self.prefix):
-                # Its files would go to another place.
-                raise self._newcomer()
-            # Killed from here on, both parts are to be kept.
+                # Its files would be written through the link to another directory.
+                raise self._unproved_prefix_error()
+            # If the run is killed from here on, both parts must be kept.
             add_to_journal(self.prefix, aside={**said, "in_parts": True})
             if not os.path.lexists(self.prefix):
                 os.mkdir(self.prefix)
-                _like(self.path, self.prefix)
+                _copy_attributes(self.path, self.prefix)
             _merge(self.path, self.prefix, first=True)
-        self._give_up_aside(
-            f"files that came to {self.prefix} meanwhile, where files of its own belong"
+        self._discard_aside(
+            f"files that were created at {self.prefix} meanwhile, under names of its own files"
         )
 
     def _caches_there(self) -> list[str]:
@@ -257,45 +261,48 @@ class Aside:
             return True
         return observe_prefix(self.prefix).empty and not os.path.islink(self.prefix)
 
-    def _newcomer(self) -> CondaModuleError:
+    def _unproved_prefix_error(self) -> CondaModuleError:
         holds = observe_prefix(self.prefix).entries
         return CondaModuleError(
-            f"A run that was cut off has moved what was at {self.prefix} to {self.path}, and nothing shows"
-            f" that what is at {self.prefix} now is that run's own"
-            f"{f': it holds {listed(holds)}' if holds else ''}. Nothing was changed.",
+            f"An interrupted run moved {self.prefix} to {self.path}, and no token proves that it created"
+            f" what is at {self.prefix} now{f': it contains {listed(holds)}' if holds else ''}."
+            " Nothing was changed.",
             prefix=self.prefix,
-            hint="move one of the two away, then run the task again; it goes on with the other one.",
+            hint="move one of the two away, then run the task again; it continues with the other one.",
         )
 
     def _bring_back(self) -> None:
         contents = self._examine(self.path)
-        people = _People(contents, self.path, self.prefix)
-        with self._told(self.path, self.prefix):
-            people.bring_back()
+        users_files = _UsersFiles(contents, self.path, self.prefix)
+        with self._move_errors(self.path, self.prefix):
+            users_files.bring_back()
         nested = tuple(f"{name}/" for name in contents.nested)
-        stays = {path for path in people.files if os.path.lexists(os.path.join(self.path, path))}
+        stays = {
+            path for path in users_files.files if os.path.lexists(os.path.join(self.path, path))
+        }
 
         def may_go(path: str) -> bool:
             return not path.startswith(nested) and path not in stays and path != MADE
 
-        # Killed in between, the next run must see the same files as people's, and know the directory as ours:
-        # the records go after what they name, the history after the records, and the token last.
+        # Order matters if the run is killed in between: the next run must recognise the same files as the
+        # users' and the directory as ours. So records go after the files that they name, the history after
+        # the records, and the token last.
         remove_some(self.path, lambda path: may_go(path) and not path.startswith("conda-meta/"))
         remove_some(self.path, lambda path: may_go(path) and path != HISTORY)
         remove_some(self.path, may_go)
-        self._give_up_aside(f"files of the former {self.prefix} whose paths the new one uses")
+        self._discard_aside(f"files of the old {self.prefix} whose paths the new one uses")
 
-    def _give_up_aside(self, what: str) -> None:
+    def _discard_aside(self, what: str) -> None:
         if not os.path.isdir(self.path):
             return
         if left := sorted({*survey(self.path).files} - {MADE}):
-            self.warnings.append(f"{self.path} holds {what}: {listed(left)}.")
+            self.warnings.append(f"{self.path} contains {what}: {listed(left)}.")
             give_up(self.path)
         else:
             remove_some(self.path, lambda _path: True)
 
     @contextmanager
-    def _told(self, source: str, target: str) -> Iterator[None]:
+    def _move_errors(self, source: str, target: str) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -311,15 +318,15 @@ class Aside:
 
 
 def refuse_without_room(prefix: str, size: int, caches: Sequence[str]) -> None:
-    """Fail where an environment and its successor do not fit on the volume together.
+    """Fail if the old and the new environment do not fit on the volume together.
 
     Args:
-        prefix: the environment's.
-        size: what it takes, in bytes.
-        caches: package caches. From one on the same volume packages are linked and take little.
+        prefix: of the environment.
+        size: of the environment, in bytes.
+        caches: package caches. Packages are hard-linked from one on the same volume and take little space.
 
     Raises:
-        CondaModuleError: the volume has less room than the environment takes.
+        CondaModuleError: the free space is smaller than the environment.
     """
     volume = os.path.dirname(prefix)
     try:
@@ -332,15 +339,15 @@ def refuse_without_room(prefix: str, size: int, caches: Sequence[str]) -> None:
     free = found.f_bavail * found.f_frsize
     if free < size:
         raise CondaModuleError(
-            f"{prefix} takes {size >> 20} MB and its volume has {free >> 20} MB free: it and the one that is"
-            " to take its place do not fit beside each other. Nothing was changed.",
+            f"{prefix} takes {size >> 20} MB and its volume has {free >> 20} MB free, which is not enough"
+            " for the old and the new environment together. Nothing was changed.",
             prefix=prefix,
             hint="make room on that volume, or remove the environment first (state: absent).",
         )
 
 
 def _move(source: str, target: str) -> None:
-    """Rename ``source``, or where that cannot be, move what is in it, within one volume."""
+    """Rename ``source``; if that is not possible, move its contents, within one volume."""
     try:
         os.rename(source, target)
         return
@@ -349,16 +356,16 @@ def _move(source: str, target: str) -> None:
         if error.errno not in _NOT_AS_A_WHOLE or not is_directory:
             raise
     os.mkdir(target)
-    _like(source, target)
+    _copy_attributes(source, target)
     _merge(source, target)
     with suppress(OSError):
         os.rmdir(source)
 
 
 def _merge(source: str, target: str, first: bool = False) -> None:
-    """Move what is in the directory ``source`` into another one; of two namesakes one stays in ``source``.
+    """Move the contents of ``source`` into ``target``; of two namesakes, one stays in ``source``.
 
-    first: what is in ``source`` gets its place; the other is called ``NAME.meanwhile`` then.
+    first: the entry of ``source`` replaces the other, which is renamed to ``NAME.meanwhile``.
     """
     for name in sorted(set(os.listdir(source)) - {MADE}):
         old, new = os.path.join(source, name), os.path.join(target, name)
@@ -375,12 +382,12 @@ def _merge(source: str, target: str, first: bool = False) -> None:
 
 
 def _is_directory(path: str) -> bool:
-    """Whether it is a directory itself, and no link to one."""
+    """Whether it is a directory and not a link to one."""
     return stat.S_ISDIR(os.lstat(path).st_mode)
 
 
-def _like(source: str, target: str) -> None:
-    """Give the directory ``target`` the owner, the permissions and the times of another one."""
+def _copy_attributes(source: str, target: str) -> None:
+    """Copy owner, permissions and times of a directory to ``target``."""
     status = os.stat(source)
     with suppress(OSError):
         os.chown(target, status.st_uid, status.st_gid)
@@ -388,14 +395,14 @@ def _like(source: str, target: str) -> None:
         shutil.copystat(source, target)
 
 
-class _People:
-    """Files of people's in a prefix that was replaced; they go back to their places, where these are free."""
+class _UsersFiles:
+    """The users' files in a replaced prefix; they are moved back where their paths are free."""
 
     def __init__(self, contents: Contents, source: str, target: str) -> None:
         self.source = source
         self.target = target
-        # Without an environment, nothing is there that anybody could justify to remove: what remained of a
-        # removal, or of what was half made, was people's.
+        # Without an environment, no record justifies removing a file: the leftovers of a removal or of an
+        # incomplete creation are the users' files.
         known = contents.state.is_environment
         everything = contents.foreign if known else contents.found.files
         self.files = {
@@ -403,7 +410,7 @@ class _People:
             for path in everything
             if path not in (LEFT, MADE) and not path.startswith(_OWN_IN_METADATA)
         }
-        # Below these, something is not people's; environments below the prefix move as they are.
+        # Environments below the prefix move as a whole.
         self.whole = set(contents.nested)
         inside = tuple(f"{name}/" for name in contents.nested)
         self.files = {path for path in self.files if not path.startswith(inside)}
@@ -417,21 +424,21 @@ class _People:
     def bring_back(self) -> None:
         for path in sorted(self.whole, key=len):
             if os.path.lexists(os.path.join(self.source, path)):
-                self._back(path)
+                self._move_back(path)
         for path in sorted(self.files):
             if not os.path.lexists(os.path.join(self.source, path)):
                 continue
-            # The uppermost directory in which everything is people's moves as it is, with its permissions.
+            # Move the uppermost directory that holds only users' files as a whole, with its permissions.
             for parent in reversed(_parents(path)):
                 if parent not in self.mixed and not os.path.lexists(
                     os.path.join(self.target, parent)
                 ):
-                    self._back(parent)
+                    self._move_back(parent)
                     break
             else:
-                self._back(path)
+                self._move_back(path)
 
-    def _back(self, path: str) -> None:
+    def _move_back(self, path: str) -> None:
         goal = os.path.join(self.target, path)
         if os.path.lexists(goal):
             return
@@ -441,9 +448,9 @@ class _People:
                 if os.path.lexists(directory):
                     return
                 os.mkdir(directory)
-                _like(os.path.join(self.source, parent), directory)
+                _copy_attributes(os.path.join(self.source, parent), directory)
             elif os.path.islink(directory):
-                # A way through a link is another place.
+                # A path through a link leads to another directory.
                 return
         if stat.S_ISDIR(os.lstat(os.path.join(self.source, path)).st_mode):
             _move(os.path.join(self.source, path), goal)
@@ -452,7 +459,7 @@ class _People:
 
 
 def _parents(path: str) -> list[str]:
-    """The directories on the way to ``path``, the innermost first."""
+    """The parent directories of ``path``, the innermost first."""
     found = []
     while "/" in path:
         path = path.rsplit("/", 1)[0]

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Proof that a directory is the one that a journal is about.
+"""A token that proves that a directory is the one a journal describes.
 
-A path alone proves nothing: the directory may have been removed since, and another one put in its place. Nor
-do device and inode (inodes are used again) or the time of the last change (it changes with every file that is
-put in). A file with a random token, made in the directory by a run that found no such file there, does.
+A path alone proves nothing: the directory may have been replaced since. Device and inode do not (inodes are
+reused), nor does the modification time (every new file changes it). A file with a random token does: the run
+creates it in the directory and fails if such a file exists.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 def claim(prefix: str) -> dict[str, Any]:
-    """Make the directory ``prefix`` if there is none, and put a token into it.
+    """Create the directory ``prefix`` if it does not exist, and put a token into it.
 
     Returns:
-        What the journal has to say of it: ``device`` and ``inode`` as ``os.stat`` has them, and ``token``.
+        The entry for the journal: ``device`` and ``inode`` as ``os.stat`` returns them, and ``token``.
 
     Raises:
-        CondaModuleError: the directory or the file in it cannot be made.
+        CondaModuleError: the directory or the token file cannot be created.
     """
     token = os.urandom(16).hex()
     try:
@@ -39,7 +39,7 @@ def claim(prefix: str) -> dict[str, Any]:
             os.mkdir(prefix)
         directory = os.open(prefix, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            # Left by a run that was cut off, whose work this one goes on with.
+            # Left by an interrupted run that this one continues.
             with suppress(FileNotFoundError):
                 os.unlink(MADE, dir_fd=directory)
             file = os.open(
@@ -54,7 +54,7 @@ def claim(prefix: str) -> dict[str, Any]:
             os.close(directory)
     except OSError as error:
         raise CondaModuleError(
-            f"{os.path.join(prefix, MADE)} cannot be made: {error.strerror}.",
+            f"Cannot create {os.path.join(prefix, MADE)}: {error.strerror}.",
             prefix=prefix,
             hint=hint_for(error, "run the task as a user who may write there (become)."),
         ) from error
@@ -62,7 +62,7 @@ def claim(prefix: str) -> dict[str, Any]:
 
 
 def is_claimed(prefix: str, said: object) -> bool:
-    """Whether the directory now at ``prefix`` is the one of which a journal says ``said``."""
+    """Whether the directory at ``prefix`` is the one that the journal entry ``said`` describes."""
     if not isinstance(said, Mapping):
         return False
     try:
@@ -85,6 +85,6 @@ def is_claimed(prefix: str, said: object) -> bool:
 
 
 def give_up(prefix: str) -> None:
-    """Remove the token: what it was for is done."""
+    """Remove the token: it is no longer needed."""
     with suppress(OSError):
         os.unlink(os.path.join(prefix, MADE))

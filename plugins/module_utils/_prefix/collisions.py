@@ -1,10 +1,10 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""People's files in the place of files that packages bring: conda links over them, without a word.
+"""Handles users' files at paths where packages install theirs: conda would overwrite them without a warning.
 
-Told to prevent that (its setting ``path_conflict``), it names them before it changes anything. They give way
-then, as ``NAME.before-conda``.
+With its setting ``path_conflict: prevent``, conda lists such files before it changes anything. They are
+renamed to ``NAME.before-conda``.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction
 
 PREVENTED = {"CONDA_PATH_CONFLICT": "prevent"}
 _SUFFIX = ".before-conda"
-# What conda says of a file that no record names (conda 24.7, exceptions.UnknownPackageClobberError). One of
-# another package's is no loss: its package can bring it again.
+# conda's message about a file that no record names (conda 24.7, exceptions.UnknownPackageClobberError). A
+# file of another package is no loss: that package can be linked again.
 _UNKNOWN = re.compile(
     r"path collision for '(.+)'\.\s+This path already exists in the target prefix, and it won't be removed"
     r"\s+by an uninstall action in this transaction\.\s+The path is one that conda\s+doesn't recognize"
@@ -38,7 +38,7 @@ _UNKNOWN = re.compile(
 
 
 def collisions(said: str) -> list[str]:
-    """The paths, relative to the prefix, of which conda says that no record names what is there."""
+    """The paths, relative to the prefix, that conda reports as present and named by no record."""
     return list(dict.fromkeys(_UNKNOWN.findall(said)))
 
 
@@ -46,19 +46,20 @@ def collisions(said: str) -> list[str]:
 def out_of_the_way(
     prefix: str, paths: Iterable[str], warnings: list[str], caches: Sequence[str] = ()
 ) -> Iterator[None]:
-    """Have people's files among ``paths`` elsewhere for the block; must run under the lock of the prefix.
+    """Rename the users' files among ``paths`` for the block; the caller holds the lock of the prefix.
 
-    What a package brings, this one or another in the cache, is no file of people's, and goes: conda does not
-    know it where a record was lost. The others stay beside it, or come back where conda put nothing.
+    A file that is identical to one of a package in the cache is not a user's file and is removed: conda does
+    not know it when a record was lost. Other files keep the new name, or get their old one back where conda
+    put nothing.
 
     Args:
         prefix: the environment.
         paths: relative to it.
-        warnings: where to tell of those that stay.
+        warnings: list that receives a message about the files that keep the new name.
         caches: package caches.
 
     Raises:
-        CondaModuleError: one cannot be renamed; nothing was changed.
+        CondaModuleError: a file cannot be renamed; nothing was changed.
     """
     may_go = examine(prefix).may_go
     pairs = [(path, _free(prefix, path)) for path in paths if not may_go(path)]
@@ -69,14 +70,14 @@ def out_of_the_way(
                 os.rename(os.path.join(prefix, path), os.path.join(prefix, other))
             except OSError as error:
                 raise CondaModuleError(
-                    f"{os.path.join(prefix, path)} is in the place of a package's file and cannot be renamed:"
-                    f" {error.strerror}. Nothing was changed.",
+                    f"{os.path.join(prefix, path)} is where a package installs a file, and cannot be"
+                    f" renamed: {error.strerror}. Nothing was changed.",
                     prefix=prefix,
-                    hint=hint_for(error, "run the task as a user who may (become)."),
+                    hint=hint_for(error, "run the task as a user who may rename it (become)."),
                 ) from error
         yield
     except BaseException as error:
-        # A conda that was cut off may still write: the next run goes on.
+        # An interrupted conda may still write: the next run continues.
         if not getattr(error, "cut_off", False):
             _settle(prefix, pairs, caches)
         raise
@@ -84,7 +85,7 @@ def out_of_the_way(
 
 
 def settle(prefix: str, caches: Sequence[str] = ()) -> list[str]:
-    """Deal with what a run that was cut off had renamed; the warnings."""
+    """Settle the files that an interrupted run had renamed; returns the warnings."""
     pairs = (pending_journal(prefix) or {}).get("out_of_the_way")
     if not isinstance(pairs, list):
         return []
@@ -114,24 +115,24 @@ def _settle(prefix: str, pairs: Sequence[tuple[str, str]], caches: Sequence[str]
             if not os.path.lexists(new):
                 os.rename(old, new)
                 continue
-            if _is_same(new, old) or _is_packages(path, old, caches):
+            if _is_same(new, old) or _is_from_package(path, old, caches):
                 os.unlink(old)
                 continue
         stay.append(other)
     if not stay:
         return []
     return [
-        f"{prefix} held files that no package owns where a package installs its own. They were kept under"
-        f" other names: {listed(stay)}."
+        f"{prefix} contained files that no package owns at paths where a package installs its own. They"
+        f" were kept under other names: {listed(stay)}."
     ]
 
 
-def _is_packages(path: str, file: str, caches: Sequence[str]) -> bool:
-    """Whether a package in a cache has this very file at this path."""
+def _is_from_package(path: str, file: str, caches: Sequence[str]) -> bool:
+    """Whether a package in a cache has an identical file for this path."""
     status = os.lstat(file)
     if not stat.S_ISREG(status.st_mode):
         return False
-    # Where a noarch package keeps what conda links there (conda.common.path).
+    # The path of the same file in a noarch package (conda.common.path).
     forms = [path, re.sub(r"^lib/python[\d.]+/(?=site-packages/)", "", path)]
     forms.append(re.sub(r"^bin/", "python-scripts/", path))
     for cache in caches:

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What users asked of an environment, as ``conda-meta/history`` has it.
+"""Reads and extends what users requested of an environment, ``conda-meta/history``.
 
-The format is that of conda 4.4 to 26 (``conda.history.History``): comment lines such as
-``# update specs: ['numpy', 'python=3.12']``. The last word on a package counts.
+The format is that of conda 4.4 to 26 (``conda.history.History``): comment lines such as ``# update specs:
+['numpy', 'python=3.12']``. The last line about a package counts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _UNWANTED = frozenset({"remove", "uninstall"})
 
 
 def requested_names(prefix: str) -> set[str]:
-    """Names of the packages that users asked for, installed or not; empty without a readable history."""
+    """Names of the packages that users requested, installed or not; empty without a readable history."""
     try:
         with open(
             os.path.join(prefix, HISTORY), encoding="utf-8", errors="replace", opener=only_regular
@@ -42,7 +42,7 @@ def requested_names(prefix: str) -> set[str]:
 
 
 def parse_history(text: str) -> set[str]:
-    """Names of the packages that the history asks for."""
+    """Names of the packages that the text of a history requests."""
     names: set[str] = set()
     for line in text.splitlines():
         found = _SPECS.match(line)
@@ -57,7 +57,7 @@ def parse_history(text: str) -> set[str]:
 
 
 def add_requests(prefix: str, wanted: Sequence[str], unwanted: Sequence[str]) -> None:
-    """Write down what users asked for where conda was killed before it could: it does so last of all.
+    """Add requests to the history when conda was killed before it could: conda writes them last.
 
     Args:
         wanted: specs of what was installed.
@@ -74,11 +74,11 @@ def add_requests(prefix: str, wanted: Sequence[str], unwanted: Sequence[str]) ->
 
 
 def is_of_installers(prefix: str) -> bool:
-    """Whether every change that the history tells of is an installer's: nobody has used the base since.
+    """Whether every entry of the history is an installer's: nobody has changed the base since.
 
-    The program of an installer lies in the prefix, but not where conda's does (``_conda``, once
-    ``conda.exe``); the first entry may be by what the installer was made with (constructor 3.16). A
-    history without entries, as an installer leaves that is cut off, is an installer's.
+    An installer's program is in the prefix, but not where conda's is (``_conda``, formerly ``conda.exe``);
+    the first entry may name the tool that built the installer (constructor 3.16). A history without entries,
+    which an interrupted installer leaves, counts as an installer's.
     """
     try:
         with open(
@@ -101,14 +101,15 @@ def _is_installer(prefix: str, command: Sequence[str]) -> bool:
 
 
 def _items(text: str) -> list[str]:
-    """The specs of one line: a list of Python, or words between commas as conda before 4.4 wrote them."""
+    """The specs of one line: a Python list, or words between commas as conda before 4.4 wrote them."""
     if text.startswith("["):
         try:
             found = ast.literal_eval(text)
         except (ValueError, SyntaxError):
             return []
         return [str(item) for item in found]
-    # A comma may also stand within a spec (numpy >=1.26,<2): what starts with an operator goes on.
+    # A comma may be part of a spec (numpy >=1.26,<2): an item that starts with an operator continues the one
+    # before.
     return [item for item in text.split(",") if item.strip() and item.strip()[0] not in "<>=!~|*"]
 
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Refuses, delays or reports a change that unlinks files of a prefix from which programs run.
+"""Refuses, delays or reports a change that would unlink files of a prefix while programs run from it.
 
-Imported only where a plan has something to do: a run that finds nothing to do must not compile this file.
+Imported only when a plan contains changes: a run without changes must not compile this file.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ _T = TypeVar("_T")
 
 FAIL, WAIT, WARN = "fail", "wait", "warn"
 
-# How many processes and packages a message names.
+# How many processes and packages a message lists.
 _NAMED = 5
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
-# File systems that other hosts may have mounted too, as mountinfo calls them.
+# File systems that other hosts may have mounted as well, by their names in mountinfo.
 _SHARED = frozenset(
     {"nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "cifs", "smb3", "glusterfs"}
 )
@@ -53,13 +53,13 @@ class InUseError(CondaModuleError):
 
 @dataclass(frozen=True)
 class Unlinking:
-    """What a plan unlinks.
+    """The files that a plan unlinks.
 
     Attributes:
-        sure: names of packages that lose files, as far as the plan itself says so.
-        ask: finds the names that conda or pip has to be asked for; None when ``sure`` is all.
-        removal: the whole directory goes.
-        nested: environments inside the prefix go with it.
+        sure: names of packages that lose files, as far as the plan itself knows.
+        ask: asks conda or pip for the remaining names; None when ``sure`` is complete.
+        removal: the whole directory is removed.
+        nested: environments inside the prefix are removed with it.
     """
 
     sure: frozenset[str] = frozenset()
@@ -79,9 +79,9 @@ class Guard:
     Attributes:
         mode: ``fail``, ``wait`` or ``warn``.
         timeout: seconds that ``wait`` waits.
-        check_mode: nothing is waited for.
+        check_mode: do not wait.
         found: the processes, as the module returns them.
-        warnings: sentences for the module's warnings.
+        warnings: the module's warnings.
     """
 
     prefix: str
@@ -97,11 +97,11 @@ class Guard:
         self._unlinking = Unlinking()
 
     def check(self, unlinking: Unlinking) -> None:
-        """Refuse or report a change of a prefix that is in use; to be called before anything is changed.
+        """Refuse or report the change of a prefix in use; called before anything is changed.
 
         Raises:
-            InUseError: programs run from it, and the option ``in_use`` is not ``warn``.
-            CondaModuleError: the Python that runs this module would be removed.
+            InUseError: programs run from the prefix, and the option ``in_use`` is not ``warn``.
+            CondaModuleError: the task would remove the Python that runs this module.
         """
         self._unlinking = unlinking
         self.found.clear()
@@ -121,25 +121,25 @@ class Guard:
             raise self._own_python(own)
         self.found.extend(user.as_dict() for user in seen.users)
         if not users:
-            self.warnings.extend(self._unseen(seen))
+            self.warnings.extend(self._unseen_sentences(seen))
             return
-        told = f"{self._told(users)} {self._what(names)}"
+        sentence = f"{self._in_use_sentence(users)} {self._change_sentence(names)}"
         if self.mode == WARN:
-            self.warnings.append(" ".join([told, *self._unseen(seen)]))
+            self.warnings.append(" ".join([sentence, *self._unseen_sentences(seen)]))
         elif self.mode == WAIT and self.check_mode:
-            waits = f"A run would wait up to {self.timeout:g} seconds for them to end."
-            self.warnings.append(" ".join([told, waits, *self._unseen(seen)]))
+            waits = f"A real run would wait up to {self.timeout:g} seconds for them to end."
+            self.warnings.append(" ".join([sentence, waits, *self._unseen_sentences(seen)]))
         else:
-            raise self._error(told, seen)
+            raise self._error(sentence, seen)
 
     def until_unused(self, attempt: Callable[[], _T]) -> _T:
-        """Return what ``attempt`` returns, which takes the lock and calls :meth:`check` under it.
+        """Return the result of ``attempt``, which takes the lock and calls :meth:`check` under it.
 
-        With ``wait``, the wait is outside of the lock, which would keep everybody else from the package
-        cache; afterwards the attempt observes and plans anew.
+        With ``wait``, the wait happens without the lock, which would block all users of the package cache.
+        Afterwards the attempt observes and plans again.
 
         Raises:
-            InUseError: the prefix is in use, to the end of the wait.
+            InUseError: the prefix is still in use after the wait.
         """
         while True:
             try:
@@ -149,7 +149,7 @@ class Guard:
                     raise
 
     def _wait(self) -> bool:
-        """Wait until nobody uses the prefix; False when the time is over."""
+        """Wait until no process uses the prefix; False when the time is over."""
         pause = _FIRST_PAUSE
         while True:
             left = self._deadline - time.monotonic()
@@ -161,66 +161,70 @@ class Guard:
                 return True
 
     def _users(self, seen: Seen) -> list[ProcessUser]:
-        """Those that a change would disturb: to stand in a directory matters when that goes."""
+        """The processes that the change would disturb: a working directory only matters for a removal."""
         return [user for user in seen.users if self._unlinking.removal or user.how != CWD]
 
     # -- messages ---------------------------------------------------------------------------------
 
-    def _told(self, users: Collection[ProcessUser]) -> str:
+    def _in_use_sentence(self, users: Collection[ProcessUser]) -> str:
         shown = [_described(user) for user in list(users)[:_NAMED]]
         if len(users) > _NAMED:
             shown.append(f"and {len(users) - _NAMED} more")
         return f"{self.prefix} is in use: {'; '.join(shown)}."
 
-    def _what(self, names: Collection[str]) -> str:
+    def _change_sentence(self, names: Collection[str]) -> str:
         if self._unlinking.removal:
             return f"The task removes {self.prefix}."
         listed = sorted(names)
         more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
         return f"The task removes or replaces files of {', '.join(listed[:_NAMED])}{more}."
 
-    def _error(self, told: str, seen: Seen) -> InUseError:
+    def _error(self, sentence: str, seen: Seen) -> InUseError:
         waited = f" Waited {self.timeout:g} seconds for them to end." if self.mode == WAIT else ""
-        others = " Processes of other users are not visible to this user." if seen.unseen else ""
+        others = " This user cannot see the processes of other users." if seen.unseen else ""
         return InUseError(
-            f"{told}{waited}{others} Nothing was changed.",
+            f"{sentence}{waited}{others} Nothing was changed.",
             prefix=self.prefix,
             hint=(
-                "stop these processes and run the task again, raise in_use_timeout, or set in_use: warn."
+                (
+                    "stop these processes and run the task again, raise in_use_timeout, or set in_use:"
+                    " warn."
+                )
                 if self.mode == WAIT
                 else "stop these processes and run the task again, or set in_use to wait or to warn."
             ),
             in_use=list(self.found),
         )
 
-    def _unseen(self, seen: Seen) -> list[str]:
-        """What may use the prefix and cannot be known."""
+    def _unseen_sentences(self, seen: Seen) -> list[str]:
+        """Sentences about processes that may use the prefix but cannot be inspected."""
         sentences = []
         if seen.problem:
             sentences.append(
-                f"Whether programs run from {self.prefix} is not known: {seen.problem}."
+                f"It is unknown whether programs run from {self.prefix}: {seen.problem}."
             )
         kind = _shared_kind(self.prefix)
         if kind:
             sentences.append(
-                f"{self.prefix} is on {kind}: programs that other hosts run from it are not visible here."
+                f"{self.prefix} is on {kind}: programs that run from it on other hosts are not visible"
+                " here."
             )
         if seen.suspects:
             shown = "; ".join(_described(user) for user in seen.suspects[:_NAMED])
             sentences.append(
-                f"This user may not inspect processes whose command begins with {self.prefix}, so they may or"
-                f" may not run from it: {shown}."
+                f"This user may not inspect processes whose command begins with {self.prefix}; they may"
+                f" run from it: {shown}."
             )
         return sentences
 
     def _own_python(self, own: str) -> CondaModuleError:
         does = "remove" if self._unlinking.removal else "replace"
         return CondaModuleError(
-            f"The Python that Ansible runs this module with, {own}, is in {self.prefix}, and the task would"
-            f" {does} it. Nothing was changed.",
+            f"Ansible runs this module with {own}, a Python in {self.prefix}, and the task would {does}"
+            " it. Nothing was changed.",
             prefix=self.prefix,
-            hint="set ansible_python_interpreter (or interpreter_python in ansible.cfg) to a Python outside"
-            " of this prefix, such as /usr/bin/python3.",
+            hint="set ansible_python_interpreter (or interpreter_python in ansible.cfg) to a Python"
+            " outside of this prefix, such as /usr/bin/python3.",
         )
 
 
@@ -238,7 +242,7 @@ def _age(seconds: int) -> str:
 
 
 def _own_interpreter(places: Places) -> str:
-    """The interpreter of this process when it lies in the prefix, or a venv's that was made with it."""
+    """The interpreter of this process if it is in the prefix, or in a venv created from it."""
     executable = os.path.realpath(sys.executable or "/")
     for path in (os.path.dirname(executable), sys.prefix, sys.base_prefix):
         try:
@@ -251,17 +255,17 @@ def _own_interpreter(places: Places) -> str:
 
 
 def _shared_kind(prefix: str) -> str:
-    """The file system of the prefix when other hosts may have mounted it too."""
+    """The file system of the prefix if other hosts may have mounted it as well."""
     mount = mount_of(os.path.realpath(prefix), read_mounts("/proc/self/mountinfo"))
     kind = mount.kind if mount else ""
     return kind if kind in _SHARED or kind.startswith(_SHARED_FUSE) else ""
 
 
 class GuardedChange(Change[PlanT, SeenT, SideT]):
-    """A change that unlinks files of a prefix, and obeys the option ``in_use``."""
+    """A change that unlinks files of a prefix and obeys the option ``in_use``."""
 
     def __init__(self, prefix: str, mode: str, timeout: float, check_mode: bool) -> None:
-        """As :class:`Guard`."""
+        """Arguments as of :class:`Guard`."""
         self.guard = Guard(prefix, mode, timeout, check_mode)
 
     @property
@@ -270,17 +274,17 @@ class GuardedChange(Change[PlanT, SeenT, SideT]):
         return self.guard.found
 
     def until_unused(self, attempt: Callable[[], _T]) -> _T:
-        """Wait for them to end, where the option is ``wait``."""
+        """Wait for these processes to end if the option is ``wait``."""
         return self.guard.until_unused(attempt)
 
 
-# -- what plans unlink ------------------------------------------------------------------------------
+# -- packages that a plan unlinks --------------------------------------------------------------------
 
 
 def gone(before: Iterable[str], after: Iterable[str], separator: str) -> set[str]:
     """Names of packages whose line is in ``before`` and not in ``after``.
 
-    separator: what ends the name. Lines in parentheses are no packages.
+    separator: ends the name. Lines in parentheses are not packages.
     """
     kept = set(after)
     return {

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which files of a prefix may be removed with it: those that conda, pip or an installer put there.
+"""Decides which files may be removed with a prefix: those that conda, pip or an installer put there.
 
-Everything else is somebody's work: notebooks, data, scripts, what was copied into ``site-packages`` by hand.
+All other files are users' work: notebooks, data, scripts, files copied into ``site-packages`` by hand.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records imp
     PrefixState,
 )
 
-# conda's own directory, and what it and this collection leave beside it.
+# conda's own directory, and the files that conda and this collection leave beside it.
 _OWN = re.compile(
     r"conda-meta/(?:tos/[^/]+/)?[^/]+|\.condatmp/.*|\.nonadmin|\.messages\.txt|envs/\.conda_envs_dir_test|\.tmp[a-z0-9_]{8}"
     r"|(?:.*/)?\.[^/]+\.llmfleet(?:\.lock|-journal|-journal-unfinished)"
     rf"|{re.escape(MADE)}|{re.escape(LEFT)}"
 )
-# Settings that hold for this prefix only: they go with it, and stay where another one takes its place.
+# Settings of this prefix only: a removal removes them, a replacement keeps them.
 _SETTINGS = re.compile(r"\.condarc|condarc|condarc\.d/[^/]+")
 # Of an installation only: what the shell scripts of constructor 3.0 to 3.16 put beside the packages, for good
 # or until they have ended (header.sh, shar.py, preconda.py), and the files of a package cache beside the
@@ -58,12 +58,13 @@ _METADATA = re.compile(
 _SITE_PACKAGES = re.compile(
     r"(?P<site>lib(?:64)?/python\d+(?:\.\d+)?t?/site-packages)/[^/]+\.dist-info/RECORD"
 )
-# Where a noarch Python package keeps its modules (conda.common.path.get_python_noarch_target_path).
+# The path at which a noarch Python package keeps its modules
+# (conda.common.path.get_python_noarch_target_path).
 _NOARCH = re.compile(r"lib/python\d+(?:\.\d+)?t?/(?P<rest>site-packages/.+)")
 
 
 class Justified:
-    """Tells of the files of one prefix, by paths relative to it.
+    """Judges the files of one prefix, by paths relative to it.
 
     Args:
         state: the prefix; its records must have been read thoroughly, or be left unread without harm.
@@ -104,14 +105,14 @@ class Justified:
         self._packages = set(_unpacked(state.path)) if installation else set()
 
     def __call__(self, path: str) -> bool:
-        """Whether the file may go."""
+        """Whether the file may be removed."""
         if path in self._known or self._is_own(path):
             return True
         return bool(self._caches) and _is_in(self._packaged, path)
 
     @cached_property
     def _packaged(self) -> set[str]:
-        """The files of all packages in the caches: read only where a file is nobody's otherwise."""
+        """The files of all packages in the caches; read only for files that nothing else justifies."""
         return {path for cache in self._caches for path in _packaged(cache)}
 
     def _is_own(self, path: str) -> bool:
@@ -153,7 +154,7 @@ def _program(prefix: str, files: Collection[str], half_made: bool) -> Iterator[s
 
 
 def _is_in(packaged: Collection[str], path: str) -> bool:
-    """Whether one of the files that packages name is linked as ``path``."""
+    """Whether a package in the caches links one of its files as ``path``."""
     found = _NOARCH.fullmatch(path)
     return (
         path in packaged
@@ -163,7 +164,7 @@ def _is_in(packaged: Collection[str], path: str) -> bool:
 
 
 def _recorded(prefix: str, site: str, record: str) -> Iterator[str]:
-    """The files of one distribution, as pip writes them down: relative to site-packages."""
+    """The files of one distribution from pip's RECORD: paths are relative to site-packages."""
     try:
         with open(
             os.path.join(prefix, record),
@@ -179,7 +180,7 @@ def _recorded(prefix: str, site: str, record: str) -> Iterator[str]:
 
 
 def _unpacked(prefix: str) -> Iterator[str]:
-    """Names of the directories in ``pkgs`` that hold an unpacked package, whole or in part."""
+    """Names of the directories in ``pkgs`` that hold an extracted package, complete or not."""
     cache = os.path.join(prefix, "pkgs")
     try:
         names = os.listdir(cache)
@@ -196,7 +197,7 @@ def _unpacked(prefix: str) -> Iterator[str]:
 
 
 def _listed(cache: str) -> set[str]:
-    """Names of the packages that conda or an installer once put into the cache."""
+    """Names of the packages that conda or an installer has ever put into the cache."""
     names: set[str] = set()
     for name in ("urls.txt", "urls", "env.txt"):
         with (
@@ -214,7 +215,7 @@ def _listed(cache: str) -> set[str]:
 
 
 def _packaged(cache: str) -> Iterator[str]:
-    """The files that the unpacked packages of a cache put into a prefix, as the packages name them."""
+    """The files that the extracted packages of a cache install into a prefix, as their metadata list them."""
     try:
         names = os.listdir(cache)
     except OSError:

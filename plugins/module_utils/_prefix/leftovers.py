@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a killed run leaves in a prefix: files set aside under other names, wishes not written down."""
+"""Cleans up after a killed run: files that conda set aside, and requests missing from the history."""
 
 from __future__ import annotations
 
@@ -29,44 +29,44 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import
     parse_specs,
 )
 
-# conda renames what it unlinks, and removes it when all is linked (conda.core.path_actions.UnlinkPathAction,
-# conda.base.constants.CONDA_TEMP_EXTENSION).
+# conda renames a file that it unlinks, and removes it when all files are linked
+# (conda.core.path_actions.UnlinkPathAction, conda.base.constants.CONDA_TEMP_EXTENSION).
 _SET_ASIDE = ".c~"
-# Where it writes the prefix into copies of the files of packages, before it unlinks anything
+# The directory in which conda writes the prefix into copies of package files before it unlinks anything
 # (conda.core.link.UnlinkLinkTransaction, conda.core.path_actions.PrefixReplaceLinkAction).
 _COPIES = ".condatmp"
-# As Python's tempfile names them.
+# Names as Python's tempfile creates them.
 _SCRIPT = re.compile(r"\.tmp[a-z0-9_]{8}")
-# Ours, of records that cannot be read: conda would stumble over them.
+# This collection renames an unreadable record so: conda fails on it.
 UNREADABLE = ".unreadable"
 
 
 def clear_up(prefix: str) -> None:
-    """Finish what needs no conda after a change that was cut off; must run under the lock of the prefix."""
+    """Finish an interrupted change as far as no conda is needed; the caller holds the lock of the prefix."""
     old_history(prefix)
     put_back_records(prefix)
     remove_set_aside(prefix)
     remove_scripts(prefix)
     remove_copies(prefix)
     write_down_requests(prefix)
-    # Of a removal that was cut off; what is there is to be an environment again.
+    # Left by an interrupted removal; the prefix becomes an environment again.
     remove_file(prefix, LEFT)
-    # The last: it tells that conda was killed while it wrote the history.
+    # Last, because this file shows that conda was killed while it wrote the history.
     remove_file(prefix, HISTORY + _SET_ASIDE)
 
 
 def write_down_requests(prefix: str) -> None:
-    """Add to the history what a cut-off run had asked for and got, where conda could not do so any more.
+    """Add the requests of an interrupted run that were fulfilled to the history, if conda could not.
 
-    conda links all packages and compiles their files before it does (conda.core.link). A wish that is missing
-    or an old one that is still there would undo the change on the next occasion.
+    conda links all packages and compiles their files before it writes the history (conda.core.link). A
+    missing request, or an old one that is still there, would undo the change at the next occasion.
     """
     journal = pending_journal(prefix)
     if not journal or journal.get("operation") != "change":
         return
     history = os.path.join(prefix, HISTORY)
-    # conda copies the history before it writes (conda.core.path_actions.UpdateHistoryAction), and it writes
-    # the wishes last: while the copy is there, they may be missing. To write them twice does no harm.
+    # conda copies the history before it writes (conda.core.path_actions.UpdateHistoryAction) and writes the
+    # requests last: while the copy exists, they may be missing. Writing them twice is harmless.
     written = os.stat(history).st_mtime_ns > os.stat(journal["journal"]).st_mtime_ns
     if written and not os.path.lexists(history + _SET_ASIDE):
         return
@@ -81,8 +81,8 @@ def write_down_requests(prefix: str) -> None:
 def remove_set_aside(prefix: str) -> list[str]:
     """Remove the files ``NAME.c~`` of packages, and the directories that become empty.
 
-    Only those whose NAME belongs to a package of the prefix, recorded or just unlinked: editors name their
-    copies of C files so too. Must run under the lock of the prefix.
+    Only if NAME belongs to a package of the prefix, recorded or just unlinked: editors use the same suffix
+    for backups of C files. The caller holds the lock of the prefix.
 
     Returns:
         Their paths, relative to the prefix.
@@ -97,7 +97,7 @@ def remove_set_aside(prefix: str) -> list[str]:
         if remove_file(prefix, path + _SET_ASIDE):
             removed.append(path + _SET_ASIDE)
     for name in records:
-        # The last: they tell what else there is to remove.
+        # Last, because these records list the other files to remove.
         if name.endswith(_SET_ASIDE):
             removed.append(os.path.join("conda-meta", name))
             os.unlink(os.path.join(meta, name))
@@ -105,7 +105,7 @@ def remove_set_aside(prefix: str) -> list[str]:
 
 
 def remove_scripts(prefix: str) -> None:
-    """Remove the scripts by which a killed conda was running something (conda.utils.wrap_subprocess_call)."""
+    """Remove the scripts that a killed conda was running (conda.utils.wrap_subprocess_call)."""
     with os.scandir(prefix) as entries:
         found = [entry for entry in entries if _SCRIPT.fullmatch(entry.name)]
     for entry in found:
@@ -115,16 +115,16 @@ def remove_scripts(prefix: str) -> None:
 
 def remove_copies(prefix: str) -> None:
     """Remove the copies that a killed conda was about to link, or had linked."""
-    # What cannot be removed does no harm; a link is no directory of conda's, and stays.
+    # A copy that cannot be removed does no harm. A link is not conda's directory and stays.
     path = os.path.join(prefix, _COPIES)
     if not os.path.islink(path):
         remove_made(path)
 
 
 def put_back_records(prefix: str) -> None:
-    """Give unreadable records their names again, so that the next plan sees what has to be mended.
+    """Give unreadable records their names back, so that the next plan sees what to repair.
 
-    Where conda has linked the package anew meanwhile, the old record goes. Must run under the lock.
+    If conda has linked the package again meanwhile, remove the old record. The caller holds the lock.
     """
     meta = os.path.join(prefix, "conda-meta")
     for name in os.listdir(meta):
@@ -138,19 +138,19 @@ def put_back_records(prefix: str) -> None:
 
 
 def remove_unreadable(path: str) -> None:
-    """Remove a record that was set aside. A directory in its place is nobody's record, so it stays there."""
+    """Remove a record that was set aside. A directory at its path is not a record and stays."""
     with suppress(IsADirectoryError, PermissionError):
         os.unlink(path)
 
 
 @contextmanager
 def guard_records(prefix: str) -> Iterator[None]:
-    """Remove the records that conda has begun to write in the block, when it fails.
+    """If the block fails, remove truncated records that conda began to write in it.
 
-    Where a full disk cuts a record short, conda takes back all that it had linked but that file (conda 24.7,
-    core.prefix_data.PrefixData.insert and remove), and cannot read the prefix from then on. Records that were
-    there before stay as they are. After a conda that was cut off nothing is done: the next run goes on from
-    its journal. Must run under the lock of the prefix.
+    When a full disk truncates a record, conda rolls back every link except that file (conda 24.7,
+    core.prefix_data.PrefixData.insert and remove), and cannot read the prefix from then on. Older records
+    stay. After an interrupted conda nothing is removed: the next run continues from its journal. The caller
+    holds the lock of the prefix.
     """
     meta = os.path.join(prefix, "conda-meta")
     before = _records(meta)
@@ -193,7 +193,7 @@ def _files(record: str) -> list[str]:
 
 
 def remove_file(prefix: str, path: str) -> bool:
-    """Remove one file of the prefix, if it is there and is really in it, and the directories left empty."""
+    """Remove a file, if it exists and is inside the prefix, and the directories that become empty."""
     full = os.path.join(prefix, path)
     try:
         if not os.path.lexists(full):

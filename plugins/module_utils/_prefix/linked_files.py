@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files that conda linked into a prefix: which there are, and which of them are missing or cut short."""
+"""The files that conda linked into a prefix, and which of them are missing or truncated."""
 
 from __future__ import annotations
 
@@ -17,31 +17,32 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import PrefixState
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
 
-# Compiled on linking or by any run of the interpreter: neither its absence nor its size means damage.
+# Compiled when linked or by any run of the interpreter: a missing or shorter file is not damage.
 _REGENERATED = (".pyc", ".pyo")
 
-# Where a noarch Python package keeps its modules and scripts; conda links them into the environment's
-# own directories and records the sizes under these names (conda.common.path.get_python_noarch_target_path).
+# The paths at which a noarch Python package keeps its modules and scripts. conda links them into the
+# environment's own directories and records the sizes under these names
+# (conda.common.path.get_python_noarch_target_path).
 _NOARCH_MODULES = "site-packages/"
 _NOARCH_SCRIPTS = "python-scripts/"
 
 
 def conda_files(records: Iterable[PackageRecord]) -> set[str]:
-    """All paths, relative to the prefix, that the packages of ``records`` put there."""
+    """All paths, relative to the prefix, that the packages of ``records`` installed."""
     return {path for record in records for path in record.paths.files}
 
 
 def damaged_files(state: PrefixState) -> dict[str, list[str]]:
-    """Files of linked packages that are missing or shorter than what was linked, by package name.
+    """Files of linked packages that are missing or shorter than recorded, by package name.
 
-    A shorter file is what a full disk or a power cut leaves. A longer one is not damage: post-link
-    scripts and people append to files. Paths that two packages claim are tested for existence only,
-    because their size depends on which was linked last.
+    A full disk or a power cut leaves shorter files. A longer file is not damage: post-link scripts and users
+    append to files. Paths that two packages claim are only checked for existence, because their size depends
+    on which package was linked last.
     """
     claims = _by_directory(state)
     found: dict[str, list[str]] = defaultdict(list)
     for directory, files in claims.items():
-        # Looking names up in an open directory costs far less than walking each path from the root.
+        # Looking up names in an open directory costs far less than walking each path from the root.
         try:
             opened = os.open(os.path.join(state.path, directory), os.O_RDONLY | os.O_DIRECTORY)
         except OSError:
@@ -61,12 +62,12 @@ def damaged_files(state: PrefixState) -> dict[str, list[str]]:
 
 
 def refuse_directories(state: PrefixState) -> None:
-    """Fail where people have put a directory in the place of a package's file, and something into it.
+    """Fail if a non-empty directory is at the path of a package's file.
 
-    conda would rename it when it links or unlinks the package, without a word.
+    conda would rename it without a warning when it links or unlinks the package.
 
     Raises:
-        CondaModuleError: there is one; nothing was changed.
+        CondaModuleError: such a directory exists; nothing was changed.
     """
     for record in state.records.values():
         for path in record.paths.files:
@@ -77,14 +78,14 @@ def refuse_directories(state: PrefixState) -> None:
                 continue
             if taken:
                 raise CondaModuleError(
-                    f"{full} is a directory, where a file of the package {record.name} belongs; it holds"
-                    f" {listed(sorted(taken))}. Nothing was changed.",
+                    f"{full} is a directory, but the package {record.name} has a file at that path; the"
+                    f" directory contains {listed(sorted(taken))}. Nothing was changed.",
                     prefix=state.path,
                     hint="move that directory away, then run the task again.",
                 )
 
 
-# By directory and file name: the packages that claim the file, each with the size it must at least have.
+# By directory and file name: the packages that claim the file, each with its minimum size.
 _Claims = dict[str, dict[str, list[tuple[str, int]]]]
 
 
@@ -105,7 +106,7 @@ def _by_directory(state: PrefixState) -> _Claims:
 
 
 def _sized(record: PackageRecord, state: PrefixState) -> Iterator[tuple[str, int]]:
-    """The files of a package that must be there, each with its least size in bytes."""
+    """The files of a package that must exist, each with its minimum size in bytes."""
     sizes = record.paths.sizes
     modules = f"lib/python{state.python_version}/site-packages/"
     for path in record.paths.files:
@@ -122,8 +123,8 @@ def _sized(record: PackageRecord, state: PrefixState) -> Iterator[tuple[str, int
 def _size_of(name: str, directory: int) -> int | None:
     """Size in bytes of ``name`` in an open directory, None when it is missing.
 
-    Hard links into the package cache are plain files; of a soft link the target counts, and one that leads
-    nowhere is there all the same. No package owns a directory: one in a file's place is as good as nothing.
+    Hard links into the package cache are plain files. For a symbolic link the target counts; a broken one
+    still exists. No package owns a directory, so a directory counts as missing.
     """
     try:
         found = os.stat(name, dir_fd=directory)

@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Finds the running processes that use files of a prefix, from ``/proc`` (Linux).
 
-Directories are compared by device and inode, never by path. A container's own ``/opt/conda/bin/python`` has
-the path of the host's and is another file; a bind mount of the prefix has another path and is the same
-directory. Files alone would not do: conda hard-links them from the package cache, so environments share them.
+Directories are compared by device and inode, never by path: a container's own ``/opt/conda/bin/python`` has
+the same path as the host's but is another file, and a bind mount of the prefix has another path but is the
+same directory. Comparing files alone would not work: conda hard-links them from the package cache, so
+environments share them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import
 EXE, MAPS, CWD = "exe", "maps", "cwd"
 
 _LONGEST_COMMAND = 120
-# Below the base these belong to others: environments, and the package cache.
+# These directories of the base belong to others: environments, and the package cache.
 _NOT_THE_BASE = ("envs", "pkgs")
 _DELETED = " (deleted)"
 _SECRET_OPTION = re.compile(
@@ -39,8 +40,8 @@ class ProcessUser:
     """A process that uses a prefix.
 
     Attributes:
-        how: ``exe``, its program lies there; ``maps``, a library or another mapped file does; ``cwd``, only
-            its working directory does.
+        how: ``exe``: its program is in the prefix; ``maps``: a library or another mapped file is; ``cwd``:
+            only its working directory is.
     """
 
     pid: int
@@ -50,7 +51,7 @@ class ProcessUser:
     how: str
 
     def as_dict(self) -> dict[str, object]:
-        """As modules return it."""
+        """The dictionary that modules return."""
         return {
             "pid": self.pid,
             "user": self.user,
@@ -62,13 +63,13 @@ class ProcessUser:
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen of the processes.
+    """The result of looking at the processes.
 
     Attributes:
         users: processes that use the prefix.
-        suspects: processes that this user may not inspect, and whose command begins with a path below it.
+        suspects: processes that this user may not inspect and whose command begins with a path in the prefix.
         unseen: how many processes this user may not inspect.
-        problem: why nothing could be seen, as a clause; empty when something could.
+        problem: why no process could be inspected, as a clause; else empty.
     """
 
     users: tuple[ProcessUser, ...] = ()
@@ -98,7 +99,7 @@ def places_of(prefix: str, nested: bool = False) -> Places:
 
     Args:
         prefix: absolute path.
-        nested: include environments inside it, because they are to be removed with it.
+        nested: include environments inside it, because they are removed with it.
     """
     places = Places(os.path.realpath(prefix))
     waiting = [places.path]
@@ -122,7 +123,7 @@ def places_of(prefix: str, nested: bool = False) -> Places:
 
 
 def shown_command(argv: Sequence[str]) -> str:
-    """A command line for messages: secrets masked, cut to a bearable length."""
+    """A command line for messages: secrets masked, and shortened."""
     words: list[str] = []
     mask_next = False
     for word in argv:
@@ -139,7 +140,7 @@ def shown_command(argv: Sequence[str]) -> str:
 
 
 def user_name(uid: int) -> str:
-    """The name of a user, or the number where there is none."""
+    """The name of a user, or the number if there is none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except (KeyError, OverflowError):
@@ -147,7 +148,7 @@ def user_name(uid: int) -> str:
 
 
 def without_relatives(parents: Mapping[int, int], own: int) -> set[int]:
-    """The processes of ``parents`` (parent by process) less ``own``, its parents and its children."""
+    """The processes in ``parents`` (parent by process) without ``own``, its ancestors and its descendants."""
     above: set[int] = set()
     pid = own
     while pid and pid not in above:
@@ -202,11 +203,11 @@ def mount_of(path: str, mounts: Sequence[Mount]) -> Mount | None:
 
 
 class ProcFiles:
-    """Reads who uses ``places``.
+    """Finds the processes that use ``places``.
 
     Args:
         places: of the prefix.
-        proc: where ``/proc`` is; tests have one of their own.
+        proc: path of ``/proc``; tests use another one.
         own: the process that asks.
     """
 
@@ -221,12 +222,12 @@ class ProcFiles:
         self._below: dict[tuple[str, str], bool] = {}
         mount = mount_of(places.path, self._mounts[self._namespace])
         self._devices = places.devices | ({mount.device} if mount else set())
-        # `maps` of many kernels has the device of the layer below.
+        # On many kernels, `maps` reports the device of the lower layer.
         self._any_device = mount is not None and mount.kind == "overlay"
         self._uptime = self._read_uptime()
 
     def seen(self) -> Seen:
-        """Look at all processes but this one, its parents and its children."""
+        """Inspect all processes except this one, its ancestors and its descendants."""
         status = {pid: self._status(pid) for pid in self._pids()}
         parents = {pid: int(one.get("PPid", "0")) for pid, one in status.items()}
         users: list[ProcessUser] = []
@@ -241,7 +242,7 @@ class ProcFiles:
                     suspects.append(self._described(pid, status[pid], "command"))
                 continue
             except OSError:
-                continue  # it has ended, or it is a thread of the kernel
+                continue  # it has ended, or it is a kernel thread
             if how:
                 users.append(self._described(pid, status[pid], how))
         return Seen(tuple(users), tuple(suspects), unseen)
@@ -251,10 +252,10 @@ class ProcFiles:
     def _how(self, pid: int) -> str:
         program = self._link(pid, "exe")
         namespace = self._link(pid, "ns/mnt")
-        # A path out of another mount namespace is looked up there.
+        # A path of another mount namespace is looked up in that namespace.
         base = "" if namespace == self._namespace else os.path.join(self._proc, str(pid), "root")
         how = ""
-        # The device in `maps` is compared before any file is: a stat on a dead NFS server never returns.
+        # Compare the device in `maps` before any file: a stat on a dead NFS server never returns.
         for addresses, device, inode, path in self._mapped(pid):
             if not self._any_device and device not in self._devices:
                 continue
@@ -265,7 +266,7 @@ class ProcFiles:
                 if path == program:
                     return EXE
                 how = MAPS
-        return how or (CWD if self._stands_there(pid, namespace) else "")
+        return how or (CWD if self._is_cwd_in_prefix(pid, namespace) else "")
 
     def _mapped(self, pid: int) -> Iterator[tuple[str, int, int, str]]:
         passed: set[str] = set()
@@ -284,7 +285,7 @@ class ProcFiles:
                 yield words[0], os.makedev(int(major, 16), int(minor, 16)), int(words[4]), path
 
     def _is_below(self, namespace: str, base: str, path: str) -> bool:
-        """Whether the file lies in the prefix; for a removed directory the next one above counts."""
+        """Whether the file is in the prefix; for a removed directory, its closest existing parent counts."""
         directory = os.path.dirname(path[: -len(_DELETED)] if path.endswith(_DELETED) else path)
         key = (base or namespace, directory)
         if key not in self._below:
@@ -305,19 +306,19 @@ class ProcFiles:
                 return (status.st_dev, status.st_ino) in self._places.directories
 
     def _is_only_link(self, pid: int, name: str) -> bool:
-        """Whether a mapped file of the prefix cannot be that of another environment: it is no hard link."""
+        """Whether the mapped file has no other hard link, so it cannot be another environment's."""
         try:
             return os.stat(os.path.join(self._proc, str(pid), name)).st_nlink == 1
         except OSError:
             return False
 
-    def _stands_there(self, pid: int, namespace: str) -> bool:
+    def _is_cwd_in_prefix(self, pid: int, namespace: str) -> bool:
         try:
-            return self._has_its_directory_there(pid, namespace)
+            return self._cwd_is_in_prefix(pid, namespace)
         except OSError:
             return False
 
-    def _has_its_directory_there(self, pid: int, namespace: str) -> bool:
+    def _cwd_is_in_prefix(self, pid: int, namespace: str) -> bool:
         path = self._link(pid, "cwd")
         if namespace not in self._mounts:
             place = os.path.join(self._proc, str(pid), "mountinfo")
@@ -341,7 +342,7 @@ class ProcFiles:
         try:
             return os.readlink(os.path.join(self._proc, str(pid), name))
         except FileNotFoundError:
-            # A kernel without namespaces; where the process has ended, the next reading says so.
+            # A kernel without namespaces; if the process has ended, the next read fails.
             if name.startswith("ns/"):
                 return ""
             raise
@@ -381,7 +382,7 @@ class ProcFiles:
             return 0.0
 
     def _age(self, pid: int) -> int:
-        # The name in parentheses may have spaces; the start is field 22, in ticks since the host's start.
+        # The name in parentheses may contain spaces. The start time is field 22, in ticks since boot.
         words = self._text(pid, "stat").rpartition(")")[2].split()
         try:
             return max(0, int(self._uptime - int(words[19]) / os.sysconf("SC_CLK_TCK")))
@@ -390,7 +391,7 @@ class ProcFiles:
 
 
 def look(places: Places) -> Seen:
-    """Who uses the prefix, on this host and as far as this user may see."""
+    """The processes on this host that use the prefix, as far as this user may see them."""
     if os.path.exists("/proc/self/maps"):
         return ProcFiles(places).seen()
     from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.process_users_macos import (

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Finds the running processes that use files of a prefix, from ``lsof`` and ``ps`` (macOS).
 
-Written after the manual pages of both and tested with texts of that form; it has not been run on a Mac.
+Written after the manual pages of both and tested with texts of that form; not yet run on a Mac.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _SECONDS = 60.0
 
 
 def look_with_lsof(places: Places) -> Seen:
-    """Who uses the prefix, as far as this user may see."""
+    """The processes that use the prefix, as far as this user may see them."""
     try:
-        # lsof exits with 1 when anything could not be looked at, so only its output counts.
+        # lsof exits with 1 when it could not inspect something, so only its output counts.
         listed = run(_LSOF, timeout=_SECONDS)
         processes = run(_PS, timeout=_SECONDS)
     except OSError as error:
         return Seen(problem=f"lsof or ps cannot be started: {error.strerror}")
     if listed.timed_out or not listed.stdout or processes.rc:
-        return Seen(problem="lsof or ps gave no answer")
+        return Seen(problem="lsof or ps returned no output")
     return users_in(listed.stdout, processes.stdout, places, os.getpid(), os.geteuid() != 0)
 
 

@@ -1,11 +1,10 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Observes the Python distributions of an environment from its files; starts no process.
+"""Reads the Python distributions of an environment from its files; starts no process.
 
-Sources: "Recording installed projects" of the Python Packaging User Guide (`*.dist-info` with
-METADATA, RECORD, INSTALLER and direct_url.json), and the `*.egg-info` that older packages of conda
-still carry.
+Sources: "Recording installed projects" of the Python Packaging User Guide (`*.dist-info` with METADATA,
+RECORD, INSTALLER and direct_url.json), and the `*.egg-info` of older conda packages.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_marker
 CONDA = "conda"
 PIP = "pip"
 
-# The headers of METADATA come before the description, which can be long and is of no interest.
+# The headers of METADATA come first; the description after them can be long and is not needed.
 _HEADER_CHUNK = 16384
 
 
@@ -43,8 +42,8 @@ class Distribution:
         owner: "conda" or "pip", which stands for pip and everything else that is not conda.
         requires: its Requires-Dist lines.
         extras: normal forms of the extras that it provides.
-        direct_url: what direct_url.json holds for an install by URL, else None.
-        metadata: False when METADATA is missing, which is what a cut-off installation leaves.
+        direct_url: the content of direct_url.json for an install by URL, else None.
+        metadata: False when METADATA is missing, as after an interrupted installation.
     """
 
     name: str
@@ -94,7 +93,7 @@ def observe_packages(prefix: str, site_packages: str, conda_files: Iterable[str]
     Args:
         prefix: absolute path of the environment.
         site_packages: absolute path of the directory, below the prefix.
-        conda_files: paths relative to the prefix that conda's records hold.
+        conda_files: paths relative to the prefix that conda's records list.
 
     Raises:
         CondaModuleError: the directory cannot be read.
@@ -119,7 +118,7 @@ def observe_packages(prefix: str, site_packages: str, conda_files: Iterable[str]
     by_name: dict[str, Distribution] = {}
     doubles: dict[str, tuple[str, ...]] = {}
     for entry in entries:
-        # pip renames what it is about to remove to ~name; it skips such a directory itself.
+        # pip renames a distribution that it is about to remove to ~name, and ignores such a directory itself.
         if entry.startswith(("~", ".", "-")) or not entry.endswith((".dist-info", ".egg-info")):
             continue
         found = _read_distribution(os.path.join(site_packages, entry), entry in owned)
@@ -127,7 +126,7 @@ def observe_packages(prefix: str, site_packages: str, conda_files: Iterable[str]
         if known is None:
             by_name[found.name] = found
             continue
-        # What lost its METADATA is not what Python takes for the distribution.
+        # Python does not find a distribution without METADATA.
         first, second = (known, found) if known.metadata or not found.metadata else (found, known)
         by_name[found.name] = first
         doubles[found.name] = (*doubles.get(found.name, ()), second.path)
@@ -160,7 +159,7 @@ def _read_distribution(path: str, owned: bool) -> Distribution:
 
 
 def _read_headers(path: str, name: str) -> str | None:
-    """The text up to the first empty line, or None without such a file."""
+    """The text up to the first empty line, or None if the file does not exist."""
     file = path if os.path.isfile(path) else os.path.join(path, name)
     try:
         with open(file, "rb", opener=only_regular) as stream:
@@ -177,7 +176,7 @@ def _read_headers(path: str, name: str) -> str | None:
 
 
 def _parse_headers(text: str) -> dict[str, list[str]]:
-    """Values by lower-case name; the standard library's parser takes 20 ms to import."""
+    """Values by lower-case name; importing the standard library's parser takes 20 ms."""
     headers: dict[str, list[str]] = {}
     values: list[str] = []
     for line in text.splitlines():
@@ -213,7 +212,7 @@ def _read_direct_url(path: str) -> Mapping[str, Any] | None:
 
 
 def is_cut_short(one: Distribution) -> bool:
-    """Whether its METADATA is missing, or its RECORD is empty, as it is while uv writes it."""
+    """Whether METADATA is missing, or RECORD is empty, as it is while uv writes it."""
     try:
         return not one.metadata or os.path.getsize(os.path.join(one.path, "RECORD")) == 0
     except OSError:
@@ -221,11 +220,11 @@ def is_cut_short(one: Distribution) -> bool:
 
 
 def damage_of(packages: Packages, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """What is wrong with the files of those of `names` that pip owns; the sound are left out.
+    """Damaged files of those of `names` that pip owns; undamaged distributions are left out.
 
-    A file of RECORD that is missing counts, and one of another size than RECORD has, unless its
-    content still has RECORD's hash. Compiled files (`.pyc`) never count. conda's distributions are
-    left out: their files are in conda's own records, and conda rewrites some of them.
+    A file is damaged when it is missing, or has another size than RECORD lists and another hash. Compiled
+    files (`.pyc`) never count. conda's distributions are left out: conda's records list their files, and
+    conda rewrites some of them.
     """
     damage: dict[str, tuple[str, ...]] = {}
     for name in sorted(set(names)):
@@ -265,10 +264,10 @@ def _damage_of_one(one: Distribution) -> list[str]:
 
 
 class _Sizes:
-    """Sizes of files below a root; RECORD is sorted, so most files lie where the one before them does.
+    """Sizes of files below a root; RECORD is sorted, so it lists files of one directory together.
 
-    Looking names up in an open directory costs a third of walking each path from the root, and torch has more
-    than ten thousand.
+    Looking up names in an open directory takes a third of the time of walking each path from the root, and
+    torch has more than ten thousand files.
     """
 
     def __init__(self, root: str) -> None:
@@ -283,7 +282,7 @@ class _Sizes:
         self._close()
 
     def of(self, path: str) -> int | None:
-        """Bytes of the file, links followed; None when it is missing or has a name that no file can have."""
+        """Bytes of the file, links followed; None when it is missing or its name is not possible."""
         directory, _slash, name = path.rpartition("/")
         try:
             if directory != self._directory:
@@ -303,7 +302,7 @@ class _Sizes:
 
 
 def _record_rows(text: str) -> list[tuple[str, str, str]]:
-    """Path, hash and size of each line; RECORD is CSV, which is seldom more than two commas."""
+    """Path, hash and size of each line; RECORD is CSV, but seldom needs a CSV parser."""
     if '"' not in text:
         rows = [line.split(",") for line in text.splitlines() if line]
     else:
@@ -312,7 +311,7 @@ def _record_rows(text: str) -> list[tuple[str, str, str]]:
 
 
 def _has_digest(path: str, digest: str) -> bool:
-    """Whether the file has the `sha256=...` of RECORD: some builders write a wrong size only."""
+    """Whether the file has the hash in RECORD: some build tools write a wrong size only."""
     algorithm, _equals, wanted = digest.partition("=")
     if algorithm != "sha256":
         return False

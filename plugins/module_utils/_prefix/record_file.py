@@ -1,12 +1,12 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two long lists of a package record, ``files`` and ``paths_data``, left unread until they are asked for.
+"""Reads a package record without parsing its long lists, ``files`` and ``paths_data``, until they are needed.
 
-They are nineteen twentieths of ``conda-meta``, and most questions (is numpy there, in which version, from
-which channel) need none of them. conda writes a record with sorted keys and one item a line
-(``write_as_json_to_file`` in ``conda.core.prefix_data.PrefixData.insert``, two spaces deep), so the lists
-can be cut out as text. A record that looks otherwise is read as a whole.
+They are 95 percent of ``conda-meta``, and most questions (is numpy installed, in which version, from which
+channel) do not need them. conda writes a record with sorted keys and one item a line
+(``write_as_json_to_file`` in ``conda.core.prefix_data.PrefixData.insert``, indented by two spaces), so the
+lists can be cut out as text. A record in another format is parsed as a whole.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import
 
 
 def read_record(text: bytes) -> tuple[dict[str, Any], PathLists]:
-    """A record without its long lists, and the lists.
+    """Return a record without its long lists, and the lists.
 
     Raises:
-        ValueError: what was read is no JSON object.
-        TypeError: it is JSON of another kind.
+        ValueError: the text is not a JSON object.
+        TypeError: it is JSON of another type.
     """
     parts = _cut(text)
     if parts:
         short, files, paths = parts
         data = json_document.loads(short)
-        # Keys that come twice, or that were not the outermost ones, would show here.
+        # Fails for duplicate keys, and for keys that are not on the top level.
         if isinstance(data, dict) and data.get("files") == [] and data.get("paths_data") == {}:
             return data, PathLists(files, paths)
     data = json_document.loads(text)
     if not isinstance(data, dict):
-        raise TypeError("it is no mapping")
+        raise TypeError("it is not a mapping")
     return data, PathLists(data.get("files") or (), data.get("paths_data") or {})
 
 
-# An empty list is written in one line, so it never opens like this; the end of another list would be taken
-# for its own.
+# An empty list is written on one line, so it never opens like this; otherwise the end of another list would
+# be taken for its own.
 _FILES = b'\n  "files": [\n'
 _PATHS = b'\n  "paths_data": {\n'
 _FILES_END = b"\n  ]"
-# The last key of paths_data, which no other mapping of a record has. It is looked for from the end of the
-# file, for what follows it is short.
+# The last key of paths_data, which no other mapping of a record has. Searched from the end of the file,
+# because little follows it.
 _PATHS_END = b'\n    "paths_version": 1\n  }'
 
 
 def _cut(text: bytes) -> tuple[bytes, bytes, bytes] | None:
-    """The record with both lists empty, and the two lists; None when it is not written as conda does."""
+    """The record with both lists empty, and the two lists; None if conda did not write it in this format."""
     if not text.startswith(b'{\n  "'):
         return None
     files = text.find(_FILES)

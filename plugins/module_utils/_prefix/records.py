@@ -1,12 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Observes a conda prefix from its files alone: no conda process, no network, milliseconds.
+"""Reads the state of a conda prefix from its files alone: no conda process, no network, milliseconds.
 
-The layout is that of conda 4.4 to 26: one JSON record for each linked package in ``conda-meta``
-(conda, ``conda.core.prefix_data.PrefixData``), ``conda-meta/history`` as the sign that a directory is an
-environment (``conda.gateways.disk.test.is_conda_environment``), ``conda-meta/frozen`` for a frozen
-one (CEP 22).
+The layout is that of conda 4.4 to 26: one JSON record for each linked package in ``conda-meta`` (conda,
+``conda.core.prefix_data.PrefixData``), ``conda-meta/history`` marks a directory as an environment
+(``conda.gateways.disk.test.is_conda_environment``), and ``conda-meta/frozen`` marks a frozen one (CEP 22).
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import
 
 HISTORY = os.path.join("conda-meta", "history")
 FROZEN = os.path.join("conda-meta", "frozen")
-# The journal of this collection (``transaction``), where it lies inside the prefix. Not named .json: conda
-# takes every such file in conda-meta for a package record.
+# The journal of this collection (``transaction``) if it is inside the prefix. Its name does not end with
+# .json, because conda reads every such file in conda-meta as a package record.
 JOURNAL = os.path.join("conda-meta", ".llmfleet-journal")
-# In a directory that this collection is making or removing.
+# The token file in a directory that this collection is creating or removing.
 MADE = ".llmfleet-made"
-# In one whose installation or environment it has removed, beside files of people's that stayed.
+# The note in a directory whose installation or environment was removed and where users' files remain.
 LEFT = ".llmfleet-left"
 
 
@@ -47,18 +46,18 @@ def python_of(prefix: str) -> str:
 
 @dataclass(frozen=True)
 class PrefixState:
-    """What the disk says about a prefix at one moment.
+    """The state of a prefix on disk at one moment.
 
     Attributes:
         path: the absolute prefix.
         exists: something is at that path.
-        is_environment: it holds ``conda-meta/history``.
+        is_environment: it contains ``conda-meta/history``.
         records: linked packages by name.
         problems: one sentence for each record that cannot be read.
-        bad_records: the file names, in ``conda-meta``, of those records.
-        frozen: ``conda-meta/frozen`` is there.
-        empty: the path is a directory without entries, or absent.
-        cleared: what was here has been removed, and files of people's were left.
+        bad_records: the file names of those records, in ``conda-meta``.
+        frozen: ``conda-meta/frozen`` exists.
+        empty: the path is a directory without entries, or does not exist.
+        cleared: an installation or environment was removed here, and users' files remain.
         entries: the names directly below the path.
     """
 
@@ -98,7 +97,7 @@ class PrefixState:
 
 def _record_from(data: Mapping[str, Any], paths: PathLists, record_path: str) -> PackageRecord:
     if not isinstance(data["name"], str):
-        raise TypeError("its name is no text")
+        raise TypeError("its name is not a string")
     features = data.get("track_features") or ()
     return PackageRecord(
         name=data["name"],
@@ -120,8 +119,8 @@ def _record_from(data: Mapping[str, Any], paths: PathLists, record_path: str) ->
     )
 
 
-# What is at the place of a record is no file that could be read at another time. Every other failure says
-# nothing of the record: a disk or server that does not answer, too many open files, no permission.
+# The path of the record holds nothing that could be read at another time. Every other error tells nothing
+# about the record: a failing disk or server, too many open files, missing permission.
 _NO_FILE = frozenset(
     {
         errno.ENOENT,
@@ -138,10 +137,10 @@ _NO_FILE = frozenset(
 def _read_records(
     meta: str, thorough: bool, only_report: bool
 ) -> tuple[dict[str, PackageRecord], dict[str, str]]:
-    """Records by name, and what is wrong with the others by file name.
+    """Records by name, and the problem of each other record by file name.
 
     Raises:
-        OSError: the directory, or a record that may be sound, cannot be read.
+        OSError: the directory, or a record that may be intact, cannot be read.
     """
     records: dict[str, PackageRecord] = {}
     problems: dict[str, str] = {}
@@ -150,7 +149,7 @@ def _read_records(
             continue
         path = os.path.join(meta, entry)
         try:
-            # Unbuffered: one read for a file, and there are hundreds.
+            # Unbuffered: one read call for each file, and there are hundreds.
             with open(path, "rb", buffering=0, opener=only_regular) as stream:
                 data, paths = read_record(stream.readall())
             record = _record_from(data, paths, path)
@@ -176,15 +175,15 @@ def observe_prefix(path: str, *, thorough: bool = False, only_report: bool = Fal
 
     Args:
         path: the prefix.
-        thorough: also read what the records say of the packages' files, which takes several times as
-            long; a record damaged there is then a problem. Needed before the files themselves are
-            looked at (``linked_files.damaged_files``).
-        only_report: nothing will follow from the state, so a record that cannot be read for the moment is
-            a problem like any other.
+        thorough: also parse the file lists of the records, which takes several times as long; a record
+            damaged there is a problem. Needed before the files themselves are checked
+            (``linked_files.damaged_files``).
+        only_report: the state is only reported, so a record that temporarily cannot be read is a problem like
+            any other.
 
     Raises:
-        CondaModuleError: the prefix, ``conda-meta`` or a record in it is there and cannot be read: what it
-            says is then not known, so nothing may follow from it.
+        CondaModuleError: the prefix, ``conda-meta`` or a record exists and cannot be read, so the state is
+            unknown and no change may be based on it.
     """
     meta = os.path.join(path, "conda-meta")
     try:
@@ -202,7 +201,7 @@ def observe_prefix(path: str, *, thorough: bool = False, only_report: bool = Fal
     environment, metadata = False, False
     if "conda-meta" in entries:
         try:
-            # A removal that was killed has left it for a moment, and nothing in it.
+            # An empty directory is left by a removal that was killed.
             metadata = not os.path.isdir(meta) or bool(os.listdir(meta)) or MADE not in entries
             records, problems = _read_records(meta, thorough, only_report)
             environment = _is_file(os.path.join(path, HISTORY))
@@ -223,7 +222,7 @@ def observe_prefix(path: str, *, thorough: bool = False, only_report: bool = Fal
 
 
 def _is_file(path: str) -> bool:
-    """As ``os.path.isfile``, which takes everything that cannot be looked at for absent."""
+    """Like ``os.path.isfile``, which reports every file that cannot be inspected as absent."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode)
     except OSError as error:
@@ -234,7 +233,8 @@ def _is_file(path: str) -> bool:
 
 def _unreadable(path: str, error: OSError) -> CondaModuleError:
     return CondaModuleError(
-        f"{path} cannot be read: {error.strerror}. What it says is not known, so nothing was changed.",
+        f"{path} cannot be read: {error.strerror}. The state of the prefix is unknown, so nothing was"
+        " changed.",
         prefix=path,
         hint=hint_for_reading(error),
     )

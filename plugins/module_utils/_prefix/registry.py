@@ -1,10 +1,10 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lists of environments that conda keeps in home directories, ``~/.conda/environments.txt``.
+"""Maintains conda's lists of environments in home directories, ``~/.conda/environments.txt``.
 
-conda and installers write a line for every prefix that a user makes, and only ``conda env remove`` takes
-it out again; conda reads the files of all users when root asks (conda, ``core.envs_manager``).
+conda and installers add a line for every prefix that a user creates, and only ``conda env remove`` removes
+it. conda reads the files of all users when root asks (conda, ``core.envs_manager``).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _FILE = "environments.txt"
 
 
 def forget_environments(prefix: str) -> list[str]:
-    """Take the lines of ``prefix`` and of what was below it out of the lists of all users.
+    """Remove the lines of ``prefix`` and of prefixes below it from the lists of all users.
 
-    Lines of prefixes that are still there stay, as does everything else. A list that held nothing else is
-    removed. Only root can change other users' lists.
+    Lines of prefixes that still exist stay, as do all other lines. A list that becomes empty is removed. Only
+    root can change other users' lists.
 
     Returns:
         The lists that were changed.
@@ -50,12 +50,12 @@ def listed_environments() -> list[str]:
 
 
 def list_again(lines: object) -> None:
-    """Put lines that this user's list has lost, of environments that are there, back into it.
+    """Put lines back that this user's list has lost and whose environments exist.
 
-    conda empties the list before it writes it anew (conda, ``core.envs_manager._rewrite_environments_txt``).
+    conda truncates the list before it writes it (conda, ``core.envs_manager._rewrite_environments_txt``).
 
     Args:
-        lines: what :func:`listed_environments` had found before, out of a journal.
+        lines: the result of :func:`listed_environments` before the change, from a journal.
     """
     present = listed_environments()
     lost = [
@@ -66,7 +66,8 @@ def list_again(lines: object) -> None:
         and os.path.isfile(os.path.join(line, HISTORY))
     ]
     if lost:
-        # What is not this user's to change stays as it is, as when conda itself registers one.
+        # If this user may not write the list, it stays as it is, as when conda itself registers an
+        # environment.
         with suppress(OSError):
             _append("".join(f"{line}\n" for line in lost))
 
@@ -98,7 +99,7 @@ def _own_directory() -> str:
 
 
 def _directories() -> Iterator[str]:
-    """The directories ``.conda`` of this user and, for root, of everybody."""
+    """The ``.conda`` directories of this user and, for root, of all users."""
     homes = [os.path.expanduser("~")]
     if os.geteuid() == 0:
         homes += [user.pw_dir for user in pwd.getpwall()]
@@ -108,7 +109,7 @@ def _directories() -> Iterator[str]:
 
 
 def _forget(directory: str, prefix: str) -> bool:
-    # No link is followed: root must not be led to another file through a directory of a user's.
+    # Follow no link: a user's directory must not lead root to another file.
     flags = os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         parent = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | flags)
@@ -117,7 +118,7 @@ def _forget(directory: str, prefix: str) -> bool:
     try:
         return _rewrite(parent, prefix, flags)
     except OSError:
-        # Not this user's to change, or no list: conda itself passes over lines of what is gone.
+        # This user may not change the list, or there is none: conda itself ignores lines of missing prefixes.
         return False
     finally:
         os.close(parent)

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Removes a prefix, or what a run that was cut off has made of one, and nothing of anybody else's in it.
+"""Removes a prefix, or the leftovers of an interrupted run, but none of the users' files in it.
 
-docs/removal.md says for people what goes and what stays.
+docs/removal.md explains which files are removed and which stay.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ _META = "conda-meta"
 
 @dataclass(frozen=True)
 class Contents:
-    """What a prefix holds.
+    """The contents of a prefix.
 
     Attributes:
         state: the prefix itself.
         found: all files and directories below it.
-        installation: it is, or was to be, a conda installation.
-        caches: package caches whose packages may have been linked without a record of it.
-        settings: its condarc files may go with it.
+        installation: it is, or was to become, a conda installation.
+        caches: package caches whose packages may have been linked without a record.
+        settings: its condarc files may be removed with it.
     """
 
     state: PrefixState
@@ -65,7 +65,7 @@ class Contents:
 
     @cached_property
     def may_go(self) -> Callable[[str], bool]:
-        """Whether a file, relative to the prefix, is conda's, pip's or an installer's."""
+        """Whether a file, by its path relative to the prefix, is conda's, pip's or an installer's."""
         own = Justified(
             self.state,
             self.found.files,
@@ -95,12 +95,12 @@ class Contents:
 
     @cached_property
     def foreign(self) -> tuple[str, ...]:
-        """The files that nobody can justify to remove, environments below the prefix included."""
+        """The files that no record or rule justifies removing, in environments below the prefix as well."""
         return tuple(path for path in self.found.files if not self.may_go(path))
 
 
 def _recorded(prefix: str) -> PrefixState:
-    """The state of ``prefix`` with records whose lists of files can be read; the others justify nothing."""
+    """The state of ``prefix``, only with records whose file lists can be read; others justify nothing."""
     return observe_prefix(prefix, thorough=True)
 
 
@@ -111,19 +111,19 @@ def examine(
     caches: Iterable[str] = (),
     settings: bool = True,
 ) -> Contents:
-    """Look at all that is in the directory ``prefix``.
+    """List everything in the directory ``prefix``.
 
     Raises:
-        CondaModuleError: something of it cannot be read.
+        CondaModuleError: a part of it cannot be read.
     """
     return Contents(_recorded(prefix), survey(prefix), installation, tuple(caches), settings)
 
 
 def refuse_mounts(contents: Contents, done: str = "removed") -> None:
-    """Fail where another volume is mounted within the prefix: its data is not the prefix's.
+    """Fail if another volume is mounted within the prefix: its data do not belong to the prefix.
 
     Raises:
-        CondaModuleError: one is; it is named.
+        CondaModuleError: a volume is mounted; the message names it.
     """
     if mounts := contents.found.mounts:
         paths = [os.path.join(contents.state.path, name) for name in mounts]
@@ -131,29 +131,29 @@ def refuse_mounts(contents: Contents, done: str = "removed") -> None:
             f"{contents.state.path} cannot be {done}: another volume is mounted at {listed(paths)}."
             " Nothing was changed.",
             prefix=contents.state.path,
-            hint="unmount it first (umount), if its data are not meant.",
+            hint="unmount it (umount) first if its data are to be kept.",
         )
 
 
 def remain(prefix: str, foreign: Sequence[str]) -> str:
-    """The warning of a removal that leaves files where they are."""
+    """The warning of a removal that leaves files."""
     many = len(foreign) > 1
     return (
-        f"{prefix} still holds {len(foreign)} file{'s' if many else ''} that neither conda nor pip put there:"
-        f" {listed(foreign)}. {'They stay' if many else 'It stays'}; remove_foreign: true removes"
-        f" {'them' if many else 'it'}."
+        f"{prefix} still contains {len(foreign)} file{'s' if many else ''} that neither conda nor pip"
+        f" put there: {listed(foreign)}. {'They stay' if many else 'It stays'}; remove_foreign: true"
+        f" removes {'them' if many else 'it'}."
     )
 
 
 def remove_prefix(contents: Contents, *, remove_foreign: bool = False) -> tuple[str, ...]:
-    """Remove what may go of a prefix, environments below it included, its records last.
+    """Remove what may be removed of a prefix, including environments below it; the records last.
 
     Args:
         contents: of the prefix.
-        remove_foreign: everything else goes as well.
+        remove_foreign: remove all other files as well.
 
     Returns:
-        The files that stay. A file in the directory then says why.
+        The files that stay. A note in the directory explains why.
 
     Raises:
         CondaModuleError: a volume is mounted in it, or something cannot be removed.
@@ -161,20 +161,21 @@ def remove_prefix(contents: Contents, *, remove_foreign: bool = False) -> tuple[
     refuse_mounts(contents)
     prefix = contents.state.path
     judge = (lambda _path: True) if remove_foreign else contents.may_go
-    # While the records are there, a run that is cut off can be gone on with. The token proves whose it is.
+    # While the records exist, the next run can continue an interrupted removal. The token proves the
+    # directory.
     try:
         remove_some(prefix, lambda path: path != MADE and not _is_record(path) and judge(path))
     except CondaModuleError:
         give_up(prefix)
         raise
-    # Looked at anew: somebody may have written there meanwhile.
+    # List the files again: another process may have written there meanwhile.
     there = survey(prefix).files if os.path.isdir(prefix) else []
     left = tuple(path for path in there if path != MADE and not judge(path))
     if left:
         _leave_word(prefix, left)
     kept = (MADE, LEFT) if left else (MADE,)
     remove_some(prefix, lambda path: path not in (*kept, JOURNAL) and judge(path))
-    # The last of all: without these, nobody could go on with what is left.
+    # Last: without these files, no later run could continue.
     remove_some(prefix, lambda path: path == JOURNAL)
     remove_some(prefix, lambda path: path == MADE)
     return left
@@ -186,8 +187,8 @@ def _is_record(path: str) -> bool:
 
 def _leave_word(prefix: str, left: Sequence[str]) -> None:
     word = {
-        "note": "The conda installation or environment that was here has been removed."
-        " These files were not conda's, so they stay. Delete them, and this file, as you like.",
+        "note": "The conda installation or environment in this directory was removed. The remaining files"
+        " did not belong to conda. Delete them and this file as you like.",
         "removed": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "files": len(left),
         "first": list(left[:NAMED]),
@@ -215,22 +216,22 @@ def remove_half_made(
     caches: Iterable[str] = (),
     keep_token: bool = False,
 ) -> tuple[str, ...]:
-    """Remove what a creation or installation that failed or was cut off has left in ``prefix``.
+    """Remove what a failed or interrupted creation or installation has left in ``prefix``.
 
     Args:
         prefix: the absolute prefix.
-        installation: of one, not of an environment.
+        installation: it was to become an installation, not an environment.
         caches: package caches from which its packages were being linked.
-        keep_token: the directory stays with the token in it, for another attempt.
+        keep_token: keep the directory and its token, for another attempt.
 
     Returns:
-        The files that stay, because nothing shows that the run has put them there.
+        The files that stay, because nothing proves that the run created them.
     """
     if not os.path.isdir(prefix) or os.path.islink(prefix):
         return ()
     contents = examine(prefix, installation=installation, caches=caches)
     refuse_mounts(contents)
-    # The token until the end: it proves whose directory this is.
+    # The token stays to the end: it proves that the directory is this run's.
     remove_some(prefix, lambda path: path != MADE and contents.may_go(path))
     if not contents.foreign and not keep_token:
         remove_some(prefix, lambda path: path == MADE)

@@ -1,13 +1,12 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A transaction on a prefix: locks, and a journal that outlives a killed process.
+"""A transaction on a prefix: locks, and a journal that survives a killed process.
 
-The journal is written before the first change and removed after the last one. Finding one means that a
-run was cut off, or that the conda or pip that it had started was, so the next run knows that it must not
-trust the records alone. It lies inside the prefix (``conda-meta/.llmfleet-journal``) when the prefix is an
-environment already, and beside it while the prefix is being made or removed, because it must be there
-when the prefix is not.
+The journal is written before the first change and removed after the last one. If one is found, a run was
+interrupted, or its conda or pip was, and the next run must not trust the records alone. For an existing
+environment the journal is inside the prefix (``conda-meta/.llmfleet-journal``). While the prefix is being
+created or removed, it is beside the prefix, because the prefix may not exist.
 """
 
 from __future__ import annotations
@@ -42,42 +41,43 @@ _LOCK_INSIDE = os.path.join("conda-meta", ".llmfleet.lock")
 _HISTORY_COPY = os.path.join("conda-meta", ".llmfleet-history")
 _CACHE_LOCK = ".llmfleet.lock"
 _UNFINISHED = "-unfinished"
-# What a journal says under "installer" while one is at work.
+# Values of a journal's "installer" while one runs and when it has ended.
 INSTALLER_BEGUN, INSTALLER_ENDED = "begun", "ended"
-# Operations on a prefix as a whole.
+# Operations on a whole prefix.
 _WHOLE = frozenset({"create", "remove"})
-# Those whose journal lies beside it: what was half installed is removed before it is installed anew.
+# Operations whose journal is beside the prefix: an incomplete installation is removed before the next
+# attempt.
 _BESIDE = _WHOLE | {"install"}
 
 
 def beside(prefix: str, suffix: str) -> str:
-    """The path of something of this collection's beside ``prefix``: a journal, a lock."""
+    """The path of this collection's journal, lock or other file beside ``prefix``."""
     parent, name = os.path.split(prefix)
     return os.path.join(parent, f".{name}.llmfleet{suffix}")
 
 
 def aside_of(prefix: str) -> str:
-    """Where the prefix waits while another one takes its place (``aside.Aside``)."""
+    """The path of the old prefix while another one is created in its place (``aside.Aside``)."""
     return beside(prefix, "-aside")
 
 
 def moved_aside(prefix: str) -> bool:
-    """Whether a run was cut off while what was at ``prefix`` waited beside it (``aside.Aside``)."""
+    """Whether a run was interrupted while ``prefix`` was moved aside (``aside.Aside``)."""
     journal = pending_journal(prefix) or {}
     return is_claimed(aside_of(prefix), journal.get("aside"))
 
 
 def moved_aside_reason(prefix: str) -> str:
-    """Why nothing can be planned while :func:`moved_aside` is true."""
-    return f"a run was cut off that had moved {prefix} aside"
+    """The reason for not planning while :func:`moved_aside` is true."""
+    return f"an interrupted run had moved {prefix} aside"
 
 
 def pending_journal(prefix: str) -> dict[str, Any] | None:
-    """The journal that a cut-off run left for ``prefix``, or None.
+    """The journal that an interrupted run left for ``prefix``, or None.
 
-    An unreadable journal (cut off while it was written) counts as one about which nothing is known. One of a
-    prefix that was being made or removed has ``unproved``, where it is not shown to be about the directory
-    that is there now: nothing in there may then be taken for what that run has left.
+    An unreadable journal (interrupted while it was written) counts as one without content. The journal of a
+    prefix that was being created or removed has ``unproved`` if no token shows that it describes the
+    directory that exists now: no file in there may then be taken for a leftover of that run.
     """
     for path in (os.path.join(prefix, JOURNAL), beside(prefix, "-journal")):
         try:
@@ -89,7 +89,7 @@ def pending_journal(prefix: str) -> dict[str, Any] | None:
             continue
         except (OSError, ValueError):
             if os.path.isdir(path):
-                # Nobody's journal: this collection writes none, and could remove none.
+                # Not a journal: this collection creates no such directory, and could not remove it.
                 continue
             data = {}
         if not isinstance(data, dict):
@@ -106,8 +106,8 @@ def _is_proved(prefix: str, journal: Mapping[str, Any]) -> bool:
 
 
 def _write_journal(path: str, content: dict[str, Any]) -> None:
-    """Write whole or not at all: the rename makes the journal visible only after its bytes are on disk."""
-    # One name for all runs: what a killed one has left is found and removed.
+    """Write atomically: the rename makes the journal visible only after its bytes are on disk."""
+    # The same name for all runs, so that the file of a killed run is found and removed.
     unfinished = f"{path}{_UNFINISHED}"
     with suppress(FileNotFoundError):
         os.unlink(unfinished)
@@ -128,8 +128,8 @@ def _write_journal(path: str, content: dict[str, Any]) -> None:
 def preserve_history(prefix: str) -> Iterator[None]:
     """Put ``conda-meta/history`` back after a repair.
 
-    conda would remember the exact versions that were reinstalled as the user's wish and pin them for
-    ever; a repair asks for nothing new. A run that is killed meanwhile leaves a copy for :func:`old_history`.
+    conda would record the exact reinstalled versions as the user's requests and pin them for ever; a repair
+    requests nothing new. A killed run leaves a copy for :func:`old_history`.
     """
     path, copy = os.path.join(prefix, HISTORY), os.path.join(prefix, _HISTORY_COPY)
     unfinished = f"{copy}-unfinished"
@@ -142,7 +142,7 @@ def preserve_history(prefix: str) -> Iterator[None]:
 
 
 def _put_back(copy: str, path: str) -> None:
-    # Written over, not replaced: its owner and permissions stay. Its time tells what a cut-off run had done.
+    # Overwritten, not replaced: owner and permissions stay. Its time tells what an interrupted run had done.
     shutil.copyfile(copy, path)
     found = os.stat(copy)
     os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
@@ -150,7 +150,7 @@ def _put_back(copy: str, path: str) -> None:
 
 
 def old_history(prefix: str) -> None:
-    """Put back the history that a killed repair could not; to be called under the lock of ``prefix``."""
+    """Put back the history that a killed repair could not; the caller holds the lock of ``prefix``."""
     copy = os.path.join(prefix, _HISTORY_COPY)
     if os.path.isfile(copy) and not os.path.islink(copy):
         _put_back(copy, os.path.join(prefix, HISTORY))
@@ -159,10 +159,10 @@ def old_history(prefix: str) -> None:
 
 
 def make_parents(path: str) -> list[str]:
-    """Make the missing directories above ``path``; return those made, deepest first.
+    """Create the missing parent directories of ``path``; return those created, deepest first.
 
     Raises:
-        CondaModuleError: they cannot be made, with the reason.
+        CondaModuleError: a directory cannot be created.
     """
     missing = []
     parent = os.path.dirname(path)
@@ -178,7 +178,7 @@ def make_parents(path: str) -> list[str]:
         except OSError as error:
             remove_empty(made)
             raise CondaModuleError(
-                f"The directory {directory} cannot be made: {error.strerror}.",
+                f"Cannot create the directory {directory}: {error.strerror}.",
                 prefix=path,
                 hint=hint_for(
                     error,
@@ -199,11 +199,11 @@ def remove_empty(directories: Iterable[str]) -> None:
 
 
 def _lock_paths(prefix: str) -> Iterator[str]:
-    """Beside the prefix where that may be written, and inside it where it is an environment already.
+    """Lock files beside the prefix if that directory is writable, and inside an existing environment.
 
-    The owner of a prefix below a directory of root's can only write inside; root takes both, so the two
-    still exclude each other. Whether there is an environment is looked at when the first lock is held: the
-    one waited for may have removed it.
+    The owner of a prefix in a directory of root's can only write inside. Root takes both locks, so the two
+    exclude each other. Whether the environment exists is checked while the first lock is held, because its
+    previous holder may have removed it.
     """
     writable = os.access(os.path.dirname(prefix), os.W_OK | os.X_OK)
     if writable:
@@ -212,15 +212,15 @@ def _lock_paths(prefix: str) -> Iterator[str]:
         yield os.path.join(prefix, _LOCK_INSIDE)
     elif not writable and _is_read_only(os.path.dirname(prefix)):
         raise CondaModuleError(
-            f"The directory {os.path.dirname(prefix)} lies on a volume that is read-only.",
+            f"The directory {os.path.dirname(prefix)} is on a read-only volume.",
             prefix=prefix,
             hint=READ_ONLY_HINT,
         )
     elif not writable:
         raise CondaModuleError(
-            f"The directory {os.path.dirname(prefix)} may not be written by this user.",
+            f"This user may not write the directory {os.path.dirname(prefix)}.",
             prefix=prefix,
-            hint="run the task as a user who may (become), or choose another prefix.",
+            hint="run the task as a user who may write it (become), or choose another prefix.",
         )
 
 
@@ -240,7 +240,7 @@ def transaction(
     timeout: float = 600,
     details: dict[str, Any] | None = None,
 ) -> Iterator[None]:
-    """:func:`locked` and :func:`journalled` in one."""
+    """:func:`locked` and :func:`journalled` together."""
     with locked(prefix, operation=operation, caches=caches, timeout=timeout):  # noqa: SIM117
         with journalled(prefix, operation=operation, details=details):
             yield
@@ -252,24 +252,25 @@ def locked(
 ) -> Iterator[None]:
     """Hold the locks of ``prefix`` and of the package ``caches`` for the block.
 
-    What was observed before the locks were there may be out of date: observe again inside.
+    What was observed before may be out of date: observe again inside the block.
 
     Args:
-        prefix: absolute path of the environment to be changed; missing parents are made, and removed
-            again when the block fails and left them empty.
-        operation: ``create``, ``install``, ``remove``, ``pip`` ...: what others who wait are told.
-        caches: package cache directories to lock; those that do not exist are left out.
+        prefix: absolute path of the environment to change; missing parents are created, and removed again if
+            the block fails and leaves them empty.
+        operation: ``create``, ``install``, ``remove``, ``pip`` ...: shown to processes that wait for the
+            lock.
+        caches: package cache directories to lock; missing ones are ignored.
         timeout: seconds to wait for each lock.
 
     Raises:
-        CondaModuleError: a lock is held by somebody else, or the place cannot be written.
+        CondaModuleError: another process holds a lock, or the directory cannot be written.
     """
     made = make_parents(prefix)
     try:
         with ExitStack() as stack:
             for path in _lock_paths(prefix):
                 stack.enter_context(file_lock(path, operation=operation, timeout=timeout))
-            # One fixed order for all processes, so that two of them can never wait for each other.
+            # All processes take the locks in the same order, so that no two wait for each other.
             for cache in sorted({os.path.realpath(cache) for cache in caches}):
                 if os.path.isdir(cache) and os.access(cache, os.W_OK):
                     lock = os.path.join(cache, _CACHE_LOCK)
@@ -281,17 +282,17 @@ def locked(
 
 
 def remove_old_locks(prefix: str) -> None:
-    """Remove the lock files of ``prefix`` that nobody holds.
+    """Remove the lock files of ``prefix`` that no process holds.
 
-    A run that is killed after its last change leaves nothing else, so the next one, which has nothing to do
-    and takes no lock, would leave them for ever.
+    A run that is killed after its last change leaves nothing else. The next run, which has nothing to do and
+    takes no lock, would never remove them.
     """
     for path in _locks(prefix):
         remove_if_free(path)
 
 
 def has_locks(prefix: str) -> bool:
-    """Whether a lock file of ``prefix`` is there, held or left behind."""
+    """Whether a lock file of ``prefix`` exists, held or left behind."""
     return any(os.path.lexists(path) for path in _locks(prefix))
 
 
@@ -311,15 +312,15 @@ def journalled(
     """Keep a journal for the block, which must run under the lock of ``prefix``.
 
     Args:
-        operation: what a later run that finds the journal learns was going on; ``remove`` and ``create``
-            mean the prefix as a whole.
-        details: what else it should know.
-        keeps: operations of other modules: where such a run was cut off, its journal is put back
-            afterwards, for that module to deal with.
-        until_done: the journal stays when the block fails, because it says what the disk does not.
+        operation: the operation, for a later run that finds the journal; ``remove`` and ``create`` concern
+            the prefix as a whole.
+        details: other entries.
+        keeps: operations of other modules: the journal of such an interrupted run is put back afterwards, for
+            that module to handle.
+        until_done: keep the journal when the block fails, because it holds what the disk does not show.
 
     Raises:
-        CondaModuleError: the journal cannot be written; nothing was changed then.
+        CondaModuleError: the journal cannot be written; nothing was changed.
     """
     earlier = pending_journal(prefix)
     inside = os.path.isdir(os.path.join(prefix, "conda-meta"))
@@ -336,8 +337,8 @@ def journalled(
     try:
         _write_journal(path, content)
         if operation in _BESIDE and not inside:
-            # Of a run that was cut off in what is replaced or removed now. It would be taken for this
-            # run's own, and be moved or removed with the prefix.
+            # The journal of a run that was interrupted in the old contents. It would be taken for this run's
+            # own, and be moved or removed with the prefix.
             with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 os.unlink(os.path.join(prefix, JOURNAL))
     except OSError as error:
@@ -345,8 +346,7 @@ def journalled(
     try:
         yield
     except Exception as error:
-        # The caller has dealt with the failure in an orderly way or reports it; what may be wrong on
-        # the disk is what the next observation is for.
+        # The caller has handled or reports the failure; the next run observes what is on the disk.
         if not until_done and not _is_half_done(prefix, operation, error):
             _close(prefix, earlier, keeps)
         raise
@@ -362,14 +362,14 @@ def _unwritten(path: str, prefix: str, error: OSError, more: str = "") -> CondaM
 
 
 def add_to_journal(prefix: str, **details: Any) -> None:
-    """Write down in the journal of ``prefix``, if there is one, how far its operation has come.
+    """Add progress of the operation to the journal of ``prefix``, if there is one.
 
     Args:
         prefix: the absolute prefix.
-        details: what is JSON, by the names that the journal is to have for it.
+        details: JSON values by their names in the journal.
 
     Raises:
-        CondaModuleError: it cannot be written; it says then what it said before.
+        CondaModuleError: the journal cannot be written; its old content stays.
     """
     journal = pending_journal(prefix)
     if journal is None:
@@ -383,17 +383,17 @@ def add_to_journal(prefix: str, **details: Any) -> None:
 
 
 def _is_half_done(prefix: str, operation: str, error: Exception) -> bool:
-    """Whether a failure leaves what the next run can only understand with the journal.
+    """Whether the next run needs the journal to understand what the failure left.
 
-    That is what a child leaves that was killed while it changed something, and a prefix that is neither an
-    environment nor gone: without the journal it would be taken for somebody else's files.
+    This is so after a child was killed while it changed something, and for a prefix that is neither an
+    environment nor absent: without the journal its files would count as users' files.
     """
     cut_off = getattr(error, "cut_off", False)
     if moved_aside(prefix):
-        # What was moved aside is still there, and only the journal tells whose it is.
+        # The old contents are still aside, and only the journal proves whose they are.
         return True
     if not os.path.lexists(prefix):
-        # What else tells of the prefix, such as conda's list of environments, may still be there.
+        # Other traces of the prefix, such as conda's list of environments, may remain.
         return cut_off and operation == "remove"
     return cut_off or (operation in _WHOLE and not os.path.lexists(os.path.join(prefix, HISTORY)))
 
@@ -408,17 +408,17 @@ def _close(prefix: str, earlier: dict[str, Any] | None, keeps: Collection[str]) 
 
 
 def forget_journal(prefix: str) -> None:
-    """Remove the journal, wherever it lies; a run that was cut off has been dealt with."""
-    # First: killed in between, a journal without a token is nothing that the next run believes.
+    """Remove the journal, wherever it is; the interrupted run has been handled."""
+    # First: if this run is killed in between, the next run ignores a journal without a token.
     give_up(prefix)
     journals = (os.path.join(prefix, JOURNAL), beside(prefix, "-journal"))
     for path in (*journals, *(f"{journal}{_UNFINISHED}" for journal in journals)):
         try:
             os.unlink(path)
         except (FileNotFoundError, NotADirectoryError, PermissionError, IsADirectoryError):
-            # Also a directory of that name: it is nobody's journal.
+            # Also for a directory of that name: it is not a journal.
             continue
         except OSError as error:
-            # On a volume that turned read-only it has to stay: the next run will look at everything.
+            # On a volume that became read-only the journal has to stay: the next run will check everything.
             if error.errno != errno.EROFS:
                 raise

@@ -24,16 +24,16 @@ Component = tuple[Token, ...]
 
 _ALLOWED = re.compile(r"[*.+!_0-9a-z]+")
 _RUNS = re.compile(r"[0-9]+|[*]+|[^0-9*]+")
-# Upper case sorts before every lower case letter, so a development release comes before any other string.
+# Upper case sorts before lower case, so a development release comes before any other string.
 _DEVELOPMENT = "DEV"
 
 
 class InvalidSpecError(ValueError):
-    """Conda would refuse this version or spec; the text says why."""
+    """conda would refuse this version or spec; the message says why."""
 
 
 class UnsupportedSpecError(ValueError):
-    """Conda may understand this form, we deliberately do not: the decision must be left to conda."""
+    """conda may accept this form; this collection leaves the decision to conda."""
 
 
 def _tokens(component: str, text: str) -> Component:
@@ -48,7 +48,7 @@ def _tokens(component: str, text: str) -> Component:
             tokens.append(float("inf"))
         else:
             tokens.append(_DEVELOPMENT if run == "dev" else run)
-    # A leading number keeps numbers and strings of different versions in step.
+    # A leading number aligns the numbers and strings of different versions.
     return tuple(tokens) if runs[0].isdigit() else (0, *tokens)
 
 
@@ -87,7 +87,7 @@ class CondaVersion:
         text: for example ``1!2.0.0rc1+cuda``; case does not matter.
 
     Raises:
-        InvalidSpecError: conda would not take it for a version.
+        InvalidSpecError: conda does not accept it as a version.
     """
 
     def __init__(self, text: str) -> None:
@@ -97,7 +97,9 @@ class CondaVersion:
         if not _ALLOWED.fullmatch(version) and "_" not in version:
             version = version.replace("-", "_")
         if not _ALLOWED.fullmatch(version):
-            raise InvalidSpecError(f"the version {text!r} has characters that no version may have")
+            raise InvalidSpecError(
+                f"the version {text!r} has characters that a version must not contain"
+            )
         self.text = text.strip()
         epoch, separator, rest = version.rpartition("!")
         if separator and not epoch.isdigit():
@@ -154,7 +156,7 @@ class CondaVersion:
 
 
 def _without_padding(components: tuple[Component, ...]) -> tuple[Component, ...]:
-    """The components with trailing zeros dropped, so that equal versions have equal hashes."""
+    """The components without trailing zeros, so that equal versions have equal hashes."""
     shortened = []
     for component in components:
         tokens = list(component)
@@ -168,7 +170,7 @@ def _without_padding(components: tuple[Component, ...]) -> tuple[Component, ...]
 
 @lru_cache(maxsize=4096)
 def parse_version(text: str) -> CondaVersion:
-    """:class:`CondaVersion` of ``text``, remembered: one environment asks for the same few again."""
+    """:class:`CondaVersion` of ``text``, cached: the versions of an environment are parsed repeatedly."""
     return CondaVersion(text)
 
 
@@ -184,19 +186,19 @@ COMPARISONS: dict[str, Callable[[CondaVersion, CondaVersion], bool]] = {
     "=": CondaVersion.startswith,
 }
 RELATION = re.compile(r"(==|!=|<=|>=|~=|=|<|>)(?![=<>!~])(\S+)")
-# conda writes a pattern like 1.*.0 as a regular expression in which only these are taken literally.
+# conda turns a pattern like 1.*.0 into a regular expression in which only these characters are literal.
 _PLAIN_PATTERN = re.compile(r"[-\w.+*!@=<>~%&:;,'\" ]+")
 _TOKENS = re.compile(r"[()|,]|[^()|,]+")
 
 
 @dataclass(frozen=True)
 class _Node:
-    """A part of a version spec: a condition, or several that one operator joins.
+    """A part of a version spec: a condition, or several joined by one operator.
 
     Attributes:
-        text: what conda's ``str(VersionSpec)`` gives for it.
-        test: says of the text of a version whether it fulfils the part.
-        joint: ``|`` or ``,`` where it has more than one part, else empty.
+        text: the result of conda's ``str(VersionSpec)``.
+        test: whether the text of a version fulfils the part.
+        joint: ``|`` or ``,`` if it has more than one part, else empty.
         parts: those parts.
     """
 
@@ -207,7 +209,7 @@ class _Node:
 
 
 def _series(wanted: CondaVersion) -> CondaVersion:
-    """What a version must start with to be a compatible release of ``wanted``: all but its last part."""
+    """The prefix of all compatible releases of ``wanted``: all but its last part."""
     series = wanted.text.rpartition(".")[0]
     if not series:
         raise InvalidSpecError(f"~={wanted.text} needs a version of at least two parts")
@@ -221,7 +223,7 @@ def _relation(atom: str) -> Test:
     symbol, text = found.groups()
     starred = text.endswith(".*")
     if starred and symbol == "~=":
-        raise InvalidSpecError(f"{atom!r}: the operator ~= does not go with '.*'")
+        raise InvalidSpecError(f"{atom!r}: the operator ~= cannot be combined with '.*'")
     wanted = parse_version(text[:-2] if starred else text)
     if symbol == "~=":
         series = _series(wanted)
@@ -255,7 +257,7 @@ def _atom(atom: str) -> _Node:
         series = parse_version(text.rstrip("*").rstrip("."))
         return _Node(text, lambda version: parse_version(version).startswith(series))
     if "@" in atom:
-        # No version has that character, so conda compares the text.
+        # A version cannot contain this character, so conda compares the text.
         return _Node(atom, lambda version: version == atom)
     wanted = parse_version(atom)
     return _Node(atom, lambda version: parse_version(version) == wanted)
@@ -266,7 +268,7 @@ def _join(joint: str, nodes: list[_Node]) -> _Node:
         return nodes[0]
     parts: list[_Node] = []
     for node in nodes:
-        # Parentheses around a part with the same operator change nothing: (1|2)|3 is 1|2|3.
+        # Parentheses around a part with the same operator are redundant: (1|2)|3 is 1|2|3.
         parts.extend(node.parts if node.joint == joint else [node])
     tests = [part.test for part in parts]
     quantifier = any if joint == "|" else all
@@ -279,12 +281,12 @@ def _join(joint: str, nodes: list[_Node]) -> _Node:
 
 
 class _Reader:
-    """Reads a version spec from left to right: alternatives, of conditions, of atoms and groups."""
+    """Parses a version spec from left to right: alternatives of conditions, each an atom or a group."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._tokens = [token.strip() for token in _TOKENS.findall(text)]
-        # Blanks beside an operator or a parenthesis mean nothing, blanks alone are nothing.
+        # White space beside an operator or a parenthesis has no meaning.
         self._tokens = [token for token in self._tokens if token]
 
     def read(self) -> _Node:
@@ -325,7 +327,7 @@ class _Reader:
                 )
             return node
         if not self._tokens or self._tokens[0] in ("|", ",", ")"):
-            raise InvalidSpecError(f"{self._text!r} has an operator with nothing to join")
+            raise InvalidSpecError(f"{self._text!r} has an operator without an operand")
         return _atom(self._tokens.pop(0))
 
     def _take(self, token: str) -> bool:
@@ -336,14 +338,14 @@ class _Reader:
 
 
 class VersionSpec:
-    """A condition on versions: ``>=1.8,<2``, ``1.7|1.8``, ``1.*``, ``~=1.8``, ``!=1.9`` and their like.
+    """A condition on versions: ``>=1.8,<2``, ``1.7|1.8``, ``1.*``, ``~=1.8``, ``!=1.9`` and similar.
 
-    A comma binds more tightly than a bar; parentheses group. An operator takes no blank after it.
+    A comma binds more tightly than a bar; parentheses group. White space after an operator is not allowed.
 
     Attributes:
-        text: conda's own way to write it (``str(conda.models.version.VersionSpec)``): ``1.8*`` becomes
-            ``1.8.*``. conda leaves out parentheses, also those that the meaning needs, so this text
-            serves to compare with what conda wrote; it is not to be parsed again.
+        text: as conda writes it (``str(conda.models.version.VersionSpec)``): ``1.8*`` becomes ``1.8.*``.
+            conda omits parentheses, even necessary ones, so this text is only for comparison with what conda
+            wrote; do not parse it again.
 
     Raises:
         InvalidSpecError: conda would refuse it.
@@ -364,9 +366,9 @@ class VersionSpec:
         return f"VersionSpec({self.text!r})"
 
     def matches(self, version: str) -> bool:
-        """Whether the version with this text fulfils the condition.
+        """Whether a version, given as text, fulfils the condition.
 
         Raises:
-            InvalidSpecError: the condition compares versions, and the text is none.
+            InvalidSpecError: the condition compares versions, and the text is not a version.
         """
         return self._test(version)

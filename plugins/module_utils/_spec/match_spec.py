@@ -1,13 +1,13 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Conda's match specs: what a user writes to name a package, its version, its build and its channel.
+"""conda's match specs: the name, version, build and channel of a package, as users write them.
 
-The forms are those of conda's documentation ("Package match specifications", conda 24.7 to 26.7):
-``numpy``, ``numpy 1.8``, ``numpy=1.8``, ``numpy==1.8``, ``numpy>=1.8,<2``, ``numpy=1.8=py39_0``,
-``channel/subdir::numpy[version='>=1.8', build='*_0']``. What conda takes for a spec is read as conda reads
-it, or left to conda (:class:`UnsupportedSpecError`) where its releases differ, where it drops a part of
-the text without a word, or where the form is none of a linked package's business.
+The forms are those of conda's documentation ("Package match specifications", conda 24.7 to 26.7): ``numpy``,
+``numpy 1.8``, ``numpy=1.8``, ``numpy==1.8``, ``numpy>=1.8,<2``, ``numpy=1.8=py39_0``,
+``channel/subdir::numpy[version='>=1.8', build='*_0']``. A spec is parsed as conda parses it, or left to conda
+(:class:`UnsupportedSpecError`) if its releases differ, if it silently drops a part of the text, or if the
+form does not concern linked packages.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import
 )
 
 _NAME_AND_REST = re.compile(r"(?P<name>[^ =<>!~]+)(?P<rest>[ =<>!~].*)?")
-# CEP 26: releases of 2026 enforce it, conda 24.7 looks for a package of such a name and finds none.
+# CEP 26: releases of 2026 enforce it; conda 24.7 searches for a package of such a name and finds none.
 _NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
 _BRACKET_ITEM = re.compile(
     r"[, ]*(?P<key>[a-zA-Z0-9_-]+)="
     r"(?:\"(?P<double>[^'\"]*)\"|'(?P<single>[^'\"]*)'|(?P<bare>[^,'\" ]*))(?=[, ]|$)"
 )
 _KEYS = frozenset({"version", "build", "build_number", "channel", "subdir", "md5", "sha256"})
-# Keys of conda (``MatchSpec.FIELD_NAMES`` and the arguments beside them) that say nothing about linked
-# packages, or nothing that their records tell.
+# Keys of conda (``MatchSpec.FIELD_NAMES`` and the arguments beside them) that do not concern linked packages,
+# or that their records do not contain.
 _KEYS_OF_CONDA = frozenset(
     {
         "name",
@@ -56,11 +56,11 @@ _KEYS_OF_CONDA = frozenset(
     }
 )
 _CHANNEL = re.compile(r"\*|(?![./~])[\w./-]+", re.ASCII)
-# The multichannel that conda starts with on Linux and macOS (``base.constants.DEFAULT_CHANNELS_UNIX``).
+# conda's default multichannel on Linux and macOS (``base.constants.DEFAULT_CHANNELS_UNIX``).
 _DEFAULTS = frozenset({"pkgs/main", "pkgs/r"})
-# The hosts whose channels conda knows by their whole path (``channel_alias`` and ``default_channels``).
+# Hosts whose channels conda names by their whole path (``channel_alias`` and ``default_channels``).
 _ALIASES = frozenset({"conda.anaconda.org", "repo.anaconda.com"})
-# Before or in a version these end no word, so what follows a blank there is no build yet.
+# Characters that do not end a version: text after a blank beside them is not the build.
 _UNFINISHED = frozenset("=!|,<>~")
 _NOT_IN_BUILD = frozenset("-=,|<>~")
 
@@ -69,10 +69,10 @@ TextTest = Callable[[str], bool]
 
 @dataclass(frozen=True)
 class MatchSpec:
-    """One parsed spec. Fields that the text does not name are None and match everything.
+    """One parsed spec. Fields that the text does not contain are None and match everything.
 
     Attributes:
-        text: what the user wrote, without surrounding space: what conda is given.
+        text: as the user wrote it, without surrounding white space; this is passed to conda.
         name: package name, lower case.
         version: condition on the version.
         build: glob for the build string.
@@ -97,7 +97,7 @@ class MatchSpec:
         """Whether the linked package ``record`` fulfils this spec.
 
         Raises:
-            InvalidSpecError: the record's version is none.
+            InvalidSpecError: the record's version is not a version.
         """
         return (
             record.name == self.name
@@ -112,11 +112,11 @@ class MatchSpec:
 
     @property
     def canonical(self) -> str:
-        """The spec as conda itself writes it, in its history, its records and its messages.
+        """The spec as conda writes it in its history, its records and its messages.
 
         It is ``str(conda.models.match_spec.MatchSpec)``: ``numpy[version='>=1.8,<2']``,
-        ``conda-forge/linux-64::numpy==1.8=py_0``. It serves to compare with those; conda is always given
-        :attr:`text`, because conda leaves out parentheses that the meaning needs.
+        ``conda-forge/linux-64::numpy==1.8=py_0``. Use it only for comparison with those: conda is always
+        given :attr:`text`, because conda omits necessary parentheses.
         """
         place, items = _canonical_channel(self.channel, self.subdir)
         version, more = _canonical_version(self.version, self.build)
@@ -137,14 +137,14 @@ def _quoted(value: str, marks: str) -> str:
 
 
 def _canonical_channel(channel: str | None, subdir: str | None) -> tuple[str, list[str]]:
-    """What stands before the name, and in the brackets."""
+    """The text before the name, and the items in brackets."""
     if channel is None or channel == "*":
         return "", [f"subdir={subdir}"] if subdir else []
     return f"{channel}/{subdir}::" if subdir else f"{channel}::", []
 
 
 def _canonical_version(version: VersionSpec | None, build: str | None) -> tuple[str, list[str]]:
-    """What stands after the name, and in the brackets."""
+    """The text after the name, and the items in brackets."""
     text = version.text if version else ""
     items: list[str] = []
     outside, exact = "", False
@@ -164,9 +164,9 @@ def _canonical_version(version: VersionSpec | None, build: str | None) -> tuple[
 
 
 def _is_from(record: PackageRecord, channel: str) -> bool:
-    """Whether the record's channel has that name, whatever mirror it came from.
+    """Whether the record's channel has that name, whichever mirror it came from.
 
-    Where conda's own configuration gives a mirror's path another beginning, only its end tells the channel.
+    If conda's configuration gives a mirror's path another beginning, only its end identifies the channel.
     """
     if channel == "*":
         return True
@@ -183,7 +183,7 @@ def _is_from(record: PackageRecord, channel: str) -> bool:
         del words[:2]  # a token
     if not scheme or host in _ALIASES:
         return "/".join(words) == channel
-    # The end of the path has to hold all of pkgs/main and of NAME/label/dev.
+    # The end of the path must contain all of pkgs/main and of NAME/label/dev.
     wanted = channel.split("/")
     known = record.channel_name.split("/")
     return len(wanted) >= len(known) and words[-len(wanted) :] == wanted
@@ -197,14 +197,14 @@ def _glob(text: str) -> TextTest:
 
 
 def _number(text: str, whole: str) -> tuple[str, TextTest]:
-    """conda's text for a condition on the build number, and its test."""
+    """conda's text of a condition on the build number, and its test."""
     if re.fullmatch(r"[0-9]+", text):
         number = str(int(text))
         return number, lambda value: value == number
     if text == "*":
         return text, lambda value: True
     if text[0] not in "=<>!":
-        raise UnsupportedSpecError(f"{whole!r}: {text!r} is no condition on the build number")
+        raise UnsupportedSpecError(f"{whole!r}: {text!r} is not a condition on the build number")
     found = RELATION.fullmatch(text)
     if not found:
         raise InvalidSpecError(f"{whole!r}: {text!r} is not an operator followed by a number")
@@ -213,14 +213,14 @@ def _number(text: str, whole: str) -> tuple[str, TextTest]:
 
 
 def _brackets(text: str, whole: str) -> dict[str, str]:
-    """The ``key=value`` pairs, which commas or blanks separate; of two with one key the last counts."""
+    """The ``key=value`` pairs, separated by commas or blanks; for duplicate keys, the last one counts."""
     items: dict[str, str] = {}
     position = 0
     while text[position:].strip(", "):
         found = _BRACKET_ITEM.match(text, position)
         if not found:
-            # conda skips what it cannot read here, its releases not the same.
-            raise UnsupportedSpecError(f"{whole!r}: the brackets must hold key=value pairs")
+            # conda ignores text that it cannot read here, and its releases differ.
+            raise UnsupportedSpecError(f"{whole!r}: the brackets must contain key=value pairs")
         value = found["double"] or found["single"] or found["bare"]
         if not value:
             raise InvalidSpecError(f"{whole!r}: {found['key']} has no value")
@@ -236,7 +236,7 @@ def _brackets(text: str, whole: str) -> dict[str, str]:
 
 
 def _without_brackets(spec: str, whole: str) -> tuple[str, dict[str, str]]:
-    """Take the last pair of brackets out; brackets that remain are an error of the name or version."""
+    """Remove the last pair of brackets; remaining brackets are an error of the name or version."""
     end = spec.rfind("]")
     start = spec.rfind("[", 0, max(end, 0))
     if start < 0:
@@ -248,8 +248,8 @@ def _without_brackets(spec: str, whole: str) -> tuple[str, dict[str, str]]:
 def _split_build(text: str) -> tuple[str, str | None]:
     """Split ``1.8 py39_0``, ``1.8=py39_0`` or ``>=1.8 , <2 py39_0`` into version and build.
 
-    The build is all that follows the first blank or ``=`` after which no operator, separator or hyphen comes
-    any more, unless the version before it waits for more.
+    The build is the text after the first blank or ``=`` that no operator, separator or hyphen follows, unless
+    the version before it is incomplete.
     """
     for index in range(1, len(text) - 1):
         if (
@@ -262,22 +262,22 @@ def _split_build(text: str) -> tuple[str, str | None]:
 
 
 def _version_and_build(rest: str, whole: str) -> tuple[str | None, str | None]:
-    """Split what follows the name; the version comes back in the form of :class:`VersionSpec`."""
+    """Split the text after the name; the version is returned in the form of :class:`VersionSpec`."""
     text = rest.strip()
     if len(rest) < 2 or not text:
-        return None, None  # conda takes ``numpy=`` and even ``numpy>`` for ``numpy``
+        return None, None  # conda reads ``numpy=`` and even ``numpy>`` as ``numpy``
     if "[" in text:
         raise InvalidSpecError(f"{whole!r}: one pair of brackets is allowed, at the end")
     version, build = _split_build(text)
     if version in ("=", "=="):
-        return version, build  # no version at all, which VersionSpec refuses
+        return version, build  # not a version, so VersionSpec refuses it
     if version.startswith("==="):
-        raise UnsupportedSpecError(f"{whole!r}: conda's releases read === differently")
+        raise UnsupportedSpecError(f"{whole!r}: releases of conda read === differently")
     if version.startswith("==") and build is None:
         return version[2:], None
     wanted = version[1:]
     if version.startswith("=") and not any(mark in wanted for mark in "=,|"):
-        # A single = means the series, but one exact version where a build is named as well.
+        # A single = means the series, but one exact version if a build is given as well.
         series = build is None and not wanted.endswith("*")
         return f"{wanted}*" if series else wanted, build
     return version, build
@@ -292,7 +292,7 @@ def parse_match_spec(text: str) -> MatchSpec:
             that is left to conda.
     """
     whole = text.strip()
-    # A blank before a comment stays: conda reads ``numpy~`` otherwise than ``numpy~ # why``.
+    # A blank before a comment stays: conda reads ``numpy~`` differently from ``numpy~ # why``.
     spec = whole.split("#", 1)[0]
     if not spec.strip():
         raise InvalidSpecError("a package spec is empty")
@@ -302,7 +302,7 @@ def parse_match_spec(text: str) -> MatchSpec:
         raise UnsupportedSpecError(f"{whole!r} has a condition or several lines")
     spec, items = _without_brackets(spec, whole)
     if "(" in spec and ")" in spec:
-        # conda drops what stands in parentheses here; only inside version='...' do they group.
+        # conda drops text in parentheses here; only inside version='...' do they group.
         raise UnsupportedSpecError(f"{whole!r} has parentheses outside of brackets")
     channel, _separator, spec = spec.rpartition("::")
     if ":" in spec:
@@ -319,7 +319,7 @@ def _name(text: str, whole: str) -> str:
     if "[" in name or "]" in name:
         raise InvalidSpecError(f"{whole!r}: one pair of brackets is allowed, at the end")
     if "*" in name or (name.startswith("^") and name.endswith("$")):
-        raise UnsupportedSpecError(f"{whole!r} has a pattern for a name")
+        raise UnsupportedSpecError(f"{whole!r} has a pattern instead of a name")
     if not _NAME.fullmatch(name):
         raise InvalidSpecError(f"{whole!r}: {name!r} is not a package name")
     return name
@@ -333,7 +333,7 @@ def _assemble(
     channel: str,
     items: dict[str, str],
 ) -> MatchSpec:
-    # What stands in brackets overrides what stands before them, the name excepted (conda, MatchSpec).
+    # Items in brackets override the text before them, except the name (conda, MatchSpec).
     version = items.get("version", version)
     build = items.get("build", build)
     place, subdir = _channel(channel, whole)
@@ -341,8 +341,8 @@ def _assemble(
         inner, found = _channel(items["channel"], whole)
         place, subdir = inner or place, found or subdir
     if version and version.startswith("==") and "*" in re.split("[,|]", version)[0]:
-        # In brackets or with a build: conda 24.7 drops the star, later releases take the series.
-        raise UnsupportedSpecError(f"{whole!r}: conda's releases read == with a star differently")
+        # In brackets or with a build: conda 24.7 drops the star, later releases read it as the series.
+        raise UnsupportedSpecError(f"{whole!r}: releases of conda read == with a star differently")
     number, number_test = None, None
     if "build_number" in items:
         number, number_test = _number(items["build_number"], whole)
@@ -373,6 +373,6 @@ def _channel(text: str, whole: str) -> tuple[str | None, str | None]:
         or channel == "local"
         or any(is_subdir(word) for word in channel.split("/")[1:])
     ):
-        # A URL, a path, a pattern, or a channel that only conda's configuration explains.
-        raise UnsupportedSpecError(f"{whole!r}: the channel {text!r}")
+        # A URL, a path, a pattern, or a channel that only conda's configuration defines.
+        raise UnsupportedSpecError(f"{whole!r}: the channel {text!r} is not supported")
     return channel, subdir

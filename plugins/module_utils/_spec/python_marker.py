@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Environment markers of Python requirements, such as `python_version < "3.9" and extra == "cli"`.
 
-The grammar and the comparisons are those of the "Dependency specifiers" specification of the
-Python Packaging User Guide (PEP 508, with PEP 685 for extras). A marker is evaluated for the
-environment that is managed, not for the Python that runs the module.
+The grammar and the comparisons are those of the "Dependency specifiers" specification of the Python Packaging
+User Guide (PEP 508, with PEP 685 for extras). A marker is evaluated for the managed environment, not for the
+Python that runs the module.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _OLD_NAMES = {
     "python_implementation": "platform_python_implementation",
     "sys.platform": "sys_platform",
 }
-# Only these are compared as versions; all others are compared as texts.
+# Only these are compared as versions; all others are compared as strings.
 _VERSIONS = frozenset(
     {"implementation_version", "platform_release", "python_full_version", "python_version"}
 )
@@ -59,11 +59,11 @@ _NAME_SEPARATORS = re.compile(r"[-_.]+")
 
 
 class InvalidMarker(ValueError):
-    """A text is not an environment marker, or compares what cannot be compared."""
+    """A text is not an environment marker, or compares values that cannot be compared."""
 
 
 class _Literal(str):
-    """A quoted text of a marker; a plain `str` beside it is a variable's name."""
+    """A quoted string of a marker; a plain `str` is the name of a variable."""
 
     __slots__ = ()
 
@@ -74,12 +74,12 @@ _Tree = Union[_Compare, tuple[str, "_Tree", "_Tree"]]
 
 
 def normalize_name(name: str) -> str:
-    """The normal form of a distribution's or an extra's name (PEP 503, PEP 685)."""
+    """The normalized name of a distribution or an extra (PEP 503, PEP 685)."""
     return _NAME_SEPARATORS.sub("-", name).lower()
 
 
 class Marker:
-    """A parsed marker; `str()` gives its text as it was written.
+    """A parsed marker; `str()` returns its text as written.
 
     Raises:
         InvalidMarker: the text is not a marker.
@@ -104,7 +104,7 @@ class Marker:
         return hash(self._tree)
 
     def evaluate(self, environment: Mapping[str, str], extra: str = "") -> bool:
-        """Whether the marker holds in `environment` when `extra` was asked for (empty: none).
+        """Whether the marker is true in `environment` for the requested `extra` (empty: none).
 
         Raises:
             InvalidMarker: an operator is not defined for its operands.
@@ -114,7 +114,7 @@ class Marker:
 
 @functools.cache
 def parse_marker(text: str) -> Marker:
-    """`Marker(text)`, parsed once: the same few markers occur in hundreds of requirements."""
+    """`Marker(text)`, cached: the same few markers occur in hundreds of requirements."""
     return Marker(text)
 
 
@@ -130,7 +130,7 @@ class _Parser:
         while position < end:
             match = _TOKEN.match(text, position)
             if match is None or match.lastgroup is None:
-                raise self._error(f"does not go on after {text[:position]!r}")
+                raise self._error(f"has an error after {text[:position]!r}")
             yield match.lastgroup, match[match.lastgroup]
             position = match.end()
 
@@ -148,7 +148,7 @@ class _Parser:
     def parse(self) -> _Tree:
         tree = self._either()
         if self._peek()[0] != "end":
-            raise self._error(f"does not end before {self._peek()[1]!r}")
+            raise self._error(f"has unexpected text before {self._peek()[1]!r}")
         return tree
 
     def _either(self) -> _Tree:
@@ -176,7 +176,7 @@ class _Parser:
         operator = self._operator()
         right = self._operand()
         if isinstance(left, _Literal) and isinstance(right, _Literal):
-            raise self._error("compares two texts, and one of them must be a variable")
+            raise self._error("compares two strings, but one operand must be a variable")
         if "extra" in (left, right):
             left, right = _normal_extra(left), _normal_extra(right)
         return ("compare", left, operator, right)
@@ -188,7 +188,7 @@ class _Parser:
         name = _OLD_NAMES.get(text, text)
         if kind == "word" and name in _VARIABLES:
             return name
-        raise self._error(f"has {text!r} where a variable or a quoted text belongs")
+        raise self._error(f"has {text!r} in place of a variable or a quoted string")
 
     def _operator(self) -> str:
         kind, text = self._take()
@@ -196,7 +196,7 @@ class _Parser:
             return text
         if (kind, text) == ("word", "not") and self._take() == ("word", "in"):
             return "not in"
-        raise self._error(f"has {text!r} where an operator belongs")
+        raise self._error(f"has {text!r} in place of an operator")
 
 
 def _normal_extra(operand: str) -> str:
@@ -221,19 +221,19 @@ def _compare(comparison: _Compare, environment: Mapping[str, str]) -> bool:
         try:
             return Specifier(operator + right_value).contains(left_value)
         except InvalidSpecifier:
-            pass  # not a version, or `in`: compared as texts below
+            pass  # not a version, or `in`: compared as strings below
     if operator == "in":
         return left_value in right_value
     if operator == "not in":
         return left_value not in right_value
-    # Texts have no order: <= and >= hold for equal ones only (the specification's table).
+    # Strings have no order: <= and >= are true for equal ones only (the specification's table).
     if operator in ("==", "<=", ">="):
         return left_value == right_value
     if operator == "!=":
         return left_value != right_value
     if operator in ("<", ">"):
         return False
-    raise InvalidMarker(f"{operator} compares versions, and {variable} is a text")
+    raise InvalidMarker(f"{operator} compares versions, but {variable} is a string")
 
 
 _SYSTEMS = {"linux": ("linux", "Linux"), "osx": ("darwin", "Darwin")}
@@ -241,15 +241,15 @@ _MACHINES = {"64": "x86_64", "32": "i686"}
 
 
 def environment_of(python: str, subdir: str, implementation: str = "CPython") -> dict[str, str]:
-    """The marker variables of a conda environment, told from its Python package's record.
+    """The marker variables of a conda environment, derived from the record of its Python package.
 
-    No process is started: all but the kernel's release and version, which are this host's,
-    follow from the record.
+    No process is started: all variables follow from the record, except the kernel's release and version,
+    which are this host's.
 
     Args:
         python: the Python's full version, such as "3.11.9".
-        subdir: conda's name of the platform, such as "linux-64" or "osx-arm64"; for anything else
-            this host's platform is taken.
+        subdir: conda's name of the platform, such as "linux-64" or "osx-arm64"; for an unknown one, this
+            host's platform is used.
         implementation: "CPython" or "PyPy".
     """
     host = os.uname()

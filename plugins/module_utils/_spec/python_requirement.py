@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Requirements of Python distributions: `name[extra]>=1; marker`, `name @ URL`, lines of a file.
 
-The grammar is that of the "Dependency specifiers" specification (PEP 508). A *line* is what a
-person writes into a requirements file for pip: a requirement, a comment, hashes. Options of pip's
-own are refused there, because the module has options for what they say.
+The grammar is that of the "Dependency specifiers" specification (PEP 508). A *line* is a line of a
+requirements file for pip: a requirement, a comment, hashes. pip's own options are refused there, because the
+module has options for the same purposes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _ARCHIVE = re.compile(r"\.(?:whl|zip|tar|tar\.gz|tgz|tar\.bz2|tar\.xz)$", re.IGNORECASE)
 _WHEEL = re.compile(r"(?:.*/)?(?P<name>[A-Za-z0-9._]+)-[^/]+\.whl$", re.IGNORECASE | re.ASCII)
 
-# What to write instead of an option of pip's, by its long name.
+# What to use instead of an option of pip, by its long name.
 _INSTEAD = {
     "--requirement": "use the option requirements_files",
     "--constraint": "use the option constraints_files",
@@ -46,8 +46,8 @@ _INSTEAD = {
     "--no-index": "use the option no_index",
     "--trusted-host": "use the option trusted_hosts",
     "--pre": "name the pre-release in the specifier, as in name>=2.0rc1",
-    "--editable": "an editable install cannot be told from its source; write NAME @ URL instead",
-    "--require-hashes": "give every line a --hash; pip then requires them for all",
+    "--editable": "the source of an editable install cannot be identified; write NAME @ URL instead",
+    "--require-hashes": "add --hash to every line; pip then requires hashes for all",
 }
 _SHORT = {
     "-r": "--requirement",
@@ -59,21 +59,21 @@ _SHORT = {
 
 
 class InvalidRequirement(ValueError):
-    """A text is not a requirement, or is one that the module does not take."""
+    """A text is not a requirement, or the module does not accept it."""
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """One requirement, parsed.
+    """One parsed requirement.
 
     Attributes:
-        text: the requirement as it was written, without comment and surrounding blanks.
-        name: the normal form of the distribution's name.
-        extras: normal forms of the extras asked for.
-        specifier: the versions that will do; empty with a URL.
-        url: where the distribution comes from, for `name @ URL`, else None.
-        marker: the condition under which it counts, or None.
-        hashes: what `--hash=` said, such as "sha256:HEX".
+        text: the requirement as written, without comment and surrounding white space.
+        name: the normalized name of the distribution.
+        extras: the normalized names of the requested extras.
+        specifier: the accepted versions; empty with a URL.
+        url: the URL of `name @ URL`, else None.
+        marker: the condition under which the requirement applies, or None.
+        hashes: the values of `--hash=`, such as "sha256:HEX".
     """
 
     text: str
@@ -88,21 +88,21 @@ class Requirement:
         return self.text
 
     def applies(self, environment: Mapping[str, str], extras: Iterable[str] = ()) -> bool:
-        """Whether the marker holds for one of `extras`, or without any when there are none."""
+        """Whether the marker is true for one of `extras`, or without extras if there are none."""
         if self.marker is None:
             return True
         return any(self.marker.evaluate(environment, extra) for extra in (list(extras) or [""]))
 
 
 def parse_requirement(text: str) -> Requirement:
-    """A requirement as metadata hold it.
+    """Parse a requirement from a distribution's metadata.
 
     Raises:
-        InvalidRequirement: the text is not one; the message says where it stops being one.
+        InvalidRequirement: the text is not a requirement; the message names the error.
     """
     match = _HEAD.match(text)
     if match is None:
-        raise InvalidRequirement(f"{text!r} does not start with a distribution's name")
+        raise InvalidRequirement(f"{text!r} does not start with the name of a distribution")
     extras = _extras(match["extras"] or "", text)
     rest = text[match.end() :]
     url = None
@@ -110,12 +110,12 @@ def parse_requirement(text: str) -> Requirement:
     if rest.startswith("@"):
         url, marker_text = _split_url(rest[1:].strip())
         if not _SCHEME.match(url):
-            raise InvalidRequirement(f"{text!r}: after @ comes a URL with a scheme, as in file:///")
+            raise InvalidRequirement(f"{text!r}: a URL with a scheme must follow @, as in file:///")
     else:
         versions, semicolon, marker_text = rest.partition(";")
         specifier = _specifier(versions, text)
         if semicolon and not marker_text.strip():
-            raise InvalidRequirement(f"{text!r} ends where a marker belongs")
+            raise InvalidRequirement(f"{text!r} has no marker after the semicolon")
     try:
         marker = parse_marker(marker_text.strip()) if marker_text.strip() else None
     except InvalidMarker as error:
@@ -132,7 +132,7 @@ def parse_requirement(text: str) -> Requirement:
 
 @cache
 def parse_metadata_requirement(text: str) -> Requirement | None:
-    """`parse_requirement`, with None for what is not one: old metadata hold such lines."""
+    """`parse_requirement`, or None for an invalid text: old metadata contain such lines."""
     try:
         return parse_requirement(text)
     except InvalidRequirement:
@@ -148,16 +148,16 @@ def _extras(text: str, whole: str) -> frozenset[str]:
 
 
 def _split_url(text: str) -> tuple[str, str]:
-    """URL and marker: a semicolon belongs to the URL unless a blank stands before it."""
+    """Split into URL and marker: a semicolon without a blank before it belongs to the URL."""
     match = re.search(r"\s+;", text)
     if match is None:
         url, _blank, rest = text.partition(" ")
         if rest.strip():
-            raise InvalidRequirement(f"{text!r}: nothing but '; marker' may follow a URL")
+            raise InvalidRequirement(f"{text!r}: only '; marker' may follow a URL")
         return url, ""
     url = text[: match.start()]
     if re.search(r"\s", url):
-        raise InvalidRequirement(f"{url!r}: a URL has no blanks in it")
+        raise InvalidRequirement(f"{url!r}: a URL must not contain white space")
     return url, text[match.end() :]
 
 
@@ -165,12 +165,12 @@ def _specifier(text: str, whole: str) -> SpecifierSet:
     text = text.strip()
     if text.startswith("(") and text.endswith(")"):
         text = text[1:-1].strip()
-    # One comma too many at the end is common, one in the middle is a mistake.
+    # A comma at the end is common; an additional one in the middle is an error.
     clauses = [part.strip() for part in text.split(",")]
     if clauses[-1] == "":
         clauses.pop()
     if "" in clauses:
-        raise InvalidRequirement(f"{whole!r} has a comma too many")
+        raise InvalidRequirement(f"{whole!r} has an unnecessary comma")
     try:
         return SpecifierSet(",".join(clauses))
     except InvalidSpecifier as error:
@@ -178,12 +178,12 @@ def _specifier(text: str, whole: str) -> SpecifierSet:
 
 
 def logical_lines(text: str) -> list[tuple[int, str]]:
-    """What a requirements file of pip's says, line by line, without comments and empty lines.
+    """The lines of a pip requirements file, without comments and empty lines.
 
     A backslash at the end of a line continues it, unless the line is a comment.
 
     Returns:
-        Pairs of the number of the line where it begins, from 1, and the text without outer blanks.
+        Pairs of the number of its first line, from 1, and the text without surrounding white space.
     """
     found = []
     begun, parts = 0, ""
@@ -196,7 +196,7 @@ def logical_lines(text: str) -> list[tuple[int, str]]:
             if number < len(physical):
                 continue
         else:
-            # A comment that ends a continued line stays one, even where that line has no blank.
+            # A comment that ends a continued line remains a comment, even without a blank before it.
             parts += f" {line}" if comment else line
         whole = _COMMENT.sub("", parts).strip()
         if whole:
@@ -206,14 +206,14 @@ def logical_lines(text: str) -> list[tuple[int, str]]:
 
 
 def parse_lines(lines: Iterable[str], option: str) -> list[Requirement]:
-    """The requirements among `lines`, which may hold comments and backslash continuations.
+    """The requirements in `lines`, which may contain comments and continued lines.
 
     Args:
-        lines: as in a requirements file of pip's; an item may hold several lines.
-        option: the module option they came from, for messages.
+        lines: as in a pip requirements file; an item may contain several lines.
+        option: the module option that contains them, for messages.
 
     Raises:
-        InvalidRequirement: naming the option, the line and, for an option of pip's, what to use.
+        InvalidRequirement: names the option, the line and, for an option of pip, what to use instead.
     """
     found = []
     for _number, text in logical_lines("\n".join(lines)):
@@ -225,10 +225,10 @@ def parse_lines(lines: Iterable[str], option: str) -> list[Requirement]:
 
 
 def parse_line(text: str) -> Requirement:
-    """The requirement of one line of a file, comment and continuation gone.
+    """The requirement of one line of a file, without comment and continuation.
 
     Raises:
-        InvalidRequirement: naming the line and, for an option of pip's, what to use.
+        InvalidRequirement: names the line and, for an option of pip, what to use instead.
     """
     hashes = tuple(match["hash"] for match in _HASH.finditer(text))
     for value in hashes:
@@ -257,8 +257,8 @@ def parse_line(text: str) -> Requirement:
 
 def _refusal(text: str, option: str) -> str:
     long_name = _SHORT.get(option[:2], option) if not option.startswith("--") else option
-    reason = _INSTEAD.get(long_name, "only --hash may stand in a line")
-    return f"{text!r}: pip's option {option} is not taken here: {reason}"
+    reason = _INSTEAD.get(long_name, "a line may contain no option except --hash")
+    return f"{text!r}: pip's option {option} is not supported here: {reason}"
 
 
 def _unnamed(text: str) -> str:
@@ -268,4 +268,4 @@ def _unnamed(text: str) -> str:
     url = target if _SCHEME.match(target) else "file://" + ("" if target[0] == "/" else "/PATH/")
     if not _SCHEME.match(target):
         url += target if target[0] == "/" else target.lstrip("./~")
-    return f"{text!r} does not say which distribution it is: write '{name} @ {url}'"
+    return f"{text!r} does not name the distribution: write '{name} @ {url}'"

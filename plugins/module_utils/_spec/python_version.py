@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Versions and version specifiers of Python distributions (PEP 440).
 
-Pure: nothing is read and nothing is started. conda orders versions by other rules; those live
-elsewhere. Pre-releases are never filtered out here: a specifier is asked about a version that is
-installed already, and pip accepts an installed pre-release too.
+Pure: reads no file and starts no process. conda orders versions by other rules, which are in conda_version.
+Pre-releases are never excluded here: the version to check is already installed, and pip accepts an installed
+pre-release too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import functools
 import re
 from typing import NamedTuple, Union
 
-# One local segment is a number or a word; words sort before numbers (PEP 440, local versions).
+# A local segment is a number or a word; words sort before numbers (PEP 440, local versions).
 _Local = tuple[Union[int, str], ...]
 
 _PRE_NAMES = {"alpha": "a", "beta": "b", "c": "rc", "pre": "rc", "preview": "rc"}
@@ -35,7 +35,7 @@ _VERSION = re.compile(
 _WILDCARD = re.compile(
     r"v?(?:(?P<epoch>[0-9]+)!)?(?P<release>[0-9]+(?:\.[0-9]+)*)\.\*", re.IGNORECASE | re.ASCII
 )
-# What cannot follow `===`: the end of a requirement's versions.
+# Characters that must not follow `===`: they end the versions of a requirement.
 _AFTER_ARBITRARY = re.compile(r"[\s;)]")
 _SPECIFIER = re.compile(r"(?P<operator>~=|===|==|!=|<=|>=|<|>)\s*(?P<version>.*)", re.DOTALL)
 
@@ -49,7 +49,7 @@ class InvalidSpecifier(ValueError):
 
 
 def _strip_zeros(release: tuple[int, ...]) -> tuple[int, ...]:
-    """Without trailing zeros, because 1.0 and 1.0.0 are the same release."""
+    """The release without trailing zeros, because 1.0 and 1.0.0 are the same release."""
     end = len(release)
     while end > 1 and release[end - 1] == 0:
         end -= 1
@@ -92,7 +92,7 @@ class Version:
         self._key = self._sort_key()
 
     def _sort_key(self) -> tuple[object, ...]:
-        # Missing parts sort as PEP 440 says: 1.dev1 < 1a1 < 1 < 1.post1, and 1 < 1+local.
+        # Missing parts sort as in PEP 440: 1.dev1 < 1a1 < 1 < 1.post1, and 1 < 1+local.
         if self.pre is not None:
             pre: tuple[int, str, int] = (1, *self.pre)
         elif self.post is None and self.dev is not None:
@@ -119,7 +119,7 @@ class Version:
         return f"Version({str(self)!r})"
 
     def __str__(self) -> str:
-        """The normal form, as PEP 440 spells it; trailing zeros of the release stay."""
+        """The normalized form of PEP 440; trailing zeros of the release stay."""
         return self.public + (f"+{'.'.join(map(str, self.local))}" if self.local else "")
 
     @property
@@ -130,7 +130,7 @@ class Version:
 
     @property
     def public(self) -> str:
-        """Everything but the local version."""
+        """The version without its local part."""
         text = self.base
         if self.pre is not None:
             text += f"{self.pre[0]}{self.pre[1]}"
@@ -149,7 +149,7 @@ class Version:
         return self.post is not None
 
     def same_base(self, other: Version) -> bool:
-        """Whether epoch and release are equal, whatever follows them."""
+        """Whether epoch and release are equal, whatever follows."""
         return (self.epoch, _strip_zeros(self.release)) == (
             other.epoch,
             _strip_zeros(other.release),
@@ -160,7 +160,7 @@ class Version:
 
 
 class _Prefix(NamedTuple):
-    """What `==1.2.*` names: an epoch and the first numbers of a release."""
+    """The prefix in `==1.2.*`: an epoch and the first numbers of a release."""
 
     epoch: int
     release: tuple[int, ...]
@@ -174,22 +174,21 @@ class _Prefix(NamedTuple):
 class Specifier:
     """One clause such as `>=1.2`, `==1.*`, `~=2.1` or `===anything`.
 
-    `===` compares texts, ASCII letters in either case ("Arbitrary equality" in the version specifiers
-    specification, as clarified in November 2025). It takes what packaging 26.4 takes: at least one
-    character, and no whitespace, semicolon or closing parenthesis. The grammar of the dependency
-    specifiers specification asks for one character as well.
+    `===` compares strings, ASCII letters in either case ("Arbitrary equality" in the version specifiers
+    specification, as clarified in November 2025). It accepts what packaging 26.4 accepts: at least one
+    character, and no whitespace, semicolon or closing parenthesis. The grammar of the dependency specifiers
+    specification requires one character as well.
 
     packaging 26.3 and older also parse a bare `===`, which no version matches: pip 26.3, which vendors
-    packaging 26.3, ends with "Could not find a version that satisfies the requirement NAME===". Refusing it
+    packaging 26.3, fails with "Could not find a version that satisfies the requirement NAME===". Refusing it
     here fails before anything runs, with every pip.
 
-    uv 0.13.9 takes only versions by PEP 440 after `===` and compares them as `==` does, so that
-    `===1.0.0` installs 1.0. The texts differ, so this class says that 1.0 is not what was asked for, as
-    pip does.
+    uv 0.13.9 accepts only versions by PEP 440 after `===` and compares them as `==` does, so that `===1.0.0`
+    installs 1.0. The strings differ, so for this class 1.0 does not match, as for pip.
 
     Raises:
-        InvalidSpecifier: the text is not a clause, or its operator does not take such a version
-            (`>=1.*`, `<1+local`, `~=1`).
+        InvalidSpecifier: the text is not a clause, or its operator does not accept such a version (`>=1.*`,
+            `<1+local`, `~=1`).
     """
 
     __slots__ = ("_prefix", "_version", "operator", "version")
@@ -204,7 +203,7 @@ class Specifier:
         self._version: Version | None = None
         if self.operator == "===":
             if not self.version or _AFTER_ARBITRARY.search(self.version):
-                raise InvalidSpecifier(f"{text!r}: === needs one word after it")
+                raise InvalidSpecifier(f"{text!r}: one word must follow ===")
             return
         wildcard = _WILDCARD.fullmatch(self.version)
         if wildcard and self.operator in ("==", "!="):
@@ -218,7 +217,7 @@ class Specifier:
         except InvalidVersion as error:
             raise InvalidSpecifier(f"{text!r} is not a version specifier (PEP 440)") from error
         if version.local and self.operator not in ("==", "!="):
-            raise InvalidSpecifier(f"{text!r}: {self.operator} takes no local version")
+            raise InvalidSpecifier(f"{text!r}: {self.operator} does not accept a local version")
         if self.operator == "~=":
             if len(version.release) < 2:
                 raise InvalidSpecifier(f"{text!r}: ~= needs at least two numbers, as in ~=1.4")
@@ -232,9 +231,9 @@ class Specifier:
         return f"Specifier({str(self)!r})"
 
     def contains(self, version: Version | str) -> bool:
-        """Whether the version is meant by this clause; pre-releases count.
+        """Whether this clause matches the version; pre-releases count.
 
-        A text that is no version by PEP 440 can only be meant by `===`.
+        Only `===` can match a text that is not a version by PEP 440.
         """
         if self.operator == "===":
             return str(version).strip().lower() == self.version.lower()
@@ -252,7 +251,7 @@ class Specifier:
     def _equal(self, version: Version) -> bool:
         if self._prefix is not None:
             return self._prefix.matches(version)
-        # A clause without a local version means every local version of it.
+        # A clause without a local version matches all local versions.
         return self._version == (version if self._clause.local else version.without_local())
 
     @property
@@ -269,13 +268,13 @@ class Specifier:
             return version.without_local() >= clause
         if self.operator == "~=":
             if self._prefix is None:
-                raise AssertionError(f"{self} has no release to stay in")
+                raise AssertionError(f"{self} has no release prefix")
             return version.without_local() >= clause and self._prefix.matches(version)
         if self.operator == "<":
-            # <1.0 does not mean 1.0's own pre-releases, of which 1.0.dev0 is the first.
+            # <1.0 does not match pre-releases of 1.0, of which 1.0.dev0 is the first.
             bound = clause if clause.is_prerelease else Version(f"{clause.public}.dev0")
             return version < bound
-        # >1.0 means neither 1.0.post1 nor 1.0+local; >1.0.dev1 has no post-releases of its own.
+        # >1.0 matches neither 1.0.post1 nor 1.0+local; >1.0.dev1 has no post-releases of its own.
         own_postrelease = (
             version.is_postrelease
             and not clause.is_postrelease
@@ -287,10 +286,10 @@ class Specifier:
 
 
 class SpecifierSet:
-    """Clauses joined by commas, all of which must hold; the empty text means any version.
+    """Clauses joined by commas, all of which must match; the empty text matches any version.
 
     Raises:
-        InvalidSpecifier: one of the clauses is not a clause.
+        InvalidSpecifier: one of the clauses is invalid.
     """
 
     __slots__ = ("clauses",)
@@ -310,9 +309,9 @@ class SpecifierSet:
         return bool(self.clauses)
 
     def contains(self, version: Version | str) -> bool:
-        """Whether every clause means this version; pre-releases count."""
+        """Whether every clause matches this version; pre-releases count."""
         if isinstance(version, str):
-            # What is no version can only be meant by ===, which compares the text.
+            # Only ===, which compares strings, can match a text that is not a version.
             with contextlib.suppress(InvalidVersion):
                 version = Version(version)
         return all(clause.contains(version) for clause in self.clauses)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A linked package, as its record in conda-meta describes it."""
+"""A linked package, from its record in conda-meta."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core import json_d
 class PathLists:
     """The files of one package.
 
-    ``files`` are all paths relative to the prefix. ``sizes`` maps those of them that are linked unchanged
-    to their size in bytes.
+    ``files`` are all paths relative to the prefix. ``sizes`` has the size in bytes of the files that are
+    linked unchanged.
     """
 
     def __init__(
@@ -31,31 +31,31 @@ class PathLists:
         """All paths of the package.
 
         Raises:
-            ValueError, TypeError: the record does not hold a list there.
+            ValueError, TypeError: the record has no list of paths.
         """
         found = _loaded(self._files)
         if not isinstance(found, (list, tuple, dict)) or set(map(type, found)) - {str}:
-            raise TypeError("its files are no list of paths")
+            raise TypeError("its files are not a list of paths")
         return tuple(found)
 
     @cached_property
     def sizes(self) -> Mapping[str, int]:
-        """Sizes in bytes of the files that were linked as they are.
+        """Sizes in bytes of the files that are linked unchanged.
 
         Raises:
-            ValueError, TypeError, KeyError, AttributeError: the record does not hold such a list there.
+            ValueError, TypeError, KeyError, AttributeError: the record has no such list.
         """
         sizes: dict[str, int] = {}
         for item in (_loaded(self._paths) or {}).get("paths") or ():
             size = item.get("size_in_bytes")
-            # A file with a placeholder was rewritten for this prefix, so its size may rightly differ.
+            # conda rewrites a file with a placeholder for this prefix, so its size may differ.
             if size is None or "prefix_placeholder" in item or item.get("path_type") == "softlink":
                 continue
             sizes[item["_path"]] = int(size)
         return sizes
 
     def check(self) -> None:
-        """Read both lists now.
+        """Parse both lists now.
 
         Raises:
             ValueError, TypeError, KeyError, AttributeError: one of them is damaged.
@@ -74,9 +74,9 @@ def _loaded(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class PackageRecord:
-    """One linked package, as ``conda-meta/<name>-<version>-<build>.json`` tells it.
+    """One linked package, from ``conda-meta/<name>-<version>-<build>.json``.
 
-    ``channel`` is what conda wrote (a URL or a name).
+    ``channel`` is as conda wrote it (a URL or a name).
     """
 
     name: str
@@ -119,11 +119,11 @@ def is_subdir(word: str) -> bool:
 
 
 def canonical_channel(channel: str) -> str:
-    """The name by which a channel is compared, whatever mirror it came from.
+    """The name by which channels are compared, whichever mirror they came from.
 
     ``https://conda.anaconda.org/conda-forge/linux-64``, ``http://mirror/t/TOKEN/conda-forge`` and
-    ``conda-forge`` all give ``conda-forge``; the parts of ``defaults`` (``pkgs/main`` ...) keep two
-    words. An empty string stays empty.
+    ``conda-forge`` all give ``conda-forge``; the parts of ``defaults`` (``pkgs/main`` ...) keep two words. An
+    empty string stays empty.
     """
     path = channel.split("://", 1)[1] if "://" in channel else channel
     words = [word for word in path.split("/") if word]

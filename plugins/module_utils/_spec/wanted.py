@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Match specs that a task asks for, and what they mean for linked packages."""
+"""Match specs that a task requests, checked against linked packages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COMES_WITH_PYTHON = ("pip",)
 
 @dataclass(frozen=True)
 class Wanted:
-    """One spec as the task gives it; ``spec`` is None where only conda understands the text."""
+    """One requested spec; ``spec`` is None if only conda can parse the text."""
 
     text: str
     spec: MatchSpec | None
@@ -47,7 +47,7 @@ def parse_specs(texts: Iterable[str]) -> list[Wanted]:
 
 
 def is_satisfied(wanted: Wanted, records: Mapping[str, PackageRecord]) -> bool:
-    """Whether a linked package fulfils the spec; False where only conda can tell."""
+    """Whether a linked package fulfils the spec; False if only conda can decide."""
     if wanted.spec is None or wanted.spec.name not in records:
         return False
     try:
@@ -57,24 +57,24 @@ def is_satisfied(wanted: Wanted, records: Mapping[str, PackageRecord]) -> bool:
 
 
 def spec_name(text: str) -> str:
-    """The package that a spec, or an item of ``depends``, names: ``six >=1.5``, ``six>=1.5``, ``a::six``."""
+    """The package name in a spec or an item of ``depends``: ``six >=1.5``, ``six>=1.5``, ``a::six``."""
     return re.split(r"[\s=<>!~\[]", text.rpartition("::")[2].strip(), maxsplit=1)[0].lower()
 
 
 def missing_dependencies(records: Mapping[str, PackageRecord]) -> list[str]:
-    """Specs of dependencies that are not linked at all, as an interrupted change leaves them."""
+    """Specs of dependencies that are not linked, as after an interrupted change."""
     missing: dict[str, str] = {}
     for record in records.values():
         for text in record.depends:
             name = spec_name(text)
-            # Names with two underscores in front are virtual: facts about the host, not packages.
+            # Names with two leading underscores are virtual packages: facts about the host.
             if name not in records and not name.startswith("__"):
                 missing[name] = text
     return [missing[name] for name in sorted(missing)]
 
 
 def closure(names: Iterable[str], records: Mapping[str, PackageRecord]) -> set[str]:
-    """``names`` and all that they depend on, as far as it is linked."""
+    """``names`` and all their linked dependencies."""
     reached: set[str] = set()
     waiting = [name for name in names if name in records]
     while waiting:
@@ -90,7 +90,7 @@ def closure(names: Iterable[str], records: Mapping[str, PackageRecord]) -> set[s
 
 
 def dependents(names: Iterable[str], records: Mapping[str, PackageRecord]) -> set[str]:
-    """``names`` and all of ``records`` that depend on them, directly or not."""
+    """``names`` and all packages in ``records`` that depend on them, directly or not."""
     reached = set(names)
     while True:
         more = {

@@ -301,7 +301,10 @@ def test_errors_say_what_is_wrong(
 
 BAD_INPUT: dict[str, tuple[dict[str, Any], str]] = {
     "option of pip": ({"requirements": ["-r x.txt"]}, "option requirements: '-r x.txt'"),
-    "editable": ({"requirements": ["-e ."]}, "an editable install cannot be told"),
+    "editable": (
+        {"requirements": ["-e ."]},
+        "the source of an editable install cannot be identified",
+    ),
     "no requirement": ({"requirements": ["a b"]}, "option requirements: 'a b'"),
     "constraint": ({"constraints": ["=1"]}, "option constraints: '=1'"),
     "constraint with extra": ({"constraints": ["a[b]<2"]}, "extras have no meaning in 'a[b]<2'"),

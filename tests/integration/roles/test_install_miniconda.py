@@ -115,7 +115,7 @@ def test_a_mirror_without_the_channel_is_not_written(
         other = play(own, *words, install_miniconda_mirror_presets=site(f"{mirror.url}/other"))
         assert other.code == 2
         said = " ".join(other.text.split())
-        assert "The channel lab is not there" in said
+        assert "The channel lab does not answer" in said
         assert f"{mirror.url}/other/conda/lab/noarch/repodata.json" in said
         assert "answered 404" in said
     assert condarc.read_text() == before

@@ -364,13 +364,13 @@ def test_bytes_that_are_no_text(run: Run, tmp_path: Path) -> None:
         ({"path": "/x"}, "settings"),
         (
             {"path": "/x", "settings": {"channels": "lab"}},
-            "channels as str, and it has to be a list",
+            "channels as str, but it must be a list",
         ),
         ({"path": "/x", "settings": {"custom_channels": 5}}, "custom_channels as int"),
         ({"scope": "prefix", "installation": "/usr", "settings": {"a": 1}}, "option installation"),
         (
             {"scope": "prefix", "installation": "/nonexistent/x", "settings": {"a": 1}},
-            "no directory",
+            "does not exist",
         ),
     ],
 )

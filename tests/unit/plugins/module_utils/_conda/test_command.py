@@ -103,7 +103,7 @@ def test_exact_command_lines(fake: Scripted) -> None:
     assert {call["cwd"] for call in fake.calls()} == {"/"}
 
 
-def test_dry_runs_say_so_and_nothing_else_differs(fake: Scripted) -> None:
+def test_dry_run_adds_only_its_option(fake: Scripted) -> None:
     conda = fake.conda()
     conda.create("/opt/env", ["six"], CHANNELS, dry_run=True)
     conda.install("/opt/env", ["six"], [], dry_run=True)
@@ -168,7 +168,7 @@ def test_the_environment_is_scrubbed(fake: Scripted, monkeypatch: pytest.MonkeyP
     }
 
 
-def test_a_dry_run_writes_into_a_cache_of_its_own_and_leaves_nothing(
+def test_dry_run_uses_a_temporary_cache(
     fake: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scratch = tmp_path / "scratch"
@@ -207,7 +207,7 @@ def test_a_real_run_uses_the_shared_cache(fake: Scripted) -> None:
         ([NETWORK, MISSING], 2, "not_found"),
     ],
 )
-def test_only_what_may_go_away_is_tried_again(
+def test_retries_only_temporary_failures(
     fake: Scripted, replies: list[str], calls: int, kind: str | None
 ) -> None:
     fake.reply(*({"stdout": text, "rc": 0 if text == GOOD else 1} for text in replies))
@@ -220,7 +220,7 @@ def test_only_what_may_go_away_is_tried_again(
     assert len(fake.calls()) == calls
 
 
-def test_a_failure_tells_the_whole_story(fake: Scripted) -> None:
+def test_failure_names_command_prefix_and_cause(fake: Scripted) -> None:
     fake.reply({"stdout": MISSING, "rc": 1})
     with pytest.raises(CondaModuleError) as error:
         fake.conda().create("/opt/env", ["x"], ["--channel", "http://user:secret@host/t/TOKEN/lab"])
@@ -244,13 +244,13 @@ def test_a_failure_tells_the_whole_story(fake: Scripted) -> None:
         {"stdout": json.dumps({"success": False, "solver_problems": ["x"]}), "rc": 0},
     ],
 )
-def test_silence_with_a_bad_status_is_a_failure(fake: Scripted, reply: dict[str, Any]) -> None:
+def test_no_output_with_an_error_status_is_a_failure(fake: Scripted, reply: dict[str, Any]) -> None:
     fake.reply(reply)
     with pytest.raises(CondaModuleError):
         fake.conda().install("/opt/env", ["six"], [])
 
 
-def test_conda_that_crashes_after_its_work_was_done_has_succeeded(fake: Scripted) -> None:
+def test_crash_after_reported_success_is_a_success(fake: Scripted) -> None:
     actions = {"LINK": [{"name": "six", "version": "1", "build_string": "0", "channel": "lab"}]}
     fake.reply({"stdout": json.dumps({"success": True, "actions": actions}), "rc": 134})
     assert fake.conda().install("/opt/env", ["six"], []).link == ("six 1 0 lab",)
@@ -271,7 +271,7 @@ def test_a_timeout_names_the_channels_without_their_secrets(fake: Scripted) -> N
     channels = ["--channel", "https://host/t/tk-secret/lab"]
     with pytest.raises(CondaModuleError) as error:
         fake.conda(timeout=1.0).install("/opt/env", ["six"], channels)
-    assert "Its channels are at https://host/t/********/lab" in str(error.value)
+    assert "The channels of this run are https://host/t/********/lab" in str(error.value)
     assert "tk-secret" not in str(error.value.as_result())
 
 
@@ -288,7 +288,7 @@ def ended(pid: int) -> bool:
     return False
 
 
-def test_no_conda_there(tmp_path: Path) -> None:
+def test_missing_conda(tmp_path: Path) -> None:
     with pytest.raises(CondaModuleError, match="conda cannot be started") as error:
         Conda(str(tmp_path / "none")).remove("/opt/env", ["six"])
     assert "conda_installation" in (error.value.hint or "")
@@ -329,7 +329,7 @@ def test_solutions(document: dict[str, Any] | None, solution: Solution) -> None:
     assert solution_of(document) == solution
 
 
-def test_home_stays_untouched(fake: Scripted) -> None:
+def test_home_directory_is_not_changed(fake: Scripted) -> None:
     fake.conda().install("/opt/env", ["six"], [], dry_run=True)
     assert not os.path.exists(os.environ["HOME"])
 
@@ -354,7 +354,7 @@ INDEX = json.dumps(
 )
 
 
-def test_what_is_damaged_is_set_aside_once_and_told(fake: Scripted) -> None:
+def test_damaged_packages_are_set_aside_once_and_reported(fake: Scripted) -> None:
     unpacked = damaged_package(fake.path / "base")
     said = f"The package for six located at {unpacked}\nappears to be corrupted."
     bad = {"stdout": json.dumps({"exception_name": "CondaVerificationError", "error": said})}
@@ -369,7 +369,7 @@ def test_what_is_damaged_is_set_aside_once_and_told(fake: Scripted) -> None:
         fake.conda().install("/opt/env", ["six"], [])
     assert error.value.facts["attempts"] == 2
     assert "(tried 2 times)" in error.value.message
-    assert "fetched again and is still damaged" in (error.value.hint or "")
+    assert "downloaded again and is still damaged" in (error.value.hint or "")
 
 
 def test_a_dry_run_sets_nothing_aside(fake: Scripted) -> None:
@@ -383,7 +383,7 @@ def test_a_dry_run_sets_nothing_aside(fake: Scripted) -> None:
     assert len(fake.calls()) == 1
 
 
-def test_a_dry_run_passes_a_damaged_index_by(fake: Scripted) -> None:
+def test_dry_run_ignores_a_damaged_index(fake: Scripted) -> None:
     repodata = fake.path / "base" / "pkgs" / "cache" / "abc.json"
     repodata.parent.mkdir(parents=True)
     repodata.write_text("{")
@@ -394,16 +394,14 @@ def test_a_dry_run_passes_a_damaged_index_by(fake: Scripted) -> None:
     assert snapshot(fake.path / "base") == before
 
 
-def test_offline_there_is_no_other_index(fake: Scripted) -> None:
+def test_offline_dry_run_fails_with_a_damaged_index(fake: Scripted) -> None:
     fake.reply({"stdout": INDEX, "rc": 1})
     with pytest.raises(CondaModuleError, match="index of a channel"):
         fake.conda().install("/opt/env", ["six"], ["--offline"], dry_run=True)
     assert len(fake.calls()) == 1
 
 
-def test_what_a_failed_creation_left_is_cleared_before_the_next_attempt(
-    fake: Scripted, tmp_path: Path
-) -> None:
+def test_retry_of_a_creation_starts_with_an_empty_prefix(fake: Scripted, tmp_path: Path) -> None:
     prefix = tmp_path / "new"
     fake.reply({"stdout": NETWORK, "rc": 1, "make": str(prefix / "conda-meta")}, {"stdout": GOOD})
     fake.conda().create(str(prefix), ["six"], [])
@@ -426,7 +424,7 @@ def test_all_attempts_share_the_timeout(fake: Scripted, monkeypatch: pytest.Monk
     assert "tried" not in error.value.message
 
 
-def test_messages_name_the_prefix_that_is_meant(fake: Scripted) -> None:
+def test_messages_name_the_prefix_behind_a_stand_in(fake: Scripted) -> None:
     said = {"exception_name": "EnvironmentLocationNotFound", "message": "Not one: /tmp/x/env"}
     fake.reply({"stdout": json.dumps(said), "rc": 1})
     conda = fake.conda()
@@ -437,7 +435,7 @@ def test_messages_name_the_prefix_that_is_meant(fake: Scripted) -> None:
     assert "/tmp/x" not in str(error.value)
 
 
-def test_not_found_offline_has_a_hint_of_its_own(fake: Scripted) -> None:
+def test_hint_for_package_not_found_offline(fake: Scripted) -> None:
     fake.reply({"stdout": MISSING, "rc": 1})
     with pytest.raises(CondaModuleError) as error:
         fake.conda().install("/opt/env", ["x"], ["--offline"])
@@ -452,7 +450,7 @@ def test_settings_reach_every_run(fake: Scripted) -> None:
     assert seen == ["strict", "strict"]
 
 
-def test_download_only_ends_well_with_an_error_document(fake: Scripted) -> None:
+def test_download_only_is_a_success(fake: Scripted) -> None:
     document = json.dumps(
         {"exception_name": "CondaExitZero", "message": "Package caches prepared."}
     )
@@ -475,7 +473,7 @@ def _cut_file(fake: Scripted) -> Path:
 
 
 @pytest.mark.parametrize("crash", [CUT, {"rc": 1}])
-def test_a_conda_that_stumbles_over_a_compiled_file_is_started_again_without_it(
+def test_retries_after_removing_a_truncated_compiled_file(
     fake: Scripted, crash: dict[str, Any]
 ) -> None:
     cut = _cut_file(fake)
@@ -483,19 +481,19 @@ def test_a_conda_that_stumbles_over_a_compiled_file_is_started_again_without_it(
     conda = fake.conda()
     conda.install("/opt/env", ["six"], [])
     assert not cut.exists()
-    assert conda.warnings == [f"The compiled file {cut} was cut short; it was removed."]
+    assert conda.warnings == [f"The compiled file {cut} was truncated; it was removed."]
 
 
-def test_a_dry_run_leaves_a_compiled_file_and_says_what_to_do(fake: Scripted) -> None:
+def test_dry_run_keeps_a_truncated_compiled_file(fake: Scripted) -> None:
     cut = _cut_file(fake)
     fake.reply(CUT)
-    with pytest.raises(CondaModuleError, match="cut short") as error:
+    with pytest.raises(CondaModuleError, match="is truncated") as error:
         fake.conda().install("/opt/env", ["six"], [], dry_run=True)
     assert "not in check mode" in str(error.value)
     assert cut.exists()
 
 
-def test_a_full_disk_leaves_no_compiled_file_that_is_cut_short(fake: Scripted) -> None:
+def test_removes_truncated_compiled_files_after_a_full_disk(fake: Scripted) -> None:
     cut = _cut_file(fake)
     fake.reply(FULL)
     with pytest.raises(CondaModuleError, match="the disk is full"):
@@ -503,7 +501,7 @@ def test_a_full_disk_leaves_no_compiled_file_that_is_cut_short(fake: Scripted) -
     assert not cut.exists()
 
 
-def test_neither_does_a_success_that_used_the_last_room(
+def test_removes_truncated_compiled_files_after_success_on_a_full_disk(
     fake: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cut = _cut_file(fake)
@@ -512,7 +510,7 @@ def test_neither_does_a_success_that_used_the_last_room(
     assert not cut.exists()
 
 
-def test_files_of_peoples_are_not_linked_over(fake: Scripted, tmp_path: Path) -> None:
+def test_users_files_are_not_overwritten(fake: Scripted, tmp_path: Path) -> None:
     """conda is asked to prevent it, and only where it names some is it told to go on beside them."""
     prefix = FakePrefix(tmp_path / "env").path
     (prefix / "share").mkdir()
@@ -533,6 +531,6 @@ def test_files_of_peoples_are_not_linked_over(fake: Scripted, tmp_path: Path) ->
     assert told == ["prevent", None]
     assert (prefix / "share" / "notes.txt.before-conda").read_text() == "work"
     assert conda.warnings == [
-        f"{prefix} held files that no package owns where a package installs its own."
+        f"{prefix} contained files that no package owns at paths where a package installs its own."
         " They were kept under other names: share/notes.txt.before-conda."
     ]

@@ -94,7 +94,7 @@ def cache(tmp_path: Path) -> FakeCache:
 GOOD = ["good-1-0", "good-1-0.conda", "old-1-0", "old-1-0.tar.bz2"]
 
 
-def test_a_whole_cache_stays_as_it_is(cache: FakeCache) -> None:
+def test_intact_cache_is_not_changed(cache: FakeCache) -> None:
     assert set_aside_packages([str(cache.path)], "a crash without names") == []
     assert cache.left() == GOOD
     assert not (cache.path / QUARANTINE).exists()
@@ -110,9 +110,7 @@ def test_a_whole_cache_stays_as_it_is(cache: FakeCache) -> None:
     ],
 )
 @pytest.mark.parametrize("suffix", [".conda", ".tar.bz2"])
-def test_a_whole_archive_of_what_conda_names_stays(
-    said: str, suffix: str, cache: FakeCache
-) -> None:
+def test_intact_archive_of_a_named_package_stays(said: str, suffix: str, cache: FakeCache) -> None:
     unpacked = cache.add("bad-1-0", suffix)
     if "index.json" in said:
         (unpacked / "info" / "index.json").unlink()
@@ -133,7 +131,7 @@ def test_a_whole_archive_of_what_conda_names_stays(
         "[Errno 2] No such file or directory: '{}/bad-1-0/info/index.json'",
     ],
 )
-def test_what_another_conda_has_unpacked_meanwhile_stays(said: str, cache: FakeCache) -> None:
+def test_package_completed_by_another_conda_stays(said: str, cache: FakeCache) -> None:
     cache.add("bad-1-0")
     (told,) = set_aside_packages([str(cache.path)], said.format(cache.path))
     assert "another conda" in told
@@ -141,7 +139,7 @@ def test_what_another_conda_has_unpacked_meanwhile_stays(said: str, cache: FakeC
 
 
 @pytest.mark.parametrize("ends_whole", [True, False])
-def test_what_another_conda_is_unpacking_is_waited_for(
+def test_waits_for_another_conda_to_extract_a_package(
     ends_whole: bool, cache: FakeCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = cache.add("bad-1-0") / "share" / "file"
@@ -165,7 +163,7 @@ def test_what_another_conda_is_unpacking_is_waited_for(
 
 @pytest.mark.parametrize("suffix", [".conda", ".tar.bz2"])
 @pytest.mark.parametrize("harm", ["cut off", "emptied", "garbage"])
-def test_a_damaged_archive_goes_too(harm: str, suffix: str, cache: FakeCache) -> None:
+def test_damaged_archive_is_set_aside_too(harm: str, suffix: str, cache: FakeCache) -> None:
     cache.add("bad-1-0", suffix)
     archive = cache.path / f"bad-1-0{suffix}"
     content = archive.read_bytes()
@@ -186,9 +184,7 @@ def test_a_damaged_archive_goes_too(harm: str, suffix: str, cache: FakeCache) ->
         "conda.CondaMultiError: Error with archive {}/bad-1-0.conda.",
     ],
 )
-def test_an_archive_that_conda_names_goes_with_what_it_unpacked_to(
-    said: str, cache: FakeCache
-) -> None:
+def test_named_archive_is_set_aside_with_its_extracted_package(said: str, cache: FakeCache) -> None:
     cache.add("bad-1-0")
     assert set_aside_packages([str(cache.path)], said.format(cache.path))
     assert cache.left() == GOOD
@@ -216,9 +212,7 @@ def test_the_cache_may_be_named_by_another_path(cache: FakeCache, tmp_path: Path
         ("share/file", None),
     ],
 )
-def test_what_conda_does_not_name_is_looked_for(
-    path: str, content: str | None, cache: FakeCache
-) -> None:
+def test_unnamed_damage_is_searched_for(path: str, content: str | None, cache: FakeCache) -> None:
     target = cache.add("bad-1-0") / path
     target.unlink()
     if content is not None:
@@ -227,13 +221,13 @@ def test_what_conda_does_not_name_is_looked_for(
     assert cache.left() == [*["bad-1-0.conda"], *GOOD]
 
 
-def test_an_archive_alone_that_is_none(cache: FakeCache) -> None:
+def test_invalid_archive_without_extracted_package(cache: FakeCache) -> None:
     (cache.path / "bad-1-0.conda").write_bytes(b"PK\x03\x04 half of it")
     assert set_aside_packages([str(cache.path)], "object has no attribute 'dump_map'")
     assert cache.left() == GOOD
 
 
-def test_a_package_just_linked_is_looked_at_alone(cache: FakeCache) -> None:
+def test_linked_package_is_checked_alone(cache: FakeCache) -> None:
     for name in ("bad-1-0", "worse-1-0"):
         (cache.add(name) / "share" / "file").write_text("")
     assert set_aside_linked([str(cache.path)], "good-1-0") == []
@@ -254,7 +248,7 @@ def test_links_and_files_without_a_size_are_not_compared(cache: FakeCache) -> No
     assert set_aside_packages([str(cache.path)], "nothing named") == []
 
 
-def test_indexes_go_as_a_whole(cache: FakeCache) -> None:
+def test_all_indexes_are_set_aside(cache: FakeCache) -> None:
     (cache.path / "cache").mkdir()
     (cache.path / "cache" / "abc.json").write_text("{")
     (told,) = set_aside_indexes([str(cache.path), str(cache.path / "absent")])
@@ -264,7 +258,9 @@ def test_indexes_go_as_a_whole(cache: FakeCache) -> None:
     assert set_aside_indexes([str(cache.path)]) == []
 
 
-def test_only_the_newest_stay(cache: FakeCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quarantine_keeps_only_the_newest(
+    cache: FakeCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(KEPT + 3):
         monkeypatch.setattr(
             cache_quarantine.time, "strftime", lambda _format, n=number: f"2026010{n}T000000"
@@ -275,9 +271,7 @@ def test_only_the_newest_stay(cache: FakeCache, monkeypatch: pytest.MonkeyPatch)
     assert names == [f"2026010{n}T000000-bad-{n}-0" for n in range(3, KEPT + 3)]
 
 
-def test_a_clock_that_was_set_back_does_not_cost_the_newest(
-    cache: FakeCache, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_clock_set_back_keeps_the_newest(cache: FakeCache, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(KEPT):
         (cache.path / QUARANTINE / f"2030010{number}T000000-x").mkdir(parents=True)
     monkeypatch.setattr(cache_quarantine.time, "strftime", lambda _format: "20260101T000000")
@@ -286,7 +280,7 @@ def test_a_clock_that_was_set_back_does_not_cost_the_newest(
     assert cache.aside() == ["bad-1-0"]
 
 
-def test_twice_in_one_second(cache: FakeCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_set_aside_twice_in_one_second(cache: FakeCache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache_quarantine.time, "strftime", lambda _format: "20260101T000000")
     for _ in range(2):
         (cache.add("bad-1-0") / "info" / "index.json").write_text("{")
@@ -296,7 +290,7 @@ def test_twice_in_one_second(cache: FakeCache, monkeypatch: pytest.MonkeyPatch) 
     assert cache.left() == GOOD
 
 
-def test_an_overlay_file_system_renames_no_directory(
+def test_set_aside_on_an_overlay_file_system(
     cache: FakeCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in a container whose image brought the package cache along (EXDEV, rename(2))."""
@@ -313,7 +307,7 @@ def test_an_overlay_file_system_renames_no_directory(
     assert "bad-1-0" not in cache.left()
 
 
-def test_no_room_to_set_anything_aside(cache: FakeCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_sets_nothing_aside(cache: FakeCache, monkeypatch: pytest.MonkeyPatch) -> None:
     (cache.add("bad-1-0") / "info" / "index.json").write_text("{")
 
     def full(*_: object, **__: object) -> None:
@@ -324,9 +318,7 @@ def test_no_room_to_set_anything_aside(cache: FakeCache, monkeypatch: pytest.Mon
     assert "bad-1-0" in cache.left()
 
 
-def test_a_cache_that_may_not_be_written_is_left_alone(
-    cache: FakeCache, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_read_only_cache_is_ignored(cache: FakeCache, monkeypatch: pytest.MonkeyPatch) -> None:
     (cache.add("bad-1-0") / "info" / "index.json").write_text("{")
     monkeypatch.setattr(cache_quarantine.os, "access", lambda *_: False)
     assert set_aside_packages([str(cache.path)], "") == []

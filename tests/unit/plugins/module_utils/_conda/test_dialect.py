@@ -97,7 +97,7 @@ def test_micromamba_shares_the_root_prefix_of_the_installation() -> None:
     assert CondaDialect().environment("/opt/conda") == {}
 
 
-def test_micromambas_own_cache_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_micromambas_cache_is_included(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
     assert LibmambaDialect().caches() == ["/home/somebody/.mamba/pkgs"]
     assert CondaDialect().caches() == []
@@ -115,7 +115,7 @@ def test_micromambas_own_cache_counts(monkeypatch: pytest.MonkeyPatch) -> None:
         ("mamba", b"\xcf\xfa\xed\xfe", LibmambaDialect),
     ],
 )
-def test_who_speaks_what(
+def test_dialect_by_program(
     name: str, content: bytes, dialect: type[CondaDialect], tmp_path: Path
 ) -> None:
     path = tmp_path / name
@@ -123,7 +123,7 @@ def test_who_speaks_what(
     assert type(dialect_of(str(path))) is dialect
 
 
-def test_the_installations_own_conda_and_what_is_not_there() -> None:
+def test_dialect_of_own_conda_and_missing_programs() -> None:
     assert type(dialect_of(None)) is CondaDialect
     assert type(dialect_of("/nonexistent/mamba")) is CondaDialect
     assert type(dialect_of("/nonexistent/micromamba")) is LibmambaDialect

@@ -103,7 +103,7 @@ def document(name: str, message: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("name", "message", "kind", "hint"), NAMES)
 @pytest.mark.parametrize("shape", ["alone", "among others", "as text"])
-def test_the_names_to_know(name: str, message: str, kind: str, hint: str, shape: str) -> None:
+def test_known_exception_names(name: str, message: str, kind: str, hint: str, shape: str) -> None:
     alone = document(name, message)
     several = {
         "error": "Multiple Errors Encountered.",
@@ -124,14 +124,14 @@ def test_the_names_to_know(name: str, message: str, kind: str, hint: str, shape:
 
 
 @pytest.mark.parametrize("name", sorted(BY_NAME))
-def test_every_name_of_the_table(name: str) -> None:
+def test_every_exception_name_has_its_kind(name: str) -> None:
     failure = classify(1, "", "", document(name, "words"))
     assert failure.kind == BY_NAME[name]
     assert failure.headline == KINDS[failure.kind].headline
     assert failure.said == "words"
 
 
-def test_every_kind_says_what_to_do() -> None:
+def test_every_kind_has_a_hint() -> None:
     assert set(BY_NAME.values()) <= set(KINDS)
     for name, kind in KINDS.items():
         assert kind.headline == kind.headline.strip().rstrip(".")
@@ -159,7 +159,7 @@ def test_every_kind_says_what_to_do() -> None:
         ("HTTP 200 OK ... [Errno 28] No space left on device", "disk_full", False),
     ],
 )
-def test_what_http_says_decides(text: str, kind: str, passes: bool) -> None:
+def test_http_status_decides_the_kind(text: str, kind: str, passes: bool) -> None:
     assert kind_of(["CondaHTTPError"], text) == kind
     assert may_pass(kind, text) is passes
 
@@ -198,29 +198,29 @@ def test_what_http_says_decides(text: str, kind: str, passes: bool) -> None:
         ("EOFError", "unknown"),
     ],
 )
-def test_what_has_no_name(text: str, kind: str) -> None:
+def test_kind_from_text_without_exception_name(text: str, kind: str) -> None:
     assert kind_of([], text) == kind
 
 
-def test_a_log_names_what_is_the_matter_last() -> None:
+def test_last_name_in_a_log_decides() -> None:
     text = "CondaHTTPError was met, using the cache\nPackagesNotFoundError: no numpy\n"
     assert kind_of([], text) == "not_found"
 
 
-def test_of_several_errors_the_deepest_decides() -> None:
+def test_deepest_of_several_errors_decides() -> None:
     names = ["LinkError", "NotWritableError", "ChecksumMismatchError"]
     assert kind_of(names, "") == "corrupt"
     assert kind_of(["CondaHTTPError", "EnvironmentIsFrozenError"], "") == "frozen"
 
 
-def test_a_process_that_was_killed_is_said_to_be() -> None:
+def test_killed_process_is_reported() -> None:
     failure = classify(-9, "", "", None)
     assert failure.kind == "killed"
-    assert failure.said == "nothing (signal 9)"
+    assert failure.said == "no output (signal 9)"
     assert "memory" in failure.hint
 
 
-def test_of_a_traceback_only_the_sentences_are_told() -> None:
+def test_traceback_is_reduced_to_its_messages() -> None:
     text = (
         'Traceback (most recent call last):\n  File "/opt/conda/x.py", line 1, in f\n    g()\n'
         "conda.CondaMultiError: Error with archive /opt/pkgs/a-1-0.conda.\n\n"

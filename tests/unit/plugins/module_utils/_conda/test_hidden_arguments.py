@@ -15,13 +15,13 @@ TOKEN = "https://host/t/abc-123/lab"
 PASSWORD = "https://ada:pw-456@host/lab"
 
 
-def test_without_secrets_nothing_is_different() -> None:
+def test_arguments_without_secrets_are_unchanged() -> None:
     arguments = ["create", "--channel", "https://host/lab", "numpy=1.26"]
     with hidden(arguments) as (shown, variables):
         assert (shown, variables) == (arguments, {})
 
 
-def test_channels_go_by_names_and_specs_through_a_file() -> None:
+def test_hidden_channels_have_names_and_specs_a_file() -> None:
     arguments = ["create", "--channel", TOKEN, "--channel", "lab", "--channel", PASSWORD]
     with hidden([*arguments, f"{TOKEN}::numpy", "six"]) as (shown, variables):
         assert "abc-123" not in " ".join(shown)
@@ -40,7 +40,7 @@ def test_channels_go_by_names_and_specs_through_a_file() -> None:
     assert not condarc.parent.exists()
 
 
-def test_a_token_below_conda_stays_where_it_is_written() -> None:
+def test_token_below_conda_keeps_its_place() -> None:
     below, base = "https://host/conda/t/abc-123/lab/", "https://host/conda/t/abc-123"
     with hidden(["create", "--channel", below, "six"]) as (shown, variables):
         assert shown == ["create", "--channel", "lab", "six"]

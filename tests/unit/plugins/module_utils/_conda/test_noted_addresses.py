@@ -32,7 +32,7 @@ LEFT = "https://host/t/<TOKEN>/lab/noarch/x-1-0.conda"
         ("", ""),
     ],
 )
-def test_an_address_as_conda_shows_it(address: str, left: str) -> None:
+def test_shown_address_equals_condas(address: str, left: str) -> None:
     assert shown_address(address) == left
 
 
@@ -54,7 +54,7 @@ def cache(tmp_path: Path) -> Path:
     return root
 
 
-def test_what_conda_notes_is_rewritten_and_the_rest_is_closed(cache: Path) -> None:
+def test_stored_urls_are_rewritten_and_other_files_made_private(cache: Path) -> None:
     forget_addresses([str(cache), str(cache / "none")])
     assert (cache / "urls.txt").read_text() == f"{LEFT}\nhttps://host/y-1-0.conda\n"
     state = json.loads((cache / "cache" / "a.info.json").read_text())
@@ -67,14 +67,14 @@ def test_what_conda_notes_is_rewritten_and_the_rest_is_closed(cache: Path) -> No
     assert set(modes.values()) == {0o644}
 
 
-def test_what_has_no_secret_is_not_touched(cache: Path) -> None:
+def test_files_without_secrets_are_not_changed(cache: Path) -> None:
     forget_addresses([str(cache)])
     before = {path: path.stat().st_mtime_ns for path in cache.rglob("*.*")}
     forget_addresses([str(cache)])
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.*")} == before
 
 
-def test_files_that_are_not_understood_stay(cache: Path) -> None:
+def test_unparsable_files_stay(cache: Path) -> None:
     for name in ("cache/a.info.json", "x-1-0/info/repodata_record.json"):
         (cache / name).write_text("{")
     (cache / "urls.txt").write_bytes(b"\xff\n")

@@ -97,13 +97,13 @@ def judged(run: dict[str, Any]) -> Failure | None:
     return failure_of(completed, document)
 
 
-def test_the_table_knows_every_failed_run() -> None:
+def test_every_recorded_failure_has_a_kind() -> None:
     assert {name for name, run in RUNS.items() if run["rc"] != 0} == set(FAILED)
     assert len(RUNS) > 120
 
 
 @pytest.mark.parametrize("name", FAILED)
-def test_a_failed_run_gets_its_kind(name: str) -> None:
+def test_kind_of_recorded_failures(name: str) -> None:
     failure = judged(RUNS[name])
     assert failure is not None
     assert failure.kind == FAILED[name]
@@ -116,11 +116,11 @@ def test_a_failed_run_gets_its_kind(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(RUNS) - set(FAILED)))
-def test_a_good_run_is_no_failure(name: str) -> None:
+def test_recorded_success_is_not_a_failure(name: str) -> None:
     assert judged(RUNS[name]) is None
 
 
-def test_said_names_what_matters() -> None:
+def test_said_names_the_cause() -> None:
     expected = {
         "install-notfound": "nosuchpkg=1",
         "install-unsat": "toy-a-2.0-0 requires toy-b >=2",
@@ -184,17 +184,17 @@ BAD = '{"error": "X: boom", "exception_name": "PackagesNotFoundInChannelsError",
         ("{" * 3000, "", 1, False),
     ],
 )
-def test_odd_shapes(stdout: str, stderr: str, rc: int, good: bool) -> None:
+def test_unexpected_documents(stdout: str, stderr: str, rc: int, good: bool) -> None:
     failure = judged({"rc": rc, "stdout": stdout, "stderr": stderr})
     assert (failure is None) is good
     if failure:
         assert failure.said
 
 
-def test_an_exit_status_is_named_when_nothing_was_said() -> None:
+def test_names_exit_status_without_output() -> None:
     failure = judged({"rc": 134, "stdout": "", "stderr": "\n\n"})
     assert failure is not None
-    assert failure.said == "nothing (exit status 134)"
+    assert failure.said == "no output (exit status 134)"
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_an_exit_status_is_named_when_nothing_was_said() -> None:
         ("something entirely new", "unknown", False),
     ],
 )
-def test_kinds_that_were_not_recorded(text: str, kind: str, retry: bool) -> None:
+def test_kinds_without_a_recording(text: str, kind: str, retry: bool) -> None:
     from_text = classify(1, "", text, None)
     assert (from_text.kind, from_text.retry) == (kind, retry)
     document = {"error": text, "exception_name": text.partition(":")[0], "message": text}
@@ -237,20 +237,20 @@ def test_kinds_that_were_not_recorded(text: str, kind: str, retry: bool) -> None
     assert (from_json.kind, from_json.retry) == (kind, retry)
 
 
-def test_a_full_disk_comes_before_what_it_causes() -> None:
+def test_full_disk_takes_precedence_over_its_consequences() -> None:
     text = (
         "CondaHTTPError: Connection broken; caused by OSError: [Errno 28] No space left on device"
     )
     assert classify(1, "", text, None).kind == "disk_full"
 
 
-def test_a_timeout_says_so() -> None:
+def test_timeout_kind() -> None:
     failure = classify(-9, "", "Solving environment", None, timed_out=True)
     assert failure.kind == "timeout"
     assert "timeout" in failure.hint
 
 
-def test_several_errors_are_all_told() -> None:
+def test_all_errors_are_reported() -> None:
     document = {
         "error": "Multiple Errors Encountered.",
         "errors": [{"message": "first"}, {"error": "second"}, "third"],
@@ -258,7 +258,7 @@ def test_several_errors_are_all_told() -> None:
     assert classify(1, "", "", document).said == "first\nsecond\nthird"
 
 
-def test_long_texts_lose_their_middle() -> None:
+def test_long_texts_are_shortened_in_the_middle() -> None:
     text = "\n\n".join(f"line {number}" for number in range(1000))
     cut = trim(text, 200)
     assert cut.startswith("line 0\nline 1\n")

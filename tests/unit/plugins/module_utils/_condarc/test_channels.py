@@ -54,17 +54,17 @@ SITE: dict[str, Any] = {
         ("/srv/channel", SITE, ["file:///srv/channel"]),
     ],
 )
-def test_names_become_addresses(
+def test_channel_names_become_urls(
     channel: str, settings: dict[str, Any], addresses: list[str]
 ) -> None:
     assert channel_addresses(channel, settings) == addresses
 
 
-def test_variables_of_the_environment_count_as_for_conda(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_variables_are_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHANNEL_TOKEN", "abc")
     (address,) = channel_addresses("https://h.example.org/t/${CHANNEL_TOKEN}/lab", {})
     assert address == "https://h.example.org/t/abc/lab"
 
 
-def test_the_file_that_conda_asks_every_channel_for() -> None:
+def test_repodata_url() -> None:
     assert repodata_url("https://h/lab") == "https://h/lab/noarch/repodata.json"

@@ -57,12 +57,12 @@ SPECS = {
 
 
 @pytest.mark.parametrize("channel", WITH_TERMS)
-def test_a_channel_with_terms_is_known_by_every_name(channel: str) -> None:
+def test_recognises_channels_with_terms_in_every_notation(channel: str) -> None:
     assert has_terms(channel)
 
 
 @pytest.mark.parametrize("channel", WITHOUT)
-def test_a_channel_of_somebody_else_has_none(channel: str) -> None:
+def test_unrelated_channels_have_no_terms(channel: str) -> None:
     assert not has_terms(channel)
 
 
@@ -84,7 +84,7 @@ def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("channel", [*WITH_TERMS, "http://mirror.example.com/t/x/own/noarch"])
-def test_it_is_refused_as_a_channel_in_a_spec_and_in_a_lock(channel: str, base: Path) -> None:
+def test_denied_channel_is_refused_in_options_specs_and_locks(channel: str, base: Path) -> None:
     for channels, specs in (([channel], []), (["conda-forge"], [f"numpy[channel='{channel}']"])):
         with pytest.raises(CondaModuleError, match=r"denies .*Nothing was changed"):
             refuse_denied(str(base), channels, specs)
@@ -95,7 +95,7 @@ def test_it_is_refused_as_a_channel_in_a_spec_and_in_a_lock(channel: str, base: 
             refuse_denied(str(base), [], [], [url])
 
 
-def test_a_configured_channel_is_refused_where_none_is_named(base: Path) -> None:
+def test_denied_configured_channel_is_refused(base: Path) -> None:
     refuse_denied(str(base), [], ["numpy"])
     (base / "condarc.d").mkdir()
     (base / "condarc.d" / "x.yml").write_text("channels: ['http://repo.anaconda.com/pkgs/r']\n")
@@ -105,11 +105,11 @@ def test_a_configured_channel_is_refused_where_none_is_named(base: Path) -> None
 
 
 @pytest.mark.parametrize("channel", [*WITHOUT, "https://mirror.example.com/other"])
-def test_other_channels_are_not(channel: str, base: Path) -> None:
+def test_other_channels_are_allowed(channel: str, base: Path) -> None:
     refuse_denied(str(base), [channel], [f"{channel}::numpy", "numpy"])
 
 
-def test_a_part_that_alone_is_denied_denies_no_other(base: Path) -> None:
+def test_denying_one_part_allows_the_others(base: Path) -> None:
     (base / ".condarc").write_text("denylist_channels: ['https://repo.anaconda.com/pkgs/r']\n")
     refuse_denied(str(base), ["pkgs/main"], [])
     with pytest.raises(CondaModuleError):

@@ -78,7 +78,7 @@ remote_connect_timeout_secs: 9.15
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_values_are_what_yaml_says(name: str) -> None:
+def test_values_are_those_of_yaml(name: str) -> None:
     text = TEXTS[name]
     assert Condarc(text).values == (yaml.safe_load(text) or {})
 
@@ -125,7 +125,7 @@ def test_an_untouched_file_keeps_its_bytes(name: str) -> None:
         ("a: %x\n", 1),
     ],
 )
-def test_unsupported_forms_are_refused_with_their_line(text: str, line: int) -> None:
+def test_refusal_names_the_line(text: str, line: int) -> None:
     with pytest.raises(CondarcError, match=rf"^line {line}: "):
         Condarc(text)
 
@@ -148,13 +148,13 @@ def test_removing_a_key_leaves_every_other_byte_alone() -> None:
     assert condarc.values == {"a": 1, "c": 3}
 
 
-def test_a_new_key_comes_last() -> None:
+def test_new_key_is_added_at_the_end() -> None:
     condarc = Condarc("# top\na: 1\n# end")
     condarc.set("b", {"x": ["z"]})
     assert condarc.text == "# top\na: 1\n# end\nb:\n  x:\n    - z\n"
 
 
-def test_replacing_a_list_that_stands_at_its_keys_indentation() -> None:
+def test_replaces_a_list_at_its_keys_indentation() -> None:
     condarc = Condarc("channels:\n- a\n- b\nx: 1\n")
     condarc.set("channels", ["c"])
     assert condarc.text == "channels:\n  - c\nx: 1\n"
@@ -286,7 +286,7 @@ def test_awkward_strings_survive(text: str) -> None:
 
 
 @given(st.dictionaries(names, values, max_size=4))
-def test_made_up_settings_make_the_round_trip(wanted: dict[str, Any]) -> None:
+def test_generated_settings_round_trip(wanted: dict[str, Any]) -> None:
     condarc = Condarc("# kept\n")
     for key, value in wanted.items():
         condarc.set(key, value)
@@ -342,7 +342,7 @@ plain_lines = st.lists(
 
 
 @given(plain_lines)
-def test_made_up_files_are_read_as_yaml_or_refused(lines: list[str]) -> None:
+def test_generated_files_are_read_as_yaml_or_refused(lines: list[str]) -> None:
     text = "".join(f"{line}\n" for line in lines)
     try:
         condarc = Condarc(text)
@@ -360,7 +360,7 @@ def test_made_up_files_are_read_as_yaml_or_refused(lines: list[str]) -> None:
 @pytest.mark.parametrize(
     "text", ["017", "1_000", "1:30", "2024-05-06", "0x1f", "0o17", "1e3", ".inf"]
 )
-def test_what_versions_of_yaml_disagree_on_stays_text(text: str) -> None:
+def test_forms_that_yaml_versions_read_differently_stay_text(text: str) -> None:
     condarc = Condarc(f"a: {text}\n")
     assert condarc.values == {"a": text}
     condarc.set("b", text)
@@ -384,7 +384,7 @@ def test_merging(present: Any, wanted: Any, result: Any) -> None:
     assert merged(present, wanted) == result
 
 
-def test_rendering_is_in_condas_own_style() -> None:
+def test_renders_in_condas_style() -> None:
     assert render("channels", ["conda-forge", "lab"]) == "channels:\n  - conda-forge\n  - lab\n"
     assert render("always_yes", True) == "always_yes: true\n"
     assert render("channel_alias", "https://host/conda") == "channel_alias: https://host/conda\n"

@@ -57,7 +57,7 @@ def changed(text: str, key: str, value: Any) -> str:
         ("lab", {"in this order", "ours", "theirs", "big"}),
     ],
 )
-def test_comments_of_a_list(value: Any, lost: set[str]) -> None:
+def test_comments_in_a_list_are_kept(value: Any, lost: set[str]) -> None:
     text = changed(LIST, "channels", value)
     assert {
         word
@@ -67,14 +67,14 @@ def test_comments_of_a_list(value: Any, lost: set[str]) -> None:
     assert text.endswith("\nother: 1\n")
 
 
-def test_an_item_is_added_as_the_others_are_written() -> None:
+def test_new_item_has_the_style_of_the_others() -> None:
     text = "channels:\n- a  # first\nx: 1\n"
     assert changed(text, "channels", ["a", "b"]) == "channels:\n- a  # first\n- b\nx: 1\n"
     text = "channels:\n      - a\n      - b\n"
     assert changed(text, "channels", ["b", "c"]) == "channels:\n      - b\n      - c\n"
 
 
-def test_pairs_are_changed_added_and_dropped_one_by_one() -> None:
+def test_changes_adds_and_removes_single_pairs() -> None:
     text = changed(MAPPING, "proxy_servers", {"http": "http://proxy:1", "ftp": "http://proxy:3"})
     assert "    http: http://proxy:1   # old\n" in text
     assert "    ftp: http://proxy:3\n" in text
@@ -104,6 +104,6 @@ _LISTS = st.lists(_SCALARS, max_size=5)
 
 
 @given(before=st.one_of(_LISTS, _MAPPINGS), after=st.one_of(_LISTS, _MAPPINGS), dump=st.booleans())
-def test_whatever_is_set_is_what_is_read(before: Any, after: Any, dump: bool) -> None:
+def test_any_value_set_is_read_back(before: Any, after: Any, dump: bool) -> None:
     text = yaml.safe_dump({"key": before}, default_flow_style=False, indent=4 if dump else 2)
     changed(f"# top\n{text}z: 1\n", "key", after)

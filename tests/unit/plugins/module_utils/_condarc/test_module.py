@@ -49,7 +49,7 @@ STEPS = [{"module": "llmfleet.conda.conda_env", "options": {"variables": {"HF_TO
     ],
     ids=str,
 )
-def test_secrets_of_all_options_are_known_before_anything_is_said(
+def test_option_secrets_are_registered_before_any_output(
     options: dict[str, Any], said: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     spec = {
@@ -70,7 +70,7 @@ def test_secrets_of_all_options_are_known_before_anything_is_said(
     assert SECRET not in printed + "".join(said)
 
 
-def test_secrets_of_the_environment_are_known(
+def test_environment_secrets_are_registered(
     said: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WANDB_API_KEY", SECRET)

@@ -52,7 +52,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "anaconda login",
     ],
 )
-def test_secrets_that_only_conda_knows(place: str, text: str, home: Path) -> None:
+def test_condarc_secrets_are_registered(place: str, text: str, home: Path) -> None:
     options = {"installation": str(home / "conda"), "packages": ["numpy"]}
     assert SECRET not in known(options)
     path = home / place
@@ -66,7 +66,7 @@ def test_a_channel_of_the_task_is_expanded_as_conda_does(home: Path) -> None:
     assert SECRET in known(options)
 
 
-def test_a_short_secret_of_a_condarc_does_not_blank_out_results(home: Path) -> None:
+def test_short_condarc_secret_is_not_masked_in_results(home: Path) -> None:
     (home / ".condarc").write_text("channels: ['https://conda:conda@host/lab']")
     assert "conda" not in known({"name": "llm"})
 
@@ -80,5 +80,5 @@ def test_a_short_secret_of_a_condarc_does_not_blank_out_results(home: Path) -> N
         "python=3.12.9=lab_0",
     ],
 )
-def test_what_is_no_secret(value: Any) -> None:
+def test_values_that_are_not_secret(value: Any) -> None:
     assert secrets_among(value) == set()

@@ -30,7 +30,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.shapes imp
         ("proxy_servers", {"https": 3128}),
     ],
 )
-def test_what_conda_refuses(key: str, value: Any) -> None:
+def test_reports_types_that_conda_refuses(key: str, value: Any) -> None:
     assert list(misshapen({key: value, "other": 5})) == [key]
     # Nobody who reads the settings has to expect it.
     assert combined([CondarcFile("/a", {key: value, "other": 5})]) == {"other": 5}
@@ -46,5 +46,5 @@ def test_what_conda_refuses(key: str, value: Any) -> None:
         {"ssl_verify": 5, "anything": ["else"]},
     ],
 )
-def test_what_conda_takes(settings: dict[str, Any]) -> None:
+def test_accepts_types_that_conda_accepts(settings: dict[str, Any]) -> None:
     assert misshapen(settings) == {}

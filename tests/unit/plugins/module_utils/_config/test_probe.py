@@ -81,35 +81,35 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     thread.join()
 
 
-def test_a_new_channel_is_asked_once_and_its_repodata_not_fetched(site: Site) -> None:
+def test_new_channel_is_probed_once_without_download(site: Site) -> None:
     settings = {**site.settings, "channels": ["conda-forge", f"{site.url}/cloud/conda-forge/"]}
     assert probe_new_channels({}, settings) == [f"{site.url}/cloud/conda-forge"]
     assert site.seen == [f"HEAD {REPODATA}"]
 
 
-def test_a_channel_whose_address_stays_is_not_asked(site: Site) -> None:
+def test_unchanged_channel_is_not_probed(site: Site) -> None:
     after = {**site.settings, "solver": "classic"}
     assert probe_new_channels(site.settings, after) == []
     assert site.seen == []
 
 
-def test_another_way_to_the_same_address_is_tried(site: Site) -> None:
+def test_new_proxy_or_tls_settings_are_probed(site: Site) -> None:
     after = {**site.settings, "ssl_verify": False}
     assert probe_new_channels(site.settings, after) == [f"{site.url}/cloud/conda-forge"]
 
 
-def test_nothing_is_asked_without_channels(site: Site) -> None:
+def test_no_probe_without_channels(site: Site) -> None:
     assert probe_new_channels(site.settings, {"solver": "classic"}) == []
     assert site.seen == []
 
 
-def test_a_server_without_head_is_asked_for_a_byte(site: Site) -> None:
+def test_server_without_head_gets_a_range_request(site: Site) -> None:
     site.knows_head = False
     assert probe_new_channels({}, site.settings) != []
     assert site.seen == [f"HEAD {REPODATA}", f"GET {REPODATA}"]
 
 
-def test_a_moment_of_trouble_is_borne(site: Site) -> None:
+def test_temporary_error_is_retried(site: Site) -> None:
     site.faults = [503]
     assert probe_new_channels({}, site.settings) != []
     assert len(site.seen) == 2
@@ -118,31 +118,31 @@ def test_a_moment_of_trouble_is_borne(site: Site) -> None:
 @pytest.mark.parametrize(
     ("faults", "status"), [([503, 503], "503"), ([404], "404"), ([403, 403], "403")]
 )
-def test_what_does_not_answer_is_named(site: Site, faults: list[int], status: str) -> None:
+def test_error_names_the_channel(site: Site, faults: list[int], status: str) -> None:
     site.faults = list(faults)
     with pytest.raises(CondaModuleError) as error:
         probe_new_channels({}, site.settings)
     text = str(error.value)
-    assert "The channel conda-forge is not there" in text
+    assert "The channel conda-forge does not answer" in text
     assert f"{site.url}{REPODATA}: the server answered {status}" in text
     assert "Nothing was changed" in text
     assert "proxy" in text
     assert len(site.seen) == len(faults)
 
 
-def test_a_server_that_is_away(site: Site) -> None:
+def test_unreachable_server(site: Site) -> None:
     settings = {"channels": ["http://127.0.0.1:9/conda-forge"]}
     with pytest.raises(CondaModuleError, match=r"127\.0\.0\.1:9/conda-forge/noarch/repodata\.json"):
         probe_new_channels({}, settings)
 
 
 @pytest.mark.parametrize("address", ["gopher://h/lab", "http://[h/lab"])
-def test_an_address_that_is_none(site: Site, address: str) -> None:
-    with pytest.raises(CondaModuleError, match="is not there"):
+def test_invalid_url(site: Site, address: str) -> None:
+    with pytest.raises(CondaModuleError, match="does not answer"):
         probe_new_channels({}, {"channels": [address]})
 
 
-def test_credentials_are_not_shown(site: Site) -> None:
+def test_error_masks_credentials(site: Site) -> None:
     url = "http://ada:hush@127.0.0.1:9/t/tk-secret/lab"
     with pytest.raises(CondaModuleError) as error:
         probe_new_channels({}, {"channels": [url]})
@@ -152,9 +152,9 @@ def test_credentials_are_not_shown(site: Site) -> None:
     assert "tk-secret" not in shown
 
 
-def test_a_channel_of_files(site: Site, tmp_path: Path) -> None:
+def test_file_channel(site: Site, tmp_path: Path) -> None:
     settings = {"channels": [str(tmp_path / "channel")]}
-    with pytest.raises(CondaModuleError, match="is not there"):
+    with pytest.raises(CondaModuleError, match="does not answer"):
         probe_new_channels({}, settings)
     (tmp_path / "channel" / "noarch").mkdir(parents=True)
     (tmp_path / "channel" / "noarch" / "repodata.json").write_text("{}")

@@ -70,13 +70,13 @@ TERMS = {"version": "2025-07-15T00:00:00Z", "text": "Be good.", "support": "http
         ),
     ],
 )
-def test_a_channel_has_the_directory_that_the_plugin_looks_in(
+def test_record_directory_equals_the_plugins(
     url: str, settings: dict[str, Any], expected: str
 ) -> None:
     assert channel_hash(url, settings) == expected
 
 
-def test_what_channels_may_be() -> None:
+def test_accepts_channel_urls() -> None:
     assert channel_urls(["defaults", f"{MAIN}/"], {}) == list(DEFAULT_CHANNELS)
     own = {"default_channels": ["https://mirror.example.org/main"]}
     assert channel_urls(["defaults"], own) == ["https://mirror.example.org/main"]
@@ -85,14 +85,14 @@ def test_what_channels_may_be() -> None:
 @pytest.mark.parametrize(
     ("channel", "words"),
     [
-        ("conda-forge", "needs URLs"),
-        ("file:///srv/channel", "needs URLs"),
-        ("https://repo.anaconda.com/", "needs URLs"),
+        ("conda-forge", "needs channel URLs"),
+        ("file:///srv/channel", "needs channel URLs"),
+        ("https://repo.anaconda.com/", "needs channel URLs"),
         ("https://user:word@mirror.example.org/x", "credentials"),
         ("https://mirror.example.org/t/tk-1/x", "credentials"),
     ],
 )
-def test_what_they_may_not_be(channel: str, words: str) -> None:
+def test_refuses_other_channels(channel: str, words: str) -> None:
     with pytest.raises(CondaModuleError, match=words) as error:
         channel_urls([channel], {})
     assert "tk-1" not in str(error.value)
@@ -108,17 +108,17 @@ def test_what_they_may_not_be(channel: str, words: str) -> None:
         (1752537600, 1752537600.0),
     ],
 )
-def test_versions_are_moments(version: Any, stamp: float) -> None:
+def test_versions_are_time_stamps(version: Any, stamp: float) -> None:
     assert time_stamp(version) == stamp
 
 
 @pytest.mark.parametrize("version", ["", "soon", None, True])
-def test_what_is_no_moment(version: Any) -> None:
+def test_refuses_invalid_time_stamps(version: Any) -> None:
     with pytest.raises(ValueError, match=r".*"):
         time_stamp(version)
 
 
-def test_an_acceptance_is_recorded_and_forgotten(tmp_path: Path) -> None:
+def test_acceptance_is_recorded_and_removed(tmp_path: Path) -> None:
     store = TermsStore(str(tmp_path / "tos"), {})
     assert not store.recorded(MAIN).accepted
     store.accept(MAIN, {**TERMS, "more": 1})
@@ -135,7 +135,7 @@ def test_an_acceptance_is_recorded_and_forgotten(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_for_everybody_is_readable_whatever_the_umask(tmp_path: Path) -> None:
+def test_shared_records_are_readable_with_any_umask(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
         TermsStore(str(tmp_path / "all"), {}).accept(MAIN, TERMS)
@@ -161,7 +161,7 @@ def test_the_newest_record_counts(tmp_path: Path) -> None:
     assert (found.accepted, found.version) == (False, newer["version"])
 
 
-def test_another_channel_is_left_alone(tmp_path: Path) -> None:
+def test_records_of_other_channels_stay(tmp_path: Path) -> None:
     store = TermsStore(str(tmp_path), {})
     other = DEFAULT_CHANNELS[1]
     store.accept(MAIN, TERMS)
@@ -213,12 +213,12 @@ def test_a_channel_without_terms(server: str, place: str) -> None:
     assert "accept_tos" in str(error.value)
 
 
-def test_a_server_that_is_not_there() -> None:
-    with pytest.raises(CondaModuleError, match="cannot be had"):
+def test_unreachable_terms_server() -> None:
+    with pytest.raises(CondaModuleError, match="Cannot fetch the terms of service"):
         current_terms("http://127.0.0.1:9/channel", {})
 
 
-def test_a_refusal_takes_the_place_of_the_acceptance_of_the_same_terms(tmp_path: Path) -> None:
+def test_refusal_replaces_the_acceptance(tmp_path: Path) -> None:
     store = TermsStore(str(tmp_path / "tos"), {})
     store.accept(MAIN, TERMS)
     assert not store.recorded(MAIN).refused

@@ -25,7 +25,7 @@ def prefix(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_only_what_is_cut_short_goes(prefix: Path) -> None:
+def test_removes_only_truncated_compiled_files(prefix: Path) -> None:
     whole, cut, other = (compiled(prefix, name) for name in ("whole", "cut", "other"))
     os.truncate(cut, cut.stat().st_size // 2)
     other.write_bytes(b"\0\0\0\0" + other.read_bytes()[4:40])  # another Python's
@@ -39,7 +39,7 @@ def test_only_what_is_cut_short_goes(prefix: Path) -> None:
     )
 
 
-def test_nothing_is_compiled_meanwhile(prefix: Path) -> None:
+def test_removal_writes_no_compiled_files(prefix: Path) -> None:
     compiled(prefix, "whole")
     before = sorted(prefix.rglob("*"))
     assert remove_cut_short(str(prefix)) == []
@@ -50,7 +50,7 @@ def test_a_prefix_without_python(tmp_path: Path) -> None:
     assert remove_cut_short(str(tmp_path)) == []
 
 
-def test_what_python_says_of_such_a_file(prefix: Path) -> None:
+def test_matches_pythons_errors_about_truncated_files(prefix: Path) -> None:
     path = compiled(prefix, "cut")
     os.truncate(path, path.stat().st_size // 2)
     done = compiled_files.run(
@@ -62,7 +62,7 @@ def test_what_python_says_of_such_a_file(prefix: Path) -> None:
     assert remove_cut_short(str(prefix)) == []
 
 
-def test_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_is_short_of_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     volume = namedtuple("volume", "f_bavail f_frsize")
     monkeypatch.setattr(os, "statvfs", lambda _path: volume(100, 4096))
     assert is_short_of_room(str(tmp_path))
@@ -70,5 +70,5 @@ def test_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not is_short_of_room(str(tmp_path))
 
 
-def test_a_place_that_is_not_there_is_not_short_of_room(tmp_path: Path) -> None:
+def test_missing_directory_is_not_short_of_room(tmp_path: Path) -> None:
     assert not is_short_of_room(str(tmp_path / "none"))

@@ -14,7 +14,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import
 )
 
 
-def test_the_whole_story() -> None:
+def test_text_has_message_details_and_hint() -> None:
     error = CondaModuleError(
         "It failed.",
         prefix="/opt/env",
@@ -24,7 +24,7 @@ def test_the_whole_story() -> None:
         rc=1,
     )
     assert str(error) == (
-        "It failed.\nPrefix: /opt/env\nAsked for: numpy, six\nIt said: no numpy\n"
+        "It failed.\nPrefix: /opt/env\nRequested: numpy, six\nOutput: no numpy\n"
         "What to do: add a channel."
     )
     assert error.as_result() == {
@@ -37,12 +37,12 @@ def test_the_whole_story() -> None:
     }
 
 
-def test_what_the_message_says_already_is_not_repeated() -> None:
+def test_details_in_the_message_are_not_repeated() -> None:
     error = CondaModuleError("six is not in /opt/env.", prefix="/opt/env", asked="six", said="six")
     assert str(error) == "six is not in /opt/env."
 
 
-def test_nothing_is_invented() -> None:
+def test_text_without_details_is_the_message() -> None:
     error = CondaModuleError("It failed.", asked=[], said="")
     assert str(error) == "It failed."
     assert error.as_result() == {"msg": "It failed."}
@@ -79,21 +79,21 @@ def test_the_result_is_json() -> None:
         (errno.EACCES, "become somebody else."),
     ],
 )
-def test_what_to_do_goes_by_the_reason(number: int, words: str) -> None:
+def test_hint_depends_on_errno(number: int, words: str) -> None:
     assert words in hint_for(OSError(number, "why"), "become somebody else.")
 
 
-def test_a_reason_that_is_only_a_text_counts_too() -> None:
+def test_hint_depends_on_error_text_without_errno() -> None:
     error = Exception("Could not write: [Errno 30] Read-only file system: '/etc/conda'")
     assert "remount,rw" in hint_for(error, "become somebody else.")
 
 
-def test_a_full_volume_is_a_failure_like_any_other_wherever_it_shows() -> None:
+def test_full_volume_becomes_module_error() -> None:
     said = "/tmp/x cannot be written: No space left"
     with pytest.raises(CondaModuleError, match=said), volume_errors():
         raise OSError(errno.ENOSPC, "No space left on device", "/tmp/x")
 
 
-def test_what_is_no_fault_of_a_volume_stays_what_it_is() -> None:
+def test_other_errors_are_not_converted() -> None:
     with pytest.raises(FileNotFoundError), volume_errors():
         raise FileNotFoundError(errno.ENOENT, "No such file", "/tmp/x")

@@ -75,7 +75,7 @@ def test_directories_of_the_system(path: str) -> None:
         ("/opt/" + "é" * 53, "longer than 110 bytes"),
     ],
 )
-def test_paths_that_conda_cannot_live_in(path: str, problem: str) -> None:
+def test_refuses_paths_that_conda_cannot_use(path: str, problem: str) -> None:
     with pytest.raises(CondaModuleError) as error:
         check_prefix(path, "installation")
     assert problem in str(error.value)
@@ -101,7 +101,7 @@ def test_good_paths_come_back_normalised(path: str, result: str) -> None:
     assert len(os.fsencode(result)) <= MAX_PREFIX_LENGTH
 
 
-def test_every_home_directory_of_this_host() -> None:
+def test_refuses_every_home_directory() -> None:
     homes = {entry.pw_dir for entry in pwd.getpwall() if entry.pw_dir.startswith("/")}
     assert homes
     for home in homes | {os.path.expanduser("~")}:
@@ -117,7 +117,7 @@ def test_a_home_directory_of_another_user(monkeypatch: pytest.MonkeyPatch) -> No
     assert check_prefix("/home/alice/miniconda3") == "/home/alice/miniconda3"
 
 
-def test_a_user_database_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_user_database_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> list[pwd.struct_passwd]:
         raise OSError("no answer")
 
@@ -150,14 +150,14 @@ def test_a_link_to_a_forbidden_place(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("/opt/mc", "py-3.12_x", None, "/opt/mc/envs/py-3.12_x"),
     ],
 )
-def test_where_an_environment_is(
+def test_prefix_from_name_and_installation(
     installation: str | None, name: str | None, prefix: str | None, result: str
 ) -> None:
     assert environment_prefix(installation, name, prefix) == result
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/x", "a b", "a\n", "a:b", "a#b", "\t"])
-def test_names_that_are_none(name: str) -> None:
+def test_refuses_invalid_environment_names(name: str) -> None:
     with pytest.raises(CondaModuleError, match="The option name"):
         environment_prefix("/opt/mc", name, None)
 
@@ -173,7 +173,7 @@ def test_names_that_are_none(name: str) -> None:
         ("/opt/" + "x" * 100, "a" * 10, None, "The option name"),
     ],
 )
-def test_combinations_that_cannot_be(
+def test_refuses_invalid_option_combinations(
     installation: str | None, name: str | None, prefix: str | None, words: str
 ) -> None:
     with pytest.raises(CondaModuleError, match=words):

@@ -70,7 +70,7 @@ def started(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> CondaMo
         return CondaModule(argument_spec=spec)
 
 
-def test_a_complaint_about_an_option_shows_no_secret(
+def test_option_error_shows_no_secret(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     channels = [f"https://ada:{SECRET}@host.invalid/t/{SECRET}/lab"]
@@ -81,7 +81,7 @@ def test_a_complaint_about_an_option_shows_no_secret(
     assert SECRET not in said
 
 
-def test_the_journal_of_the_host_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_log_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     logged: list[str] = []
     monkeypatch.setattr(
         CondaModule,
@@ -93,14 +93,14 @@ def test_the_journal_of_the_host_gets_no_secret(monkeypatch: pytest.MonkeyPatch)
     assert SECRET not in "".join(logged)
 
 
-def test_bytes_that_are_no_text_are_no_reason_to_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_utf8_option_does_not_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     module = started({"channels": []}, monkeypatch)
     module.params["state"] = "\udcff"
     module._log_invocation()
 
 
 @pytest.mark.parametrize("options", [{"limits": 3}, {"size": float("inf")}])
-def test_options_at_which_ansible_core_stops(
+def test_options_that_make_ansible_core_raise(
     options: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     testing = pytest.importorskip("ansible.module_utils.testing")
@@ -116,15 +116,15 @@ _LIMITS = {"type": "dict", "options": {"disk": {"type": "int", "default": 1}}}
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"path": "/a\0b"}, "option path holds a null"),
-        ({"path": "/a\ud800"}, "option path holds bytes"),
-        ({"settings": {"a": [{"b\udcff": 1}]}}, "option settings holds bytes"),
-        ({"size": "1e9999999"}, "option size holds a number"),
-        ({"limits": {"disk": "-1e9999999"}}, "option limits holds a number"),
-        ({"sizes": [1, "1e9999999"]}, "option sizes holds a number"),
+        ({"path": "/a\0b"}, "option path contains a null"),
+        ({"path": "/a\ud800"}, "option path contains bytes"),
+        ({"settings": {"a": [{"b\udcff": 1}]}}, "option settings contains bytes"),
+        ({"size": "1e9999999"}, "option size contains a number"),
+        ({"limits": {"disk": "-1e9999999"}}, "option limits contains a number"),
+        ({"sizes": [1, "1e9999999"]}, "option sizes contains a number"),
     ],
 )
-def test_options_that_nothing_could_hold(
+def test_refuses_unusable_option_values(
     options: dict[str, Any],
     named: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -149,7 +149,7 @@ def test_options_that_nothing_could_hold(
     assert SECRET not in said
 
 
-def test_options_that_are_usual_are_taken() -> None:
+def test_accepts_usual_option_values() -> None:
     testing = pytest.importorskip("ansible.module_utils.testing")
     given = {"path": "/srv/\u00e9", "size": "1e3", "limits": {"disk": "12"}}
     with testing.patch_module_args(given):
@@ -165,7 +165,7 @@ def test_options_that_are_usual_are_taken() -> None:
         (conda_config.main, {"scope": "prefix", "installation": None, "settings": {}}),
     ],
 )
-def test_modules_at_which_ansible_core_stops(
+def test_modules_with_options_that_make_ansible_core_raise(
     main: Callable[[], None], options: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     testing = pytest.importorskip("ansible.module_utils.testing")
@@ -191,32 +191,32 @@ def test_a_directory_in_the_place_of_the_marker(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("files", [[["a.txt"]], "a.txt", [1]])
-def test_paths_that_are_no_texts(files: Any, tmp_path: Path) -> None:
+def test_record_whose_paths_are_not_strings(files: Any, tmp_path: Path) -> None:
     meta = tmp_path / "conda-meta"
     meta.mkdir()
     (meta / "history").touch()
     record = {"name": "odd", "version": "1", "build": "0", "files": files}
     (meta / "odd-1-0.json").write_text(json.dumps(record))
-    assert "no list of paths" in observe_prefix(str(tmp_path), thorough=True).problems[0]
+    assert "not a list of paths" in observe_prefix(str(tmp_path), thorough=True).problems[0]
 
 
 def test_stray_brackets_in_an_address() -> None:
-    with pytest.raises(CondaModuleError, match="reject_tos needs URLs"):
+    with pytest.raises(CondaModuleError, match="reject_tos needs channel URLs"):
         channel_urls(["https://127.[31m.0.1/main"], {}, "reject_tos")
 
 
 @pytest.mark.parametrize("said", ["{}", "[]", '"commit"', '{"comm": 1}', '{"commit": 1}'])
-def test_an_answer_of_another_library(said: str) -> None:
+def test_hub_download_with_unexpected_output(said: str) -> None:
     wanted = Download(prefix="/nowhere", model="a/b", revision="main", cache="/nowhere")
-    with pytest.raises(CondaModuleError, match="cannot be had"):
+    with pytest.raises(CondaModuleError, match="Cannot download the model"):
         _answer(wanted, f"llmfleet-hub-model:{said}", "")
 
 
-def test_a_pipe_and_a_device_are_no_files(tmp_path: Path) -> None:
+def test_refuses_to_open_pipes_and_devices(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for path in (pipe, Path("/dev/zero")):
-        with pytest.raises(OSError, match="no regular file"), open(path, opener=only_regular):
+        with pytest.raises(OSError, match="not a regular file"), open(path, opener=only_regular):
             pass
     with open(os.devnull, opener=only_regular) as stream:
         assert stream.read() == ""
@@ -227,7 +227,7 @@ def test_a_pipe_among_the_records(tmp_path: Path) -> None:
     meta.mkdir()
     (meta / "history").touch()
     os.mkfifo(meta / "odd-1-0.json")
-    assert "no regular file" in observe_prefix(str(tmp_path)).problems[0]
+    assert "not a regular file" in observe_prefix(str(tmp_path)).problems[0]
 
 
 def test_a_pipe_in_the_place_of_the_journal(tmp_path: Path) -> None:
@@ -236,13 +236,13 @@ def test_a_pipe_in_the_place_of_the_journal(tmp_path: Path) -> None:
     assert found == {"journal": str(tmp_path / ".env.llmfleet-journal")}
 
 
-def test_a_lock_never_touches_another_file(tmp_path: Path) -> None:
+def test_lock_does_not_touch_a_linked_file(tmp_path: Path) -> None:
     victim, lock = tmp_path / "victim", tmp_path / "lock"
     victim.write_text("mine\n")
     victim.chmod(0o600)
     os.link(victim, lock)
     with (
-        pytest.raises(CondaModuleError, match="no file of its own"),
+        pytest.raises(CondaModuleError, match="not a regular file with a single link"),
         file_lock(str(lock), operation="x", timeout=0),
     ):
         pass
@@ -253,7 +253,7 @@ def test_a_lock_never_touches_another_file(tmp_path: Path) -> None:
 def test_a_lock_that_is_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "lock")
     with (
-        pytest.raises(CondaModuleError, match="no file of its own"),
+        pytest.raises(CondaModuleError, match="not a regular file with a single link"),
         file_lock(str(tmp_path / "lock"), operation="x", timeout=0),
     ):
         pass
@@ -271,13 +271,15 @@ def test_a_link_that_another_user_has_planted(tmp_path: Path) -> None:
         (directory / "link").symlink_to(tmp_path)
     place.chmod(0o777)
     os.chown(place / "link", 65534, 65534, follow_symlinks=False)
-    with pytest.raises(CondaModuleError, match="another user made"):
+    with pytest.raises(
+        CondaModuleError, match="another user created in a world-writable directory"
+    ):
         check_prefix(str(place / "link" / "env"))
     assert check_prefix(str(own / "link" / "env")) == str(own / "link" / "env")
 
 
 @pytest.mark.parametrize("text", ["x" * 300_000, "a.so" * 75_000, "\n" * 300_000, " " * 300_000])
-def test_a_very_long_complaint_of_an_interpreter_takes_no_time(text: str) -> None:
+def test_long_interpreter_error_is_handled_quickly(text: str) -> None:
     completed = Completed(2, "", text)
     began = time.process_time()
     said, _measured = explain_death(completed, Limits(60, 30, time.monotonic() + 60))
@@ -298,7 +300,7 @@ def test_a_directory_in_the_place_of_the_journal_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "{", ""])
-def test_json_that_is_none(text: str) -> None:
+def test_invalid_json_raises_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         json_document.loads(text)
     with pytest.raises(ValueError, match=r".+"):
@@ -306,8 +308,8 @@ def test_json_that_is_none(text: str) -> None:
 
 
 @pytest.mark.parametrize("item", [{}, {"name": "x"}, "x", None, []])
-def test_packages_that_conda_tells_in_another_form(item: Any) -> None:
-    with pytest.raises(CondaModuleError, match="not understood"):
+def test_conda_output_with_unexpected_packages(item: Any) -> None:
+    with pytest.raises(CondaModuleError, match="output has an unknown format"):
         solution_of({"success": True, "actions": {"LINK": [item]}})
 
 
@@ -320,19 +322,19 @@ def test_packages_that_conda_tells_in_another_form(item: Any) -> None:
         {"event": "end", "name": "x", "at": "1", "passed": True, "detail": "", "measured": {}},
     ],
 )
-def test_json_of_another_program_is_no_event(event: dict[str, Any]) -> None:
+def test_foreign_json_is_not_an_event(event: dict[str, Any]) -> None:
     assert list(_events(json.dumps(event))) == []
 
 
 def test_a_null_character_in_an_executable() -> None:
     assert dialect_of("/opt/\0/mamba").caches() == []
-    with pytest.raises(OSError, match="cannot be passed on"):
+    with pytest.raises(OSError, match="cannot be passed to a program"):
         run([sys.executable, "\0"])
 
 
 @pytest.mark.parametrize("name", ["4294967295", "9" * 400, "\0", "\udcff", "\u0661", ""])
-def test_an_owner_who_cannot_be(name: str) -> None:
-    with pytest.raises(CondaModuleError, match="names nobody"):
+def test_refuses_impossible_owner(name: str) -> None:
+    with pytest.raises(CondaModuleError, match="names an unknown user"):
         AccessManager("/nowhere", access_of(name, None, None, []))
 
 
@@ -343,20 +345,20 @@ def test_an_owner_by_number() -> None:
 @pytest.mark.parametrize(
     "text", ["A" * 200_000, "a1" * 100_000, "a." * 100_000, "https://a " * 20_000, "&?=" * 60_000]
 )
-def test_a_long_text_is_masked_in_no_time(text: str) -> None:
+def test_long_text_is_masked_quickly(text: str) -> None:
     started_at = time.process_time()
     assert redact(f"{text} https://u:p@host/x").endswith(f" https://{MASK}@host/x")
     assert time.process_time() - started_at < 5
 
 
 @pytest.mark.parametrize("url", ["ht; touch /canary://x", "nothing", "http://[::1/x"])
-def test_an_address_that_is_none(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_url(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     with pytest.raises(CondaModuleError, match="option mirror"):
         fetch(url, str(tmp_path / "file"), "0" * 64, timeout=1, option="mirror")
 
 
-def test_proxies_that_are_no_mapping(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_that_are_not_a_mapping(monkeypatch: pytest.MonkeyPatch) -> None:
     for proxies in ("x", ["x"], {"http": "\0"}):
         with pytest.raises(CondaModuleError, match="terms of service"):
             current_terms("nothing://x", {"proxy_servers": proxies})
@@ -372,7 +374,7 @@ def test_a_null_character_in_a_record(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("where", "attempts"), [("pkgs", 2), ("envs", 1)])
-def test_another_conda_that_unpacks_the_same(
+def test_retries_when_another_conda_extracts_the_same_package(
     where: str, attempts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
@@ -392,7 +394,7 @@ def test_another_conda_that_unpacks_the_same(
     assert len(calls.read_text().splitlines()) == attempts
 
 
-def test_another_conda_that_has_unpacked_the_same_as_another_user(
+def test_retries_when_another_users_conda_extracted_the_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)

@@ -85,14 +85,14 @@ def hold(start: Start, path: Path) -> subprocess.Popen[str]:
     return process
 
 
-def test_the_file_is_there_while_held_and_gone_afterwards(tmp_path: Path) -> None:
+def test_lock_file_exists_only_while_held(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with file_lock(str(path), operation="x", timeout=0):
         assert path.exists()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_is_released_when_the_block_fails(tmp_path: Path) -> None:
+def test_lock_is_released_when_the_block_fails(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with pytest.raises(ZeroDivisionError), file_lock(str(path), operation="x", timeout=0):
         raise ZeroDivisionError
@@ -100,7 +100,7 @@ def test_it_is_released_when_the_block_fails(tmp_path: Path) -> None:
         pass
 
 
-def test_who_waits_in_vain_is_told_who_holds_it(tmp_path: Path, start: Start) -> None:
+def test_lock_timeout_names_holder(tmp_path: Path, start: Start) -> None:
     path = tmp_path / "lock"
     holder = hold(start, path)
     began = time.monotonic()
@@ -115,7 +115,7 @@ def test_who_waits_in_vain_is_told_who_holds_it(tmp_path: Path, start: Start) ->
     assert path.exists()
 
 
-def test_the_next_one_gets_it_when_the_holder_leaves(tmp_path: Path, start: Start) -> None:
+def test_waiter_gets_the_released_lock(tmp_path: Path, start: Start) -> None:
     path = tmp_path / "lock"
     holder = hold(start, path)
     assert holder.stdin is not None
@@ -126,7 +126,7 @@ def test_the_next_one_gets_it_when_the_holder_leaves(tmp_path: Path, start: Star
     assert not path.exists()
 
 
-def test_a_killed_holder_releases_it(tmp_path: Path, start: Start) -> None:
+def test_killed_holder_releases_the_lock(tmp_path: Path, start: Start) -> None:
     path = tmp_path / "lock"
     holder = hold(start, path)
     os.kill(holder.pid, signal.SIGKILL)
@@ -137,7 +137,7 @@ def test_a_killed_holder_releases_it(tmp_path: Path, start: Start) -> None:
     assert not path.exists()
 
 
-def test_many_processes_never_hold_it_together(tmp_path: Path, start: Start) -> None:
+def test_only_one_process_holds_the_lock(tmp_path: Path, start: Start) -> None:
     counter = tmp_path / "counter"
     counter.write_text("0")
     processes = [start(COUNTER, tmp_path / "lock", counter, 60) for _ in range(4)]
@@ -148,19 +148,19 @@ def test_many_processes_never_hold_it_together(tmp_path: Path, start: Start) -> 
     assert not (tmp_path / "lock").exists()
 
 
-def test_a_link_left_by_somebody_is_not_followed(tmp_path: Path) -> None:
+def test_lock_does_not_follow_links(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
     (tmp_path / "lock").symlink_to(victim)
     with (
-        pytest.raises(CondaModuleError, match=r"lock file .* cannot be made"),
+        pytest.raises(CondaModuleError, match=r"Cannot create the lock file .*"),
         file_lock(str(tmp_path / "lock"), operation="x", timeout=0),
     ):
         pytest.fail("a link was followed")
     assert victim.read_text() == "precious"
 
 
-def test_no_directory_for_it(tmp_path: Path) -> None:
+def test_lock_in_a_missing_directory_fails(tmp_path: Path) -> None:
     with (
         pytest.raises(CondaModuleError, match=r"No such file or directory"),
         file_lock(str(tmp_path / "none" / "lock"), operation="x", timeout=0),
@@ -168,7 +168,7 @@ def test_no_directory_for_it(tmp_path: Path) -> None:
         pytest.fail("there is no place for the file")
 
 
-def test_a_note_that_makes_no_sense_does_not_disturb(tmp_path: Path, start: Start) -> None:
+def test_invalid_holder_note_is_ignored(tmp_path: Path, start: Start) -> None:
     path = tmp_path / "lock"
     hold(start, path)
     path.write_text("[]")
@@ -192,7 +192,7 @@ def test_descriptors_of_the_locks_that_are_held(tmp_path: Path) -> None:
     assert held_descriptors() == ()
 
 
-def test_what_a_killed_holder_has_left_running_still_holds_it(tmp_path: Path, start: Start) -> None:
+def test_child_of_a_killed_holder_keeps_the_lock(tmp_path: Path, start: Start) -> None:
     path, note = tmp_path / "lock", tmp_path / "note"
     holder = start(PARENT, path, note)
     assert holder.stdout is not None
@@ -210,17 +210,17 @@ def test_what_a_killed_holder_has_left_running_still_holds_it(tmp_path: Path, st
     ):
         pytest.fail("conda works on, and the lock was given away")
     assert (
-        f"is locked by what process {holder.pid}, which was killed, has left running"
+        f"is locked by a child process that the killed process {holder.pid} left running"
         " (installing, since 20" in str(error.value)
     )
-    assert "What to do: let that process finish" in str(error.value)
+    assert "What to do: wait until that process has finished" in str(error.value)
     os.kill(child, signal.SIGKILL)
     with file_lock(str(path), operation="mine", timeout=10):
         pass
     assert not path.exists()
 
 
-def test_a_file_left_by_a_dead_process_is_no_lock(tmp_path: Path, start: Start) -> None:
+def test_lock_file_of_a_dead_process_is_free(tmp_path: Path, start: Start) -> None:
     path = tmp_path / "lock"
     dead = hold(start, path)
     os.kill(dead.pid, signal.SIGKILL)
@@ -232,7 +232,7 @@ def test_a_file_left_by_a_dead_process_is_no_lock(tmp_path: Path, start: Start) 
 
 
 @pytest.mark.parametrize("jump", [-86400.0, 86400.0])
-def test_a_clock_that_is_set_does_not_change_the_wait(
+def test_wait_ignores_clock_changes(
     jump: float, tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "lock"
@@ -254,7 +254,7 @@ def test_a_clock_that_is_set_does_not_change_the_wait(
     assert time.monotonic() - began > 0.4
 
 
-def test_only_a_file_that_nobody_holds_is_removed(tmp_path: Path, start: Start) -> None:
+def test_removes_only_free_lock_files(tmp_path: Path, start: Start) -> None:
     path = tmp_path / "lock"
     holder = hold(start, path)
     remove_if_free(str(path))

@@ -30,11 +30,11 @@ def test_output_and_status() -> None:
     assert (done.rc, done.stdout, done.stderr, done.timed_out) == (3, "out\n", "err", False)
 
 
-def test_death_by_a_signal_is_a_negative_status() -> None:
+def test_signal_gives_negative_status() -> None:
     assert run(python("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")).rc == -9
 
 
-def test_bytes_that_are_no_utf8_do_not_break_it() -> None:
+def test_invalid_utf8_output_is_replaced() -> None:
     done = run(python("import sys; sys.stdout.buffer.write(b'a\\xff\\xe9b')"))
     assert done.stdout.startswith("a")
     assert done.stdout.endswith("b")
@@ -46,7 +46,7 @@ def test_much_output_on_both_sides_does_not_block() -> None:
     assert (len(done.stdout), len(done.stderr)) == (3_000_000, 3_000_000)
 
 
-def test_nothing_waits_for_a_person() -> None:
+def test_stdin_is_the_null_device() -> None:
     done = run(python("import sys; print(repr(sys.stdin.read()))"), timeout=30)
     assert done.stdout == "''\n"
 
@@ -67,7 +67,7 @@ def test_the_working_directory(tmp_path: Path) -> None:
     assert run(python(code), cwd=str(tmp_path)).stdout == f"{tmp_path}\n"
 
 
-def test_a_program_that_is_not_there() -> None:
+def test_missing_program() -> None:
     with pytest.raises(FileNotFoundError):
         run(["/nonexistent/program"])
 
@@ -95,7 +95,7 @@ def ended(pid: int, tries: int = 100) -> bool:
     return False
 
 
-def test_a_timeout_ends_the_whole_tree_and_keeps_what_was_said(tmp_path: Path) -> None:
+def test_timeout_ends_the_process_group_and_keeps_output(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     done = run(python(TREE.format(path=str(note))), timeout=2)
     assert done.timed_out
@@ -104,7 +104,7 @@ def test_a_timeout_ends_the_whole_tree_and_keeps_what_was_said(tmp_path: Path) -
     assert ended(int(note.read_text()))
 
 
-def test_an_interrupt_ends_the_whole_tree(tmp_path: Path) -> None:
+def test_interrupt_ends_the_process_group(tmp_path: Path) -> None:
     note = tmp_path / "pid"
 
     def interrupt() -> None:
@@ -121,7 +121,7 @@ def test_an_interrupt_ends_the_whole_tree(tmp_path: Path) -> None:
     assert ended(int(note.read_text()))
 
 
-def test_a_grandchild_in_a_session_of_its_own_does_not_hold_it_up_either(tmp_path: Path) -> None:
+def test_grandchild_in_its_own_session_does_not_block(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     code = (
         "import subprocess, sys, time\n"
@@ -137,7 +137,7 @@ def test_a_grandchild_in_a_session_of_its_own_does_not_hold_it_up_either(tmp_pat
         os.kill(int(note.read_text()), signal.SIGKILL)
 
 
-def test_what_a_child_leaves_behind_in_its_group_is_ended(tmp_path: Path) -> None:
+def test_leftover_processes_of_the_group_are_ended(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     code = (
         "import subprocess, sys\n"
@@ -150,7 +150,7 @@ def test_what_a_child_leaves_behind_in_its_group_is_ended(tmp_path: Path) -> Non
     assert ended(int(note.read_text()))
 
 
-def test_conda_is_asked_to_end_before_it_is_killed(tmp_path: Path) -> None:
+def test_sigterm_comes_before_sigkill(tmp_path: Path) -> None:
     note = tmp_path / "note"
     code = (
         "import signal, sys, time\n"
@@ -166,7 +166,7 @@ def test_conda_is_asked_to_end_before_it_is_killed(tmp_path: Path) -> None:
     assert note.read_text() == "rolled back"
 
 
-def test_who_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_that_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child_process, "_PATIENCE", 0.5)
     code = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(60)"
     done = run(python(code), timeout=2)
@@ -186,7 +186,7 @@ def test_a_child_that_does_not_read_its_input() -> None:
     assert echoed.stdout == "3000000\n"
 
 
-def test_of_endless_output_the_end_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keeps_the_end_of_endless_output(monkeypatch: pytest.MonkeyPatch) -> None:
     limited = functools.partial(child_pipes.Pipes, limit=1000)
     monkeypatch.setattr(child_process, "Pipes", limited)
     done = run(python("for n in range(500_000): print(n)"), timeout=60)
@@ -228,7 +228,7 @@ def test_the_childs_environment() -> None:
     assert "CONDA_PREFIX" in base
 
 
-def test_another_thread_can_give_it_up(tmp_path: Path) -> None:
+def test_another_thread_can_end_the_run(tmp_path: Path) -> None:
     """Well before the timeout, with all that it has started."""
     children = tmp_path / "children"
     code = (
@@ -264,7 +264,7 @@ def _is_dead(pid: int) -> bool:
         return True
 
 
-def test_what_is_never_given_up_ends_by_itself() -> None:
+def test_run_that_is_not_given_up_ends_normally() -> None:
     assert run(python("print(1)"), given_up=threading.Event()).stdout == "1\n"
 
 

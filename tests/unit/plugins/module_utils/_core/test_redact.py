@@ -110,7 +110,7 @@ def test_masking_twice_changes_nothing() -> None:
     assert secrets_in(once) == set()
 
 
-def test_values_of_all_shapes() -> None:
+def test_masks_nested_values() -> None:
     url = "https://u:p@h"
     value = {"a": [url, 1, None, True], url: {"b": (url,)}, "c": 1.5}
     masked = f"https://{MASK}@h"
@@ -125,19 +125,19 @@ def test_values_of_all_shapes() -> None:
     assert secrets_in([]) == set()
 
 
-def test_secrets_in_all_the_forms_in_which_they_travel() -> None:
+def test_secrets_in_written_decoded_and_base64_form() -> None:
     assert secrets_in("http://ada:p%40ss@host/") == {
         "p%40ss", "p@ss", "YWRhOnBAc3M=", "YWRhOnAlNDBzcw=="
     }  # fmt: skip
     assert secrets_in("https://host/?token=a%2Bb") == {"a%2Bb", "a+b"}
 
 
-def test_a_token_in_the_place_of_the_user() -> None:
+def test_token_in_place_of_the_user_name() -> None:
     assert secrets_in("https://glpat-0123456789@host/x") == {"glpat-0123456789"}
     assert secrets_in("git+ssh://git@host/x") == set()
 
 
-def test_the_token_that_conda_quotes_when_it_is_refused() -> None:
+def test_token_quoted_in_condas_error_is_masked() -> None:
     said = "The token 'tk-123' given for the URL is invalid."
     assert redact(said) == f"The token '{MASK}' given for the URL is invalid."
     assert redact(redact(said)) == redact(said)

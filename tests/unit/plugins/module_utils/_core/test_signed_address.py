@@ -46,19 +46,19 @@ FRONT = "Expires=1&Key-Pair-Id=K&Policy=p&Signature="
         ("file:///srv/x", "file:///srv/x"),
     ],
 )
-def test_without_secrets(address: str, left: str) -> None:
+def test_removes_secrets_from_urls(address: str, left: str) -> None:
     assert without_secrets(address) == left
     assert without_secrets(left) == left
 
 
-def test_a_new_signature_is_the_same_source() -> None:
+def test_urls_differing_in_signature_are_equal() -> None:
     told = {"url": f"{FILE}?part=1&{AZURE}one", "archive_info": {}}
     assert same_source(f"{FILE}?part=1&{AZURE.replace('2027', '2028')}two", told)
     assert same_source(f"{FILE}?part=1&{AMAZON}two", {"url": f"{FILE}?part=1"})
     assert not same_source(f"{FILE}?part=2&{AZURE}two", told)
 
 
-def test_what_is_noted_is_rewritten_with_its_line(tmp_path: Path) -> None:
+def test_noted_urls_are_rewritten_in_their_line(tmp_path: Path) -> None:
     info = tmp_path / "x-1.0.dist-info"
     info.mkdir()
     noted = info / "direct_url.json"
@@ -79,7 +79,7 @@ def test_what_is_noted_is_rewritten_with_its_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"url": 1}', '{"url": "https://[x"}'])
-def test_what_is_not_understood_stays(text: str, tmp_path: Path) -> None:
+def test_unparsable_notes_stay(text: str, tmp_path: Path) -> None:
     info = tmp_path / "x-1.0.dist-info"
     info.mkdir()
     (info / "direct_url.json").write_text(text)

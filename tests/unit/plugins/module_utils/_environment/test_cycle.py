@@ -1006,7 +1006,10 @@ def test_a_directory_in_the_place_of_a_packages_file_is_refused(world: World, ch
     before = snapshot(world.path)
     for asked in ({"repair": True}, {"repair": False, "packages": "six=2.0"}):
         package = str(asked.pop("packages", "six"))
-        with pytest.raises(CondaModuleError, match=r"of the package six belongs; it holds thesis"):
+        with pytest.raises(
+            CondaModuleError,
+            match=r"the package six has a file at that path; the directory contains thesis",
+        ):
             world.run(package, check=check, **asked)
     assert snapshot(world.path) == before
     (file / "thesis.tex").unlink()

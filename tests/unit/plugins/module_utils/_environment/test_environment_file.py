@@ -107,7 +107,7 @@ def test_several_sections_and_repeated_specs() -> None:
         ("dependencies:\n  - - six\n", "line 2: "),
         ("dependencies:\n  - six\n- tqdm\n", "line 3: "),
         ("dependencies:\n\t- six\n", "line 2: "),
-        ("dependencies: []\ndependencies: []\n", "line 2: the key dependencies stands twice"),
+        ("dependencies: []\ndependencies: []\n", "line 2: the key dependencies occurs twice"),
     ],
 )
 def test_refused(declared: Any, said: str) -> None:

@@ -56,13 +56,13 @@ def cached(tmp_path: Path) -> CachedModel:
 
 
 @pytest.mark.parametrize("revision", ["main", "pr/1", COMMIT])
-def test_a_whole_model_is_seen(cached: CachedModel, revision: str) -> None:
+def test_observes_a_complete_model(cached: CachedModel, revision: str) -> None:
     seen = observe(cached, revision, ALL)
     assert (seen.whole, seen.commit, seen.size, seen.broken) == (True, COMMIT, 9, ())
     assert list(seen.files or ()) == ["config.json", "onnx/m.onnx"]
 
 
-def test_what_is_not_there(cached: CachedModel, tmp_path: Path) -> None:
+def test_observes_a_missing_model(cached: CachedModel, tmp_path: Path) -> None:
     other = observe(cached, "v2", ALL)
     assert (other.exists, other.commit, other.whole) == (True, "", False)
     assert not observe(CachedModel(str(tmp_path), "org/other"), "main", ALL).exists
@@ -71,7 +71,7 @@ def test_what_is_not_there(cached: CachedModel, tmp_path: Path) -> None:
     assert (unknown.files, unknown.whole) == (None, False)
 
 
-def test_a_missing_and_a_shorter_file_are_seen(cached: CachedModel) -> None:
+def test_observes_missing_and_truncated_files(cached: CachedModel) -> None:
     Path(cached.blob("bb")).write_text("weigh")
     os.unlink(os.path.join(cached.snapshot(COMMIT), "config.json"))
     seen = observe(cached, "main", ALL)
@@ -91,13 +91,13 @@ def test_a_missing_and_a_shorter_file_are_seen(cached: CachedModel) -> None:
         json.dumps({"format_version": 1, "files": {"/etc/passwd": {"size": 1}}}),
     ],
 )
-def test_a_list_that_cannot_be_used_is_none(cached: CachedModel, text: str) -> None:
+def test_unusable_file_list_is_ignored(cached: CachedModel, text: str) -> None:
     Path(cached.tree(COMMIT)).write_text(text)
     assert observe(cached, "main", ALL).files is None
 
 
 @pytest.mark.parametrize("text", ["", "main", COMMIT.upper(), f"{COMMIT}0"])
-def test_a_reference_that_is_no_commit_is_none(cached: CachedModel, text: str) -> None:
+def test_invalid_reference_is_ignored(cached: CachedModel, text: str) -> None:
     Path(cached.ref("main")).write_text(text)
     assert commit_of(cached, "main") == ""
 
@@ -111,11 +111,11 @@ def test_a_reference_that_is_no_commit_is_none(cached: CachedModel, text: str) -
         (Choice(exclude=("*.h5", "onnx/*")), ["a.json"]),
     ],
 )
-def test_patterns_choose_files_as_the_library_s_own_do(choice: Choice, wanted: list[str]) -> None:
+def test_patterns_match_as_in_huggingface_hub(choice: Choice, wanted: list[str]) -> None:
     assert [name for name in ("a.json", "a.h5", "onnx/a.json") if choice.wants(name)] == wanted
 
 
-def test_a_directory_has_a_name_by_what_is_in_it(tmp_path: Path) -> None:
+def test_source_commit_depends_on_its_files(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / ".git").mkdir()
     for name in ("a", "sub/b", ".git/c", ".hidden"):
@@ -128,13 +128,13 @@ def test_a_directory_has_a_name_by_what_is_in_it(tmp_path: Path) -> None:
     assert read_source(str(tmp_path), ALL).commit == first.commit
     os.utime(tmp_path / "a", ns=(1, 1))
     assert read_source(str(tmp_path), ALL).commit != first.commit
-    with pytest.raises(ValueError, match="no file that is wanted"):
+    with pytest.raises(ValueError, match="contains no wanted file"):
         read_source(str(tmp_path), Choice(include=("*.json",)))
     with pytest.raises(OSError, match="none"):
         read_source(str(tmp_path / "none"), ALL)
 
 
-def test_an_import_has_git_s_names_and_links(tmp_path: Path) -> None:
+def test_import_uses_git_digests_and_links(tmp_path: Path) -> None:
     source = tmp_path / "source"
     (source / "sub").mkdir(parents=True)
     (source / "config.json").write_text("{}")
@@ -151,9 +151,7 @@ def test_an_import_has_git_s_names_and_links(tmp_path: Path) -> None:
     assert os.readlink(link) == f"../../../blobs/{blob}"
 
 
-def test_a_broken_file_goes_with_its_content_and_nothing_outside(
-    cached: CachedModel, tmp_path: Path
-) -> None:
+def test_broken_file_is_removed_with_its_blob(cached: CachedModel, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.write_text("mine")
     link = Path(cached.snapshot(COMMIT)) / "config.json"
@@ -171,7 +169,7 @@ def test_only_a_directory_of_the_cache_is_removed(cached: CachedModel, tmp_path:
     mine = tmp_path / "mine"
     mine.mkdir()
     os.symlink(mine, cached.directory)
-    with pytest.raises(CondaModuleError, match="is no directory of the model cache"):
+    with pytest.raises(CondaModuleError, match="is not a directory of the model cache"):
         remove(cached)
     assert mine.is_dir()
 
@@ -179,20 +177,20 @@ def test_only_a_directory_of_the_cache_is_removed(cached: CachedModel, tmp_path:
 @pytest.mark.parametrize(
     "name", [f"snapshots/{COMMIT}/adapter/mine.bin", "snapshots/notes.txt", "blobs/todo.md", "x/y"]
 )
-def test_files_that_people_put_among_those_of_the_hub_are_refused(
-    cached: CachedModel, name: str
-) -> None:
+def test_refuses_to_remove_users_files(cached: CachedModel, name: str) -> None:
     mine = Path(cached.directory, name)
     mine.parent.mkdir(exist_ok=True)
     mine.write_text("of weeks of training")
     for refused in (refuse_others, remove):
-        with pytest.raises(CondaModuleError, match=f"did not put there: {name}") as found:
+        with pytest.raises(
+            CondaModuleError, match=f"do not belong to the model cache: {name}"
+        ) as found:
             refused(cached)
         assert "Nothing was changed" in str(found.value)
     assert mine.read_text() == "of weeks of training"
 
 
-def test_a_cache_whose_links_were_lost_is_the_hubs_all_the_same(cached: CachedModel) -> None:
+def test_cache_without_links_can_be_removed(cached: CachedModel) -> None:
     """Copied with all links followed, or on a volume that has none."""
     for link in list(Path(cached.snapshot(COMMIT)).rglob("*")):
         if link.is_symlink():

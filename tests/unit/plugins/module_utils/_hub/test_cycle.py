@@ -70,7 +70,7 @@ def test_the_plan(
         assert plan(ours, commit, now, there).action == "import"
 
 
-def test_absent_is_planned_for_whatever_is_there() -> None:
+def test_absent_removes_any_state() -> None:
     request = Request(MODEL, state="absent")
     assert plan(request, "", Observed(True), Observed()).action == "remove"
     assert plan(request, "", Observed(), Observed()) == Plan()
@@ -103,7 +103,7 @@ class Hub:
         return Downloaded(ONE, listed)
 
 
-def test_the_cycle_asks_once_and_check_mode_never(tmp_path: Path) -> None:
+def test_check_mode_never_downloads(tmp_path: Path) -> None:
     cached = CachedModel(str(tmp_path / "models"), "org/name")
     request = Request(cached, prefix="/opt/env", token="hf_x")
     hub = Hub({"config.json": "{}"})
@@ -119,18 +119,20 @@ def test_the_cycle_asks_once_and_check_mode_never(tmp_path: Path) -> None:
     assert (again.plan, again.before, len(hub.asked)) == (Plan(), done.after, 1)
 
 
-def test_a_hub_that_gave_less_than_it_listed_is_a_failure(tmp_path: Path) -> None:
+def test_incomplete_download_fails(tmp_path: Path) -> None:
     request = Request(CachedModel(str(tmp_path), "org/name"), prefix="/opt/env")
 
     def half(wanted: Download) -> Downloaded:
         return Downloaded(ONE, {"weights": {"size": 7, "blob_id": "0"}})
 
-    with pytest.raises(CondaModuleError, match=r"as it should be: missing or cut off: weights"):
+    with pytest.raises(
+        CondaModuleError, match=r"is not as requested: missing or incomplete files: weights"
+    ):
         run(request, False, half)
 
 
 @pytest.mark.parametrize(("mode", "mask"), [(0o2775, 0o002), (0o755, 0o027), (0o2755, 0o027)])
-def test_in_a_cache_of_a_group_the_group_may_write(tmp_path: Path, mode: int, mask: int) -> None:
+def test_group_may_write_its_cache(tmp_path: Path, mode: int, mask: int) -> None:
     cache = tmp_path / "models"
     cache.mkdir()
     cache.chmod(mode)
@@ -172,7 +174,7 @@ PARAMS: dict[str, Any] = {
         {"prefix": None, "state": "absent"},
     ],
 )
-def test_what_options_may_be(options: dict[str, Any]) -> None:
+def test_accepts_option_values(options: dict[str, Any]) -> None:
     request = request_from({**PARAMS, **options})
     assert request.cached.cache == "/srv/models"
 
@@ -189,13 +191,13 @@ def test_what_options_may_be(options: dict[str, Any]) -> None:
         ({"revision": "/main"}, "option revision"),
         ({"revision": ""}, "option revision"),
         ({"commit": "abc"}, "option commit"),
-        ({"revision": ONE, "commit": TWO}, "has no meaning where revision is one"),
+        ({"revision": ONE, "commit": TWO}, "cannot be combined with a revision that is a commit"),
         ({"cache_dir": "models"}, "option cache_dir"),
         ({"path": "ours", "remote_src": True}, "option path must be absolute"),
         ({"prefix": None}, "name and prefix"),
     ],
 )
-def test_what_they_may_not_be(options: dict[str, Any], words: str) -> None:
+def test_refuses_option_values(options: dict[str, Any], words: str) -> None:
     with pytest.raises(CondaModuleError, match=words):
         request_from({**PARAMS, **options})
 
@@ -209,7 +211,7 @@ def test_what_they_may_not_be(options: dict[str, Any], words: str) -> None:
         ({"HF_HOME": "/hf", "HF_HUB_CACHE": "/models"}, "/models"),
     ],
 )
-def test_the_user_s_own_cache(
+def test_default_cache_of_the_user(
     variables: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE"):
@@ -247,7 +249,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, done: Completed) -> list[dict[str
     return calls
 
 
-def test_the_token_is_in_no_argument_and_no_variable(
+def test_token_is_not_in_arguments_or_environment(
     wanted: Download, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = f'noise\nllmfleet-hub-model:{{"commit": "{ONE}"}}\n'
@@ -278,7 +280,7 @@ def test_the_token_is_in_no_argument_and_no_variable(
         ("https://[huggingface.co", "", False),
     ],
 )
-def test_the_user_s_own_token_is_for_the_official_hub(
+def test_users_token_is_sent_only_to_the_official_hub(
     endpoint: str,
     environment: str,
     sent: bool | None,
@@ -297,10 +299,10 @@ def test_the_user_s_own_token_is_for_the_official_hub(
     [
         (Completed(1, "", "Killed"), "Killed"),
         (Completed(1, 'llmfleet-hub-model:{"comm', ""), 'llmfleet-hub-model:{"comm'),
-        (Completed(-9, "", "", timed_out=True), "set the option timeout higher"),
+        (Completed(-9, "", "", timed_out=True), "raise the option timeout"),
         (
             Completed(0, 'llmfleet-hub-model:{"error": "GatedRepoError", "message": "401"}', ""),
-            "give a token that may read it",
+            "set the option token to one that may read the model",
         ),
         (
             Completed(0, 'llmfleet-hub-model:{"error": "ModuleNotFoundError", "message": "x"}', ""),
@@ -312,7 +314,7 @@ def test_the_user_s_own_token_is_for_the_official_hub(
         ),
     ],
 )
-def test_what_went_wrong_is_said(
+def test_download_errors_are_reported(
     done: Completed, words: str, wanted: Download, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answering(monkeypatch, done)

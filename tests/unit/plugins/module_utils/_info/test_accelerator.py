@@ -77,7 +77,7 @@ def put(root: Path, **files: str) -> None:
         target.write_text(text)
 
 
-def test_nothing(tmp_path: Path) -> None:
+def test_no_accelerator(tmp_path: Path) -> None:
     facts = look(tmp_path, Tools())
     assert (facts.vendor, facts.gpus, facts.glibc) == ("none", (), "2.36")
     assert choose_backend(facts).name == "cpu"
@@ -95,7 +95,7 @@ def test_nvidia(tmp_path: Path) -> None:
     assert choose_backend(facts).name == "pypi"
 
 
-def test_the_driver_tells_what_nvidia_smi_cannot(tmp_path: Path) -> None:
+def test_facts_from_the_driver_without_nvidia_smi(tmp_path: Path) -> None:
     put(tmp_path, proc__driver__nvidia__version=PROC)
     gpu = tmp_path / "proc" / "driver" / "nvidia" / "gpus" / "0000:01:00.0" / "information"
     gpu.parent.mkdir(parents=True)
@@ -103,7 +103,7 @@ def test_the_driver_tells_what_nvidia_smi_cannot(tmp_path: Path) -> None:
     facts = look(tmp_path, Tools())
     assert facts.driver_version == "535.183.01"
     assert facts.gpus == (Gpu(0, "NVIDIA A100", uuid="GPU-7"),)
-    assert facts.problem == "nvidia-smi is not there"
+    assert facts.problem == "nvidia-smi is not installed"
     assert facts.problem in choose_backend(facts).reason
 
 
@@ -118,7 +118,7 @@ def test_driver_and_library_differ(tmp_path: Path, stream: str) -> None:
     assert "reboot" in choose_backend(facts).reason
 
 
-def test_another_failure_is_no_mismatch(tmp_path: Path) -> None:
+def test_other_failure_is_not_a_mismatch(tmp_path: Path) -> None:
     put(tmp_path, sys__module__nvidia__version="570.86.15\n")
     facts = look(tmp_path, Tools(nvidia_smi=Completed(9, "", "Unable to talk\n")))
     assert not facts.driver_library_mismatch
@@ -212,14 +212,14 @@ def test_an_intel_mac(tmp_path: Path) -> None:
     assert choose_backend(facts).torch_max == "2.2.2"
 
 
-def test_tools_that_are_not_there(tmp_path: Path) -> None:
+def test_missing_tools(tmp_path: Path) -> None:
     assert run_tool([str(tmp_path / "nothing")]) is None
     done = run_tool(["/bin/sh", "-c", "echo here"])
     assert done is not None
     assert done.stdout == "here\n"
 
 
-def test_a_tool_that_hangs_is_ended_and_said(tmp_path: Path) -> None:
+def test_hanging_tool_is_ended_and_reported(tmp_path: Path) -> None:
     put(tmp_path, sys__module__nvidia__version="580.95.05\n")
     done = run_tool(["/bin/sh", "-c", "exec sleep 60"], timeout=0.2)
     assert done is not None

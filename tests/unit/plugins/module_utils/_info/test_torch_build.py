@@ -54,7 +54,9 @@ def amd(*architectures: str, host: AcceleratorFacts = LINUX) -> AcceleratorFacts
         (AcceleratorFacts("Darwin", "x86_64", system_version="13.6"), "pypi", "", "2.2.2"),
     ],
 )
-def test_a_build_fits(facts: AcceleratorFacts, name: str, torch_min: str, torch_max: str) -> None:
+def test_build_for_each_accelerator(
+    facts: AcceleratorFacts, name: str, torch_min: str, torch_max: str
+) -> None:
     chosen = choose_backend(facts)
     assert chosen.supported, chosen.reason
     assert (chosen.name, chosen.torch_min, chosen.torch_max) == (name, torch_min, torch_max)
@@ -73,8 +75,8 @@ def test_a_build_fits(facts: AcceleratorFacts, name: str, torch_min: str, torch_
         (nvidia("550.54", "9.0", host=ARM), "580", "too old"),
         (nvidia("", "9.0"), "580", "no NVIDIA driver is loaded"),
         (nvidia("580.1", "7.0", "10.0"), "", "7.0 to 10.0"),
-        (nvidia("580.1"), "", "not known"),
-        (nvidia("580.1", "9.0", ""), "", "not known"),
+        (nvidia("580.1"), "", "is unknown"),
+        (nvidia("580.1", "9.0", ""), "", "is unknown"),
         (amd("gfx90c"), "", "gfx90c"),
         (amd("gfx942", "gfx803"), "", "gfx803"),
         (amd("gfx942", host=ARM), "", "ROCm on linux-aarch64"),
@@ -85,7 +87,7 @@ def test_a_build_fits(facts: AcceleratorFacts, name: str, torch_min: str, torch_
         (replace(MAC, system_version=""), "", "macOS 13"),
     ],
 )
-def test_none_fits(facts: AcceleratorFacts, driver_needed: str, reason: str) -> None:
+def test_refusals_without_a_build(facts: AcceleratorFacts, driver_needed: str, reason: str) -> None:
     chosen = choose_backend(facts)
     assert not chosen.supported
     assert (chosen.name, chosen.index_url) == ("", "")
@@ -98,7 +100,7 @@ def test_glibc_is_compared_by_number() -> None:
     assert not choose_backend(replace(LINUX, glibc="2.5")).supported
 
 
-def test_a_mismatch_asks_for_a_reboot_before_anything_else() -> None:
+def test_driver_mismatch_asks_for_a_reboot_first() -> None:
     chosen = choose_backend(replace(nvidia("470.1"), driver_library_mismatch=True))
     assert "reboot" in chosen.reason
     assert not chosen.supported

@@ -107,14 +107,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     return Place(tmp_path)
 
 
-def test_install_and_nothing_to_do(place: Place) -> None:
+def test_installs_once(place: Place) -> None:
     done = place.both()
     assert done.plan.action == "install"
     assert done.observed.version == "24.7.1"
     assert done.observed.state.python_version == "3.11"
 
 
-def test_an_empty_directory_is_as_good_as_none(place: Place) -> None:
+def test_installs_into_an_empty_directory(place: Place) -> None:
     place.prefix.mkdir(parents=True)
     assert place.both().plan.action == "install"
 
@@ -140,7 +140,7 @@ def test_a_failing_installer_leaves_nothing(place: Place) -> None:
     assert not place.prefix.parent.exists()
 
 
-def test_an_installer_that_hangs_is_ended(place: Place) -> None:
+def test_hanging_installer_is_ended(place: Place) -> None:
     place.write(extra="sleep 60")
     with pytest.raises(CondaModuleError) as error:
         place.run(timeout=1.0)
@@ -208,7 +208,7 @@ def test_a_wrong_checksum_changes_nothing(place: Place, check: bool) -> None:
     assert snapshot(place.path) == before
 
 
-def test_an_installer_that_is_not_there(place: Place) -> None:
+def test_missing_installer_file(place: Place) -> None:
     before = snapshot(place.path)
     with pytest.raises(CondaModuleError, match="option installer_path cannot be read"):
         place.run(installer_path=str(place.path / "no.sh"))
@@ -216,18 +216,17 @@ def test_an_installer_that_is_not_there(place: Place) -> None:
 
 
 @pytest.mark.parametrize("check", [False, True])
-def test_a_host_that_is_too_old_is_refused_before_anything_happens(
-    place: Place, check: bool
-) -> None:
+def test_host_with_old_glibc_is_refused_first(place: Place, check: bool) -> None:
     before = snapshot(place.path)
     with pytest.raises(CondaModuleError) as error:
         place.run(check=check, minimum_glibc="99.1")
-    assert f"has glibc {host_glibc()}, and the installer needs glibc 99.1" in str(error.value)
+    needs = "The installer needs glibc 99.1 or newer (the option minimum_glibc)"
+    assert f"{needs}; this host has glibc {host_glibc()}." in str(error.value)
     assert "Nothing was changed" in str(error.value)
     assert snapshot(place.path) == before
 
 
-def test_an_installation_that_is_there_is_not_asked_for_its_libraries(place: Place) -> None:
+def test_existing_installation_is_not_checked_for_glibc(place: Place) -> None:
     place.run()
     assert not place.run(minimum_glibc="99.1").changed
     assert place.run(minimum_glibc="99.1", state="absent").changed
@@ -240,18 +239,18 @@ def test_removal(place: Place) -> None:
     assert not place.prefix.exists()
 
 
-def test_removal_spares_environments_unless_told(place: Place) -> None:
+def test_removal_refuses_environments_by_default(place: Place) -> None:
     place.run()
     FakePrefix(place.prefix / "envs" / "llm")
     before = snapshot(place.path)
-    with pytest.raises(CondaModuleError, match="still holds the environments llm"):
+    with pytest.raises(CondaModuleError, match="still contains the environments llm"):
         place.run(state="absent")
     assert snapshot(place.path) == before
     place.both(state="absent", remove_environments=True)
     assert not place.prefix.exists()
 
 
-def test_repair_keeps_what_is_the_users(place: Place) -> None:
+def test_repair_keeps_users_files(place: Place) -> None:
     place.run()
     condarc = place.prefix / ".condarc"
     condarc.write_text("channels: [lab]\n")
@@ -269,7 +268,7 @@ def test_repair_keeps_what_is_the_users(place: Place) -> None:
 
 @pytest.mark.parametrize("state", ["present", "absent"])
 @pytest.mark.parametrize("what", ["a file inside", "a file itself", "an environment"])
-def test_somebody_elses_files_are_refused(place: Place, state: str, what: str) -> None:
+def test_refuses_prefix_with_other_files(place: Place, state: str, what: str) -> None:
     if what == "an environment":
         FakePrefix(place.prefix).link("six")
     elif what == "a file itself":
@@ -285,7 +284,7 @@ def test_somebody_elses_files_are_refused(place: Place, state: str, what: str) -
     assert snapshot(place.path) == before
 
 
-def test_absent_already(place: Place) -> None:
+def test_absent_without_installation_changes_nothing(place: Place) -> None:
     before = snapshot(place.path)
     assert not place.run(state="absent").changed
     assert snapshot(place.path) == before
@@ -334,9 +333,7 @@ def test_only_an_older_conda_is_upgraded(
         ("not a version!", "24.7.1", "upgrade"),
     ],
 )
-def test_a_pin_decides_what_conda_has_to_be(
-    place: Place, installed: str, pin: str, action: str
-) -> None:
+def test_pin_decides_condas_version(place: Place, installed: str, pin: str, action: str) -> None:
     base = FakePrefix(place.prefix)
     base.link("python", "3.12.0")
     base.link("conda", installed)
@@ -350,7 +347,7 @@ def test_a_pin_decides_what_conda_has_to_be(
 
 
 @pytest.mark.parametrize("pin", ["latest!", ">=24,,", "^24.*$", ""])
-def test_a_pin_that_is_none(place: Place, pin: str) -> None:
+def test_refuses_invalid_pin(place: Place, pin: str) -> None:
     if not pin:
         assert place.request(conda_version=pin).conda_spec is None
         return
@@ -381,7 +378,7 @@ def test_a_new_installation_has_the_permissions_at_once(place: Place) -> None:
     assert (place.prefix / "envs").stat().st_mode & 0o2070 == 0o2070
 
 
-def test_a_removal_forgets_what_conda_had_listed(
+def test_removal_updates_condas_list_of_environments(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pwd, "getpwall", list)
@@ -410,7 +407,7 @@ def test_the_installer_is_chosen_by_the_facts_of_the_host(
     assert plan.installer.file_name == f"Miniconda3-py312_24.7.1-0-{system}-{arch}.sh"
 
 
-def test_bad_options_are_found_before_anything_happens(place: Place) -> None:
+def test_invalid_options_are_refused_first(place: Place) -> None:
     for options in (
         {"version": MISSING, "installer_path": None, "checksum": None},
         {"version": None, "installer_path": None},
@@ -422,7 +419,7 @@ def test_bad_options_are_found_before_anything_happens(place: Place) -> None:
     assert not place.prefix.parent.exists()
 
 
-def test_the_platform_is_named_as_installers_name_it() -> None:
+def test_platform_name_of_installers() -> None:
     system, arch = host_platform()
     assert system == {"linux": "Linux", "darwin": "MacOSX"}[sys.platform]
     assert arch
@@ -467,7 +464,7 @@ def cut_off(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
     return place
 
 
-def test_what_a_cut_off_installer_had_still_to_do_is_done(cut_off: Place) -> None:
+def test_interrupted_installation_is_completed(cut_off: Place) -> None:
     """No record tells of it: all packages are there and whole."""
     env = FakePrefix(cut_off.prefix / "envs" / "llm")
     cut_off.write(extra='test ! -e "$prefix/condarc.d/rc.yml"; test ! -e "$prefix/bin/python"')
@@ -482,7 +479,7 @@ def test_what_a_cut_off_installer_had_still_to_do_is_done(cut_off: Place) -> Non
     assert env.path.is_dir()
 
 
-def test_it_stays_to_be_done_when_the_next_run_fails(cut_off: Place) -> None:
+def test_installation_stays_unfinished_when_the_next_run_fails(cut_off: Place) -> None:
     cut_off.write(extra="exit 1")
     with pytest.raises(CondaModuleError, match=r"failed \(exit status 1\)"):
         cut_off.run()
@@ -491,7 +488,7 @@ def test_it_stays_to_be_done_when_the_next_run_fails(cut_off: Place) -> None:
     assert (cut_off.prefix / ".installer.info").exists()
 
 
-def test_the_run_that_goes_on_may_be_killed_too(
+def test_continued_installation_may_be_killed_too(
     cut_off: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then there may be no record of anything, and a history with nothing in it."""
@@ -513,7 +510,7 @@ def test_the_run_that_goes_on_may_be_killed_too(
     assert env.path.is_dir()
 
 
-def test_a_repair_that_is_killed_before_its_installer_starts(
+def test_repair_killed_before_its_installer_starts(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its records are gone by then; it must not be taken for somebody else's files."""
@@ -538,7 +535,7 @@ def test_a_repair_that_is_killed_before_its_installer_starts(
     assert done.observed.version == "24.7.1"
 
 
-def test_no_installer_runs_over_a_base_that_is_in_use(cut_off: Place) -> None:
+def test_no_installer_runs_over_a_changed_base(cut_off: Place) -> None:
     """It would bring back the versions of its own."""
     history = cut_off.prefix / "conda-meta/history"
     history.write_text(
@@ -551,7 +548,7 @@ def test_no_installer_runs_over_a_base_that_is_in_use(cut_off: Place) -> None:
     assert "six" in history.read_text()
 
 
-def test_an_installer_that_had_ended_is_not_called_again(
+def test_completed_installer_is_not_run_again(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install = InstallationChange._install
@@ -569,7 +566,7 @@ def test_an_installer_that_had_ended_is_not_called_again(
     assert not (place.prefix / ".installer.info").exists()
 
 
-def test_a_lock_left_by_a_run_that_had_done_all_goes(place: Place) -> None:
+def test_leftover_lock_is_removed(place: Place) -> None:
     place.run()
     left = place.prefix.parent / ".mc.llmfleet.lock"
     left.write_text("")
@@ -580,9 +577,7 @@ def test_a_lock_left_by_a_run_that_had_done_all_goes(place: Place) -> None:
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_a_directory_in_the_place_of_a_file_of_the_base_is_refused(
-    place: Place, check: bool
-) -> None:
+def test_refuses_directory_at_the_path_of_a_package_file(place: Place, check: bool) -> None:
     place.run()
     python = place.prefix / "bin" / "python"
     python.unlink()
@@ -590,13 +585,14 @@ def test_a_directory_in_the_place_of_a_file_of_the_base_is_refused(
     (python / "mine" / "thesis.tex").write_text("work")
     before = snapshot(place.path)
     with pytest.raises(
-        CondaModuleError, match=r"of the package python belongs; it holds mine\. Noth"
+        CondaModuleError,
+        match=r"package python has a file at that path; the directory contains mine\. Noth",
     ):
         place.run(check=check)
     assert snapshot(place.path) == before
 
 
-def test_killed_anywhere_while_it_installs_over_files_that_were_left(place: Place) -> None:
+def test_kill_at_any_point_while_installing_over_leftovers(place: Place) -> None:
     place.run()
     (place.prefix / "notebooks").mkdir()
     (place.prefix / "notebooks" / "model.ipynb").write_text("work")

@@ -18,7 +18,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation.insta
 
 
 @pytest.mark.parametrize("check", [check_installer_file, foresee_installer_file])
-def test_a_file_with_another_sum(check, tmp_path: Path) -> None:
+def test_file_with_wrong_checksum(check, tmp_path: Path) -> None:
     path = tmp_path / "a.sh"
     path.write_bytes(b"installer")
     check(Installer("a.sh", str(path), hashlib.sha256(b"installer").hexdigest()), "/opt/conda")
@@ -27,12 +27,12 @@ def test_a_file_with_another_sum(check, tmp_path: Path) -> None:
         check(Installer("a.sh", str(path), hashlib.sha256(b"installer").hexdigest()), "/opt/conda")
 
 
-def test_a_file_that_an_earlier_task_may_bring(tmp_path: Path) -> None:
+def test_check_mode_accepts_a_missing_file(tmp_path: Path) -> None:
     installer = Installer("a.sh", str(tmp_path / "a.sh"), "0" * 64)
     foresee_installer_file(installer, "/opt/conda")
     with pytest.raises(CondaModuleError, match=r"cannot be read: .*: No such file or directory"):
         check_installer_file(installer, "/opt/conda")
 
 
-def test_an_address_is_not_fetched() -> None:
+def test_check_mode_does_not_download() -> None:
     foresee_installer_file(Installer("a.sh", "http://127.0.0.1:1/a.sh", "0" * 64), "/opt/conda")

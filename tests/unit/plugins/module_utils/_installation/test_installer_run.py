@@ -28,9 +28,7 @@ echo "${CI-unset}" > "$3/ci"
 """
 
 
-def test_it_needs_no_volume_that_programs_run_from(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_installs_on_a_noexec_volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """/tmp may be mounted noexec: a file that nobody may execute stands for it."""
     monkeypatch.setenv("TMPDIR", "/nowhere")
     monkeypatch.setenv("CI", "true")

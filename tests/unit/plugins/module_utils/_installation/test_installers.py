@@ -71,7 +71,7 @@ def choose(**options: Any) -> Installer:
         ("anaconda", "2024.10-1", "MacOSX", "arm64", "Anaconda3-2024.10-1-MacOSX-arm64.sh"),
     ],
 )
-def test_by_version_and_facts_of_the_host(
+def test_chooses_by_version_and_platform(
     distribution: str, version: str, system: str, arch: str, file_name: str
 ) -> None:
     chosen = choose(distribution=distribution, version=version, system=system, arch=arch)
@@ -81,7 +81,7 @@ def test_by_version_and_facts_of_the_host(
     assert re.fullmatch("[0-9a-f]{64}", chosen.sha256)
 
 
-def test_the_newest_miniforge_is_there_for_all_hosts() -> None:
+def test_newest_miniforge_exists_for_all_platforms() -> None:
     newest = list(published("miniforge"))[-1].version
     hosts = [("Linux", "x86_64"), ("Linux", "aarch64"), ("MacOSX", "x86_64"), ("MacOSX", "arm64")]
     for system, arch in hosts:
@@ -100,7 +100,7 @@ def test_a_mirror_serves_the_same_bytes(mirror: str) -> None:
     assert mirrored.sha256 == published.sha256
 
 
-def test_a_mirror_with_a_checksum_has_versions_that_the_catalogue_has_not() -> None:
+def test_mirror_with_checksum_allows_uncatalogued_versions() -> None:
     mirror = "https://mirror.example.org/conda/"
     chosen = choose(version="py399_99.1.0-site1", mirror=mirror, checksum=DIGEST)
     assert chosen.file_name == "Miniconda3-py399_99.1.0-site1-Linux-x86_64.sh"
@@ -115,7 +115,7 @@ def test_a_mirror_with_a_checksum_has_versions_that_the_catalogue_has_not() -> N
             choose(version=version, **options)
 
 
-def test_a_checksum_of_the_users_own_counts_more_than_the_catalogue() -> None:
+def test_checksum_option_overrides_the_catalogue() -> None:
     chosen = choose(version="py312_24.7.1-0", checksum=f"sha256:{DIGEST.upper()}")
     assert chosen.sha256 == DIGEST
     assert choose(version="py312_24.7.1-0", checksum=f" {DIGEST} ").sha256 == DIGEST
@@ -130,7 +130,7 @@ def test_a_checksum_of_the_users_own_counts_more_than_the_catalogue() -> None:
         ({"url": "file:///srv/Site.sh"}, "Site.sh", True),
     ],
 )
-def test_an_installer_of_the_users_own(
+def test_installer_chosen_by_the_user(
     options: dict[str, str], file_name: str, is_url: bool
 ) -> None:
     chosen = choose(checksum=f"sha256:{DIGEST}", **options)
@@ -150,8 +150,8 @@ def test_a_published_file_from_elsewhere_needs_no_checksum() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, "The option version is needed"),
-        ({"version": ""}, "The option version is needed"),
+        ({}, "The option version is required"),
+        ({"version": ""}, "The option version is required"),
         ({"version": "py312_99.1.0-0"}, "The option version is not in the catalogue of miniconda"),
         ({"version": "latest"}, "The option version is not in the catalogue"),
         ({"version": "26.1.1-3"}, "The option version is not in the catalogue of miniconda"),
@@ -164,24 +164,22 @@ def test_a_published_file_from_elsewhere_needs_no_checksum() -> None:
         ({"version": "py312_24.7.1-0", "checksum": "sha256:abc"}, "The option checksum"),
         ({"version": "py312_24.7.1-0", "checksum": "sha256:" + "g" * 64}, "The option checksum"),
         ({"version": "py312_24.7.1-0", "checksum": DIGEST + "0"}, "The option checksum"),
-        ({"url": "https://h/Site.sh"}, "the option checksum is needed"),
-        ({"path": "/srv/Site.sh"}, "the option checksum is needed"),
+        ({"url": "https://h/Site.sh"}, "the option checksum is required"),
+        ({"path": "/srv/Site.sh"}, "the option checksum is required"),
         ({"url": "https://h/Site.exe", "checksum": DIGEST}, "The option installer_url"),
         ({"url": "https://h/", "checksum": DIGEST}, "The option installer_url"),
         ({"path": "/srv/Site", "checksum": DIGEST}, "The option installer_path"),
         ({"distribution": "nosuch", "version": "1"}, "not in the catalogue of nosuch"),
     ],
 )
-def test_errors_name_the_option_and_say_that_nothing_happened(
-    options: dict[str, str], words: str
-) -> None:
+def test_errors_name_the_option(options: dict[str, str], words: str) -> None:
     with pytest.raises(CondaModuleError) as error:
         choose(**options)
     assert words in str(error.value)
     assert "Nothing was changed" in str(error.value)
 
 
-def test_an_unknown_version_is_told_the_newest_ones_for_this_host() -> None:
+def test_unknown_version_lists_the_newest_ones() -> None:
     with pytest.raises(CondaModuleError) as error:
         choose(version="py312_99.1.0-0", system="MacOSX", arch="arm64")
     offered = re.findall(r"py\d+_[\d.]+-\d+", error.value.hint or "")
@@ -190,7 +188,7 @@ def test_an_unknown_version_is_told_the_newest_ones_for_this_host() -> None:
         assert choose(version=version, system="MacOSX", arch="arm64")
 
 
-def test_a_version_of_another_platform_is_told_where_it_is() -> None:
+def test_version_of_another_platform_lists_its_platforms() -> None:
     with pytest.raises(CondaModuleError, match=r"only for .*Linux x86_64") as error:
         choose(version="py312_24.7.1-0", arch="ppc64")
     assert "MacOSX arm64" in str(error.value)
@@ -210,7 +208,7 @@ def test_a_version_of_another_platform_is_told_where_it_is() -> None:
         ("miniconda", "", None, None),
     ],
 )
-def test_what_a_version_says(
+def test_parse_installer_version(
     distribution: str, version: str | None, python: str | None, conda: str | None
 ) -> None:
     assert parse_installer_version(distribution, version) == InstallerVersion(python, conda)

@@ -32,15 +32,15 @@ def condarc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         ({"settings": {"channels": ["lab"]}}, ""),
         ({"settings": {"channels": ["lab"]}, "mode": "0644"}, ""),
-        ({"settings": {"channels": ["other"]}}, "it would change something"),
-        ({"settings": {"solver": "classic"}}, "it would change something"),
-        ({"settings": {"channels": ["lab"]}, "mode": "0600"}, "it would change something"),
-        ({"settings": {"channels": ["lab"]}, "state": "no such state"}, "it would fail"),
-        ({"settings": {"channels": ["lab"]}, "no_such_option": 1}, "it would fail"),
-        ({}, "it would fail"),
+        ({"settings": {"channels": ["other"]}}, "the module would change something"),
+        ({"settings": {"solver": "classic"}}, "the module would change something"),
+        ({"settings": {"channels": ["lab"]}, "mode": "0600"}, "the module would change something"),
+        ({"settings": {"channels": ["lab"]}, "state": "no such state"}, "the module would fail"),
+        ({"settings": {"channels": ["lab"]}, "no_such_option": 1}, "the module would fail"),
+        ({}, "the module would fail"),
     ],
 )
-def test_what_a_module_says(
+def test_reason_by_module_result(
     options: dict[str, Any],
     reason: str,
     condarc: Path,
@@ -92,21 +92,21 @@ def _leaves(module: AskedModule) -> None:
 @pytest.mark.parametrize(
     ("what", "reason"),
     [
-        (_warns, "it has something to say"),
-        (_breaks, "it could not be asked: OSError"),
-        (_leaves, "it gave no answer"),
+        (_warns, "the module reported a warning"),
+        (_breaks, "the module could not be run: OSError"),
+        (_leaves, "the module returned no result"),
         (lambda module: module.exit_json(changed=False), ""),
-        (lambda module: module.fail_json("no"), "it would fail"),
+        (lambda module: module.fail_json("no"), "the module would fail"),
     ],
 )
-def test_whatever_is_not_certain_is_a_reason(
+def test_uncertain_results_are_a_reason(
     what: Callable[[AskedModule], None], reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert played(what, monkeypatch)() == reason
 
 
 @pytest.mark.parametrize("lock", [".env.llmfleet.lock", "env/conda-meta/.llmfleet.lock"])
-def test_a_lock_that_was_left_is_for_the_module(
+def test_leftover_lock_is_a_reason(
     lock: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "env" / "conda-meta").mkdir(parents=True)
@@ -114,10 +114,10 @@ def test_a_lock_that_was_left_is_for_the_module(
     ask = played(lambda module: module.exit_json(**result), monkeypatch)
     assert ask() == ""
     (tmp_path / lock).touch()
-    assert ask() == "there is a lock"
+    assert ask() == "a lock file exists"
 
 
-def test_a_module_is_asked_in_check_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_modules_run_in_check_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bool] = []
 
     def note(module: AskedModule) -> None:

@@ -51,12 +51,12 @@ def options_of(case: str, directory: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_block_is_kept_only_as_it_was_asked_for(case: str, tmp_path: Path) -> None:
+def test_block_is_kept_only_if_identical(case: str, tmp_path: Path) -> None:
     assert block_is_kept(options_of(case, tmp_path)) is CASES[case][2]
 
 
 @pytest.mark.parametrize("what", ["nothing", "directory", "link", "link to nothing"])
-def test_what_is_no_file_is_for_the_module(what: str, tmp_path: Path) -> None:
+def test_other_file_types_are_a_reason(what: str, tmp_path: Path) -> None:
     path = tmp_path / "profile.sh"
     if what == "directory":
         path.mkdir()

@@ -45,7 +45,7 @@ def manager(prefix: Path, **wanted: Any) -> AccessManager:
     return AccessManager(str(prefix), Access(**wanted))
 
 
-def test_nothing_wanted_is_nothing_to_do(prefix: Path) -> None:
+def test_no_options_no_change(prefix: Path) -> None:
     assert not Access()
     before = snapshot(prefix)
     assert manager(prefix).faults() == []
@@ -63,7 +63,7 @@ def test_the_present_owner_and_group_are_recognised(prefix: Path, number: bool) 
     assert present.lines() == [f"owner {owner}", f"group {group}"]
 
 
-def test_another_owner_is_given_everything_but_the_environments(
+def test_change_of_owner_leaves_out_environments(
     prefix: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: dict[int, tuple[int, int]] = {}
@@ -76,8 +76,8 @@ def test_another_owner_is_given_everything_but_the_environments(
     other = manager(prefix, owner="54321", group="54322")
     me, mine = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
     assert other.faults() == [
-        f"{prefix} belongs to {me}",
-        f"{prefix} is of the group {mine}",
+        f"{prefix} is owned by {me}",
+        f"{prefix} has the group {mine}",
     ]
     other.apply()
     assert set(given.values()) == {(54321, 54322)}
@@ -87,7 +87,7 @@ def test_another_owner_is_given_everything_but_the_environments(
 
 
 @pytest.mark.parametrize("back", [False, True])
-def test_what_is_shared_with_a_package_cache_only_goes_back_to_who_runs_this(
+def test_shared_files_only_go_back_to_the_current_user(
     prefix: Path, monkeypatch: pytest.MonkeyPatch, back: bool
 ) -> None:
     environment = prefix / "envs" / "llm"
@@ -114,7 +114,7 @@ def test_what_is_shared_with_a_package_cache_only_goes_back_to_who_runs_this(
     assert given == dict.fromkeys(expected, (54321, 54322))
 
 
-def test_mode_is_that_of_the_prefix_alone(prefix: Path) -> None:
+def test_mode_applies_to_the_prefix_only(prefix: Path) -> None:
     closed = manager(prefix, mode=0o750)
     assert closed.faults() == [f"{prefix} has the mode 0755"]
     closed.apply()
@@ -124,7 +124,7 @@ def test_mode_is_that_of_the_prefix_alone(prefix: Path) -> None:
     assert closed.lines() == ["mode 0750"]
 
 
-def test_the_group_writes_directories_and_no_files_of_packages(prefix: Path) -> None:
+def test_group_may_write_directories_but_no_package_files(prefix: Path) -> None:
     shared = manager(prefix, group=GROUP, group_writable=("envs", "pkgs"))
     assert shared.faults() == ["envs lacks write permission for its group"]
     shared.apply()
@@ -164,7 +164,7 @@ def has_default_acls(directory: Path) -> bool:
     return True
 
 
-def test_what_one_member_fetched_the_next_can_open(prefix: Path) -> None:
+def test_repodata_of_one_member_is_writable_for_the_next(prefix: Path) -> None:
     """conda opens the state of repodata for writing; the umask of whoever fetched it must not close it."""
     cache = prefix / "pkgs" / "cache"
     if not has_default_acls(cache):
@@ -191,7 +191,7 @@ def test_what_one_member_fetched_the_next_can_open(prefix: Path) -> None:
     assert "pkgs/cache lacks a default ACL" in shared.faults()[0]
 
 
-def test_a_site_s_own_default_acl_stays(prefix: Path) -> None:
+def test_existing_default_acl_stays(prefix: Path) -> None:
     cache = prefix / "pkgs" / "cache"
     if not has_default_acls(cache):
         pytest.skip("no default ACLs on this file system")
@@ -206,7 +206,7 @@ def test_a_site_s_own_default_acl_stays(prefix: Path) -> None:
     assert os.getxattr(cache, "system.posix_acl_default") == own
 
 
-def test_a_missing_directory_is_made(prefix: Path) -> None:
+def test_missing_directory_is_created(prefix: Path) -> None:
     os.rename(prefix / "envs", prefix / "away")
     shared = manager(prefix, group=GROUP, group_writable=("envs",))
     assert shared.faults()
@@ -223,14 +223,16 @@ def test_modes(mode: Any, number: int | None) -> None:
 
 
 @pytest.mark.parametrize("mode", ["u=rwx", "0799", "77777", -1, True, "rwxr-xr-x"])
-def test_what_is_no_mode(mode: Any) -> None:
+def test_refuses_invalid_modes(mode: Any) -> None:
     with pytest.raises(CondaModuleError, match="option mode"):
         parse_mode(mode)
 
 
 @pytest.mark.parametrize("option", ["owner", "group"])
-def test_nobody_of_that_name(prefix: Path, option: str) -> None:
-    with pytest.raises(CondaModuleError, match=f"option {option} names nobody") as error:
+def test_refuses_unknown_owner_or_group(prefix: Path, option: str) -> None:
+    with pytest.raises(
+        CondaModuleError, match=f"option {option} names an unknown (?:user|group)"
+    ) as error:
         manager(prefix, **{option: "no-such-one"})
     assert "first" in (error.value.hint or "")
 
@@ -240,10 +242,13 @@ def test_group_writable_needs_a_group() -> None:
         access_of(None, None, None, ["envs"])
 
 
-def test_what_the_system_refuses_is_said(prefix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_system_error_is_reported(prefix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: str, *_ids: int, **_how: Any) -> None:
         raise PermissionError(1, "Operation not permitted", path)
 
     monkeypatch.setattr(os, "chown", refuse)
-    with pytest.raises(CondaModuleError, match="cannot be set: Operation not permitted"):
+    with pytest.raises(
+        CondaModuleError,
+        match=r"Cannot set owner, group or permissions of .*: Operation not permitted",
+    ):
         manager(prefix, owner="54321").apply()

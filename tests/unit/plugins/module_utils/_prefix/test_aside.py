@@ -55,7 +55,7 @@ def beside(env: FakePrefix) -> list[str]:
     return sorted(path.name for path in env.path.parent.iterdir())
 
 
-def test_peoples_files_go_back_to_their_places(env: FakePrefix) -> None:
+def test_users_files_are_moved_back(env: FakePrefix) -> None:
     warnings = replace(env)
     assert (env.path / "lib/six.py").read_text() == "two"
     assert not (env.meta / "six-1.0-0.json").exists()
@@ -72,7 +72,7 @@ def test_peoples_files_go_back_to_their_places(env: FakePrefix) -> None:
     assert beside(env) == [".env.llmfleet-aside", "env"]
 
 
-def test_a_failure_brings_the_old_one_back(env: FakePrefix) -> None:
+def test_failure_restores_the_old_prefix(env: FakePrefix) -> None:
     before = snapshot(env.path)
     with pytest.raises(CondaModuleError, match="no room"):
         replace(env, CondaModuleError("no room"))
@@ -80,7 +80,7 @@ def test_a_failure_brings_the_old_one_back(env: FakePrefix) -> None:
     assert beside(env) == ["env"]
 
 
-def test_a_run_that_is_killed_is_taken_back_by_the_next(env: FakePrefix) -> None:
+def test_next_run_undoes_a_killed_replacement(env: FakePrefix) -> None:
     before = snapshot(env.path)
     with pytest.raises(KeyboardInterrupt):
         replace(env, KeyboardInterrupt())
@@ -89,7 +89,7 @@ def test_a_run_that_is_killed_is_taken_back_by_the_next(env: FakePrefix) -> None
     assert snapshot(env.path) == before
 
 
-def test_a_run_that_is_killed_when_all_was_made_is_finished_by_the_next(
+def test_next_run_finishes_a_complete_replacement(
     env: FakePrefix, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(self: Aside) -> None:
@@ -104,19 +104,19 @@ def test_a_run_that_is_killed_when_all_was_made_is_finished_by_the_next(
     assert (env.path / "work/deep/notes.txt").read_text() == "work"
 
 
-def test_a_directory_that_is_not_ours_is_not_taken_for_what_was_moved(env: FakePrefix) -> None:
+def test_foreign_directory_is_not_taken_for_the_old_prefix(env: FakePrefix) -> None:
     other = env.path.parent / ".env.llmfleet-aside"
     other.mkdir()
     (other / "thesis.tex").write_text("work")
     before = snapshot(env.path.parent)
     assert not Aside(str(env.path)).recover()
     assert snapshot(env.path.parent) == before
-    with pytest.raises(CondaModuleError, match="is in the way"):
+    with pytest.raises(CondaModuleError, match=r"already exists; .* would be moved there"):
         replace(env)
     assert (other / "thesis.tex").read_text() == "work"
 
 
-def test_what_cannot_be_renamed_as_a_whole_is_moved_in_parts(
+def test_directory_that_cannot_be_renamed_is_moved_in_parts(
     env: FakePrefix, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a directory on a lower layer of an overlay file system, or a mount point."""
@@ -137,12 +137,15 @@ def test_what_cannot_be_renamed_as_a_whole_is_moved_in_parts(
     assert (env.path / "lib/six.py").read_text() == "two"
 
 
-def test_both_have_to_fit_where_packages_are_copied(env: FakePrefix, tmp_path: Path) -> None:
+def test_refuses_without_room_for_both_environments(env: FakePrefix, tmp_path: Path) -> None:
     cache = tmp_path / "pkgs"
     cache.mkdir()
     # Packages are linked from a cache on the same volume.
     refuse_without_room(str(env.path), 1 << 60, [str(cache)])
-    with pytest.raises(CondaModuleError, match=r"do not fit beside each other\. Nothing was"):
+    with pytest.raises(
+        CondaModuleError,
+        match=r"not enough for the old and the new environment together\. Nothing was",
+    ):
         refuse_without_room(str(env.path), 1 << 60, ["/proc"])
     refuse_without_room(str(env.path), 1, ["/proc"])
 
@@ -173,7 +176,7 @@ def in_parts(patch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("fails", [False, True])
 @pytest.mark.parametrize("parts", [False, True])
-def test_killed_anywhere_the_next_run_has_the_old_one_or_the_new_one_whole(
+def test_kill_at_any_point_leaves_old_or_new_prefix_complete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: bool, fails: bool
 ) -> None:
     if parts:
@@ -222,7 +225,7 @@ def killed_with_nothing_made(env: FakePrefix) -> None:
         raise KeyboardInterrupt
 
 
-def test_what_others_made_there_meanwhile_is_not_taken_for_what_the_killed_run_made(
+def test_files_of_another_process_are_not_taken_for_the_killed_runs(
     env: FakePrefix,
 ) -> None:
     killed_with_nothing_made(env)
@@ -230,7 +233,8 @@ def test_what_others_made_there_meanwhile_is_not_taken_for_what_the_killed_run_m
     other.link("sole", "1.0", files={"lib/sole.py": b"of another user"})
     before = snapshot(env.path.parent)
     with pytest.raises(
-        CondaModuleError, match=r"nothing shows that what is at .* it holds conda-meta"
+        CondaModuleError,
+        match=r"no token proves that it created what is at .* it contains conda-meta",
     ):
         Aside(str(env.path)).recover()
     assert snapshot(env.path.parent) == before
@@ -243,12 +247,12 @@ def test_nothing_is_put_back_through_a_link(env: FakePrefix, tmp_path: Path) -> 
     killed_with_nothing_made(env)
     (tmp_path / "elsewhere").mkdir()
     env.path.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(CondaModuleError, match="nothing shows that"):
+    with pytest.raises(CondaModuleError, match="no token proves that"):
         Aside(str(env.path)).recover()
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
-def test_a_journal_inside_the_prefix_does_not_move_with_it(env: FakePrefix) -> None:
+def test_journal_inside_the_prefix_is_not_moved(env: FakePrefix) -> None:
     """Left by a pip or conda that was killed before; the new one's own must stay where the next run looks."""
     (env.meta / ".llmfleet-journal").write_text('{"operation": "pip"}')
     killed_with_nothing_made(env)
@@ -256,7 +260,7 @@ def test_a_journal_inside_the_prefix_does_not_move_with_it(env: FakePrefix) -> N
     assert (env.path / "work/deep/notes.txt").read_text() == "work"
 
 
-def test_a_child_that_was_cut_off_before_it_made_anything(env: FakePrefix) -> None:
+def test_interrupted_child_that_created_nothing(env: FakePrefix) -> None:
     """The journal has to stay: it alone tells that what waits beside the prefix is the environment."""
     before = snapshot(env.path)
     with (
@@ -270,10 +274,10 @@ def test_a_child_that_was_cut_off_before_it_made_anything(env: FakePrefix) -> No
     assert snapshot(env.path) == before
 
 
-def test_a_success_that_left_nothing_is_none(env: FakePrefix) -> None:
+def test_success_without_an_environment_fails(env: FakePrefix) -> None:
     before = snapshot(env.path)
     with (
-        pytest.raises(CondaModuleError, match="Nothing came to"),
+        pytest.raises(CondaModuleError, match="reported success but created no environment"),
         journalled(str(env.path), operation="create"),
         Aside(str(env.path)).moved(),
     ):
@@ -282,14 +286,14 @@ def test_a_success_that_left_nothing_is_none(env: FakePrefix) -> None:
     assert beside(env) == ["env"]
 
 
-def test_files_that_were_kept_are_in_the_way_of_no_other_change(env: FakePrefix) -> None:
+def test_kept_files_block_no_other_change(env: FakePrefix) -> None:
     replace(env)
     assert not Aside(str(env.path)).recover()
-    with pytest.raises(CondaModuleError, match="is in the way"):
+    with pytest.raises(CondaModuleError, match=r"already exists; .* would be moved there"):
         Aside(str(env.path)).refuse()
 
 
-def test_files_left_by_a_removal_are_peoples_whatever_they_are_called(tmp_path: Path) -> None:
+def test_files_left_by_a_removal_are_users_files(tmp_path: Path) -> None:
     """What conda or an installer would have put there is gone: these came otherwise."""
     prefix = tmp_path / "base"
     names = (

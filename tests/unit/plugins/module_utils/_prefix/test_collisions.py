@@ -48,12 +48,12 @@ def env(tmp_path: Path) -> Path:
     return prefix
 
 
-def test_what_no_record_names_is_read_from_what_conda_says() -> None:
+def test_reads_collisions_from_condas_output() -> None:
     said = SAID.format("lib/six.py") + KNOWN + SAID.format("share/it's mine")
     assert collisions(said) == ["lib/six.py", "share/it's mine"]
 
 
-def test_peoples_files_stay_beside_what_a_package_brings(env: Path) -> None:
+def test_users_files_are_kept_beside_package_files(env: Path) -> None:
     warnings: list[str] = []
     with out_of_the_way(str(env), ["lib/six.py", "share/it's mine", PIPS], warnings):
         assert not (env / "lib/six.py").exists()
@@ -63,12 +63,12 @@ def test_peoples_files_stay_beside_what_a_package_brings(env: Path) -> None:
     assert (env / "lib/six.py.before-conda").read_text() == "work"
     assert (env / "share/it's mine").read_text() == "work"
     assert warnings == [
-        f"{env} held files that no package owns where a package installs its own. They were kept under"
-        " other names: lib/six.py.before-conda."
+        f"{env} contained files that no package owns at paths where a package installs its own."
+        " They were kept under other names: lib/six.py.before-conda."
     ]
 
 
-def test_what_the_package_brings_is_nobodys_file(env: Path) -> None:
+def test_file_identical_to_the_packages_is_removed(env: Path) -> None:
     """Its record was lost, or a conda that linked it was killed."""
     warnings: list[str] = []
     with out_of_the_way(str(env), ["lib/six.py"], warnings):
@@ -85,7 +85,7 @@ def test_what_the_package_brings_is_nobodys_file(env: Path) -> None:
         ("bin/six", "python-scripts/six"),
     ],
 )
-def test_what_a_package_in_the_cache_brings_is_nobodys_file(
+def test_file_identical_to_a_cached_packages_is_removed(
     env: Path, tmp_path: Path, path: str, kept_as: str
 ) -> None:
     """The record of another version was lost, so conda does not know its file."""
@@ -102,14 +102,14 @@ def test_what_a_package_in_the_cache_brings_is_nobodys_file(
     assert [file.name for file in old.parent.iterdir() if "before-conda" in file.name] == []
 
 
-def test_a_failure_leaves_all_as_it_was(env: Path) -> None:
+def test_failure_restores_renamed_files(env: Path) -> None:
     before = snapshot(env)
     with pytest.raises(CondaModuleError), out_of_the_way(str(env), ["lib/six.py"], []):
         raise CondaModuleError("no room")
     assert snapshot(env) == before
 
 
-def test_killed_anywhere_the_next_run_puts_them_back(tmp_path: Path) -> None:
+def test_next_run_restores_files_renamed_by_a_killed_run(tmp_path: Path) -> None:
     places: list[Path] = []
 
     def start(number: int) -> Callable[[], None]:
@@ -129,7 +129,7 @@ def test_killed_anywhere_the_next_run_puts_them_back(tmp_path: Path) -> None:
         assert not (places[-1] / "mine.before-conda").exists()
 
 
-def test_a_journal_leads_nowhere_else(env: Path, tmp_path: Path) -> None:
+def test_journal_paths_outside_the_prefix_are_ignored(env: Path, tmp_path: Path) -> None:
     (tmp_path / "outside").write_text("work")
     said = {"operation": "change", "out_of_the_way": [["../gone", "../outside"], ["x"], 3]}
     (env / "conda-meta/.llmfleet-journal").write_text(json.dumps(said))

@@ -32,7 +32,7 @@ def test_parse_history(text: str, names: set[str]) -> None:
     assert parse_history(text) == names
 
 
-def test_no_history_asks_for_nothing(tmp_path: Path) -> None:
+def test_missing_history_has_no_requests(tmp_path: Path) -> None:
     assert requested_names(str(tmp_path)) == set()
 
 
@@ -50,7 +50,9 @@ def test_no_history_asks_for_nothing(tmp_path: Path) -> None:
         ("", False),
     ],
 )
-def test_whether_a_base_has_been_used_since(tmp_path: Path, command: str, expected: bool) -> None:
+def test_recognises_a_base_used_since_its_installation(
+    tmp_path: Path, command: str, expected: bool
+) -> None:
     prefix = tmp_path / "base"
     history = prefix / "conda-meta" / "history"
     assert not is_of_installers(str(prefix))

@@ -78,7 +78,7 @@ def test_fail_names_process_user_command_and_age(tmp_path: Path, check_mode: boo
     assert [user["pid"] for user in caught.value.facts["in_use"]] == [60, 61]
 
 
-def test_a_working_directory_counts_when_the_directory_goes(tmp_path: Path) -> None:
+def test_working_directory_counts_for_a_removal(tmp_path: Path) -> None:
     there = guard(tmp_path, Host(Seen((SHELL,))))
     there.check(NUMPY)
     assert there.found == [SHELL.as_dict()]
@@ -86,7 +86,7 @@ def test_a_working_directory_counts_when_the_directory_goes(tmp_path: Path) -> N
         there.check(Unlinking(removal=True))
 
 
-def test_nothing_unlinked_nothing_refused(tmp_path: Path) -> None:
+def test_change_without_unlinked_files_is_allowed(tmp_path: Path) -> None:
     host = Host(Seen((SERVICE,)))
     there = guard(tmp_path, host)
     there.check(Unlinking())
@@ -98,14 +98,14 @@ def test_nothing_unlinked_nothing_refused(tmp_path: Path) -> None:
         there.check(Unlinking(ask=lambda: ["openssl"]))
 
 
-def test_conda_is_not_asked_without_need(tmp_path: Path) -> None:
+def test_conda_is_queried_only_if_needed(tmp_path: Path) -> None:
     def ask() -> list[str]:
         raise AssertionError("asked")
 
     guard(tmp_path, Host(Seen((SHELL,)))).check(Unlinking(ask=ask))
 
 
-def test_warn_and_what_check_mode_says_of_a_wait(tmp_path: Path) -> None:
+def test_warnings_of_warn_and_of_wait_in_check_mode(tmp_path: Path) -> None:
     there = guard(tmp_path, Host(Seen((SERVICE,))), "warn")
     there.check(NUMPY)
     (warning,) = there.warnings
@@ -117,7 +117,7 @@ def test_warn_and_what_check_mode_says_of_a_wait(tmp_path: Path) -> None:
     assert "would wait up to 60 seconds" in warning
 
 
-def test_wait_tries_again_when_nobody_is_left(
+def test_wait_retries_when_no_process_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
@@ -137,17 +137,19 @@ def test_wait_tries_again_when_nobody_is_left(
 
 
 @pytest.mark.parametrize(("mode", "looked"), [("fail", 1), ("wait", 1)])
-def test_in_use_to_the_end(tmp_path: Path, mode: str, looked: int) -> None:
+def test_wait_fails_when_still_in_use(tmp_path: Path, mode: str, looked: int) -> None:
     host = Host(Seen((SERVICE,), unseen=3))
     there = guard(tmp_path, host, mode, timeout=0)
     with pytest.raises(InUseError) as caught:
         there.until_unused(lambda: there.check(NUMPY))
     assert host.looked == looked
     assert ("Waited 0 seconds" in caught.value.message) is (mode == "wait")
-    assert "Processes of other users are not visible" in caught.value.message
+    assert "This user cannot see the processes of other users" in caught.value.message
 
 
-def test_what_cannot_be_seen_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reports_processes_that_are_not_visible(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_in_use, "_shared_kind", lambda _prefix: "nfs4")
     seen = Seen(suspects=(SERVICE,), unseen=9, problem="lsof cannot be started")
     there = guard(tmp_path, Host(seen))
@@ -177,7 +179,7 @@ def test_the_python_of_this_module_is_not_removed(
     there.check(NUMPY)
 
 
-def test_what_a_plan_for_an_environment_unlinks(tmp_path: Path) -> None:
+def test_packages_unlinked_by_an_environment_plan(tmp_path: Path) -> None:
     environment = FakePrefix(tmp_path / "env")
     for name in ("six", "tqdm"):
         environment.link(name, "1.0")
@@ -205,7 +207,7 @@ def test_what_a_plan_for_an_environment_unlinks(tmp_path: Path) -> None:
     assert unlinked("six=2", recreate=True).removal
 
 
-def test_what_a_plan_for_an_installation_unlinks() -> None:
+def test_packages_unlinked_by_an_installation_plan() -> None:
     state = PrefixState("/opt/conda", True, True, {}, empty=False)
     observed = ObservedInstallation(state, damaged={"six": ["a"]}, missing=("tqdm",))
 
@@ -219,7 +221,7 @@ def test_what_a_plan_for_an_installation_unlinks() -> None:
     assert unlinked("install") == unlinked("access") == Unlinking()
 
 
-def test_an_environment_in_use_stays_as_it_is(tmp_path: Path) -> None:
+def test_environment_in_use_is_not_changed(tmp_path: Path) -> None:
     environment = FakePrefix(tmp_path / "env")
     environment.link("six", "1.0")
     request = Request(str(tmp_path), str(environment.path), [], True, state="absent")

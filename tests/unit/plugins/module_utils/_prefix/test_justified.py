@@ -91,19 +91,19 @@ def prefix(tmp_path: Path) -> FakePrefix:
 
 
 @pytest.mark.parametrize("path", [*CONDAS, *PIPS])
-def test_what_conda_and_pip_put_there_goes(prefix: FakePrefix, path: str) -> None:
+def test_files_of_conda_and_pip_may_be_removed(prefix: FakePrefix, path: str) -> None:
     assert examine(str(prefix.path)).may_go(path)
 
 
 @pytest.mark.parametrize("path", OF_INSTALLATIONS)
-def test_what_installers_and_caches_hold_goes_with_an_installation(
+def test_installer_and_cache_files_may_be_removed_with_an_installation(
     prefix: FakePrefix, path: str
 ) -> None:
     assert examine(str(prefix.path), installation=True).may_go(path)
 
 
 @pytest.mark.parametrize("installation", [False, True])
-def test_nothing_of_peoples_goes(prefix: FakePrefix, installation: bool) -> None:
+def test_users_files_may_not_be_removed(prefix: FakePrefix, installation: bool) -> None:
     contents = examine(str(prefix.path), installation=installation)
     assert [path for path in PEOPLES if contents.may_go(path)] == []
     assert set(PEOPLES) <= set(contents.foreign)
@@ -115,7 +115,7 @@ def test_nothing_of_peoples_goes(prefix: FakePrefix, installation: bool) -> None
     assert left == {".llmfleet-left", *PEOPLES, *rest}
 
 
-def test_everything_goes_that_is_asked_for(prefix: FakePrefix) -> None:
+def test_remove_foreign_removes_everything(prefix: FakePrefix) -> None:
     assert remove_prefix(examine(str(prefix.path)), remove_foreign=True) == ()
     assert not prefix.path.exists()
 
@@ -131,7 +131,7 @@ def test_an_environment_below_is_judged_by_its_own_records(prefix: FakePrefix) -
     assert not contents.may_go("lib/six.py")
 
 
-def test_a_record_names_nothing_outside_of_its_prefix(prefix: FakePrefix) -> None:
+def test_paths_outside_the_prefix_are_ignored(prefix: FakePrefix) -> None:
     outside = prefix.path.parent / "outside.txt"
     outside.write_text("work")
     prefix.link("liar", files={})
@@ -158,7 +158,7 @@ def test_links_are_removed_and_not_followed(tmp_path: Path) -> None:
     assert not env.path.exists()
 
 
-def test_half_linked_packages_are_known_by_the_package_cache(tmp_path: Path) -> None:
+def test_files_of_half_linked_packages_are_found_in_the_cache(tmp_path: Path) -> None:
     info = tmp_path / "pkgs" / "six-1.0-0" / "info"
     info.mkdir(parents=True)
     (info / "paths.json").write_text(

@@ -43,7 +43,7 @@ def record(prefix: Path, name: str, files: list[str]) -> Path:
 
 
 @pytest.mark.parametrize("name", ["tool-1.0-0.json", "tool-1.0-0.json.c~"])
-def test_what_was_being_unlinked_goes(prefix: Path, name: str) -> None:
+def test_files_set_aside_by_conda_are_removed(prefix: Path, name: str) -> None:
     path = record(prefix, name, FILES)
     mine = prefix / "src" / "program.c~"
     mine.parent.mkdir()
@@ -59,13 +59,13 @@ def test_what_was_being_unlinked_goes(prefix: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"files": 7}', '{"files": [7]}'])
-def test_a_record_that_cannot_be_read_names_nothing(prefix: Path, text: str) -> None:
+def test_unreadable_record_names_no_files(prefix: Path, text: str) -> None:
     (prefix / "conda-meta" / "tool-1.0-0.json").write_text(text)
     assert remove_set_aside(str(prefix)) == []
 
 
 @pytest.mark.parametrize("path", ["../outside", "{root}/outside", "link/outside"])
-def test_nothing_outside_the_prefix_goes(prefix: Path, path: str) -> None:
+def test_files_outside_the_prefix_stay(prefix: Path, path: str) -> None:
     outside = prefix.parent / "outside.c~"
     outside.write_text("not ours")
     (prefix / "link").symlink_to(prefix.parent)
@@ -103,7 +103,7 @@ def journal(prefix: Path, seconds: float, **content: object) -> None:
     os.utime(prefix / "conda-meta" / "history", (written, written))
 
 
-def test_what_was_linked_and_not_written_down_is(prefix: Path) -> None:
+def test_missing_requests_are_added_to_the_history(prefix: Path) -> None:
     """conda was killed while it compiled: all records are there, the history says what was before."""
     history = prefix / "conda-meta" / "history"
     history.write_text("==> 2026-01-02 03:04:05 <==\n# update specs: ['six=1.0', 'tool']\n")
@@ -117,7 +117,7 @@ def test_what_was_linked_and_not_written_down_is(prefix: Path) -> None:
     assert history.read_text() == before
 
 
-def test_what_conda_has_written_down_is_not_written_twice(prefix: Path) -> None:
+def test_requests_in_the_history_are_not_repeated(prefix: Path) -> None:
     link_six(prefix)
     before = (prefix / "conda-meta" / "history").read_text()
     journal(prefix, -1, asked=["six=2.0"])
@@ -127,7 +127,7 @@ def test_what_conda_has_written_down_is_not_written_twice(prefix: Path) -> None:
     assert (prefix / "conda-meta" / "history").read_text() == before
 
 
-def test_scripts_of_a_killed_conda_go(prefix: Path) -> None:
+def test_scripts_of_a_killed_conda_are_removed(prefix: Path) -> None:
     before = sorted(prefix.iterdir())
     (prefix / ".tmp7kg07evd").write_text("python -m compileall")
     (prefix / ".tmp").write_text("a user's")
@@ -135,7 +135,7 @@ def test_scripts_of_a_killed_conda_go(prefix: Path) -> None:
     assert sorted(prefix.iterdir()) == sorted([*before, prefix / ".tmp"])
 
 
-def test_copies_that_a_killed_conda_was_about_to_link(prefix: Path) -> None:
+def test_copies_of_a_killed_conda_are_removed(prefix: Path) -> None:
     (prefix / ".condatmp").mkdir()
     (prefix / ".condatmp" / "c086a015").write_text("#!/srv/envs/app/bin/python")
     clear_up(str(prefix))
@@ -151,7 +151,7 @@ def test_a_link_in_place_of_the_copies_is_not_followed(prefix: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("cut_off", [False, True])
-def test_records_that_a_full_disk_cut_short_go(cut_off: bool, prefix: Path) -> None:
+def test_truncated_records_are_removed(cut_off: bool, prefix: Path) -> None:
     """conda takes back the rest, and would stumble over them; a killed one has left a journal instead."""
     meta = prefix / "conda-meta"
     (meta / "old-1.0-0.json").write_text("{")
@@ -174,7 +174,7 @@ def test_records_that_a_full_disk_cut_short_go(cut_off: bool, prefix: Path) -> N
     }
 
 
-def test_the_copy_of_a_history_that_conda_was_writing_goes(prefix: Path) -> None:
+def test_condas_copy_of_the_history_is_removed(prefix: Path) -> None:
     """conda writes the wishes last, and removes the copy then: they may be missing though it has written."""
     history = prefix / "conda-meta" / "history"
     history.with_name("history.c~").write_text("")

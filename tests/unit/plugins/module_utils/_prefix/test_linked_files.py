@@ -53,7 +53,7 @@ class TestDamage:
         (prefix.path / "lib/six.py").write_bytes(b"")
         assert self.damage(prefix) == {"six": ["lib/six.py"]}
 
-    def test_a_file_that_grew_is_none(self, prefix: FakePrefix) -> None:
+    def test_longer_file_is_not_damage(self, prefix: FakePrefix) -> None:
         prefix.link("certs", files={"ssl/cacert.pem": b"one"})
         (prefix.path / "ssl/cacert.pem").write_bytes(b"one and the company's")
         assert self.damage(prefix) == {}
@@ -72,7 +72,7 @@ class TestDamage:
         (prefix.path / "bin/tool").unlink()
         assert self.damage(prefix) == {"tool": ["bin/tool"]}
 
-    def test_a_path_that_two_packages_claim_need_only_exist(self, prefix: FakePrefix) -> None:
+    def test_path_of_two_packages_is_checked_for_existence_only(self, prefix: FakePrefix) -> None:
         prefix.link("a", files={"share/both": b"long content", "share/a": b"a"})
         prefix.link("b", files={"share/both": b"short"})
         assert self.damage(prefix) == {}
@@ -96,7 +96,7 @@ class TestDamage:
         (prefix.path / "lib/real.so").unlink()
         assert self.damage(prefix) == {"lib": ["lib/real.so"]}
 
-    def test_a_file_that_became_a_dangling_link(self, prefix: FakePrefix) -> None:
+    def test_file_replaced_by_a_dangling_link(self, prefix: FakePrefix) -> None:
         prefix.link("six", files={"lib/six.py": b"code"})
         (prefix.path / "lib/six.py").unlink()
         (prefix.path / "lib/six.py").symlink_to("nowhere")

@@ -156,13 +156,13 @@ def test_one_file_under_another_path_counts(proc: FakeProc, prefix: Path, tmp_pa
     assert proc.how() == {60: "maps"}
 
 
-def test_a_removed_file_counts_where_it_was(proc: FakeProc, prefix: Path) -> None:
+def test_removed_file_counts_by_its_directory(proc: FakeProc, prefix: Path) -> None:
     gone = prefix / "lib/python3.10/numpy/core.so"
     proc.add(60, ["python"], exe=gone, deleted=True)
     assert proc.how() == {60: "exe"}
 
 
-def test_an_environment_below_counts_only_when_it_goes_too(proc: FakeProc, prefix: Path) -> None:
+def test_nested_environment_counts_only_if_removed_too(proc: FakeProc, prefix: Path) -> None:
     for name in ("envs/llm", "elsewhere/own"):
         program = prefix / name / "bin" / "python"
         program.parent.mkdir(parents=True)
@@ -188,7 +188,7 @@ def test_own_parents_and_children_do_not_count(
     assert proc.how() == {72: "exe"}
 
 
-def test_processes_that_may_not_be_inspected(
+def test_processes_without_permission_are_suspects(
     proc: FakeProc, prefix: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proc.add(60, [f"{prefix}/bin/python", "x.py"], exe=prefix / "bin/python3.11")
@@ -203,7 +203,7 @@ def test_processes_that_may_not_be_inspected(
     assert [user.pid for user in seen.suspects] == [60]
 
 
-def test_processes_that_end_meanwhile(proc: FakeProc, prefix: Path) -> None:
+def test_processes_that_end_during_the_check(proc: FakeProc, prefix: Path) -> None:
     place = proc.add(60, ["python"], exe=prefix / "bin/python3.11")
     (place / "maps").unlink()
     proc.add(61, []).joinpath("exe").unlink()
@@ -221,7 +221,7 @@ def test_processes_that_end_meanwhile(proc: FakeProc, prefix: Path) -> None:
         (["x" * 200], "x" * 120 + "..."),
     ],
 )
-def test_commands_are_masked_and_cut(argv: list[str], shown: str) -> None:
+def test_commands_are_masked_and_shortened(argv: list[str], shown: str) -> None:
     assert shown_command(argv) == shown
 
 

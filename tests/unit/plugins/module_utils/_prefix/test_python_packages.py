@@ -60,7 +60,7 @@ def install(site: Path) -> Callable[..., Path]:
     return put
 
 
-def test_reads_what_importlib_reads() -> None:
+def test_reads_the_same_as_importlib() -> None:
     site_packages = sysconfig.get_path("purelib")
     seen = observe_packages(sys.prefix, site_packages, [])
     expected = {}
@@ -114,7 +114,7 @@ def test_a_long_header_is_read_to_its_end(tmp_path: Path, site: Path) -> None:
     assert len(observe_packages(str(tmp_path), str(site), []).by_name["long"].requires) == 2000
 
 
-def test_conda_owns_what_its_records_hold_or_what_says_so(
+def test_conda_owns_recorded_and_marked_distributions(
     tmp_path: Path, site: Path, install: Callable[..., Path]
 ) -> None:
     install("by-record", installer="pip")
@@ -143,7 +143,7 @@ def test_egg_info_of_conda_as_directory_and_as_file(tmp_path: Path, site: Path) 
     assert damage_of(seen, seen.by_name) == {}
 
 
-def test_what_a_cut_off_installation_leaves(
+def test_interrupted_installation_has_no_metadata(
     tmp_path: Path, site: Path, install: Callable[..., Path]
 ) -> None:
     (install("half", "2.0") / "METADATA").unlink()
@@ -155,7 +155,9 @@ def test_what_a_cut_off_installation_leaves(
     assert damage_of(seen, ["half"]) == {"half": ("half-2.0.dist-info/METADATA",)}
 
 
-def test_two_of_one_name(tmp_path: Path, site: Path, install: Callable[..., Path]) -> None:
+def test_two_distributions_of_one_name(
+    tmp_path: Path, site: Path, install: Callable[..., Path]
+) -> None:
     first, second = install("twice", "1.0"), install("twice", "2.0")
     seen = observe_packages(str(tmp_path), str(site), [])
     assert (seen.by_name["twice"].path, seen.doubles) == (str(first), {"twice": (str(second),)})
@@ -181,7 +183,7 @@ def test_damage_by_kind(tmp_path: Path, site: Path, install: Callable[..., Path]
     assert damage_of(seen, ["sound", "of-conda", "absent"]) == {}
 
 
-def test_a_wrong_size_with_the_right_hash_is_the_builder_s_mistake(
+def test_wrong_size_with_the_right_hash_is_not_damage(
     tmp_path: Path, site: Path, install: Callable[..., Path]
 ) -> None:
     info = install("sized")
@@ -211,7 +213,7 @@ def test_quoted_names_and_paths_outside_site_packages(
     assert damage_of(seen, ["quoted"]) == {"quoted": ('a,"b.py', "../../../bin/tool")}
 
 
-def test_without_a_directory_there_is_nothing(tmp_path: Path) -> None:
+def test_missing_site_packages_is_empty(tmp_path: Path) -> None:
     assert observe_packages(str(tmp_path), str(tmp_path / SITE), []).by_name == {}
 
 
@@ -222,7 +224,7 @@ def test_a_directory_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         observe_packages(str(tmp_path), str(tmp_path / SITE), [])
 
 
-def test_direct_url_that_is_no_json(
+def test_direct_url_that_is_not_json(
     tmp_path: Path, site: Path, install: Callable[..., Path]
 ) -> None:
     (install("odd") / "direct_url.json").write_text("{")

@@ -44,7 +44,7 @@ def was_cut(text: bytes) -> bool:
     return path_lists._cut(text) is not None
 
 
-def test_a_record_as_conda_writes_it_is_cut() -> None:
+def test_record_in_condas_format_is_cut() -> None:
     text = as_conda_writes(RECORD)
     assert was_cut(text)
     data, paths = read_record(text)
@@ -65,7 +65,7 @@ OTHER_WAYS = {
 
 
 @pytest.mark.parametrize("text", OTHER_WAYS.values(), ids=OTHER_WAYS)
-def test_a_record_written_otherwise_is_read_as_a_whole(text: bytes) -> None:
+def test_record_in_another_format_is_parsed_whole(text: bytes) -> None:
     assert not was_cut(text)
     data, paths = read_record(text)
     whole = json.loads(text)
@@ -73,7 +73,7 @@ def test_a_record_written_otherwise_is_read_as_a_whole(text: bytes) -> None:
     assert paths.files == tuple(whole["files"])
 
 
-def test_nothing_between_the_lists_and_after_them_is_lost() -> None:
+def test_keys_around_the_lists_are_kept() -> None:
     """A later mapping, a list inside the list, and the closing words inside a text."""
     record = {
         **RECORD,
@@ -87,19 +87,19 @@ def test_nothing_between_the_lists_and_after_them_is_lost() -> None:
     assert paths.sizes == {"lib/a.py": 3}
 
 
-def test_an_empty_list_does_not_end_where_a_later_one_does() -> None:
+def test_empty_list_is_not_confused_with_a_later_one() -> None:
     record = {**RECORD, "files": [], "license_files": ["COPYING"], "name": "six"}
     assert read_record(as_conda_writes(record))[0]["license_files"] == ["COPYING"]
 
 
-def test_a_key_that_comes_twice_counts_as_json_has_it() -> None:
+def test_duplicate_key_counts_as_in_json() -> None:
     text = as_conda_writes(RECORD)[:-2] + b',\n  "files": [\n    "last"\n  ]\n}'
     assert json.loads(text)["files"] == ["last"]
     assert read_record(text)[1].files == ("last",)
 
 
 @pytest.mark.parametrize("damage", [b"\x00\x00\x00\x00", b'"""""""'])
-def test_damage_inside_a_list_shows_when_it_is_read(damage: bytes) -> None:
+def test_damaged_list_fails_when_read(damage: bytes) -> None:
     text = as_conda_writes(RECORD)
     at = text.index(b"hardlink")
     _data, paths = read_record(text[:at] + damage + text[at + len(damage) :])
@@ -123,7 +123,7 @@ PATHS = st.lists(st.fixed_dictionaries({"_path": TEXTS, "size_in_bytes": st.inte
     more=st.dictionaries(st.sampled_from(["a", "link", "signed", "z", "{", "paths"]), VALUES),
     indent=st.sampled_from([None, 1, 2, 3]),
 )
-def test_any_record_says_the_same_as_read_as_a_whole(
+def test_cut_record_equals_whole_record(
     files: list[str], paths: list[Any], version: int, more: dict[str, Any], indent: int | None
 ) -> None:
     record = {

@@ -35,7 +35,7 @@ def test_an_empty_directory(tmp_path: Path) -> None:
     assert (state.exists, state.is_environment, state.empty) == (True, False, True)
 
 
-def test_a_directory_of_somebody_elses(tmp_path: Path) -> None:
+def test_directory_that_is_not_an_environment(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("")
     state = observe_prefix(str(tmp_path))
     assert (state.exists, state.is_environment, state.empty) == (True, False, False)
@@ -134,9 +134,7 @@ def test_frozen_and_history_are_seen(tmp_path: Path) -> None:
         b'{"name": "six", "version": "1", "paths_data": []}',
     ],
 )
-def test_an_unreadable_record_is_a_problem_and_not_a_crash(
-    prefix: FakePrefix, content: bytes
-) -> None:
+def test_unreadable_record_is_a_problem(prefix: FakePrefix, content: bytes) -> None:
     prefix.link("good")
     (prefix.meta / "six-1.0-0.json").write_bytes(content)
     state = observe_prefix(str(prefix.path), thorough=True)
@@ -166,7 +164,7 @@ def test_two_records_of_one_package(prefix: FakePrefix) -> None:
     assert "second record of six" in state.problems[0]
 
 
-def test_other_files_in_conda_meta_are_no_records(prefix: FakePrefix) -> None:
+def test_other_files_in_conda_meta_are_ignored(prefix: FakePrefix) -> None:
     for name in ("history", "pinned", "six.json.bak", ".hidden.json", "initial-state.explicit.txt"):
         (prefix.meta / name).write_text("not json")
     state = observe_prefix(str(prefix.path))
@@ -174,7 +172,7 @@ def test_other_files_in_conda_meta_are_no_records(prefix: FakePrefix) -> None:
     assert state.problems == ()
 
 
-def test_a_directory_that_may_not_be_read(
+def test_directory_without_read_permission(
     prefix: FakePrefix, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = os.listdir
@@ -193,7 +191,7 @@ def test_a_directory_that_may_not_be_read(
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES, errno.EMFILE])
 @pytest.mark.parametrize("name", ["six-1.0-0.json", "history"])
-def test_a_record_that_cannot_be_read_for_the_moment_is_not_damaged(
+def test_temporary_read_error_is_not_damage(
     prefix: FakePrefix, monkeypatch: pytest.MonkeyPatch, number: int, name: str
 ) -> None:
     prefix.link("six")

@@ -33,7 +33,7 @@ def listing(home: Path) -> Path:
     return home / ".conda" / "environments.txt"
 
 
-def test_only_what_is_gone_is_forgotten(homes: tuple[Path, Path], tmp_path: Path) -> None:
+def test_removes_only_lines_of_missing_prefixes(homes: tuple[Path, Path], tmp_path: Path) -> None:
     prefix, beside = tmp_path / "base", tmp_path / "base2"
     (prefix / "envs" / "left").mkdir(parents=True)
     text = f"/srv/other\n{prefix}/envs/gone\n{prefix}/envs/left\r\n{beside}\n\n{prefix}/envs/x"
@@ -50,7 +50,7 @@ def test_only_what_is_gone_is_forgotten(homes: tuple[Path, Path], tmp_path: Path
     assert forget_environments(str(prefix)) == []
 
 
-def test_a_list_of_nothing_else_goes(homes: tuple[Path, Path], tmp_path: Path) -> None:
+def test_list_that_becomes_empty_is_removed(homes: tuple[Path, Path], tmp_path: Path) -> None:
     listing(homes[0]).write_text(f"{tmp_path}/base\n{tmp_path}/base/envs/a\n")
     forget_environments(f"{tmp_path}/base/")
     assert not listing(homes[0]).exists()
@@ -78,7 +78,7 @@ def test_no_list_and_no_file(homes: tuple[Path, Path], tmp_path: Path) -> None:
     assert forget_environments(f"{tmp_path}/base") == []
 
 
-def test_an_ordinary_user_touches_only_the_own_list(
+def test_user_changes_only_the_own_list(
     homes: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1234)
@@ -88,7 +88,7 @@ def test_an_ordinary_user_touches_only_the_own_list(
     assert listing(homes[1]).read_text() == f"{tmp_path}/base\n/kept\n"
 
 
-def test_what_a_list_has_lost_comes_back(homes: tuple[Path, Path], tmp_path: Path) -> None:
+def test_lost_lines_are_put_back(homes: tuple[Path, Path], tmp_path: Path) -> None:
     """conda empties the list before it writes it anew, and may be killed between the two."""
     there = [FakePrefix(tmp_path / name).path for name in ("base", "app")]
     before = [str(there[0]), f"{tmp_path}/gone", str(there[1])]
@@ -103,7 +103,7 @@ def test_what_a_list_has_lost_comes_back(homes: tuple[Path, Path], tmp_path: Pat
 
 
 @pytest.mark.parametrize("lines", [None, "text", [7, None], []])
-def test_a_journal_may_hold_anything(homes: tuple[Path, Path], lines: object) -> None:
+def test_invalid_journal_lines_are_ignored(homes: tuple[Path, Path], lines: object) -> None:
     list_again(lines)
     assert not listing(homes[0]).exists()
     assert listed_environments() == []

@@ -68,7 +68,7 @@ def only_within(prefix: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(os, "open", open_within)
 
 
-def test_who_may_only_write_the_prefix_empties_it(
+def test_prefix_is_emptied_without_write_permission_on_its_parent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prefix = make(tmp_path / "env")
@@ -79,7 +79,7 @@ def test_who_may_only_write_the_prefix_empties_it(
 
 @pytest.mark.parametrize("mine", [(), ("work/notes.txt", "conda-meta/backup/six.json")])
 @pytest.mark.parametrize("within", [False, True])
-def test_killed_anywhere_it_is_known_as_half_removed(
+def test_kill_at_any_point_leaves_a_recognised_removal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, within: bool, mine: tuple[str, ...]
 ) -> None:
     places: list[Path] = []
@@ -104,7 +104,7 @@ def test_killed_anywhere_it_is_known_as_half_removed(
             assert (prefix / name).read_text() == "work"
 
 
-def test_what_is_put_there_during_the_removal_stays_and_is_told(
+def test_files_added_during_the_removal_stay_and_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prefix = make(tmp_path / "env")
@@ -137,7 +137,7 @@ def nest(prefix: Path, depth: int) -> None:
         os.close(back)
 
 
-def test_what_is_nested_more_deeply_than_can_be_removed_is_refused_first(tmp_path: Path) -> None:
+def test_refuses_too_deeply_nested_directories(tmp_path: Path) -> None:
     prefix = make(tmp_path / "env")
     nest(prefix, 700)
     before = sorted(os.listdir(prefix / "conda-meta"))
@@ -149,16 +149,14 @@ def test_what_is_nested_more_deeply_than_can_be_removed_is_refused_first(tmp_pat
     assert sorted(os.listdir(prefix / "conda-meta")) == before
 
 
-def test_what_can_be_looked_through_can_be_removed(tmp_path: Path) -> None:
+def test_every_listed_depth_can_be_removed(tmp_path: Path) -> None:
     prefix = make(tmp_path / "env")
     nest(prefix, 390)
     assert remove_prefix(examine(str(prefix)), remove_foreign=True) == ()
     assert not prefix.exists()
 
 
-def test_files_of_an_overlay_have_devices_of_their_own_and_are_no_mounts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_overlay_files_are_not_mounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its directories have one device, the files of each lower layer another (overlayfs.rst)."""
     prefix = make(tmp_path / "env")
     monkeypatch.setattr(_tree, "mounts_below", lambda _root: [])

@@ -72,7 +72,7 @@ class Worker:
         self.process.communicate()
 
 
-def test_nothing_stays_behind_for_a_new_prefix(tmp_path: Path) -> None:
+def test_new_prefix_has_no_leftovers(tmp_path: Path) -> None:
     prefix = tmp_path / "env"
     with transaction(str(prefix), operation="create"):
         journal = pending_journal(str(prefix))
@@ -85,7 +85,7 @@ def test_nothing_stays_behind_for_a_new_prefix(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["env"]
 
 
-def test_nothing_stays_behind_in_an_environment(tmp_path: Path) -> None:
+def test_environment_has_no_leftovers(tmp_path: Path) -> None:
     env = FakePrefix(tmp_path / "env")
     before = snapshot(tmp_path)
     with transaction(str(env.path), operation="install", details={"specs": ["six"]}):
@@ -97,7 +97,7 @@ def test_nothing_stays_behind_in_an_environment(tmp_path: Path) -> None:
     assert snapshot(tmp_path) == before
 
 
-def test_a_failure_forgets_the_journal_too(tmp_path: Path) -> None:
+def test_failure_removes_the_journal(tmp_path: Path) -> None:
     env = FakePrefix(tmp_path / "env")
     before = snapshot(tmp_path)
     with pytest.raises(CondaModuleError), transaction(str(env.path), operation="install"):
@@ -156,7 +156,7 @@ def test_a_killed_creation_leaves_its_journal_beside_the_prefix(tmp_path: Path) 
     assert [path.name for path in prefix.parent.iterdir()] == ["env"]
 
 
-def test_the_journal_of_a_removal_outlives_the_prefix(tmp_path: Path) -> None:
+def test_journal_of_a_removal_survives_the_prefix(tmp_path: Path) -> None:
     env = FakePrefix(tmp_path / "env")
     with journalled(str(env.path), operation="remove"):
         shutil.rmtree(env.path)
@@ -168,7 +168,7 @@ def test_the_journal_of_a_removal_outlives_the_prefix(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_removal_that_is_cut_off_halfway_leaves_its_journal(tmp_path: Path) -> None:
+def test_interrupted_removal_leaves_its_journal(tmp_path: Path) -> None:
     env = FakePrefix(tmp_path / "env")
 
     def remove() -> None:
@@ -191,7 +191,7 @@ def test_an_interrupt_leaves_the_journal_like_a_kill(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", "\x00\x00"])
-def test_a_journal_that_cannot_be_read_counts_as_one(tmp_path: Path, content: str) -> None:
+def test_unreadable_journal_counts_as_a_journal(tmp_path: Path, content: str) -> None:
     env = FakePrefix(tmp_path / "env")
     (env.meta / ".llmfleet-journal").write_text(content)
     assert pending_journal(str(env.path)) == {"journal": str(env.meta / ".llmfleet-journal")}
@@ -232,7 +232,7 @@ def test_two_prefixes_with_one_cache_wait_for_each_other(tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir() if "two" in path.name] == []
 
 
-def test_a_cache_named_twice_or_absent_is_no_trouble(tmp_path: Path) -> None:
+def test_duplicate_and_missing_caches_are_ignored(tmp_path: Path) -> None:
     cache = tmp_path / "pkgs"
     cache.mkdir()
     caches = [str(cache), f"{cache}/", str(tmp_path / "absent")]
@@ -242,7 +242,7 @@ def test_a_cache_named_twice_or_absent_is_no_trouble(tmp_path: Path) -> None:
     assert not (tmp_path / "absent").exists()
 
 
-def test_parents_are_made_and_stay_after_success(tmp_path: Path) -> None:
+def test_created_parents_stay_after_success(tmp_path: Path) -> None:
     prefix = tmp_path / "a" / "b" / "env"
     with transaction(str(prefix), operation="create"):
         prefix.mkdir()
@@ -264,7 +264,7 @@ def test_parents_are_removed_again_after_a_failure(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_parents_that_hold_something_by_then_stay(tmp_path: Path) -> None:
+def test_parents_with_files_stay(tmp_path: Path) -> None:
     prefix = tmp_path / "a" / "b" / "env"
 
     def create() -> None:
@@ -277,15 +277,17 @@ def test_parents_that_hold_something_by_then_stay(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["somebody"]
 
 
-def test_a_parent_that_cannot_be_made(tmp_path: Path) -> None:
+def test_parent_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(CondaModuleError, match=r"cannot be made: Not a directory") as error:
+    with pytest.raises(
+        CondaModuleError, match=r"Cannot create the directory .*: Not a directory"
+    ) as error:
         make_parents(str(tmp_path / "file" / "b" / "env"))
     assert error.value.prefix == str(tmp_path / "file" / "b" / "env")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_parents_made_are_returned_deepest_first(tmp_path: Path) -> None:
+def test_created_parents_are_returned_deepest_first(tmp_path: Path) -> None:
     made = make_parents(str(tmp_path / "a" / "b" / "env"))
     assert made == [str(tmp_path / "a" / "b"), str(tmp_path / "a")]
     assert make_parents(str(tmp_path / "a" / "b" / "env")) == []
@@ -404,7 +406,7 @@ def test_the_history_that_a_killed_repair_changed_is_put_back(tmp_path: Path) ->
     assert history.read_text() == before
 
 
-def test_the_journal_tells_how_far_an_operation_has_come(tmp_path: Path) -> None:
+def test_journal_records_progress(tmp_path: Path) -> None:
     prefix = str(tmp_path / "env")
     add_to_journal(prefix, installer="begun")
     assert list(tmp_path.iterdir()) == []
@@ -418,7 +420,7 @@ def test_the_journal_tells_how_far_an_operation_has_come(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_journal_of_an_installation_outlives_what_was_half_installed(tmp_path: Path) -> None:
+def test_journal_of_an_installation_survives_its_incomplete_prefix(tmp_path: Path) -> None:
     env = FakePrefix(tmp_path / "env")
 
     def install() -> None:
@@ -433,7 +435,7 @@ def test_the_journal_of_an_installation_outlives_what_was_half_installed(tmp_pat
     assert journal["operation"] == "install"
 
 
-def test_locks_that_nobody_holds_go(tmp_path: Path) -> None:
+def test_free_locks_are_removed(tmp_path: Path) -> None:
     env = FakePrefix(tmp_path / "env")
     before = snapshot(tmp_path)
     locks = [tmp_path / ".env.llmfleet.lock", env.meta / ".llmfleet.lock"]

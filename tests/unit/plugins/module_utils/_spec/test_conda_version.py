@@ -94,7 +94,7 @@ def test_equal_versions_have_equal_hashes(equal: tuple[str, ...]) -> None:
         "1-2_3-",
     ],
 )
-def test_what_is_no_version(text: str) -> None:
+def test_refuses_invalid_versions(text: str) -> None:
     with pytest.raises(InvalidSpecError):
         CondaVersion(text)
 
@@ -158,7 +158,7 @@ def test_specs(spec: str, good: str, bad: str) -> None:
         *(">= 1", "1.8 1", "1,,2", "1,|2", "1, ", "@1*", "1)("),
     ],
 )
-def test_bad_specs(spec: str) -> None:
+def test_refuses_invalid_specs(spec: str) -> None:
     with pytest.raises(InvalidSpecError):
         VersionSpec(spec)
 
@@ -166,7 +166,7 @@ def test_bad_specs(spec: str) -> None:
 @pytest.mark.parametrize(
     "spec", ["^1.*$", "1(2)", "(1)2", "(1)(2)", "1()", "(1 (2))", "1.*.[0]", "1.*|2.*.?"]
 )
-def test_specs_that_are_left_to_conda(spec: str) -> None:
+def test_specs_left_to_conda(spec: str) -> None:
     with pytest.raises(UnsupportedSpecError):
         VersionSpec(spec)
 
@@ -193,19 +193,19 @@ def test_a_spec_is_written_as_conda_writes_it(spec: str, text: str) -> None:
     assert repr(parsed) == f"VersionSpec({text!r})"
 
 
-def test_a_test_of_the_text_takes_what_is_no_version() -> None:
+def test_text_conditions_accept_invalid_versions() -> None:
     assert VersionSpec("*").matches("not a version!")
     assert VersionSpec("1.8|*").matches("1.8")
     assert VersionSpec("*a*sion!").matches("not a version!")
     assert not VersionSpec("*b*sion!").matches("not a version!")
 
 
-def test_a_version_that_is_none_is_no_match_but_an_error() -> None:
+def test_invalid_version_raises_instead_of_not_matching() -> None:
     with pytest.raises(InvalidSpecError):
         VersionSpec(">=1").matches("not a version!")
 
 
-def test_parsing_is_remembered() -> None:
+def test_parsed_versions_are_cached() -> None:
     assert parse_version("1.2.3") is parse_version("1.2.3")
     assert repr(parse_version("1.2")) == "CondaVersion('1.2')"
     assert parse_version("1.2") != "1.2"

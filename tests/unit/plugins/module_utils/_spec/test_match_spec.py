@@ -79,7 +79,7 @@ RECORD = PackageRecord(
         "conda-forge/::numpy",
     ],
 )
-def test_what_matches(text: str) -> None:
+def test_matching_specs(text: str) -> None:
     spec = parse_match_spec(text)
     assert spec.matches(RECORD)
     assert spec.text == text.strip()
@@ -114,7 +114,7 @@ def test_what_matches(text: str) -> None:
         "numpy[build=PY312H1_3]",
     ],
 )
-def test_what_does_not(text: str) -> None:
+def test_specs_that_do_not_match(text: str) -> None:
     assert not parse_match_spec(text).matches(RECORD)
 
 
@@ -149,13 +149,13 @@ def test_a_mirror_does_not_change_the_channel() -> None:
         ("", "*", "lab"),
     ],
 )
-def test_what_of_a_url_is_the_channel(url: str, good: str, bad: str) -> None:
+def test_channel_from_a_url(url: str, good: str, bad: str) -> None:
     record = PackageRecord("numpy", "1", "0", channel=url)
     assert parse_match_spec(f"{good}::numpy").matches(record)
     assert not parse_match_spec(f"{bad}::numpy").matches(record)
 
 
-def test_the_url_of_a_package_tells_its_channel() -> None:
+def test_channel_from_a_package_url() -> None:
     record = PackageRecord("numpy", "1", "0", url="http://mirror/lab/noarch/numpy-1-0.conda")
     assert parse_match_spec("lab::numpy").matches(record)
 
@@ -221,8 +221,8 @@ def test_a_spec_is_written_as_conda_writes_it(text: str, canonical: str) -> None
         ("numpy==", "not an operator"),
         ("numpy~ # why", "not an operator"),
         ("numpy =  1.8", "not an operator"),
-        ("numpy >=1.8,", "nothing to join"),
-        ("numpy=1.8=py-39", "characters that no version"),
+        ("numpy >=1.8,", "an operator without an operand"),
+        ("numpy=1.8=py-39", "characters that a version must not contain"),
         ("numpy[version='']", "has no value"),
         ("numpy[version=]", "has no value"),
         ("numpy[nonsense=1]", "no field nonsense"),
@@ -282,6 +282,6 @@ def test_refusals_say_why(text: str, words: str) -> None:
         "lab/linux-64/more::numpy",
     ],
 )
-def test_forms_that_are_left_to_conda(text: str) -> None:
+def test_forms_left_to_conda(text: str) -> None:
     with pytest.raises(UnsupportedSpecError):
         parse_match_spec(text)

@@ -88,7 +88,7 @@ def test_parses_as_packaging_does(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", NO_REQUIREMENTS)
-def test_what_is_no_requirement(text: str) -> None:
+def test_refuses_invalid_requirements(text: str) -> None:
     with pytest.raises(oracle.InvalidRequirement):
         oracle.Requirement(text)
     with pytest.raises(InvalidRequirement):
@@ -96,7 +96,7 @@ def test_what_is_no_requirement(text: str) -> None:
     assert parse_metadata_requirement(text) is None
 
 
-def test_a_relative_path_is_no_url() -> None:
+def test_refuses_relative_path_as_url() -> None:
     with pytest.raises(InvalidRequirement, match="a URL with a scheme"):
         parse_requirement("a @ ./wheels/a.whl")
 
@@ -155,10 +155,10 @@ def test_lines_of_a_file() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("-r other.txt", r"option -r is not taken here: use the option requirements_files"),
+        ("-r other.txt", r"option -r is not supported here: use the option requirements_files"),
         ("-rother.txt", r"use the option requirements_files"),
-        ("--requirement=other.txt", r"option --requirement is not taken here"),
-        ("-e .", r"option -e is not taken here: an editable install"),
+        ("--requirement=other.txt", r"option --requirement is not supported here"),
+        ("-e .", r"option -e is not supported here: the source of an editable install"),
         ("--editable git+https://h/r#egg=x", r"option --editable"),
         ("-c limits.txt", r"use the option constraints"),
         ("-i https://h/simple", r"use the option index_url"),
@@ -169,7 +169,7 @@ def test_lines_of_a_file() -> None:
         ("--trusted-host h", r"use the option trusted_hosts"),
         ("--pre", r"name the pre-release in the specifier"),
         ("foo --pre", r"option --pre"),
-        ("foo --config-settings=a=b", r"only --hash may stand in a line"),
+        ("foo --config-settings=a=b", r"a line may contain no option except --hash"),
         ("foo --hash=md5:00", r"a hash is written as sha256:HEX"),
         ("foo==1 --hash=sha256:xyz", r"a hash is written as sha256:HEX"),
         ("./dist/foo-1.0-py3-none-any.whl", r"write 'foo @ file:///PATH/dist/foo-1.0-py3"),
@@ -181,13 +181,13 @@ def test_lines_of_a_file() -> None:
         ("foo=1.0", r"'foo=1.0'"),
     ],
 )
-def test_refused_lines_say_what_to_write(line: str, message: str) -> None:
+def test_refusal_names_the_replacement(line: str, message: str) -> None:
     with pytest.raises(InvalidRequirement, match=message) as raised:
         parse_lines(["numpy", line], "requirements")
     assert str(raised.value).startswith("requirements: ")
 
 
-def test_markers_decide_whether_a_line_applies() -> None:
+def test_requirement_applies_by_its_marker() -> None:
     environment = environment_of("3.11.7", "linux-64")
     old, new, extra = (
         parse_requirement(text)
