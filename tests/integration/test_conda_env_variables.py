@@ -130,10 +130,10 @@ def test_a_secret_is_shown_nowhere(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"A B": "1"}, "'A B' is no name"),
-        ({"A": True}, "the value of A is neither a text nor a whole number; quote it"),
+        ({"A B": "1"}, "'A B' is not a valid variable name"),
+        ({"A": True}, "the value of A is neither a string nor an integer; quote it"),
         ({"A": 1.10}, "quote it"),
-        ({"A": "***unset***"}, "conda's own mark"),
+        ({"A": "***unset***"}, "conda's marker"),
         ({"A": "it's"}, "conda activate would fail on it"),
     ],
 )

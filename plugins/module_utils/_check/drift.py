@@ -66,14 +66,13 @@ def check_drift_packages(observed: Observed, request: Request) -> Finding:
         if item.spec is None or is_satisfied(item, records):
             continue
         linked = records.get(item.spec.name)
-        found.append(
-            f"{item.text} is declared, {linked.label if linked else 'nothing of it'} is there"
-        )
+        there = f"{linked.label} is installed" if linked else "not installed"
+        found.append(f"{item.text} is declared, but {there}")
     unread = [item.text for item in wanted if item.spec is None]
-    aside = f" Only conda can judge {', '.join(unread)}." if unread else ""
+    aside = f" Only conda can interpret {', '.join(unread)}." if unread else ""
     if len(unread) == len(wanted):
         return skipped(redact(aside.strip()))
-    good = f"The {len(wanted) - len(unread)} declared conda packages are there."
+    good = f"The {len(wanted) - len(unread)} declared conda packages are installed."
     return _finding(found, good, aside)
 
 
@@ -81,10 +80,10 @@ def check_drift_requirements(observed: Observed, request: Request) -> Finding:
     """Every declared Python distribution is there with all that it needs, within the constraints."""
     reached = _closure(observed, request)
     if reached is None:
-        return _finding(["requirements are declared, and there is no Python to hold them"], "")
+        return _finding(["requirements are declared, but the environment has no Python"], "")
     found = [shortfall.reason for shortfall in reached.shortfalls]
     count = len(_declared(request).requirements)
-    return _finding(found, f"The {count} declared requirements are met, with what they need.")
+    return _finding(found, f"The {count} declared requirements and their dependencies are met.")
 
 
 def check_drift_unneeded(observed: Observed, request: Request) -> Finding:
@@ -98,16 +97,16 @@ def check_drift_unneeded(observed: Observed, request: Request) -> Finding:
     names += [name for name in state.records if normalize_name(name) in distributions]
     kept = closure(names, state.records)
     found = [
-        f"{record.label} is there, and nothing that is declared needs it"
+        f"{record.label} is installed, but nothing declared needs it"
         for name, record in sorted(state.records.items())
         if name not in kept
     ]
     found += [
-        f"{one.name} {one.version} of pip is there, and nothing that is declared needs it"
+        f"{one.name} {one.version} (pip) is installed, but nothing declared needs it"
         for name, one in sorted(packages.by_name.items())
         if one.owner != CONDA and name not in distributions | _COMES_ALONG
     ]
-    return _finding(found, "Nothing is there that is not needed.")
+    return _finding(found, "Everything installed is needed.")
 
 
 def _finding(found: Sequence[str], good: str, aside: str = "") -> Finding:
@@ -119,7 +118,7 @@ def _finding(found: Sequence[str], good: str, aside: str = "") -> Finding:
     more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     count = "1 difference" if len(found) == 1 else f"{len(found)} differences"
     measured: Mapping[str, object] = {"differences": found}
-    return Finding(DRIFT, f"{count} from what is declared: {shown}{more}.{aside}", measured)
+    return Finding(DRIFT, f"{count} from the declaration: {shown}{more}.{aside}", measured)
 
 
 def _declared(request: Request) -> Declared:
@@ -133,9 +132,9 @@ def _specs(request: Request) -> list[Wanted]:
             wanted += parse_specs([text])
         except InvalidSpecError as error:
             raise CondaModuleError(
-                f"declared: packages: {text!r} is no match spec: {str(error).rstrip('.')}.",
+                f"declared: packages: {text!r} is not a match spec: {str(error).rstrip('.')}.",
                 prefix=request.prefix,
-                hint="write match specs as conda takes them, such as numpy>=2 or python=3.12.",
+                hint="write match specs that conda accepts, such as numpy>=2 or python=3.12.",
             ) from error
     return wanted
 

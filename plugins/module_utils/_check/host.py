@@ -36,7 +36,7 @@ def check_architecture(host: HostReadings, request: Request) -> Finding:
     measured = {"system": host.system, "machine": host.machine, "conda_platform": name}
     if name is None:
         known = ", ".join(sorted(CONDA_PLATFORMS.values()))
-        return verdict(False, f"{here} is none of conda's platforms {known}.", measured)
+        return verdict(False, f"conda does not support {here}, only {known}.", measured)
     if request.wants_package("torch") and name not in TORCH_PLATFORMS:
         known = ", ".join(sorted(TORCH_PLATFORMS))
         return verdict(False, f"{here} is {name}; torch has wheels for {known} only.", measured)
@@ -88,7 +88,7 @@ def check_memory(host: HostReadings, request: Request) -> Finding:
     """The host, or the container's limit, gives the memory that a model needs at the least."""
     floor = request.thresholds.min_memory_mb
     if host.memory is None:
-        return verdict(False, f"The host does not tell its memory (at least {floor} MiB).")
+        return verdict(False, f"The memory size cannot be read (at least {floor} MiB).")
     size = host.memory // MIB
     limited = " by the container's limit" if host.memory_is_limited else ""
     return verdict(

@@ -53,7 +53,7 @@ def check_interpreter(options: dict[str, Any]) -> Outcome:
     if os.path.realpath(sys.prefix) != os.path.realpath(options["prefix"]):
         return (
             False,
-            f"Python {version} takes {sys.prefix} for its prefix, expected {options['prefix']}.",
+            f"Python {version} reports the prefix {sys.prefix}, expected {options['prefix']}.",
             measured,
         )
     return True, f"Python {version} starts from {sys.executable}.", measured
@@ -165,11 +165,11 @@ def check_import(options: dict[str, Any]) -> Outcome:
         lacking = _lacking_code(module_name, path, distribution)
         if lacking:
             measured["missing_file"] = lacking
-            return False, f"{module_name} holds no code: its {lacking} is missing.", measured
+            return False, f"{module_name} contains no code: {lacking} is missing.", measured
     detail = f"{name} {measured['version'] or 'without a version'} is imported"
     if version and isinstance(own_version, str) and own_version != version:
         measured["own_version"] = str(own_version)
-        detail += f" (it calls itself {own_version})"
+        detail += f" (its __version__ is {own_version})"
     if module_name != name:
         detail += f" as {module_name}"
     if isinstance(path, str) and not _inside(path, options["prefix"]):
@@ -203,14 +203,18 @@ def check_framework_torch(options: dict[str, Any]) -> Outcome:
     total = float((torch.arange(1, 101, dtype=torch.float64) ** 2).sum())
     measured = {"version": str(torch.__version__), "build": kind, "gpus": len(gpus), "names": names}
     if total != 338350.0:
-        return False, f"torch sums the squares of 1 to 100 to {total}, expected 338350.", measured
+        return (
+            False,
+            f"torch computes the sum of squares 1 to 100 as {total}, expected 338350.",
+            measured,
+        )
     asked = "any number is accepted" if expected is None else f"expected {expected}"
     detail = f"torch {torch.__version__} ({kind} build) sees {len(gpus)} GPUs, {asked}"
     if names:
         detail += f": {', '.join(names)}"
     passed = expected is None or len(gpus) == expected
     if not passed and expected and kind == "CPU" and not gpus:
-        detail += "; a CPU build never sees one"
+        detail += "; a CPU build never sees a GPU"
     return passed, detail + ".", measured
 
 
@@ -478,7 +482,7 @@ def check_plot(options: dict[str, Any]) -> Outcome:
     except (ValueError, KeyError, struct.error, zlib.error) as error:
         return (
             False,
-            f"matplotlib wrote {len(data)} bytes that are no whole PNG: {error}.",
+            f"matplotlib wrote {len(data)} bytes that are not a complete PNG: {error}.",
             measured,
         )
     measured["size"] = [width, height]

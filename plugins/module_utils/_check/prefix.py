@@ -143,7 +143,7 @@ def check_records(observed: Observed, request: Request) -> Finding:
         )
     return verdict(
         True,
-        f"All {len(state.records)} package records are whole and for {here}.",
+        f"All {len(state.records)} package records are readable and for {here}.",
         {"packages": len(state.records)},
     )
 
@@ -172,7 +172,7 @@ def check_python(observed: Observed, request: Request) -> Finding:
     record = state.records.get("python")
     if record is None:
         if request.python_version is None and not request.imports:
-            return skipped("The environment has no Python, and none is asked for.")
+            return skipped("The environment has no Python, and the task requires none.")
         asked = request.python_version or "any version"
         return verdict(False, f"The environment has no Python, expected {asked}.")
     measured = {"python_version": record.version}
@@ -237,7 +237,7 @@ def check_channels(observed: Observed, request: Request) -> Finding:
         return verdict(
             False,
             _listed(licensed, "packages are from defaults", "package is from defaults")
-            + " Set allow_defaults where the terms of service are accepted.",
+            + " Set allow_defaults: true if the terms of service are accepted.",
             measured,
         )
     allowed = f", {len(licensed)} of them from defaults, which is allowed" if licensed else ""
@@ -250,11 +250,11 @@ def check_in_use(observed: Observed, request: Request) -> Finding:
     try:
         seen = look(places_of(path))
     except OSError as error:
-        return skipped(f"Processes cannot be looked at: {error.strerror}.")
+        return skipped(f"Processes cannot be inspected: {error.strerror}.")
     if seen.problem:
-        return skipped(f"Processes cannot be looked at: {seen.problem}.")
+        return skipped(f"Processes cannot be inspected: {seen.problem}.")
     measured = {"in_use": [user.as_dict() for user in seen.users]}
-    partly = " Processes of other users are not visible to this user." if seen.unseen else ""
+    partly = " This user cannot see processes of other users." if seen.unseen else ""
     if not seen.users:
         return verdict(True, f"No program runs from {path}.{partly}", measured)
     users = [f"{user.pid} of {user.user} ({user.command})" for user in seen.users]

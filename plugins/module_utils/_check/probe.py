@@ -162,8 +162,8 @@ def scratch_directory(parent: str | None = None) -> Iterator[str]:
         path = tempfile.mkdtemp(prefix="llm-check-", dir=parent)
     except OSError as error:
         raise CondaModuleError(
-            f"No temporary directory can be made: {error.strerror or error}.",
-            hint="make room in /tmp, or set TMPDIR for the task to a directory with room.",
+            f"A temporary directory cannot be created: {error.strerror or error}.",
+            hint="free space in /tmp, or set TMPDIR for the task to a directory with free space.",
         ) from error
     try:
         yield path
@@ -403,11 +403,11 @@ def explain_death(completed: Completed, limits: Limits) -> tuple[str, dict[str, 
     stderr = completed.stderr
     measured: dict[str, Any] = {"exit_status": completed.rc}
     if completed.timed_out:
-        text = f"It had not ended when the timeout of {limits.total:g} s for all checks was over"
+        text = f"It was still running when the timeout of {limits.total:g} s for all checks expired"
     elif _TIMEOUT_MARK.search(stderr):
-        text = f"It did not end within {limits.step:g} s"
+        text = f"It did not finish within {limits.step:g} s"
     elif completed.rc < 0:
-        text = f"The interpreter was ended by {_signal_name(-completed.rc)}"
+        text = f"The interpreter was killed by {_signal_name(-completed.rc)}"
     else:
         text = f"The interpreter ended with exit status {completed.rc}"
     frames = [match["file"] for match in _FRAME.finditer(stderr)]
@@ -421,7 +421,7 @@ def explain_death(completed: Completed, limits: Limits) -> tuple[str, dict[str, 
         text += f"; missing file {missing}"
     lines = [line.strip() for line in stderr.splitlines() if not _NOISE.match(line)]
     if lines:
-        text += "; its last words: " + " | ".join(lines[-_STDERR_LINES:])
+        text += "; last lines of stderr: " + " | ".join(lines[-_STDERR_LINES:])
     return redact(text if len(text) <= 1500 else text[:1497] + "...") + ".", measured
 
 

@@ -231,7 +231,7 @@ def _default_checks(request: Request) -> list[Planned]:
                 continue
         if check.layer == "installation" and request.installation is None:
             if check.name == "installation.exists":
-                reason = "No installation is named; only the environment is checked."
+                reason = "The option installation is not set, so only the environment is checked."
                 planned.append(Planned(check.name, check.layer, reason))
             continue
         if not all(request.wants_package(package) for package in check.needs):
@@ -240,7 +240,7 @@ def _default_checks(request: Request) -> list[Planned]:
             continue
         reason = ""
         if check.name == "workload.sentiment" and not request.model:
-            reason = "No model is named, so there is nothing to ask."
+            reason = "The option model is not set, so there is no model to run."
         planned.append(Planned(check.name, check.layer, reason))
     return planned
 
@@ -260,7 +260,7 @@ def _is_declared(name: str, request: Request) -> bool:
 def _reject_unknown(option: str, name: str, request: Request) -> None:
     known = [check.name for check in CHECKS]
     raise CondaModuleError(
-        f"{option}: {name!r} is not a check that llm_check knows.",
+        f"{option}: {name!r} is not a known check.",
         prefix=request.prefix,
         hint=(
             f"name a layer ({', '.join(LAYERS)}), one of the checks {', '.join(known)}, "
@@ -287,7 +287,7 @@ def _reject_unanswerable(name: str, request: Request) -> None:
         raise CondaModuleError(
             f"checks names {name}, but nothing is declared for it.",
             prefix=request.prefix,
-            hint="set declared to what the environment is to hold.",
+            hint="set declared to what the environment must contain.",
         )
     if name == USER_CHECK and not request.imports:
         raise CondaModuleError(
@@ -306,9 +306,9 @@ def _checks_of_layer(layer: str, request: Request) -> set[str]:
             f"checks names the layer {layer}, but none of its checks applies. {reasons}".rstrip(),
             prefix=request.prefix,
             hint=(
-                "set declared to what the environment is to hold."
+                "set declared to what the environment must contain."
                 if layer == DRIFT
-                else "name in imports the packages that are to be checked, or a check by its full name."
+                else "add the packages to check to imports, or name a check in full."
             ),
         )
     return {check.name for check in planned}
@@ -353,7 +353,7 @@ def _without_skipped(planned: Sequence[Planned], request: Request) -> list[Plann
         raise CondaModuleError(
             "skip_checks leaves nothing to check.",
             prefix=request.prefix,
-            hint="take names out of it; one that checks names too is left out.",
+            hint="remove names from skip_checks, which takes precedence over checks.",
         )
     return _in_order(wanted, request)
 
@@ -412,7 +412,8 @@ def validate(request: Request) -> None:
     for option, path in (("prefix", request.prefix), ("installation", request.installation)):
         if path is not None and not os.path.isabs(path):
             raise CondaModuleError(
-                f"{option}: {path!r} is not an absolute path.", hint=f"give {option} as /..."
+                f"{option}: {path!r} is not an absolute path.",
+                hint=f"set {option} to a path such as /...",
             )
     for name, specifier in request.imports.items():
         if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?", name):
@@ -422,7 +423,7 @@ def validate(request: Request) -> None:
             )
         if IMPORT_PREFIX + name in _BY_NAME:
             raise CondaModuleError(
-                f"imports: {name} is the name of a check of its own, {IMPORT_PREFIX}{name}.",
+                f"imports: {name} is reserved: {IMPORT_PREFIX}{name} is a check of its own.",
                 prefix=request.prefix,
             )
         try:
@@ -441,14 +442,14 @@ def validate(request: Request) -> None:
     _validate_thresholds(request)
     _validate_model(request)
     if request.expected_gpus is not None and request.expected_gpus < 0:
-        raise CondaModuleError(f"expected_gpus: {request.expected_gpus} is less than none.")
+        raise CondaModuleError(f"expected_gpus: {request.expected_gpus} is negative.")
     # One that is left out by name is left out on purpose.
     planned_all = select_checks(replace(request, skip_checks=()))
     if request.expected_gpus is not None and not any(
         planned.name == "framework.torch" for planned in planned_all
     ):
         raise CondaModuleError(
-            "expected_gpus is set, but no check of this task would count GPUs.",
+            "expected_gpus is set, but no check of this task counts GPUs.",
             prefix=request.prefix,
             hint="add torch to imports, or framework.torch to checks.",
         )
@@ -459,7 +460,7 @@ def _validate_thresholds(request: Request) -> None:
         value = getattr(request.thresholds, bound.name)
         if isinstance(value, (int, float)) and not value >= 0:
             raise CondaModuleError(
-                f"thresholds: {bound.name} is {value}, but must not be below 0.",
+                f"thresholds: {bound.name} is {value}, but must not be negative.",
                 prefix=request.prefix,
             )
     size = request.thresholds.matmul_size
@@ -474,7 +475,7 @@ def _validate_thresholds(request: Request) -> None:
         raise CondaModuleError(
             f"thresholds: min_glibc: {error}.",
             prefix=request.prefix,
-            hint="write it like 2.28.",
+            hint="write a version such as 2.28.",
         ) from error
 
 
@@ -486,7 +487,7 @@ def _validate_model(request: Request) -> None:
         raise CondaModuleError(
             f"model: {request.model!r} is neither an absolute path nor the id of a model.",
             prefix=request.prefix,
-            hint="give a directory as /..., or an id such as owner/name.",
+            hint="set model to a directory such as /..., or to an id such as owner/name.",
         )
 
 

@@ -198,7 +198,7 @@ class Checker:
                 return DRIFT_CHECKS[name](self._environment(), self._request)
             return ENVIRONMENT_CHECKS[name](self._environment(), self._request)
         except OSError as error:
-            return verdict(False, f"This cannot be read: {error}.")
+            return verdict(False, f"A file cannot be read: {error}.")
 
     def _probed(self, layer: str, planned: Sequence[Planned]) -> list[Result]:
         if planned and not self._reports:
@@ -215,7 +215,7 @@ class Checker:
                 finding = judge(report, self._request, record.version if record else "")
                 results.append(_result(check, finding, report.seconds))
             else:
-                reason = "Not run, because the interpreter does not work."
+                reason = "Not run, because the interpreter failed."
                 results.append(_result(check, skipped(reason), 0.0))
         return results
 

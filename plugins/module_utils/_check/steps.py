@@ -156,7 +156,7 @@ def judge_user(
         return verdict(
             True,
             f"None of {', '.join(user_variables())} is set and the user has no site-packages, "
-            "so the imports above are the user's too.",
+            "so the user's imports are the same as those above.",
         )
     settings = ", ".join(f"{name}={value}" for name, value in sorted(added.items()))
     problems = []
@@ -169,7 +169,7 @@ def judge_user(
             problems.append(f"{short} fails: {theirs.detail.rstrip('.')}")
         elif theirs.measured.get("path") != mine.measured.get("path"):
             problems.append(
-                f"{short} {theirs.measured.get('version')} is taken from "
+                f"{short} {theirs.measured.get('version')} is imported from "
                 f"{theirs.measured.get('path')} instead of {mine.measured.get('path')}"
             )
     if problems:

@@ -148,7 +148,7 @@ class Application:
         now = observe_prefix(request.prefix)
         if now.is_environment or not now.empty:
             raise CondaModuleError(
-                f"{request.prefix} came into being while this task waited for its turn.",
+                f"{request.prefix} was created by another process while this task waited for the lock.",
                 prefix=request.prefix,
                 hint="run the task again.",
             )
@@ -187,7 +187,7 @@ class Application:
         self.conda.link_explicitly(command, self.request.prefix, lines, offline)
         state = observe_prefix(self.request.prefix)
         if others := sorted(other_files(packages, state)):
-            raise other_file_error(self.request, others, "linked into the environment")
+            raise other_file_error(self.request, others, "linked")
 
     def _change_to_lock(self, plan: Plan, packages: Sequence[LockedPackage]) -> None:
         # What is replaced need not be removed first: conda does that while it links.

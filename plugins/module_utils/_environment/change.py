@@ -205,10 +205,10 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
         missing: list[str] = []
         if request.state == "absent" and request.whole:
             if not (seen.state.empty or seen.state.cleared):
-                missing = [f"{request.prefix} is still there"]
+                missing = [f"{request.prefix} still exists"]
         elif request.state == "absent":
             missing = [
-                f"{name} is still there" for name in plan.remove if name in seen.state.records
+                f"{name} is still installed" for name in plan.remove if name in seen.state.records
             ]
         elif not seen.state.is_environment:
             missing = [f"there is no environment at {request.prefix}"]
@@ -216,14 +216,14 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
             missing += unlike_lock(request.lock, seen.state, seen.damaged)
         else:
             missing += [
-                f"{text} is not there" for text in unsatisfied_after(request.wanted, seen.state)
+                f"{text} is not installed" for text in unsatisfied_after(request.wanted, seen.state)
             ]
             missing += [
                 f"the dependency {text} is missing"
                 for text in missing_dependencies(seen.state.records)
             ]
             missing += [
-                f"{name} is still there" for name in plan.remove if name in seen.state.records
+                f"{name} is still installed" for name in plan.remove if name in seen.state.records
             ]
             missing += [
                 f"{name} is still damaged: {seen.damaged[name][0]}"
@@ -231,7 +231,7 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
                 if name in seen.damaged
             ]
             missing += [
-                f"{record.label} is there, which the pin {pin.text} forbids"
+                f"{record.label} is installed, but the pin {pin.text} forbids it"
                 for pin, record in violations(
                     parsed_pins(request.notes.pinned or ()), seen.state.records
                 )
@@ -241,10 +241,10 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
             missing += seen.notes.unlike(request.notes)
         if missing:
             raise CondaModuleError(
-                f"conda reported success, yet {'; '.join(missing)}.",
+                f"conda reported success, but {'; '.join(missing)}.",
                 prefix=request.prefix,
                 asked=list(request.asked),
-                hint="look for specs in the option packages that exclude each other, then for a full disk.",
+                hint="check the option packages for contradicting specs, and the volume for free space.",
             )
 
     def reached(self, plan: Plan, observed: Observed, seen: Observed) -> Side:
@@ -262,8 +262,8 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
         """Say that something is to be finished or taken back first."""
         self._aside.foresee()
         self.conda.warnings.append(
-            f"{moved_aside_reason(self.request.prefix)}: that is finished or taken back first, and what is to"
-            " do then is not known yet."
+            f"{moved_aside_reason(self.request.prefix)}. A real run completes or reverts that first;"
+            " check mode cannot tell what else it will change."
         )
 
     def foresee(self, plan: Plan, observed: Observed) -> Side:

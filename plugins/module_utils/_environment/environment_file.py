@@ -54,7 +54,7 @@ def parse_environment(declared: Any) -> EnvironmentFile:
         return _read(text.values, text.line_numbers)
     if isinstance(declared, Mapping):
         return _read(declared, {})
-    raise EnvironmentFileError("it is neither a mapping nor the text of an environment.yml")
+    raise EnvironmentFileError("expected a mapping or the text of an environment.yml")
 
 
 def _read(values: Mapping[str, Any], lines: Mapping[str, int]) -> EnvironmentFile:
@@ -63,12 +63,12 @@ def _read(values: Mapping[str, Any], lines: Mapping[str, int]) -> EnvironmentFil
 
     for key in values:
         if key not in _KEYS:
-            raise EnvironmentFileError(f"{where(key)}the key {key!r} is not understood")
+            raise EnvironmentFileError(f"{where(key)}the key {key!r} is not supported")
     variables = values.get("variables")
     if variables is not None and not isinstance(variables, Mapping):
-        raise EnvironmentFileError(f"{where('variables')}variables: a mapping is expected")
+        raise EnvironmentFileError(f"{where('variables')}variables: expected a mapping")
     if "dependencies" not in values:
-        raise EnvironmentFileError("it has no key 'dependencies'")
+        raise EnvironmentFileError("the key 'dependencies' is missing")
     channels = _texts(values.get("channels"), f"{where('channels')}channels")
     packages: list[str] = []
     requirements: list[str] = []
@@ -92,7 +92,7 @@ def _items(value: Any, place: str) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, (list, tuple)):
-        raise EnvironmentFileError(f"{place}: a list is expected")
+        raise EnvironmentFileError(f"{place}: expected a list")
     return list(value)
 
 
@@ -100,6 +100,6 @@ def _texts(value: Any, place: str) -> list[str]:
     texts = []
     for item in _items(value, place):
         if not isinstance(item, str) or not item.strip():
-            raise EnvironmentFileError(f"{place}: {item!r} is no text")
+            raise EnvironmentFileError(f"{place}: {item!r} is not a string")
         texts.append(item.strip())
     return texts

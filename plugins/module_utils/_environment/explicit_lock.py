@@ -94,7 +94,7 @@ def parse_lock(text: str) -> tuple[LockedPackage, ...]:
             continue
         package = _parse_line(line, number)
         if package.name in packages:
-            raise LockError(f"line {number}: a second package named {package.name}")
+            raise LockError(f"line {number}: the package {package.name} is listed twice")
         packages[package.name] = package
     return tuple(packages.values())
 
@@ -104,18 +104,18 @@ def _parse_line(line: str, number: int) -> LockedPackage:
     url, _hash, digest = line.partition("#")
     found = _DIGEST.fullmatch(digest.lower()) if digest else None
     if digest and found is None:
-        raise LockError(f"line {number}: after '#' comes an MD5 or sha256:DIGITS: {shown}")
+        raise LockError(f"line {number}: expected an MD5 or sha256:DIGITS after '#': {shown}")
     if url.startswith("/"):
         url = f"file://{url}"
     words = url.split("/")
     stem = next((words[-1][: -len(end)] for end in _ENDINGS if words[-1].endswith(end)), None)
     if not _URL.fullmatch(url) or stem is None:
         raise LockError(
-            f"line {number}: the URL of a package (.conda or .tar.bz2) is expected: {shown}"
+            f"line {number}: expected the URL of a package (.conda or .tar.bz2): {shown}"
         )
     parts = unquote(stem).rsplit("-", 2)
     if len(parts) != 3 or not all(parts):
-        raise LockError(f"line {number}: a file called name-version-build is expected: {shown}")
+        raise LockError(f"line {number}: expected a file named name-version-build: {shown}")
     if not is_subdir(words[-2]):
         raise LockError(
             f"line {number}: the directory above the file must be a platform, such as linux-64 or noarch:"
@@ -209,11 +209,12 @@ def plan_lock(
     for package in locked:
         if package.name in others:
             reinstall.append(package.name)
-            reasons.append(f"{package.name} is linked from another file than the one of the lock")
+            reasons.append(f"{package.name} was linked from a different file than the lock names")
         elif not package.is_linked(records):
             install.append(package.spec)
-            there = records[package.name].label if package.name in records else "nothing of it"
-            reasons.append(f"{package.label} is locked, {there} is there")
+            linked = records.get(package.name)
+            found = f"{linked.label} is installed" if linked else "not installed"
+            reasons.append(f"{package.label} is in the lock, but {found}")
         elif package.name in damaged:
             reinstall.append(package.name)
             reasons.append(f"{package.name} is damaged: {damaged[package.name][0]}")

@@ -51,7 +51,7 @@ def marker_lifted(prefix: str, *, put_back: bool) -> Iterator[None]:
     """
     path = os.path.join(prefix, FROZEN)
     content = None
-    with _told(prefix, "lifted"), suppress(FileNotFoundError, NotADirectoryError):
+    with _told(prefix, "removed"), suppress(FileNotFoundError, NotADirectoryError):
         with open(path, "rb", opener=only_regular) as stream:
             content = stream.read()
         os.unlink(path)
@@ -76,5 +76,5 @@ def _told(prefix: str, what: str) -> Iterator[None]:
         raise CondaModuleError(
             f"The marker {os.path.join(prefix, FROZEN)} cannot be {what}: {error.strerror}.",
             prefix=prefix,
-            hint="look what is at that path: it has to be a file that this user may change.",
+            hint="check that path: it must be a regular file that this user may write and remove.",
         ) from error

@@ -152,7 +152,7 @@ def with_lost(
         restore=tuple(dict.fromkeys(way for way in ways if way)),
         reasons=(
             *result.reasons,
-            *(f"a change that was cut off has lost {_exactly(record)}" for record in back),
+            *(f"an interrupted change lost {_exactly(record)}" for record in back),
         ),
     )
 

@@ -77,16 +77,28 @@ class Notes:
         reasons = []
         if wanted.pinned is not None and set(wanted.pinned) != set(self.pinned or ()):
             pins = ", ".join(redact(pin) for pin in wanted.pinned)
-            reasons.append(f"the pins are to be {pins}" if pins else "there are to be no pins")
+            reasons.append(
+                f"the requested pins are not set: {pins}"
+                if pins
+                else "the environment has pins, but must have none"
+            )
         for name, value in sorted((wanted.variables or {}).items()):
             if (self.variables or {}).get(name) != value:
-                reasons.append(f"the variable {name} is {'not ' if value is None else ''}to be set")
+                reasons.append(
+                    f"the variable {name} is set, but must not be"
+                    if value is None
+                    else f"the variable {name} does not have the requested value"
+                )
         if wanted.frozen not in {None, bool(self.frozen)}:
-            reasons.append(f"the environment is {'' if wanted.frozen else 'not '}to be frozen")
+            reasons.append(
+                "the environment is not frozen, but must be"
+                if wanted.frozen
+                else "the environment is frozen, but must not be"
+            )
         if wanted.owner not in {None, self.owner}:
-            reasons.append(f"the owner is to be {wanted.owner}, not {self.owner}")
+            reasons.append(f"the owner is {self.owner}, not {wanted.owner}")
         if wanted.group not in {None, self.group}:
-            reasons.append(f"the group is to be {wanted.group}, not {self.group}")
+            reasons.append(f"the group is {self.group}, not {wanted.group}")
         return reasons
 
 
@@ -152,7 +164,7 @@ def _write(prefix: str, name: str, text: str) -> None:
         raise CondaModuleError(
             f"{path} cannot be written: {error.strerror}.",
             prefix=prefix,
-            hint="make room on that volume, or run the task as the user who owns the environment.",
+            hint="free space on that volume, or run the task as the user who owns the environment.",
         ) from error
 
 

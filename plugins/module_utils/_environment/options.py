@@ -44,9 +44,9 @@ def wanted_packages(texts: list[str], option: str = "packages") -> list[Wanted]:
         return parse_specs(texts)
     except InvalidSpecError as error:
         raise CondaModuleError(
-            f"The option {option} has a spec that conda would refuse: {error}. Nothing was changed.",
+            f"The option {option} contains an invalid match spec: {error}. Nothing was changed.",
             asked=texts,
-            hint="write it like numpy, numpy=1.26, 'numpy>=1.26,<2' or conda-forge::numpy.",
+            hint="write match specs such as numpy, numpy=1.26, 'numpy>=1.26,<2' or conda-forge::numpy.",
         ) from error
 
 
@@ -59,21 +59,21 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
     prefix = environment_prefix(params["installation"], params["name"], params["prefix"])
     if params["installation"] is None:
         raise CondaModuleError(
-            "The option installation is needed: the prefix of the conda to start.", prefix=prefix
+            "The option installation is required: it names the prefix of the conda to run.",
+            prefix=prefix,
         )
     if params.get("force_reinstall") and params["state"] != "present":
         raise CondaModuleError(
-            f"The option force_reinstall cannot be given with the state {params['state']}."
-            " Nothing was changed.",
+            f"The option force_reinstall cannot be used with state: {params['state']}. Nothing was changed.",
             prefix=prefix,
-            hint="use the state present for what is to be linked anew.",
+            hint="set state: present to relink packages.",
         )
     if params.get("recreate") and params["state"] == "latest":
         raise CondaModuleError(
-            "The option recreate cannot be given with the state latest: whether something is newer is not"
-            " known before conda was asked. Nothing was changed.",
+            "The option recreate cannot be used with state: latest, because only conda can tell whether newer"
+            " packages exist. Nothing was changed.",
             prefix=prefix,
-            hint="use the state present for what is to be recreated.",
+            hint="set state: present to recreate the environment.",
         )
     declared = read_environment(params)
     option = "environment" if params.get("environment") is not None else "environment_file"
@@ -126,12 +126,12 @@ def _refuse_unread(
     elif params.get("prune"):
         reason = "prune"
     elif params["state"] == "absent" and not whole:
-        reason = "state absent"
+        reason = "state: absent"
     if unread and reason:
         raise CondaModuleError(
-            f"With {reason}, the packages that {', '.join(unread)} names cannot be told without conda."
+            f"{reason} cannot be used with {', '.join(unread)}: only conda can tell which packages match."
             " Nothing was changed.",
             prefix=prefix,
             asked=unread,
-            hint="name the packages plainly, such as numpy or numpy=1.26.",
+            hint="name each package in a simple form, such as numpy or numpy=1.26.",
         )

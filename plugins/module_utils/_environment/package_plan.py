@@ -108,9 +108,8 @@ def plan_packages(
     unsatisfied = [item for item in wanted if not is_satisfied(item, records)]
     for item in unsatisfied:
         record = records.get(item.spec.name) if item.spec else None
-        reasons.append(
-            f"{item.text} is wanted, {record.label if record else 'nothing of it'} is there"
-        )
+        found = f"{record.label} is installed" if record else "not installed"
+        reasons.append(f"{item.text} is requested, but {found}")
     install = [item.text for item in unsatisfied]
     lost: list[str] = []
     named = {item.spec.name for item in unsatisfied if item.spec}
@@ -131,7 +130,7 @@ def plan_packages(
     if prune and all(item.spec for item in wanted):
         kept = closure((item.spec.name for item in wanted if item.spec), records)
         remove = sorted(set(records) - kept)
-        reasons.extend(f"{name} is not needed any more" for name in remove)
+        reasons.extend(f"{name} is no longer needed" for name in remove)
     return Plan(
         remove=tuple(remove),
         reinstall=tuple(name for name in reinstall if name not in remove),
@@ -149,7 +148,7 @@ def plan_absent(wanted: Sequence[Wanted], observed: PrefixState) -> Plan:
     ]
     return Plan(
         remove=tuple(dict.fromkeys(names)),
-        reasons=tuple(f"{name} is to be absent" for name in dict.fromkeys(names)),
+        reasons=tuple(f"{name} is installed, but must be absent" for name in dict.fromkeys(names)),
     )
 
 

@@ -40,9 +40,9 @@ def read_pins(prefix: str) -> tuple[str, ...]:
     except (FileNotFoundError, NotADirectoryError):
         return ()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise CondaModuleError(
-            f"The pins of the environment cannot be read: {path}: {reason}. Nothing was changed.",
+            f"The pins file {path} cannot be read: {reason}. Nothing was changed.",
             prefix=prefix,
             hint="correct or remove that file; conda reads it too.",
         ) from error
@@ -66,19 +66,17 @@ def given_pins(texts: Iterable[str]) -> tuple[str, ...]:
         else:
             name = parsed.spec.name if parsed.spec else pin
             if name in names:
-                problem = (
-                    f"{names[name]} and {pin} are for one package, and conda would take one of them"
-                )
+                problem = f"{names[name]} and {pin} pin the same package; conda would use only one of them"
             elif name == pin:
                 problem = f"{pin} allows every version, so it pins nothing"
             names[name] = pin
         if "\n" in pin or pin.startswith("#"):
-            problem = f"{pin!r} is not one line with a spec"
+            problem = f"{pin!r} is not a single line with a match spec"
         if problem:
             raise CondaModuleError(
                 f"The option pinned cannot be used: {problem}. Nothing was changed.",
                 asked=list(pins),
-                hint="write one spec for each package, like numpy=1.26 or 'numpy>=1.26,<2'.",
+                hint="write one match spec per package, such as numpy=1.26 or 'numpy>=1.26,<2'.",
             )
     return pins
 

@@ -45,7 +45,7 @@ def plan(request: Request, observed: Observed) -> Plan:
         return _plan_without_environment(request, observed)
     if request.state == "absent" and request.whole:
         _refuse_protected(request, state)
-        return Plan(delete=True, reasons=(f"{request.prefix} is to be absent",))
+        return Plan(delete=True, reasons=(f"{request.prefix} must be absent",))
     if request.state == "absent":
         lost = {record.name: record for record in _lost(state.bad_records)}
         result = plan_absent(request.wanted, replace(state, records={**lost, **state.records}))
@@ -56,10 +56,10 @@ def plan(request: Request, observed: Observed) -> Plan:
         result = plan_lock(request.lock, state, observed.damaged)
         if result and _is_base(request, state):
             raise CondaModuleError(
-                f"{request.prefix} is a base environment, and a lock would take conda's own packages away."
+                f"{request.prefix} is a base environment; applying a lock would remove conda's own packages."
                 " Nothing was changed.",
                 prefix=request.prefix,
-                hint="lock another environment.",
+                hint="apply the lock to another environment.",
             )
     else:
         result = plan_packages(
@@ -84,17 +84,19 @@ def plan(request: Request, observed: Observed) -> Plan:
         result = with_lost(result, missing, request.wanted, request.state)
     if result and request.recreate:
         _refuse_protected(request, state)
-        reasons = (*result.reasons, f"{request.prefix} is to be made anew when it differs")
+        reasons = (
+            *result.reasons,
+            f"the option recreate replaces {request.prefix} when it differs",
+        )
         return Plan(recreate=True, create=True, install=request.asked, reasons=reasons)
     if unlike := observed.notes.unlike(request.notes):
         result = replace(result, notes=True, reasons=(*result.reasons, *unlike))
     if result and state.frozen and request.notes.frozen is None:
         raise CondaModuleError(
-            f"The environment {request.prefix} is frozen (conda-meta/frozen), and the task would change it:"
+            f"The environment {request.prefix} is frozen (conda-meta/frozen), but the task would change it:"
             f" {'; '.join(result.reasons)}. Nothing was changed.",
             prefix=request.prefix,
-            hint="change another environment, or remove the file conda-meta/frozen on purpose (conda_env does"
-            " that with the option frozen).",
+            hint="change another environment, or unfreeze this one (conda_env with frozen: false).",
         )
     return result
 
@@ -117,7 +119,7 @@ def _with_pins(result: Plan, pins: Sequence[Wanted], state: PrefixState) -> Plan
         unasked=(*result.unasked, *texts),
         reasons=(
             *result.reasons,
-            *(f"{text} is pinned, {label} is there" for text, label in broken),
+            *(f"{text} is pinned, but {label} is installed" for text, label in broken),
         ),
     )
 
@@ -128,7 +130,7 @@ def _with_again(result: Plan, names: Iterable[str]) -> Plan:
     return replace(
         result,
         reinstall=(*result.reinstall, *more),
-        reasons=(*result.reasons, *(f"{name} is to be linked anew" for name in more)),
+        reasons=(*result.reasons, *(f"the task reinstalls {name}" for name in more)),
     )
 
 
@@ -167,7 +169,7 @@ def _plan_without_environment(request: Request, observed: Observed) -> Plan:
         if observed.half:
             return Plan(delete=True, reasons=(_left_half(request, observed),))
         if state.cleared:
-            return Plan(delete=True, reasons=(f"files are left at {request.prefix}",))
+            return Plan(delete=True, reasons=(f"files remain at {request.prefix}",))
         if not state.empty:
             raise _foreign(state, "will not be removed")
         return Plan()
@@ -190,17 +192,17 @@ def _plan_without_environment(request: Request, observed: Observed) -> Plan:
 
 
 def _left_half(request: Request, observed: Observed) -> str:
-    done = "made" if observed.interrupted == "create" else "removed"
-    return f"{request.prefix} was left half {done}"
+    done = "created" if observed.interrupted == "create" else "removed"
+    return f"an interrupted run left {request.prefix} half {done}"
 
 
 def _foreign(state: PrefixState, consequence: str) -> CondaModuleError:
     holds = f" It holds {listed(state.entries)}." if state.entries else ""
     return CondaModuleError(
-        f"{state.path} exists and is no conda environment (it has no conda-meta/history), so it"
+        f"{state.path} exists but is not a conda environment (it has no conda-meta/history), so it"
         f" {consequence}.{holds} Nothing was changed.",
         prefix=state.path,
-        hint="choose another prefix, or move those files away yourself.",
+        hint="choose another prefix, or move those files away.",
     )
 
 
@@ -210,18 +212,18 @@ def _is_base(request: Request, state: PrefixState) -> bool:
 
 
 def _refuse_protected(request: Request, state: PrefixState) -> None:
-    problem, hint = None, "name the environment that is really meant."
+    problem, hint = None, "check that the option name or prefix names the right environment."
     if _is_base(request, state):
-        problem = "is a base environment; llmfleet.conda.conda_installation removes those"
+        problem = "is a base environment; only llmfleet.conda.conda_installation removes it"
     elif state.frozen and (
         request.notes.frozen is None or (request.notes.frozen and request.state == "absent")
     ):
         problem = "is frozen (conda-meta/frozen)"
-        hint = "name the environment that is really meant; frozen: false allows to remove this one."
+        hint = "check that this is the right environment; frozen: false then allows its removal."
     elif any(
         os.path.isdir(os.path.join(request.prefix, *parts)) for parts in (("envs",), ("pkgs",))
     ):
-        problem = "holds other environments or a package cache"
+        problem = "contains other environments or a package cache"
     if problem:
         raise CondaModuleError(
             f"The environment {request.prefix} {problem}. Nothing was changed.",

@@ -49,10 +49,10 @@ def examine_environment(request: Request, conda: Conda) -> Contents:
         contents = examine(request.prefix, caches=conda.caches)
     if contents.nested:
         raise CondaModuleError(
-            f"The environment {request.prefix} holds other environments: {listed(contents.nested)}."
+            f"The environment {request.prefix} contains other environments: {listed(contents.nested)}."
             " Nothing was changed.",
             prefix=request.prefix,
-            hint="remove those first, or name the environment that is really meant.",
+            hint="remove those first, or check that the option name or prefix names the right environment.",
         )
     refuse_mounts(contents)
     return contents
@@ -64,7 +64,7 @@ def foretell(request: Request, contents: Contents) -> list[str]:
         return []
     warning = remain(request.prefix, contents.foreign)
     if names := sorted(_undone_by_conda(contents)):
-        warning += f" What the scripts of {', '.join(names)} for their removal do is not known yet."
+        warning += f" Check mode cannot tell what the removal scripts of {', '.join(names)} do."
     return [warning]
 
 
@@ -83,7 +83,8 @@ def remove_environment(request: Request, contents: Contents, conda: Conda) -> No
         except CondaModuleError as error:
             # They go all the same: what is left of them lies outside, such as an entry in a menu.
             conda.warnings.append(
-                f"The scripts of {', '.join(names)} for their removal failed: {error}"
+                f"The removal scripts of {', '.join(names)} failed, but the environment is removed:"
+                f" {error}"
             )
         contents = examine_environment(request, conda)
     add_to_journal(request.prefix, directory=claim(request.prefix))

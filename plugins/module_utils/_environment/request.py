@@ -129,10 +129,10 @@ class Observed:
     def _line(self, name: str) -> str:
         label = self.state.records[name].label
         if name in self.others:
-            return f"{label} (another file than the locked one)"
+            return f"{label} (not the locked file)"
         if files := self.damaged.get(name):
             return f"{label} (damaged: {files[0]})"
-        return f"{label} (to be linked anew)" if name in self.again else label
+        return f"{label} (to be reinstalled)" if name in self.again else label
 
 
 def observe(request: Request) -> Observed:

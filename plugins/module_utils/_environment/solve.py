@@ -174,8 +174,8 @@ class Forecast:
         asked = {spec_name(text) for text in left.specs}
         if lost := [text for text in plan.restore[0] if spec_name(text) not in asked]:
             self.conda.warnings.append(
-                f"A change of {self.request.prefix} that was cut off has lost packages which conda cannot"
-                f" bring back beside what is wanted now: {', '.join(lost)}. They stay away."
+                f"An interrupted change of {self.request.prefix} lost packages that conda cannot reinstall"
+                f" together with what the task requests: {', '.join(lost)}. They stay removed."
             )
         return left
 
@@ -228,7 +228,7 @@ class Forecast:
                 offline = ["--offline"] if request.offline else []
                 self.conda.link_explicitly("create", prefix, lines, [*offline, "--download-only"])
                 if wrong := wrong_archives(request.lock, package_caches(request.installation)):
-                    raise other_file_error(request, wrong, "fetched; nothing was changed")
+                    raise other_file_error(request, wrong, "downloaded")
             elif request.notes.pinned:
                 _make_empty(prefix, request.notes.pinned)
                 self.conda.install(prefix, request.asked, [*options, "--download-only"])
@@ -278,21 +278,21 @@ class Forecast:
             if not pins or said_already or error.facts.get("error_kind") not in _MAY_BE_PINS:
                 raise
             raise CondaModuleError(
-                f"{error.message} conda keeps to the pins of the environment: {', '.join(pins)}.",
+                f"{error.message} conda honours the pins of the environment: {', '.join(pins)}.",
                 prefix=error.prefix,
                 asked=error.asked,
                 said=error.said,
-                hint=f"{error.hint} If a pin is the reason: {self._about_pins()}",
+                hint=f"{error.hint} If a pin is the cause: {self._about_pins()}",
                 pins=pins,
                 **error.facts,
             ) from error
 
     def _about_pins(self) -> str:
         if self.request.notes.pinned is not None:
-            return "correct the option pinned or the specs of the task: they exclude each other."
+            return "correct the option pinned or the specs of the task: they contradict each other."
         return (
-            f"change the pins in {os.path.join(self.request.prefix, PINNED)} (the option pinned of conda_env"
-            " does that), or ask for what they allow."
+            f"change the pins in {os.path.join(self.request.prefix, PINNED)} (with the option pinned of"
+            " conda_env), or request versions that they allow."
         )
 
     def _refuse_pinned(self, solution: Solution, observed: Observed) -> None:
@@ -303,12 +303,13 @@ class Forecast:
         records = {record.name: record for record in map(_record_of, solution.link)}
         pins = pins_for(self.request, observed)
         problems = [
-            f"conda would link {record.label}, which the pin {redact(pin.text)} forbids"
+            f"conda would install {record.label}, but the pin {redact(pin.text)} forbids it"
             for pin, record in violations(pins, records)
         ]
         pinned = {pin.spec.name for pin in pins if pin.spec}
         problems += [
-            f"conda would link {records[item.spec.name].label} because of a pin, and {item.text} is wanted"
+            f"conda would install {records[item.spec.name].label} because of a pin, but not the requested"
+            f" {item.text}"
             for item in self.request.wanted
             if item.spec
             and item.spec.name in pinned & set(records)
@@ -316,7 +317,7 @@ class Forecast:
         ]
         if problems:
             raise CondaModuleError(
-                f"The pins of {self.request.prefix} forbid what the task wants: {'; '.join(problems)}."
+                f"The pins of {self.request.prefix} conflict with the task: {'; '.join(problems)}."
                 " Nothing was changed.",
                 prefix=self.request.prefix,
                 asked=list(self.request.asked),
@@ -326,12 +327,13 @@ class Forecast:
 
 
 def other_file_error(request: Request, names: Sequence[str], done: str) -> CondaModuleError:
-    """The error for packages that are not the files of the lock."""
+    """The error for packages whose files are not those of the lock; ``done``: downloaded or linked."""
     return CondaModuleError(
-        f"{', '.join(names)}: what was {done} is not the file of the lock (its digest differs).",
+        f"conda {done} a different file than the lock names for {', '.join(names)}: the digest differs."
+        + (" Nothing was changed." if done == "downloaded" else ""),
         prefix=request.prefix,
         asked=[redact(package.url) for package in request.lock or () if package.name in names],
-        hint="make the lock anew if the channel has replaced the file; else remove it from the"
+        hint="if the channel has replaced the file, create a new lock; otherwise remove the file from the"
         " package cache (conda clean --packages --tarballs) and do not trust the channel.",
     )
 

@@ -37,7 +37,7 @@ def read_state(prefix: str) -> dict[str, Any]:
         CondaModuleError: it is there and holds no JSON object.
     """
     path = os.path.join(prefix, STATE)
-    problem = "it holds no JSON object"
+    problem = "it does not hold a JSON object"
     try:
         with open(path, encoding="utf-8", opener=only_regular) as stream:
             state = json_document.load(stream)
@@ -48,11 +48,11 @@ def read_state(prefix: str) -> dict[str, Any]:
     except OSError as error:
         problem = str(error.strerror)
     except ValueError as error:
-        problem = f"it is no JSON ({error})"
+        problem = f"it is not JSON ({error})"
     raise CondaModuleError(
-        f"The variables of the environment cannot be read: {path}: {problem}. Nothing was changed.",
+        f"The variables file {path} cannot be read: {problem}. Nothing was changed.",
         prefix=prefix,
-        hint="correct or remove that file; conda activate stumbles over it too.",
+        hint="correct or remove that file; conda activate fails on it too.",
     )
 
 
@@ -81,27 +81,27 @@ def given_variables(given: Any, option: str) -> dict[str, str | None]:
     Raises:
         CondaModuleError: a name is none for a variable, or a value is neither text nor a whole number.
     """
-    problem = "" if isinstance(given, Mapping) else "it is no mapping of names to values"
+    problem = "" if isinstance(given, Mapping) else "expected a mapping of names to values"
     variables: dict[str, str | None] = {}
     for name, value in given.items() if isinstance(given, Mapping) else ():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            problem = f"{name!r} is no name for a variable"
+            problem = f"{name!r} is not a valid variable name"
         elif value is None:
             variables[name] = None
         elif isinstance(value, bool) or not isinstance(value, (str, int)):
-            problem = f"the value of {name} is neither a text nor a whole number; quote it"
+            problem = f"the value of {name} is neither a string nor an integer; quote it"
         elif re.search(r"[\0\r\n']", str(value)) or value == UNSET:
             # conda 24.7 writes export NAME='VALUE' for the shell and escapes nothing in it.
             problem = (
-                f"the value of {name} has a single quote or a line break, or is conda's own mark, and"
-                " conda activate would fail on it"
+                f"the value of {name} contains a single quote or a line break, or is {UNSET}, conda's marker"
+                " for an unset variable; conda activate would fail on it"
             )
         else:
             variables[name] = str(value)
     if problem:
         raise CondaModuleError(
             f"The variables of the option {option} cannot be used: {problem}. Nothing was changed.",
-            hint="write them like OMP_NUM_THREADS: '4', with values in quotes.",
+            hint="write variables such as OMP_NUM_THREADS: '4', with the values in quotes.",
         )
     return variables
 

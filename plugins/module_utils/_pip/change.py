@@ -122,10 +122,10 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
     def _refuse_unready(self, observed: Observed) -> None:
         request = self.request
         if observed.unready:
-            hint = "make it first with llmfleet.conda.conda_env, with python and pip among its packages."
+            hint = "create it first with llmfleet.conda.conda_env, with python and pip in packages."
             if observed.choice.looked == observed.unready:
                 hint = (
-                    "name uv in uv_executable, add it to the environment with "
+                    "set uv_executable to the path of uv, add uv to the environment with "
                     "llmfleet.conda.conda_env, or use installer: pip."
                 )
             raise CondaModuleError(
@@ -138,7 +138,7 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
             path = link[len("file://") :] if link.startswith("file://") else link
             if path.startswith("/") and not os.path.exists(path):
                 raise CondaModuleError(
-                    f"The option find_links names {path}, which is not there. Nothing was changed.",
+                    f"The option find_links names {path}, which does not exist. Nothing was changed.",
                     prefix=request.prefix,
                     hint="copy the wheels to the host first, or correct the path.",
                 )
@@ -146,9 +146,9 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
     def _refuse_interrupted(self, observed: Observed) -> None:
         if observed.interrupted in ("", OPERATION):
             return
-        at_work = " or is still at work" if self.check_mode else ""
+        at_work = " or is still running" if self.check_mode else ""
         raise CondaModuleError(
-            f"A run of conda in {self.request.prefix} ({observed.interrupted}) was cut off{at_work}, "
+            f"A conda run in {self.request.prefix} ({observed.interrupted}) was interrupted{at_work}, "
             "so the environment may be incomplete. Nothing was changed.",
             prefix=self.request.prefix,
             hint="repair it first with llmfleet.conda.conda_env or llmfleet.conda.conda_package.",
@@ -277,14 +277,14 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         if not conflicts:
             return
         raise CondaModuleError(
-            "pip would have to replace what conda owns: "
+            "pip would have to replace packages that conda owns: "
             + "; ".join(conflicts.values())
             + ". Nothing was changed.",
             prefix=self.request.prefix,
             asked=list(plan.install),
             said=error.said,
-            hint="install a fitting version with llmfleet.conda.conda_package, ask for versions that "
-            "go with conda's, or set replace_conda_packages: true to let pip take it over.",
+            hint="install a compatible version with llmfleet.conda.conda_package, request versions that fit "
+            "conda's, or set replace_conda_packages: true to let pip replace conda's packages.",
             kind="conda_owned",
             conda_owned=sorted(conflicts),
         ) from error
@@ -314,7 +314,9 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         fresh = []
         for line in lines:
             if was_so_before(line, before.packages, seen.packages, known):
-                self._said.append(f"pip check, as before this task: {line}")
+                self._said.append(
+                    f"pip check reports a problem that existed before this task: {line}"
+                )
             else:
                 fresh.append(line)
         if fresh:
@@ -322,11 +324,11 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
 
     def _unfit(self, lines: Sequence[str], verb: str) -> CondaModuleError:
         return CondaModuleError(
-            f"The change {verb} distributions that do not fit together: {' '.join(lines)}",
+            f"The change {verb} incompatible distributions: {' '.join(lines)}",
             prefix=self.request.prefix,
             asked=[line.text for line in self.request.desired.requirements],
             said="\n".join(lines),
-            hint="add or loosen requirements until all fit, or set check: false to accept this.",
+            hint="add or loosen requirements until all are compatible, or set check: false to accept this.",
             kind="pip_check",
             changed=verb == "left",
         )
@@ -349,8 +351,8 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
                 installer.overlook(str(observed.state.site_packages), plan.sweep)
             if not installer.can_report and (plan.install or plan.reinstall):
                 raise CondaModuleError(
-                    f"pip {observed.packages.by_name['pip'].version} in {self.request.prefix} cannot "
-                    "say what it would do, so neither check mode nor state latest can be had.",
+                    f"pip {observed.packages.by_name['pip'].version} in {self.request.prefix} has no dry "
+                    "run, so neither check mode nor state: latest is possible. Nothing was changed.",
                     prefix=self.request.prefix,
                     hint="update pip in the environment to 22.2 or later.",
                 )
@@ -379,6 +381,6 @@ def unlinked(plan: Plan, observed: Observed, foresee: Callable[[], list[str]]) -
             if "kind" in error.facts:
                 raise
             # pip before 22.2 cannot say what it would replace.
-            return {"distributions that pip cannot name beforehand"}
+            return {"distributions that pip cannot name in advance"}
 
     return Unlinking(frozenset(sure), ask if plan.install else None)

@@ -37,7 +37,7 @@ def choose(request: Request, environment: Mapping[str, str] | None = None) -> Ch
     environment = os.environ if environment is None else environment
     if request.uv_executable:
         candidates = [request.uv_executable]
-        looked = f"the option uv_executable names {request.uv_executable}, which is no program"
+        looked = f"the option uv_executable names {request.uv_executable}, which is not an executable file"
     else:
         directories = [os.path.join(request.prefix, "bin")]
         if request.installation:

@@ -82,7 +82,7 @@ class _Walk:
         self.shortfalls.setdefault(shortfall.reason, shortfall)
 
     def visit(self, requirement: Requirement, by: Distribution | None = None) -> None:
-        needed = f", which {by.name} {by.version} needs" if by else ""
+        needed = f" (required by {by.name} {by.version})" if by else ""
         one = self._packages.by_name.get(requirement.name)
         if one is None:
             self._short(requirement, f"{requirement.name} is not installed{needed}", direct=not by)
@@ -98,7 +98,7 @@ class _Walk:
             reason = f"{have} does not satisfy {wanted}{needed}"
             self._short(requirement, reason, direct=not by, owner=one.owner)
         if requirement.url and by is None and not same_source(requirement.url, one.direct_url):
-            reason = f"{have} was not installed from the URL of its line"
+            reason = f"{have} was not installed from the URL in its requirement"
             self._short(requirement, reason, owner=one.owner, source=True)
         for constraint in self._constraints.get(one.name, ()):
             if not constraint.specifier.contains(one.version):

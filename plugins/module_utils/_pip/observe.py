@@ -139,9 +139,9 @@ def plan(request: Request, observed: Observed) -> Plan:
         result = replace(result, sweep=tuple(sorted({*result.sweep, *_incomplete(observed)})))
     if observed.state.frozen and result:
         raise CondaModuleError(
-            f"The environment {request.prefix} is frozen (conda-meta/frozen), and the task would "
+            f"The environment {request.prefix} is frozen (conda-meta/frozen), but the task would "
             f"change it: {'; '.join(result.reasons)}. Nothing was changed.",
             prefix=request.prefix,
-            hint="change another environment, or remove the file conda-meta/frozen on purpose.",
+            hint="change another environment, or unfreeze this one (conda_env with frozen: false).",
         )
     return result

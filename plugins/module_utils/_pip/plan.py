@@ -30,8 +30,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_versio
 )
 
 _OWNED_HINT = (
-    "change it with llmfleet.conda.conda_package, correct the line, or set replace_conda_packages: "
-    "true to let pip take the package over from conda."
+    "change it with llmfleet.conda.conda_package, correct the requirement, or set "
+    "replace_conda_packages: true to let pip replace conda's package."
 )
 
 
@@ -152,9 +152,9 @@ def _refuse_owned(desired: Desired, closure: Closure, packages: Packages, prefix
     owned = [item for item in closure.shortfalls if item.direct and item.owner == CONDA]
     if owned:
         raise CondaModuleError(
-            "pip would have to replace what conda owns: "
-            + "; ".join(f"{item.reason}, and conda owns it" for item in owned)
-            + ".",
+            "pip would have to replace packages that conda owns: "
+            + "; ".join(item.reason for item in owned)
+            + ". Nothing was changed.",
             prefix=prefix,
             asked=[line.text for line in desired.requirements],
             hint=_OWNED_HINT,
@@ -167,8 +167,8 @@ def _refuse_owned(desired: Desired, closure: Closure, packages: Packages, prefix
     ]
     if twice:
         raise CondaModuleError(
-            f"{', '.join(twice)}: there are metadata of both conda and pip for it, so its files may "
-            "be a mixture.",
+            f"Both conda and pip have metadata for {', '.join(twice)}, so its files may be a mixture. "
+            "Nothing was changed.",
             prefix=prefix,
             hint="uninstall it from pip (state: absent with replace_conda_packages: true), then "
             "repair conda's package with llmfleet.conda.conda_package.",
@@ -188,9 +188,9 @@ def _plan_removal(
     owned = [one for one in remove.values() if one.owner == CONDA]
     if owned and not desired.replace_conda_packages:
         raise CondaModuleError(
-            "pip would have to remove what conda owns: "
+            "pip would have to remove packages that conda owns: "
             + ", ".join(f"{one.name} {one.version}" for one in owned)
-            + ".",
+            + ". Nothing was changed.",
             prefix=prefix,
             asked=[line.text for line in desired.requirements],
             hint="remove it with llmfleet.conda.conda_package, or set replace_conda_packages: true.",
@@ -203,7 +203,7 @@ def _plan_removal(
             raise CondaModuleError(
                 "Removing "
                 + ", ".join(sorted(remove))
-                + " would break what stays: "
+                + " would break other distributions: "
                 + "; ".join(broken)
                 + ". Nothing was changed.",
                 prefix=prefix,

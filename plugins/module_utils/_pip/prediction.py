@@ -71,13 +71,11 @@ def owned_conflicts(observed: Observed, reported: Sequence[Reported]) -> dict[st
         if owned is None or owned.owner != CONDA or owned.version == one.version:
             continue
         wanting = [
-            f"{other.name} {other.version} needs {needed.name}{needed.specifier}"
+            f"{other.name} {other.version} requires {needed.name}{needed.specifier}"
             for other in after.by_name.values()
             for needed in active_requirements(other, observed.environment)
             if needed.name == owned.name and not needed.specifier.contains(owned.version)
         ]
         because = f" because {', '.join(wanting)}" if wanting else ""
-        conflicts[owned.name] = (
-            f"{owned.name} {owned.version}, which conda owns, by {one.version} from pip{because}"
-        )
+        conflicts[owned.name] = f"{owned.name} {owned.version} with {one.version}{because}"
     return conflicts

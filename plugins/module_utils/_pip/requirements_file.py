@@ -88,8 +88,8 @@ class _Reader:
         variable = _VARIABLE.search(text)
         if variable:
             raise InvalidRequirement(
-                f"{text!r}: {variable[0]} is not replaced here; give the line in the option "
-                "requirements or constraints, where Ansible's templates fill it in"
+                f"{text!r}: {variable[0]} is not expanded; put the line into the option "
+                "requirements or constraints, and use an Ansible variable there"
             )
         include = _INCLUDE.match(text)
         if include is None:
@@ -109,11 +109,10 @@ def _file_name(text: str, name: str) -> str:
     except ValueError as error:
         raise InvalidRequirement(f"{text!r}: {error}") from error
     if len(words) != 1:
-        raise InvalidRequirement(f"{text!r} does not name one file")
+        raise InvalidRequirement(f"{text!r} does not name exactly one file")
     if "://" in words[0]:
         raise InvalidRequirement(
-            f"{text!r}: a file is not fetched from an address; download it with "
-            "ansible.builtin.get_url first"
+            f"{text!r}: files are not downloaded from URLs; use ansible.builtin.get_url first"
         )
     return words[0]
 
@@ -127,6 +126,6 @@ def _checked(text: str, constraint: bool) -> str:
     line = parse_line(text)
     if constraint and line.extras:
         raise InvalidRequirement(
-            f"extras have no meaning in the constraint {line.text!r}; name them in requirements"
+            f"extras are not allowed in the constraint {line.text!r}; name them in requirements"
         )
     return line.text

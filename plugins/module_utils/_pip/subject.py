@@ -44,7 +44,7 @@ class PipSubject(Subject[Plan, Observed, "list[str]"]):
     def warnings(self, observed: Observed) -> list[str]:
         """Extras that were asked for and that no distribution has."""
         return [
-            f"{text}: the installed distribution has no such extra"
+            f"{text}: the installed distribution does not provide this extra"
             for text in observed.closure.unknown_extras
         ]
 

@@ -31,7 +31,7 @@ def verify(
         CondaModuleError: something is not as promised; all of it is named.
     """
     there = seen.packages.by_name
-    missing = [f"{name} is still there" for name in plan.remove if name in there]
+    missing = [f"{name} is still installed" for name in plan.remove if name in there]
     if request.desired.state != "absent":
         missing += [shortfall.reason for shortfall in seen.closure.shortfalls]
         for name, files in seen.damage.items():
@@ -39,20 +39,20 @@ def verify(
     for one in reported:
         now = there.get(one.name)
         if now is None or not _same(now.version, one.version):
-            missing.append(f"{one.name} {one.version} is not there")
+            missing.append(f"{one.name} {one.version} is not installed")
     if not request.desired.replace_conda_packages:
         for owned in before.packages.owned_by_conda():
             now = there.get(owned.name)
             if now is None or now.version != owned.version:
-                found = f"is now {now.version}" if now else "is gone"
-                missing.append(f"{owned.name} {owned.version} of conda's {found}")
+                found = f"was replaced by {now.version}" if now else "was removed"
+                missing.append(f"conda's {owned.name} {owned.version} {found}")
     if missing:
         raise CondaModuleError(
-            f"{before.choice.name} reported success, yet {'; '.join(missing)}.",
+            f"{before.choice.name} reported success, but {'; '.join(missing)}.",
             prefix=request.prefix,
             asked=[line.text for line in request.desired.requirements],
-            hint="run the task again; if a file stays damaged, its wheel was built with a wrong "
-            "RECORD, and repair: false leaves it alone.",
+            hint="run the task again; if a file stays damaged, its wheel has a wrong RECORD: set "
+            "repair: false to ignore it.",
             changed=True,
         )
 

@@ -247,7 +247,7 @@ class Installer(ABC):
     def _error(self, failure: PipFailure, asked: list[str], attempts: int = 1) -> CondaModuleError:
         message = failure.message
         if attempts > 1:
-            message += f" It was tried {attempts} times."
+            message += f" {self.name} was run {attempts} times."
         if failure.option:
             message += f" (option {failure.option})"
         index = self._sources.index_url

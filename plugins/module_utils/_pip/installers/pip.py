@@ -237,7 +237,7 @@ class Pip(Installer):
             return []
         except (OSError, ValueError) as error:
             raise CondaModuleError(
-                f"pip's report of what it installed cannot be read: {error}.",
+                f"The installation report of pip cannot be read: {error}.",
                 prefix=self._prefix,
-                hint="run the task again; it observes what is there.",
+                hint="run the task again; it starts from what is installed now.",
             ) from error

@@ -78,7 +78,7 @@ def read_configuration(
             continue  # as pip does
         except (UnicodeDecodeError, configparser.Error) as error:
             raise CondaModuleError(
-                f"pip's configuration file {path} cannot be understood: {error}. Nothing was changed.",
+                f"pip's configuration file {path} cannot be parsed: {error}. Nothing was changed.",
                 prefix=prefix,
                 hint="correct the file, or remove it.",
             ) from error

@@ -81,7 +81,7 @@ def _local_trouble(output: str, both: str) -> Verdict | None:
         output,
     ):
         path = _PATH.search(output)
-        return Verdict("permission", path["path"] if path else "what pip has to write")
+        return Verdict("permission", path["path"] if path else "a file that pip has to write")
     return None
 
 
@@ -128,7 +128,7 @@ def _transport(output: str, both: str) -> Verdict | None:
 def _resolution(output: str, both: str) -> Verdict | None:
     if "ResolutionImpossible" in output:
         conflict = _CONFLICT.search(output)
-        what = conflict["text"].replace("ERROR: ", "") if conflict else "The lines contradict."
+        what = conflict["text"].replace("ERROR: ", "") if conflict else "they conflict."
         return Verdict("conflict", what)
     python = _OTHER_PYTHON.search(output)
     if python:

@@ -35,7 +35,7 @@ def scratch_directory(parent: str, name: str) -> Iterator[str]:
         path = tempfile.mkdtemp(prefix=f".{name}.llmfleet-pip-", dir=parent)
     except OSError as error:
         raise CondaModuleError(
-            f"No temporary directory can be made in {parent}: {error.strerror}. Nothing was changed.",
+            f"A temporary directory cannot be created in {parent}: {error.strerror}. Nothing was changed.",
             hint=hint_for(error, "run the task as a user who may write there (become)."),
         ) from error
     try:

@@ -182,9 +182,9 @@ class Uv(Installer):
             raise self._error(
                 PipFailure(
                     "untrusted",
-                    f"An index by plain HTTP is not used unless its host is trusted: {distrusted[0]}.",
+                    f"uv does not use an index over plain HTTP unless its host is trusted: {distrusted[0]}.",
                     "trusted_hosts",
-                    "use HTTPS, or name the host in trusted_hosts.",
+                    "use HTTPS, or add the host to trusted_hosts.",
                 ),
                 [],
             )

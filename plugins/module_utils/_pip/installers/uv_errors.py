@@ -71,7 +71,7 @@ def _local_trouble(output: str) -> Verdict | None:
         return Verdict("managed")
     if re.search(r"\(os error (?:1|13|30)\)", output):
         path = _PATH.search(output)
-        return Verdict("permission", path["path"] if path else "what uv has to write")
+        return Verdict("permission", path["path"] if path else "a file that uv has to write")
     if re.search(r"No virtual environment or system Python|Failed to inspect Python", output):
         return Verdict("interpreter")
     return None
@@ -115,7 +115,7 @@ def _resolution(output: str) -> Verdict | None:
     if _OTHER_PYTHON.search(cause):
         return Verdict("python", cause)
     if _is_absence(cause):
-        return Verdict("no_match", f"that would do: {cause}")
+        return Verdict("no_match", f"that satisfies the requirements: {cause}")
     return Verdict("conflict", cause)
 
 

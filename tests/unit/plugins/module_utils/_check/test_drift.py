@@ -79,8 +79,8 @@ def test_conda_packages(stack: Prefix, spec: str, drifted: bool) -> None:
 def test_a_package_in_another_version_is_told_with_what_is_there(stack: Prefix) -> None:
     finding = look(stack, "packages", packages=["numpy<2", "pandas"])
     assert finding.detail == (
-        "2 differences from what is declared: numpy<2 is declared, numpy 2.1.0 0 lab is there;"
-        " pandas is declared, nothing of it is there."
+        "2 differences from the declaration: numpy<2 is declared, but numpy 2.1.0 0 lab is installed;"
+        " pandas is declared, but not installed."
     )
 
 
@@ -89,10 +89,10 @@ def test_what_only_conda_can_judge_is_said_so(stack: Prefix) -> None:
     beside = look(stack, "packages", packages=["python", address])
     assert beside.status == "pass"
     assert beside.detail == (
-        f"The 1 declared conda packages are there. Only conda can judge {address}."
+        f"The 1 declared conda packages are installed. Only conda can interpret {address}."
     )
     alone = look(stack, "packages", packages=[address])
-    assert (alone.status, alone.detail) == ("skip", f"Only conda can judge {address}.")
+    assert (alone.status, alone.detail) == ("skip", f"Only conda can interpret {address}.")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_what_a_requirement_takes_from_conda_is_needed(stack: Prefix) -> None:
 @pytest.mark.parametrize(
     ("declared", "words"),
     [
-        ({"packages": ["python", "numpy"]}, ["torch 2.13.0 of pip", "filelock 3.20 of pip"]),
+        ({"packages": ["python", "numpy"]}, ["torch 2.13.0 (pip)", "filelock 3.20 (pip)"]),
         ({"packages": ["python"], "requirements": ["torch"]}, ["libblas 3.9", "numpy 2.1.0"]),
     ],
 )

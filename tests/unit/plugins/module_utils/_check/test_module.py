@@ -180,6 +180,6 @@ def test_secrets_of_what_is_declared_are_masked(run: Any, prefix: Prefix) -> Non
     assert result["status"] == "drift"
     assert [check["status"] for check in result["checks"]] == ["pass", "skip", "drift"]
     text = json.dumps(result)
-    assert "Only conda can judge https://mirror.example/t/" in text
+    assert "Only conda can interpret https://mirror.example/t/" in text
     assert "hunter22" not in text
     assert "s3cr3t-token" not in text

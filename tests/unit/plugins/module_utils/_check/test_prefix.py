@@ -301,7 +301,7 @@ def test_processes_are_listed_and_never_a_failure(
     finding = look(full, "environment.in_use")
     assert finding.status == "pass"
     assert "60 of ada (python serve.py)" in finding.detail
-    assert "not visible to this user" in finding.detail
+    assert "cannot see processes of other users" in finding.detail
     assert finding.measured["in_use"][0]["pid"] == 60
     monkeypatch.setattr(llm_checks_prefix, "look", lambda _places: Seen(problem="no lsof"))
     assert look(full, "environment.in_use").status == "skip"

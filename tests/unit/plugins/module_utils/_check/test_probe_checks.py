@@ -52,7 +52,7 @@ def test_a_cpu_build_on_a_gpu_host_is_told(library: Any) -> None:
     passed, detail, _ = checks.check_framework_torch({"expected_gpus": 8})
     assert not passed
     assert "CPU build" in detail
-    assert "never sees one" in detail
+    assert "a CPU build never sees a GPU" in detail
 
 
 def test_a_torch_that_cannot_add(library: Any) -> None:
@@ -299,7 +299,7 @@ BLANK = b"\xff" * 1024
         (png(100, 100), COLOURFUL, "100x100"),
         (b"GIF89a" + png()[6:], COLOURFUL, "signature"),
         (png()[:-12], COLOURFUL, "chunks"),
-        (png()[:60], COLOURFUL, "no whole PNG"),
+        (png()[:60], COLOURFUL, "not a complete PNG"),
         (png().replace(b"IDAT", b"IDAX"), COLOURFUL, "checksum"),
         (png(rows=b"\0" * 99), COLOURFUL, "pixel data"),
         (b"", COLOURFUL, "signature"),

@@ -233,7 +233,7 @@ def test_no_variables_of_the_user_is_a_pass_that_says_so(calm: Prefix) -> None:
     result = by_name(check(calm, imports={"calm": ""}))["imports.user_environment"]
     assert result.status == "pass"
     assert "PYTHONPATH" in result.detail
-    assert "the user's too" in result.detail
+    assert "the user's imports are the same as those above" in result.detail
 
 
 def test_a_package_that_shadows_the_environments(

@@ -69,7 +69,7 @@ def test_the_sentiment_is_a_skip_with_a_reason_without_a_model() -> None:
     request = Request(prefix="/opt/env", imports=FULL)
     sentiment = select_checks(request)[-1]
     assert sentiment.name == "workload.sentiment"
-    assert "No model" in sentiment.skip
+    assert "The option model is not set" in sentiment.skip
     assert not select_checks(Request(prefix="/e", imports=FULL, model="/m"))[-1].skip
 
 
@@ -131,7 +131,10 @@ def test_order_and_repetition_of_names_do_not_matter() -> None:
         ({"model": "a/b/c"}, ["model", "a/b/c"]),
         ({"checks": []}, ["checks", "empty"]),
         ({"checks": ["kernel"]}, ["checks", "kernel", "imports"]),
-        ({"checks": ["installation"]}, ["checks", "installation", "No installation"]),
+        (
+            {"checks": ["installation"]},
+            ["checks", "installation", "The option installation is not set"],
+        ),
         ({"imports": {"interpreter": ""}}, ["imports", "interpreter"]),
         ({"thresholds": Thresholds(min_memory_mb=-1)}, ["thresholds", "min_memory_mb", "-1"]),
         ({"thresholds": Thresholds(matmul_tolerance=float("nan"))}, ["matmul_tolerance", "nan"]),

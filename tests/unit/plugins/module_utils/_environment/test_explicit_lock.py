@@ -98,7 +98,7 @@ def test_refused_lines(line: str, said: str) -> None:
 
 
 def test_two_lines_of_one_package() -> None:
-    with pytest.raises(LockError, match="line 2: a second package named six"):
+    with pytest.raises(LockError, match="line 2: the package six is listed twice"):
         parse_lock(f"{PLACE}/six-1-0.conda\n{PLACE}/six-2-0.conda")
 
 
@@ -131,7 +131,7 @@ def test_nothing_to_do(record: PackageRecord) -> None:
 def test_another_package_of_the_name_is_replaced(record: PackageRecord) -> None:
     plan = plan_lock(parse_lock(SIX), linked(record), {"six": ["lib/six.py"]})
     assert (plan.install, plan.reinstall, plan.remove) == (("six=1.16.0=py_0",), (), ())
-    assert plan.reasons == (f"six 1.16.0 py_0 lab is locked, {record.label} is there",)
+    assert plan.reasons == (f"six 1.16.0 py_0 lab is in the lock, but {record.label} is installed",)
 
 
 @pytest.mark.parametrize("digest", [f"#{MD5}", f"#sha256:{SHA}"])

@@ -26,10 +26,10 @@ def prefix(tmp_path: Path) -> Path:
 
 def test_write_then_observe_then_nothing_is_unlike(prefix: Path) -> None:
     assert observe_notes(str(prefix), WANTED).unlike(WANTED) == [
-        "the pins are to be six<2, a=1",
-        "the variable A is to be set",
-        "the variable B is to be set",
-        "the environment is to be frozen",
+        "the requested pins are not set: six<2, a=1",
+        "the variable A does not have the requested value",
+        "the variable B does not have the requested value",
+        "the environment is not frozen, but must be",
     ]
     write_notes(str(prefix), WANTED)
     seen = observe_notes(str(prefix), WANTED)
@@ -65,10 +65,10 @@ def test_taken_away_again(prefix: Path) -> None:
     write_notes(str(prefix), WANTED)
     gone = Notes(frozen=False, pinned=(), variables={"A": None, "B": "3"})
     assert observe_notes(str(prefix), gone).unlike(gone) == [
-        "there are to be no pins",
-        "the variable A is not to be set",
-        "the variable B is to be set",
-        "the environment is not to be frozen",
+        "the environment has pins, but must have none",
+        "the variable A is set, but must not be",
+        "the variable B does not have the requested value",
+        "the environment is frozen, but must not be",
     ]
     assert observe_notes(str(prefix), gone).lines(gone)[-2:] == [
         "(variable: A=********, another value)",

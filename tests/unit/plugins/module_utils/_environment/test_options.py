@@ -32,7 +32,7 @@ PARAMS: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("whole", "more", "named"),
     [
-        (False, {"state": "absent"}, "state absent"),
+        (False, {"state": "absent"}, "state: absent"),
         (False, {"force_reinstall": True}, "force_reinstall"),
         (True, {"prune": True}, "prune"),
     ],

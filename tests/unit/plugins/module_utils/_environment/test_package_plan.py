@@ -62,10 +62,10 @@ def test_nothing_to_do() -> None:
 @pytest.mark.parametrize(
     ("spec", "reason"),
     [
-        ("numpy>=2", "numpy>=2 is wanted, numpy 1.26.4 0 lab is there"),
-        ("pandas", "pandas is wanted, nothing of it is there"),
-        ("other::numpy", "other::numpy is wanted, numpy 1.26.4 0 lab is there"),
-        ("numpy=1.26.4=1", "numpy=1.26.4=1 is wanted, numpy 1.26.4 0 lab is there"),
+        ("numpy>=2", "numpy>=2 is requested, but numpy 1.26.4 0 lab is installed"),
+        ("pandas", "pandas is requested, but not installed"),
+        ("other::numpy", "other::numpy is requested, but numpy 1.26.4 0 lab is installed"),
+        ("numpy=1.26.4=1", "numpy=1.26.4=1 is requested, but numpy 1.26.4 0 lab is installed"),
     ],
 )
 def test_what_is_not_satisfied_is_installed(spec: str, reason: str) -> None:
@@ -187,7 +187,7 @@ def test_prune_does_nothing_where_a_spec_is_not_understood() -> None:
 def test_absent() -> None:
     plan = plan_absent(parse_specs(["numpy", "numpy<2", "pandas", "zlib>2"]), BASE)
     assert plan.remove == ("numpy",)
-    assert plan.reasons == ("numpy is to be absent",)
+    assert plan.reasons == ("numpy is installed, but must be absent",)
     assert not plan_absent(parse_specs(["numpy>=2"]), BASE)
 
 

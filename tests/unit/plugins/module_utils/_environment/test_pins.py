@@ -44,7 +44,7 @@ def test_no_file_is_no_pin(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read_is_named(pinned: Path, tmp_path: Path) -> None:
     pinned.write_bytes(b"six=1\n\xff\n")
-    with pytest.raises(CondaModuleError, match="it is no UTF-8 text") as caught:
+    with pytest.raises(CondaModuleError, match="it is not UTF-8 text") as caught:
         read_pins(str(tmp_path))
     assert str(pinned) in str(caught.value)
     pinned.unlink()
@@ -63,9 +63,9 @@ def test_given_pins_are_trimmed_and_stand_once() -> None:
     [
         (["numpy>=1,"], "numpy>=1,"),
         (["numpy"], "allows every version"),
-        (["numpy<2", "Numpy>1"], "are for one package"),
-        (["#numpy<2"], "not one line"),
-        (["numpy<2\nsix=1"], "not one line"),
+        (["numpy<2", "Numpy>1"], "pin the same package"),
+        (["#numpy<2"], "not a single line"),
+        (["numpy<2\nsix=1"], "not a single line"),
         ([""], "empty"),
     ],
 )

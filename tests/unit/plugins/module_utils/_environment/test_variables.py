@@ -65,17 +65,17 @@ def test_given_variables() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["A"], "no mapping"),
-        ({"A-B": "1"}, "'A-B' is no name"),
-        ({"1A": "1"}, "is no name"),
-        ({1: "1"}, "is no name"),
+        (["A"], "expected a mapping"),
+        ({"A-B": "1"}, "'A-B' is not a valid variable name"),
+        ({"1A": "1"}, "is not a valid variable name"),
+        ({1: "1"}, "is not a valid variable name"),
         ({"A": False}, "quote it"),
         ({"A": 0.5}, "quote it"),
         ({"A": ["1"]}, "quote it"),
         ({"A": "it's"}, "single quote"),
         ({"A": "1\n2"}, "line break"),
         ({"A": "\0"}, "would fail"),
-        ({"A": UNSET}, "conda's own mark"),
+        ({"A": UNSET}, "conda's marker"),
         ({"A": True, "B": "1"}, "the value of A"),
     ],
 )

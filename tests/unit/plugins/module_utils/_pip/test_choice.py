@@ -57,4 +57,7 @@ def test_without_uv(tmp_path: Path) -> None:
     assert choice.looked.startswith("there is no uv in the environment")
     # A path that was named is meant, even with auto.
     choice = _choose(tmp_path, "auto", uv_executable="/no/such/uv")
-    assert choice.looked == "the option uv_executable names /no/such/uv, which is no program"
+    assert (
+        choice.looked
+        == "the option uv_executable names /no/such/uv, which is not an executable file"
+    )

@@ -122,17 +122,17 @@ SHORTFALLS = {
     "missing dependency": (
         desired("app"),
         installed(dist("app", "1.0", "lib>=1")),
-        "lib is not installed, which app 1.0 needs",
+        "lib is not installed (required by app 1.0)",
     ),
     "dependency of a dependency": (
         desired("app"),
         installed(dist("app", "1.0", "mid"), dist("mid", "3", "lib<1"), dist("lib")),
-        "lib 1.0 does not satisfy lib<1, which mid 3 needs",
+        "lib 1.0 does not satisfy lib<1 (required by mid 3)",
     ),
     "extra of a line": (
         desired("app[cli]"),
         installed(dist("app", "1.0", "lib; extra == 'cli'", extras=frozenset({"cli"}))),
-        "lib is not installed, which app 1.0 needs",
+        "lib is not installed (required by app 1.0)",
     ),
     "extra of a dependency": (
         desired("app"),
@@ -140,19 +140,19 @@ SHORTFALLS = {
             dist("app", "1.0", "mid[cli]"),
             dist("mid", "1.0", "lib; extra == 'cli'", extras=frozenset({"cli"})),
         ),
-        "lib is not installed, which mid 1.0 needs",
+        "lib is not installed (required by mid 1.0)",
     ),
     "extra asked for later": (
         desired("app", "app[cli]"),
         installed(dist("app", "1.0", "lib; extra == 'cli'", extras=frozenset({"cli"}))),
-        "lib is not installed, which app 1.0 needs",
+        "lib is not installed (required by app 1.0)",
     ),
     "extra of conda's package": (
         desired("app[cli]"),
         installed(
             dist("app", "1", "x", "lib; extra == 'cli'", extras=frozenset({"cli"}), owner="conda")
         ),
-        "lib is not installed, which app 1 needs",
+        "lib is not installed (required by app 1)",
     ),
     "constraint": (
         desired("app", constraints=("lib<1",)),
@@ -162,7 +162,7 @@ SHORTFALLS = {
     "url": (
         desired("app @ https://host/app-2.0.zip"),
         installed(dist("app")),
-        "app 1.0 was not installed from the URL of its line",
+        "app 1.0 was not installed from the URL in its requirement",
     ),
     "cut off": (
         desired("app"),
@@ -172,7 +172,7 @@ SHORTFALLS = {
     "dependency that conda owns": (
         desired("app"),
         installed(dist("app", "1.0", "numpy>=2"), NUMPY),
-        "numpy 1.26.4 does not satisfy numpy>=2, which app 1.0 needs",
+        "numpy 1.26.4 does not satisfy numpy>=2 (required by app 1.0)",
     ),
 }
 
@@ -197,13 +197,19 @@ def test_pins_keep_conda_s_distributions() -> None:
 
 
 REFUSED = {
-    "version": (desired("numpy>=2"), "numpy 1.26.4 does not satisfy numpy>=2, and conda owns it"),
+    "version": (
+        desired("numpy>=2"),
+        "numpy 1.26.4 does not satisfy numpy>=2. Nothing was changed.",
+    ),
     "constraint": (
         desired("numpy", constraints=("numpy<1",)),
         "numpy 1.26.4 does not satisfy the constraint numpy<1",
     ),
-    "url": (desired("numpy @ file:///x.whl"), "was not installed from the URL of its line"),
-    "removal": (desired("numpy", state="absent"), "have to remove what conda owns: numpy 1.26.4"),
+    "url": (desired("numpy @ file:///x.whl"), "was not installed from the URL in its requirement"),
+    "removal": (
+        desired("numpy", state="absent"),
+        "have to remove packages that conda owns: numpy 1.26.4",
+    ),
 }
 
 
@@ -237,7 +243,7 @@ def test_constraints_spare_what_conda_owns_when_told() -> None:
 
 def test_metadata_of_both_conda_and_pip() -> None:
     packages = installed(NUMPY, doubles={"numpy": (f"{SITE}/numpy-2.0.dist-info",)})
-    with pytest.raises(CondaModuleError, match="metadata of both conda and pip"):
+    with pytest.raises(CondaModuleError, match="Both conda and pip have metadata"):
         plan(desired("numpy"), packages)
     assert plan(desired("app"), packages).install == ("app",)
 

@@ -124,6 +124,6 @@ def test_a_file_at_which_pip_would_stop(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "env" / "pip.conf"
     path.parent.mkdir()
     path.write_bytes(content)
-    with pytest.raises(CondaModuleError, match="cannot be understood") as raised:
+    with pytest.raises(CondaModuleError, match="cannot be parsed") as raised:
         read_configuration(str(tmp_path / "env"), _environment(tmp_path))
     assert str(path) in raised.value.message

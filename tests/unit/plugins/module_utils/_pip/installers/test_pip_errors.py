@@ -147,7 +147,7 @@ CASES = {
         NO_MATCH.format(versions="none"),
         "network",
         "index_url",
-        "broke off",
+        "closed the connection",
         log=_fetch("connection error: the connection was closed without a reply from the server."),
         retryable=True,
     ),
@@ -170,7 +170,12 @@ CASES = {
         retryable=True,
     ),
     "half a file, new pip": Case(
-        INCOMPLETE, "network", "index_url", "broke off", said="948 bytes", retryable=True
+        INCOMPLETE,
+        "network",
+        "index_url",
+        "closed the connection",
+        said="948 bytes",
+        retryable=True,
     ),
     "certificate": Case(
         NO_MATCH.format(versions="none"),
@@ -198,14 +203,16 @@ CASES = {
         log=CONFLICT_LOG,
         said="    clash 1.0 depends on lib-a<2\n    needs-two 1.0 depends on lib-a>=2",
     ),
-    "hash mismatch": Case(HASHES, "hash", "requirements", "does not have the hash", said="Got"),
+    "hash mismatch": Case(
+        HASHES, "hash", "requirements", "does not have the requested hash", said="Got"
+    ),
     "hash missing": Case(
         "ERROR: Hashes are required in --require-hashes mode, but they are missing from some "
         "requirements. Here is a list of those requirements along with the hashes their downloaded "
         "archives actually had.\n    lib==1.0 --hash=sha256:00\n",
         "hash",
         "requirements",
-        "wants one for everything",
+        "requires one for every distribution",
         said="lib==1.0 --hash=sha256:00",
     ),
     "hash without a pin": Case(
@@ -259,7 +266,7 @@ CASES = {
         "EOFError: marshal data too short\n",
         "compiled",
         "prefix",
-        "cut short",
+        "is truncated",
     ),
     "managed": Case(MANAGED, "managed", "prefix", "EXTERNALLY-MANAGED"),
     "no pip": Case("/opt/c/bin/python: No module named pip\n", "no_pip", "prefix", "no pip"),
@@ -269,7 +276,7 @@ CASES = {
         "ERROR: Invalid requirement: 'a b': Expected semicolon\n",
         "requirement",
         "requirements",
-        "does not understand",
+        "cannot parse one of the requirement lines",
     ),
     "something new": Case("ERROR: The moon is in the wrong house\n", "other", "", "exit code 1"),
 }
