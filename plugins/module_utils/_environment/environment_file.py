@@ -1,9 +1,9 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an ``environment.yml`` declares (conda, "Creating an environment file manually").
+"""Parses an ``environment.yml`` (conda, "Creating an environment file manually").
 
-The YAML is read by the reader of condarc files; what that does not understand is refused, never guessed.
+The condarc parser reads the YAML; it refuses constructs that it does not understand and never guesses.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# Not a channel: it says that the channels of the file are all there are.
+# Not a channel: it says that the file lists all channels.
 _NO_DEFAULTS = "nodefaults"
 _KEYS = frozenset({"name", "prefix", "channels", "dependencies", "variables"})
 
 
 class EnvironmentFileError(ValueError):
-    """The declaration is not understood; the message has the line number where there is one."""
+    """The declaration cannot be parsed; the message has the line number if it is known."""
 
 
 @dataclass(frozen=True)
 class EnvironmentFile:
     """Match specs, channels in order of priority, the requirement lines of the pip section, and variables.
 
-    ``variables`` are as they are written, None where the file says nothing about them.
+    ``variables`` are as written; None if the file has no such section.
     """
 
     packages: tuple[str, ...] = ()
@@ -35,13 +35,13 @@ class EnvironmentFile:
 
 
 def parse_environment(declared: Any) -> EnvironmentFile:
-    """Read a declaration: the text of an ``environment.yml``, or the mapping that is in one.
+    """Parse a declaration: the text of an ``environment.yml``, or its content as a mapping.
 
     Raises:
-        EnvironmentFileError: it is neither, or something in it is not understood.
+        EnvironmentFileError: it is neither, or a part of it is not supported.
     """
     if isinstance(declared, str):
-        # Imported here, because most tasks have no such text and yet would have it compiled.
+        # Imported here because most tasks pass no text, and Python would compile it in every run.
         from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.document import (
             Condarc,
             CondarcError,

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the options of conda_env and conda_package to a request."""
+"""Converts the options of conda_env and conda_package into a request."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def wanted_packages(texts: list[str], option: str = "packages") -> list[Wanted]:
     """Parse the specs of ``option``.
 
     Raises:
-        CondaModuleError: conda would refuse one of them, or two contradict each other by name.
+        CondaModuleError: one of them is not a valid match spec.
     """
     try:
         return parse_specs(texts)
@@ -51,10 +51,10 @@ def wanted_packages(texts: list[str], option: str = "packages") -> list[Wanted]:
 
 
 def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
-    """The request that a module's validated options make.
+    """Convert a module's validated options into a request.
 
     Raises:
-        CondaModuleError: an option cannot be used; it is named.
+        CondaModuleError: an option cannot be used; the message names it.
     """
     prefix = environment_prefix(params["installation"], params["name"], params["prefix"])
     if params["installation"] is None:
@@ -114,10 +114,10 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
 def _refuse_unread(
     params: Mapping[str, Any], wanted: Sequence[Wanted], prefix: str, whole: bool
 ) -> None:
-    """Fail where a spec that only conda understands would have to be compared with the disk.
+    """Refuse specs that only conda understands if the task has to compare them with the disk.
 
     Raises:
-        CondaModuleError: the task removes packages, prunes or links anew by such a spec.
+        CondaModuleError: the task removes, prunes or reinstalls packages by such a spec.
     """
     unread = [item.text for item in wanted if item.spec is None]
     reason = None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads what declares an environment: an explicit lock or an ``environment.yml``, and what stands beside."""
+"""Reads the declaration of an environment: an explicit lock or an ``environment.yml``, pins and variables."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import
 
 
 def read_text(params: Mapping[str, Any], option: str) -> str:
-    """The text of the file on the managed host that ``option`` names.
+    """Read the file on the managed host that ``option`` names.
 
     Raises:
-        CondaModuleError: it cannot be read, is no UTF-8, or is one of the controller.
+        CondaModuleError: it cannot be read, is not UTF-8, or is on the controller.
     """
     path = params[option]
     if not params["remote_src"]:
@@ -60,7 +60,7 @@ def read_text(params: Mapping[str, Any], option: str) -> str:
 
 
 def read_lock(params: Mapping[str, Any]) -> tuple[LockedPackage, ...] | None:
-    """The packages of the option ``lock`` or ``lock_file``, None when neither is given.
+    """The packages of the option ``lock`` or ``lock_file``; None if neither is set.
 
     Raises:
         CondaModuleError: the lock cannot be used, or contradicts another option.
@@ -92,10 +92,9 @@ def read_lock(params: Mapping[str, Any]) -> tuple[LockedPackage, ...] | None:
 
 
 def read_notes(params: Mapping[str, Any], declared: EnvironmentFile) -> Notes:
-    """What is to stand beside the packages: the options ``frozen``, ``pinned``, ``variables``,
-    ``owner`` and ``group``.
+    """Read the options ``frozen``, ``pinned``, ``variables``, ``owner`` and ``group``.
 
-    Variables of ``declared`` count as well, below those of the option.
+    Variables in ``declared`` are included; those of the option override them.
 
     Raises:
         CondaModuleError: an option, or the variables of ``declared``, cannot be used.
@@ -118,10 +117,10 @@ def read_notes(params: Mapping[str, Any], declared: EnvironmentFile) -> Notes:
 
 
 def check_lock_against_pins(lock: Sequence[LockedPackage], pins: Sequence[str]) -> None:
-    """Refuse pins that the lock does not keep to; no solver looks at them when a lock is linked.
+    """Refuse a lock that violates the task's pins; conda does not check pins when it links a lock.
 
     Raises:
-        CondaModuleError: a package of the lock is none that its pin allows.
+        CondaModuleError: a pin forbids a package of the lock.
     """
     records = {
         package.name: PackageRecord(
@@ -149,7 +148,7 @@ def _lines(value: Any) -> str:
 
 
 def read_environment(params: Mapping[str, Any]) -> EnvironmentFile:
-    """What the option ``environment`` or ``environment_file`` declares; nothing when neither is given.
+    """Parse the option ``environment`` or ``environment_file``; empty if neither is set.
 
     Raises:
         CondaModuleError: the file cannot be used.

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The variables that ``conda activate`` sets for an environment: ``env_vars`` in ``conda-meta/state``.
+"""Reads and writes the variables that ``conda activate`` sets: ``env_vars`` in ``conda-meta/state``.
 
-The form is that of conda 4.8 to 26 (``conda.core.prefix_data.PrefixData.set_environment_env_vars``): a
-JSON object, in which a variable that was taken away stays with a mark for a value, so that activating
-takes it out of the shell as well.
+The format is that of conda 4.8 to 26 (``conda.core.prefix_data.PrefixData.set_environment_env_vars``): a
+JSON object. An unset variable keeps its name with a marker as its value, so that activation also removes it
+from the shell.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def read_state(prefix: str) -> dict[str, Any]:
-    """The whole of ``conda-meta/state``; empty without such a file.
+    """Read ``conda-meta/state``; empty without such a file.
 
     Raises:
-        CondaModuleError: it is there and holds no JSON object.
+        CondaModuleError: the file exists but does not hold a JSON object.
     """
     path = os.path.join(prefix, STATE)
     problem = "it does not hold a JSON object"
@@ -57,14 +57,14 @@ def read_state(prefix: str) -> dict[str, Any]:
 
 
 def set_variables(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Those variables of ``state`` that are set, as ``conda env config vars list`` shows them."""
+    """The variables that are set in ``state``, as ``conda env config vars list`` shows them."""
     return {name: value for name, value in (state.get("env_vars") or {}).items() if value != UNSET}
 
 
 def state_with(state: Mapping[str, Any], wanted: Mapping[str, str | None]) -> str:
-    """The text of ``conda-meta/state`` with ``wanted`` in it; what else it holds stays.
+    """The text of ``conda-meta/state`` with ``wanted``; other content stays.
 
-    A variable without a value is taken away as ``conda env config vars unset`` does it.
+    A variable without a value is unset as ``conda env config vars unset`` does it.
     """
     variables = dict(state.get("env_vars") or {})
     for name, value in wanted.items():
@@ -76,10 +76,10 @@ def state_with(state: Mapping[str, Any], wanted: Mapping[str, str | None]) -> st
 
 
 def given_variables(given: Any, option: str) -> dict[str, str | None]:
-    """The variables of an option, None for one that is to be taken away.
+    """Check the variables of an option; None means to unset a variable.
 
     Raises:
-        CondaModuleError: a name is none for a variable, or a value is neither text nor a whole number.
+        CondaModuleError: a name is not a valid variable name, or a value is neither a string nor an integer.
     """
     problem = "" if isinstance(given, Mapping) else "expected a mapping of names to values"
     variables: dict[str, str | None] = {}
@@ -107,7 +107,7 @@ def given_variables(given: Any, option: str) -> dict[str, str | None]:
 
 
 def secret_values(variables: Any) -> set[str]:
-    """The values of those ``variables`` whose names say that they are secrets."""
+    """The values of variables whose names indicate secrets."""
     if not isinstance(variables, Mapping):
         return set()
     return {

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes a request of conda_pip's options, or says which of them cannot be used."""
+"""Converts the options of conda_pip into a request and refuses options that cannot be used."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_requir
 
 
 def file_lines(params: Mapping[str, Any], prefix: str) -> FileLines:
-    """The requirement and constraint lines of a task: those of its options, then those of its files.
+    """The requirement and constraint lines of a task: first those of its options, then those of its files.
 
     Raises:
-        CondaModuleError: a file cannot be read or used; option, file and line are named.
+        CondaModuleError: a file cannot be read or used; the message names option, file and line.
     """
     for option in ("requirements_files", "constraints_files"):
         for path in params[option] or ():
@@ -68,10 +68,10 @@ def _text_of(path: str) -> str:
 
 
 def uv_executable(params: Mapping[str, Any], prefix: str) -> str | None:
-    """The option of that name.
+    """Check the option of this name.
 
     Raises:
-        CondaModuleError: it is no absolute path, or pip is to be the installer.
+        CondaModuleError: it is not an absolute path, or the installer is pip.
     """
     path: str | None = params["uv_executable"]
     problem = None
@@ -92,7 +92,7 @@ def parsed_option(option: str, lines: Sequence[str], prefix: str) -> tuple[Requi
     """The parsed lines of the option ``requirements``, ``constraints`` or ``constraints_for_pip``.
 
     Raises:
-        CondaModuleError: one of them cannot be used; option and line are named.
+        CondaModuleError: a line cannot be used; the message names option and line.
     """
     try:
         found = parse_lines(lines, option)
@@ -114,10 +114,10 @@ def parsed_option(option: str, lines: Sequence[str], prefix: str) -> tuple[Requi
 
 
 def checked_sources(params: Mapping[str, Any], prefix: str) -> Sources:
-    """Where distributions come from.
+    """Check the options for the sources of distributions.
 
     Raises:
-        CondaModuleError: an address or a path cannot be used; the option is named.
+        CondaModuleError: a URL or a path cannot be used; the message names the option.
     """
     urls = [("index_url", params["index_url"])] if params["index_url"] is not None else []
     urls += [("extra_index_urls", url) for url in params["extra_index_urls"]]
@@ -148,10 +148,10 @@ def checked_sources(params: Mapping[str, Any], prefix: str) -> Sources:
 
 
 def request_from(params: Mapping[str, Any]) -> Request:
-    """The request that the module's validated options make.
+    """Convert the module's validated options into a request.
 
     Raises:
-        CondaModuleError: an option cannot be used; it is named.
+        CondaModuleError: an option cannot be used; the message names it.
     """
     prefix = environment_prefix(params["installation"], params["name"], params["prefix"])
     lines = file_lines(params, prefix)

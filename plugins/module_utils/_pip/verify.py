@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compares what is there after a change with what was planned and reported. The disk is the truth."""
+"""Compares the disk after a change with the plan and with the installer's report."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def verify(
     """Compare the environment after a change with the plan and with what the installer reported.
 
     Raises:
-        CondaModuleError: something is not as promised; all of it is named.
+        CondaModuleError: the disk differs; the message names every difference.
     """
     there = seen.packages.by_name
     missing = [f"{name} is still installed" for name in plan.remove if name in there]
@@ -58,7 +58,7 @@ def verify(
 
 
 def _same(left: str, right: str) -> bool:
-    """Whether two spellings mean one version; uv reports the normal form, metadata may have another."""
+    """Whether two spellings mean the same version; uv reports the normal form, metadata may not."""
     try:
         return left == right or Version(left) == Version(right)
     except InvalidVersion:

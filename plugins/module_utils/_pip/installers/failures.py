@@ -1,9 +1,9 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kinds of failure that an installer of Python distributions has, and what each means for a person.
+"""The kinds of installer failures, with their messages and hints.
 
-One table for pip and uv: how each of them shows a failure is for `pip_errors` and `uv_errors` to know.
+pip and uv share this table; `pip_errors` and `uv_errors` recognize the failures in their output.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class PipFailure:
             `untrusted`, `managed`, `no_pip`, `interpreter`, `python`, `build`, `uninstall`,
             `requirement`, `timeout`, `killed`, `other`).
         message: one sentence.
-        option: the module's option that is wrong or that decides, empty when none is.
+        option: the module's option that is wrong or decisive, empty if none is.
         hint: what to do next, an imperative sentence.
-        said: the lines of the installer's output that matter.
-        retryable: whether the same command may succeed a moment later.
+        said: the relevant lines of the installer's output.
+        retryable: whether the same command may succeed if it is run again.
     """
 
     kind: str
@@ -38,7 +38,7 @@ class PipFailure:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Which row of the table it is, and the words for its gaps."""
+    """A row of the table, and the text for its placeholder {what}."""
 
     row: str
     what: str = ""
@@ -55,7 +55,7 @@ class _Row:
 
 _OTHER_PLACE = "use another index (index_url, extra_index_urls, find_links)."
 
-# {program} is pip or uv; {what} is what the run said of the case.
+# {program} is pip or uv; {what} is a detail from the output of the run.
 _ROWS = {
     "timeout": _Row(
         "timeout",
@@ -229,14 +229,14 @@ def classify(
     checks: Sequence[Callable[[], Verdict | None]],
     said: str,
 ) -> PipFailure:
-    """The failure of a run.
+    """Classify the failure of a run.
 
     Args:
         program: ``pip`` or ``uv``.
         rc: exit status, negative for a signal.
-        timed_out: the run was ended because its time was over.
-        checks: look for one cause each, the first that finds something counts.
-        said: the lines of the output that matter.
+        timed_out: the run exceeded its timeout and was stopped.
+        checks: each looks for one cause; the first verdict counts.
+        said: the relevant lines of the output.
     """
     if timed_out:
         verdict: Verdict | None = Verdict("timeout")

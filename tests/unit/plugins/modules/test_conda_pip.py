@@ -229,7 +229,7 @@ def test_damage_that_stays_is_an_error(world: World, call: Call) -> None:
     assert "app is still damaged (app.py)" in result["msg"]
     assert "repair: false" in result["hint"]
     assert pip.asked[0]["lines"] == ["app==1.0"]
-    assert pip.asked[0]["again"]
+    assert pip.asked[0]["force_reinstall"]
 
 
 def test_conda_in_the_way_is_explained(world: World, call: Call) -> None:

@@ -1,4 +1,4 @@
-"""Made-up prefixes: a real interpreter in a directory that looks like a conda environment."""
+"""Fake prefixes: a real interpreter in a directory that looks like a conda environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The environment's interpreter works while the files are looked at, and never outlives the checks."""
+"""The environment's interpreter runs while files are checked, and never outlives the checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole cycle for an environment, with a small conda of the test's own that links from a table."""
+"""The whole cycle for an environment, with a fake conda that links packages from a table."""
 
 from __future__ import annotations
 
@@ -271,9 +271,7 @@ def test_pins_and_variables_alone_start_no_conda(world: World) -> None:
     assert world.both("six", pinned=()).after == ["six 1.0 0 lab"]
 
 
-def test_an_environment_is_given_away_without_conda(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_owner_changes_without_conda(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A record says that it is of another user until it is given away: to do that for real takes root."""
     world.run("six=1.0")
     started = len(world.calls())
@@ -320,12 +318,12 @@ def test_a_pin_changes_a_package_and_not_the_history(world: World) -> None:
     world.run("six=2.0", "sole")
     history = (world.prefix / "conda-meta/history").read_text()
     done = world.both("sole", pinned=("six=1.0",))
-    assert done.plan.unasked == done.plan.install == ("six=1.0",)
+    assert done.plan.not_requested == done.plan.install == ("six=1.0",)
     assert packages(done) == ["six 1.0", "sole 1.0"]
     assert (world.prefix / "conda-meta/history").read_text() == history
 
 
-def test_a_conda_that_passes_over_a_pin_is_stopped_before(world: World) -> None:
+def test_a_solution_that_violates_a_pin_is_refused_before_the_change(world: World) -> None:
     """The fake knows no pins, like the classic solver where a spec contradicts one."""
     world.run("six=1.0")
     pinned = world.prefix / "conda-meta" / "pinned"
@@ -350,7 +348,7 @@ def test_pins_come_back_when_conda_fails(world: World) -> None:
     assert (world.prefix / "conda-meta" / "pinned").read_text() == "six>1\n"
 
 
-def test_pins_of_somebody_else_are_named_when_conda_finds_no_solution(world: World) -> None:
+def test_existing_pins_are_named_when_conda_finds_no_solution(world: World) -> None:
     world.run("six=1.0")
     (world.prefix / "conda-meta" / "pinned").write_text("# ours\nsix<2\n")
     world.mode("refuse")
@@ -360,7 +358,7 @@ def test_pins_of_somebody_else_are_named_when_conda_finds_no_solution(world: Wor
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_a_solver_that_refuses_for_a_pin(world: World, check: bool) -> None:
+def test_a_solver_that_refuses_because_of_a_pin(world: World, check: bool) -> None:
     world.run("six=1.0", pinned=("six 1.*",))
     world.mode("conflict")
     with pytest.raises(
@@ -371,7 +369,7 @@ def test_a_solver_that_refuses_for_a_pin(world: World, check: bool) -> None:
     assert "conda-meta/pinned" in str(caught.value.hint)
 
 
-def test_what_is_cut_off_between_pins_and_packages_is_finished(world: World) -> None:
+def test_a_run_interrupted_between_pins_and_packages_is_completed(world: World) -> None:
     world.run("six=2.0")
     (world.prefix / "conda-meta" / "pinned").write_text("six=1.0\n")
     (world.prefix / "conda-meta" / ".llmfleet-journal").write_text('{"operation": "change"}')
@@ -391,7 +389,7 @@ def test_force_reinstall(world: World) -> None:
     assert world.calls()[-1][-2:] == ["--force-reinstall", "six=1.0=0"]
 
 
-def test_absent_of_an_unreadable_record_mends_it_first(world: World) -> None:
+def test_removing_a_package_with_an_unreadable_record_repairs_it_first(world: World) -> None:
     world.run("tqdm", "sole")
     (world.prefix / "conda-meta" / "six-2.0-0.json").write_text("{")
     done = world.both("six", whole=False, state="absent")
@@ -413,7 +411,7 @@ def test_created_frozen_or_not(wanted: bool, world: World) -> None:
     assert frozen(world) is wanted
 
 
-def test_a_frozen_environment_changes_for_the_task_that_names_it(world: World) -> None:
+def test_a_task_that_sets_frozen_changes_a_frozen_environment(world: World) -> None:
     world.run("six=1.0", frozen=True)
     marker = world.prefix / "conda-meta" / "frozen"
     marker.write_text('{"message": "ours"}')
@@ -458,7 +456,7 @@ def test_recreate_of_a_lock_and_of_a_frozen_environment(world: World) -> None:
     assert frozen(world)
 
 
-def test_what_cannot_be_solved_does_not_cost_the_environment(world: World) -> None:
+def test_recreate_keeps_the_environment_if_conda_finds_no_solution(world: World) -> None:
     world.run("six=1.0")
     before = snapshot(world.prefix)
     world.mode("refuse")
@@ -499,7 +497,7 @@ def test_a_lock_replaces_and_removes(world: World) -> None:
     assert len(commands) == 2
 
 
-def test_a_lock_without_a_dependency_is_held_as_it_is(world: World) -> None:
+def test_a_lock_without_a_dependency_is_applied_as_it_is(world: World) -> None:
     world.run("tqdm")
     assert packages(world.both(**lock("tqdm-1.0"))) == ["tqdm 1.0"]
 
@@ -577,7 +575,7 @@ def test_remove_the_environment(world: World) -> None:
     assert not world.prefix.exists()
 
 
-def test_files_of_people_stay_where_an_environment_was(world: World) -> None:
+def test_foreign_files_remain_after_a_removal(world: World) -> None:
     world.run("six")
     mine = world.prefix / "work" / "notes.txt"
     mine.parent.mkdir()
@@ -635,7 +633,7 @@ def test_a_directory_in_the_place_of_a_record_is_set_aside_and_kept(world: World
     assert (record.parent / f"{record.name}.unreadable" / "notes").is_dir()
 
 
-def test_a_missing_dependency_is_put_back(world: World) -> None:
+def test_a_missing_dependency_is_reinstalled(world: World) -> None:
     world.run("tqdm")
     (world.prefix / "conda-meta/six-2.0-0.json").unlink()
     assert packages(world.both("tqdm")) == ["six 2.0", "tqdm 1.0"]
@@ -670,7 +668,7 @@ def test_a_failing_conda_leaves_an_environment_as_it_was(world: World) -> None:
     assert world.leftovers() == []
 
 
-def test_a_record_that_a_full_disk_cut_short_is_no_package(world: World) -> None:
+def test_a_record_truncated_by_a_full_disk_is_not_a_package(world: World) -> None:
     world.run("six=1.0")
     before = snapshot(world.prefix)
     world.mode("full")
@@ -693,7 +691,7 @@ def test_a_record_that_a_full_disk_cut_short_is_no_package(world: World) -> None
         ),
     ],
 )
-def test_a_conda_that_only_says_so_is_found_out(
+def test_a_false_success_of_conda_is_detected(
     world: World, prepare: list[str], options: dict[str, Any], words: str
 ) -> None:
     if prepare:
@@ -717,7 +715,7 @@ class TestRefused:
         assert world.calls() == []
 
     @pytest.mark.parametrize("state", ["present", "latest", "absent"])
-    def test_somebody_elses_directory(self, world: World, state: str) -> None:
+    def test_a_foreign_directory(self, world: World, state: str) -> None:
         world.prefix.mkdir()
         (world.prefix / "thesis.tex").write_text("")
         self.refused(world, "not a conda environment .*Nothing was changed", "six", state=state)
@@ -737,7 +735,7 @@ class TestRefused:
         FakePrefix(world.prefix).link("conda", "24.7.1")
         self.refused(world, "is a base environment", state="absent")
 
-    def test_removing_what_holds_other_environments(self, world: World) -> None:
+    def test_removing_a_prefix_that_contains_other_environments(self, world: World) -> None:
         FakePrefix(world.prefix)
         (world.prefix / "envs").mkdir()
         self.refused(world, "contains other environments", state="absent")
@@ -753,7 +751,7 @@ def test_packages_without_an_environment(world: World) -> None:
     assert world.calls() == []
 
 
-def test_a_frozen_environment_that_is_as_wanted_is_no_failure(world: World) -> None:
+def test_a_frozen_environment_without_changes_passes(world: World) -> None:
     env = FakePrefix(world.prefix)
     env.link("six")
     (env.meta / "frozen").write_text("{}")
@@ -773,7 +771,7 @@ def test_check_mode_before_conda_is_there(world: World) -> None:
     assert outcome.after == ["six (to be solved)"]
 
 
-def test_without_conda_nothing_stays_behind(world: World) -> None:
+def test_without_conda_no_leftovers_remain(world: World) -> None:
     request = world.request("six", executable=None)
     with pytest.raises(CondaModuleError, match="conda cannot be started"):
         run(request, False, EnvironmentChange)
@@ -781,7 +779,7 @@ def test_without_conda_nothing_stays_behind(world: World) -> None:
     assert world.leftovers() == []
 
 
-def test_a_half_made_environment_of_ours_is_made_again(world: World) -> None:
+def test_our_half_created_environment_is_recreated(world: World) -> None:
     world.half_made()
     done = world.both("six")
     assert done.plan.recreate
@@ -789,14 +787,14 @@ def test_a_half_made_environment_of_ours_is_made_again(world: World) -> None:
     assert not (world.path / ".env.llmfleet-journal").exists()
 
 
-def test_a_half_made_environment_of_ours_is_removed(world: World) -> None:
+def test_our_half_created_environment_is_removed(world: World) -> None:
     world.half_made()
     assert world.run(state="absent").changed
     assert not world.prefix.exists()
     assert world.leftovers() == []
 
 
-def test_a_removal_that_was_killed_is_finished_by_the_next_run(
+def test_the_next_run_completes_a_killed_removal(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.run("six")
@@ -811,7 +809,7 @@ def test_a_removal_that_was_killed_is_finished_by_the_next_run(
     assert listed.read_text() == "/other\n"
 
 
-def test_a_list_that_a_killed_removal_has_emptied_is_filled_again(
+def test_a_list_of_environments_emptied_by_a_killed_removal_is_restored(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = FakePrefix(world.path / "other").path
@@ -825,7 +823,7 @@ def test_a_list_that_a_killed_removal_has_emptied_is_filled_again(
     assert listed.read_text() == f"{other}\n"
 
 
-def test_a_lock_left_by_a_run_that_had_done_all_goes(world: World) -> None:
+def test_a_lock_file_left_by_a_completed_run_is_removed(world: World) -> None:
     world.run("six")
     (world.prefix / "conda-meta" / ".llmfleet.lock").write_text("{}")
     assert not world.run("six", check=True).changed
@@ -834,7 +832,7 @@ def test_a_lock_left_by_a_run_that_had_done_all_goes(world: World) -> None:
     assert world.leftovers() == []
 
 
-def test_an_environment_that_is_gone_but_not_forgotten_is_forgotten(world: World) -> None:
+def test_a_removed_environment_is_removed_from_condas_list(world: World) -> None:
     """conda was killed between the last file and its list of environments."""
     listed = world.path / "home" / ".conda" / "environments.txt"
     listed.parent.mkdir(parents=True)
@@ -845,7 +843,7 @@ def test_an_environment_that_is_gone_but_not_forgotten_is_forgotten(world: World
     assert world.leftovers() == []
 
 
-def test_what_a_killed_change_had_set_aside_is_cleared_up(world: World) -> None:
+def test_records_set_aside_by_a_killed_change_are_cleaned_up(world: World) -> None:
     world.run("six=1.0")
     meta, code = world.prefix / "conda-meta", world.prefix / "lib" / "six.py"
     code.with_name("six.py.c~").write_text("of the version before")
@@ -880,7 +878,9 @@ def wishes(world: World) -> set[str]:
     return requested_names(str(world.prefix))
 
 
-def test_what_a_killed_change_has_lost_comes_back_and_is_no_wish(world: World) -> None:
+def test_packages_lost_in_a_killed_change_are_restored_and_not_recorded_as_requests(
+    world: World,
+) -> None:
     world.run("six=1.0", "sole")
     cut_off(world, "six-1.0", "sole-1.0")
     done = world.both("six", "tqdm")
@@ -898,7 +898,7 @@ def test_what_a_killed_change_has_lost_comes_back_and_is_no_wish(world: World) -
         ("six==1.0 six", ["sole 1.0", "tqdm 1.0"]),
     ],
 )
-def test_what_cannot_come_back_as_it_was(
+def test_lost_packages_that_cannot_be_restored_in_their_old_version(
     world: World, impossible: str, expected: list[str]
 ) -> None:
     world.run("six=1.0", "sole")
@@ -912,7 +912,7 @@ def test_what_cannot_come_back_as_it_was(
     assert len(told) == (0 if "six 2.0" in expected else 1)
 
 
-def test_what_was_lost_is_not_forgotten_when_a_run_fails(world: World) -> None:
+def test_a_failed_run_keeps_the_list_of_lost_packages(world: World) -> None:
     world.run("six=1.0", "sole")
     cut_off(world, "six-1.0")
     world.mode("without tqdm")
@@ -922,13 +922,13 @@ def test_what_was_lost_is_not_forgotten_when_a_run_fails(world: World) -> None:
     assert packages(world.both("sole")) == ["six 1.0", "sole 1.0"]
 
 
-def test_what_was_lost_comes_back_where_something_else_is_removed(world: World) -> None:
+def test_a_removal_restores_other_lost_packages(world: World) -> None:
     world.run("six=1.0", "sole")
     cut_off(world, "six-1.0")
     assert packages(world.both("sole", whole=False, state="absent")) == ["six 1.0"]
 
 
-def test_the_journal_of_a_change_names_what_is_to_stay(world: World) -> None:
+def test_the_journal_of_a_change_lists_the_packages_that_must_remain(world: World) -> None:
     world.run("six=1.0", "sole")
     world.mode("die")
     with pytest.raises(CondaModuleError, match="killed"):
@@ -972,7 +972,7 @@ PEOPLES = ("lib/mine.py", "work/deep/notes.txt", "conda-meta/backup/six.json")
         ("create over files that were left", "absent"),
     ],
 )
-def test_killed_anywhere_nothing_of_peoples_is_lost_and_the_next_run_gets_there(
+def test_killed_at_any_step_no_foreign_file_is_lost_and_the_next_run_completes(
     world: World, first: str, then: str
 ) -> None:
     world.run("six=1.0")

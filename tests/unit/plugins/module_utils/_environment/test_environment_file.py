@@ -1,4 +1,4 @@
-"""Reading environment.yml, with PyYAML as the oracle for its YAML."""
+"""Parsing environment.yml, with PyYAML as the oracle for its YAML."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ ITEMS = st.one_of(
 
 
 @given(st.lists(ITEMS, max_size=5), st.booleans(), st.integers(0, 4))
-def test_what_pyyaml_writes_is_read(items: list[Any], flow: bool, indent: int) -> None:
+def test_output_of_pyyaml_is_parsed(items: list[Any], flow: bool, indent: int) -> None:
     text = yaml.safe_dump(
         {"name": "x", "dependencies": items},
         default_flow_style=None if flow else False,
@@ -141,7 +141,7 @@ def test_what_pyyaml_writes_is_read(items: list[Any], flow: bool, indent: int) -
 
 
 @given(st.text(st.sampled_from("ab:-# \n[]{}'\",1"), max_size=30))
-def test_what_is_read_is_what_pyyaml_reads(text: str) -> None:
+def test_parsed_values_equal_those_of_pyyaml(text: str) -> None:
     text = f"dependencies:\n{text}"
     try:
         found = Condarc(text, nested=True).values

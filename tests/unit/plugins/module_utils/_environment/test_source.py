@@ -1,4 +1,4 @@
-"""From options to what they declare: files of the host, variables of two sources, locks beside pins."""
+"""Reading declarations: files on the host, variables from two sources, locks with pins."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_notes(options: dict[str, Any], declared: Any, notes: Notes) -> None:
     assert read_notes({**PRESENT, **options}, EnvironmentFile(variables=declared)) == notes
 
 
-def test_the_source_of_a_variable_that_is_none_is_named() -> None:
+def test_an_invalid_variable_is_reported_with_its_option() -> None:
     for option, params in (
         ("environment", {"environment": {}}),
         ("environment_file", {"environment_file": "x"}),

@@ -1,4 +1,4 @@
-"""Why pip failed, told from its output: recorded runs of pip 23.0, 23.2, 24.2 and 26.3."""
+"""Classifying failures of pip: recorded output of pip 23.0, 23.2, 24.2 and 26.3."""
 
 from __future__ import annotations
 
@@ -308,7 +308,7 @@ def test_killed_and_timed_out() -> None:
     assert explain(-9, "", timed_out=True).option == "timeout"
 
 
-def test_what_pip_said_is_short() -> None:
+def test_the_quoted_output_of_pip_is_short() -> None:
     noise = "".join(f"  line {number}\n" for number in range(200))
     found = explain(1, noise + "[notice] A new release of pip is available\nERROR: the cause\n")
     assert found.said.endswith("ERROR: the cause")

@@ -1,4 +1,4 @@
-"""Why uv failed, told from its output: recorded runs of uv 0.13.9."""
+"""Classifying failures of uv: recorded output of uv 0.13.9."""
 
 from __future__ import annotations
 
