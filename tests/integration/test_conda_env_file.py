@@ -111,7 +111,7 @@ def test_absent_needs_no_file(make_env: MakeEnv, four_steps: Steps, options: Any
         ({"environment": {"dependencies": [], "variables": {"A": True}}}, "quote it"),
         (
             {"environment_file": "/nowhere/env.yml", "remote_src": True},
-            "/nowhere/env.yml: No such file",
+            "/nowhere/env.yml cannot be read: No such file",
         ),
         ({"environment_file": "env.yml"}, "names a file on the controller (env.yml)"),
         ({"environment": {}, "environment_file": "/x"}, "mutually exclusive"),

@@ -130,7 +130,10 @@ def test_another_file_than_the_locked_one_fails_and_leaves_no_environment(
         ({"lock": ["six=1.16"]}, "line 1: expected the URL of a package"),
         ({"lock": []}, "it lists no packages"),
         ({"lock": {"six": 1}}, "must be text or a list of lines"),
-        ({"lock_file": "/nowhere/lock", "remote_src": True}, "/nowhere/lock: No such file"),
+        (
+            {"lock_file": "/nowhere/lock", "remote_src": True},
+            "/nowhere/lock cannot be read: No such file",
+        ),
         ({"lock_file": "lock"}, "names a file on the controller (lock)"),
         ({"lock": ["https://host/lab/win-64/six-1.0-0.conda"]}, "are for win-64"),
         ({"lock": ["x"], "packages": ["six"]}, "cannot be combined with packages"),

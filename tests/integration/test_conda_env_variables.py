@@ -107,7 +107,7 @@ def test_what_else_is_in_the_file_stays(
     assert not run_module("conda_env", options(prefix, "lab-upgrade"))["changed"]
     result = run_module("conda_env", options(prefix, variables={"A": "1"}))
     assert result["rc"] == 1
-    assert f"{state(prefix)}: it is no JSON" in result["msg"]
+    assert f"{state(prefix)} cannot be read: it is not JSON" in result["msg"]
     assert state(prefix).read_text() == "{"
 
 

@@ -312,7 +312,10 @@ BAD_INPUT: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "relative path": ({"find_links": ["wheels"]}, "option find_links requires absolute paths"),
     "path not there": ({"find_links": ["/no/such"]}, "option find_links names /no/such"),
-    "index and none": ({"index_url": "https://h/s"}, "no_index and index_url exclude each other"),
+    "index and none": (
+        {"index_url": "https://h/s"},
+        "no_index and index_url are mutually exclusive",
+    ),
     "no source": ({"find_links": []}, "option no_index requires find_links"),
     "host": ({"trusted_hosts": ["http://h/"]}, "option trusted_hosts requires host names"),
     "prefix": ({"prefix": "relative/env"}, "option prefix is not an absolute path"),
