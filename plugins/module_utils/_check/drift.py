@@ -68,11 +68,11 @@ def check_drift_packages(observed: Observed, request: Request) -> Finding:
         linked = records.get(item.spec.name)
         there = f"{linked.label} is installed" if linked else "not installed"
         found.append(f"{item.text} is declared, but {there}")
-    unread = [item.text for item in wanted if item.spec is None]
-    aside = f" Only conda can interpret {', '.join(unread)}." if unread else ""
-    if len(unread) == len(wanted):
+    only_conda = [item.text for item in wanted if item.spec is None]
+    aside = f" Only conda can interpret {', '.join(only_conda)}." if only_conda else ""
+    if len(only_conda) == len(wanted):
         return skipped(redact(aside.strip()))
-    good = f"The {len(wanted) - len(unread)} declared conda packages are installed."
+    good = f"The {len(wanted) - len(only_conda)} declared conda packages are installed."
     return _finding(found, good, aside)
 
 

@@ -230,7 +230,7 @@ class Application:
     def _change_packages(self, plan: Plan, state: PrefixState) -> None:
         prefix = self.request.prefix
         options = conda_options(self.request)
-        # To remove a package with an unreadable record, conda must reinstall it first to know its files.
+        # conda must know a package's files to remove it: first reinstall those with unreadable records.
         if plan.specs and self.request.state == "absent":
             with preserve_history(prefix):
                 self.conda.install(prefix, plan.specs, options)

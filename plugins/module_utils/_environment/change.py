@@ -168,7 +168,7 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
             "asked": [] if self.request.lock is not None else list(plan.requested),
             "remove": list(plan.remove),
             "held": self._held(plan, observed),
-            # conda rewrites these lists of environments.
+            # conda rewrites its lists of environments; after an interruption, recover() restores these.
             "listed": listed_environments() if plan.delete or plan.recreate else [],
         }
         # Keep pip's journal entry unless the whole environment is replaced: the interrupted pip run still
@@ -288,8 +288,8 @@ def unlinked(
         return Unlinking(removal=True)
     records = observed.state.records
     # Only conda can tell whether a spec that only conda understands changes anything.
-    unread = {spec_name(item.text) for item in request.wanted if item.spec is None}
-    named = {spec_name(text) for text in plan.install} & set(records) - unread
+    only_conda = {spec_name(item.text) for item in request.wanted if item.spec is None}
+    named = {spec_name(spec) for spec in plan.install} & set(records) - only_conda
     quarantined = {name.rsplit("-", 2)[0] for name in plan.quarantine}
     sure = frozenset({*plan.remove, *plan.reinstall, *named, *quarantined})
 

@@ -69,17 +69,17 @@ def _read(values: Mapping[str, Any], lines: Mapping[str, int]) -> EnvironmentFil
         raise EnvironmentFileError(f"{where('variables')}variables: expected a mapping")
     if "dependencies" not in values:
         raise EnvironmentFileError("the key 'dependencies' is missing")
-    channels = _texts(values.get("channels"), f"{where('channels')}channels")
+    channels = _strings(values.get("channels"), f"{where('channels')}channels")
     packages: list[str] = []
     requirements: list[str] = []
     place = f"{where('dependencies')}dependencies"
     for item in _items(values["dependencies"], place):
         if isinstance(item, Mapping) and list(item) == ["pip"]:
-            requirements += _texts(item["pip"], f"{place}: the pip section")
+            requirements += _strings(item["pip"], f"{place}: the pip section")
         elif isinstance(item, Mapping):
             raise EnvironmentFileError(f"{place}: only 'pip' may be a section, not {list(item)}")
         else:
-            packages += _texts([item], place)
+            packages += _strings([item], place)
     return EnvironmentFile(
         packages=tuple(dict.fromkeys(packages)),
         channels=tuple(dict.fromkeys(item for item in channels if item != _NO_DEFAULTS)),
@@ -96,10 +96,10 @@ def _items(value: Any, place: str) -> list[Any]:
     return list(value)
 
 
-def _texts(value: Any, place: str) -> list[str]:
-    texts = []
+def _strings(value: Any, place: str) -> list[str]:
+    strings = []
     for item in _items(value, place):
         if not isinstance(item, str) or not item.strip():
             raise EnvironmentFileError(f"{place}: {item!r} is not a string")
-        texts.append(item.strip())
-    return texts
+        strings.append(item.strip())
+    return strings

@@ -34,18 +34,18 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.conda_version
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import Wanted, parse_specs
 
 
-def wanted_packages(texts: list[str], option: str = "packages") -> list[Wanted]:
+def wanted_packages(specs: list[str], option: str = "packages") -> list[Wanted]:
     """Parse the specs of ``option``.
 
     Raises:
         CondaModuleError: one of them is not a valid match spec.
     """
     try:
-        return parse_specs(texts)
+        return parse_specs(specs)
     except InvalidSpecError as error:
         raise CondaModuleError(
             f"The option {option} contains an invalid match spec: {error}. Nothing was changed.",
-            asked=texts,
+            asked=specs,
             hint="write match specs such as numpy, numpy=1.26, 'numpy>=1.26,<2' or conda-forge::numpy.",
         ) from error
 
@@ -78,15 +78,15 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
     declared = read_environment(params)
     option = "environment" if params.get("environment") is not None else "environment_file"
     from_file = wanted_packages(list(declared.packages), option)
-    named = {item.text for item in from_file}
+    specs_in_file = {item.text for item in from_file}
     notes, lock = read_notes(params, declared), read_lock(params)
     check_lock_against_pins(lock or (), notes.pinned or ())
     check_ownership(prefix, Ownership(notes.owner, notes.group))
     wanted = [
         *from_file,
-        *(item for item in wanted_packages(params["packages"]) if item.text not in named),
+        *(item for item in wanted_packages(params["packages"]) if item.text not in specs_in_file),
     ]
-    _refuse_unread(params, wanted, prefix, whole)
+    _refuse_unreadable_specs(params, wanted, prefix, whole)
     return Request(
         installation=check_prefix(params["installation"], "installation"),
         prefix=prefix,
@@ -111,7 +111,7 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
     )
 
 
-def _refuse_unread(
+def _refuse_unreadable_specs(
     params: Mapping[str, Any], wanted: Sequence[Wanted], prefix: str, whole: bool
 ) -> None:
     """Refuse specs that only conda understands if the task has to compare them with the disk.
@@ -119,7 +119,7 @@ def _refuse_unread(
     Raises:
         CondaModuleError: the task removes, prunes or reinstalls packages by such a spec.
     """
-    unread = [item.text for item in wanted if item.spec is None]
+    only_conda = [item.text for item in wanted if item.spec is None]
     reason = None
     if params.get("force_reinstall"):
         reason = "force_reinstall"
@@ -127,11 +127,11 @@ def _refuse_unread(
         reason = "prune"
     elif params["state"] == "absent" and not whole:
         reason = "state: absent"
-    if unread and reason:
+    if only_conda and reason:
         raise CondaModuleError(
-            f"{reason} cannot be used with {', '.join(unread)}: only conda can tell which packages match."
+            f"{reason} cannot be used with {', '.join(only_conda)}: only conda can tell which packages match."
             " Nothing was changed.",
             prefix=prefix,
-            asked=unread,
+            asked=only_conda,
             hint="name each package in a simple form, such as numpy or numpy=1.26.",
         )

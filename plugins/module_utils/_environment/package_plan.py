@@ -112,12 +112,12 @@ def plan_packages(
         found = f"{record.label} is installed" if record else "not installed"
         reasons.append(f"{item.text} is requested, but {found}")
     install = [item.text for item in unsatisfied]
-    lost: list[str] = []
+    missing: list[str] = []
     named = {item.spec.name for item in unsatisfied if item.spec}
     for spec in missing_dependencies(records):
         if spec_name(spec) not in named:
             install.append(spec)
-            lost.append(spec)
+            missing.append(spec)
             reasons.append(f"the dependency {spec} is missing")
     reinstall = []
     for name, files in sorted((damaged or {}).items()):
@@ -136,7 +136,7 @@ def plan_packages(
         remove=tuple(remove),
         reinstall=tuple(name for name in reinstall if name not in remove),
         install=tuple(install),
-        not_requested=tuple(lost),
+        not_requested=tuple(missing),
         update=tuple(item.text for item in wanted) if latest else (),
         reasons=tuple(reasons),
     )

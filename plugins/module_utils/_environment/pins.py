@@ -49,13 +49,13 @@ def read_pins(prefix: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
 
 
-def given_pins(texts: Iterable[str]) -> tuple[str, ...]:
+def given_pins(given: Iterable[str]) -> tuple[str, ...]:
     """Check the option ``pinned`` and return its pins, each once.
 
     Raises:
         CondaModuleError: a pin is not a match spec or names no version, or two pin the same package.
     """
-    pins = tuple(dict.fromkeys(text.strip() for text in texts))
+    pins = tuple(dict.fromkeys(pin.strip() for pin in given))
     names: dict[str, str] = {}
     for pin in pins:
         problem = ""

@@ -51,7 +51,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import
 
 # Error kinds of an unsolvable request; a pin may be the cause.
 _MAY_BE_PINS = ("unsatisfiable", "not_found")
-# All error kinds of an unsolvable request; this file raises "pinned" itself.
+# All error kinds of an unsolvable request, including "pinned" from this file.
 _UNSOLVABLE = (*_MAY_BE_PINS, "pinned")
 
 

@@ -93,14 +93,14 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         self._make_pip = make_pip
         self._make_uv = make_uv
         self._deadline = time.monotonic() + request.timeout
-        self._said: list[str] = []
+        self._check_warnings: list[str] = []
         self._reported: list[Reported] = []
-        self._foreseen: list[str] | None = None
+        self._predicted_lines: list[str] | None = None
 
     @property
     def warnings(self) -> list[str]:
         """Warnings of `pip check` and of the guard for programs in use."""
-        return [*self._said, *self.guard.warnings]
+        return [*self._check_warnings, *self.guard.warnings]
 
     def lock(self, plan: Plan | None) -> AbstractContextManager[None]:
         """Lock the environment."""
@@ -146,9 +146,9 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
     def _refuse_interrupted(self, observed: Observed) -> None:
         if observed.interrupted in ("", OPERATION):
             return
-        at_work = " or is still running" if self.check_mode else ""
+        still_running = " or is still running" if self.check_mode else ""
         raise CondaModuleError(
-            f"A conda run in {self.request.prefix} ({observed.interrupted}) was interrupted{at_work}, "
+            f"A conda run in {self.request.prefix} ({observed.interrupted}) was interrupted{still_running}, "
             "so the environment may be incomplete. Nothing was changed.",
             prefix=self.request.prefix,
             hint="repair it first with llmfleet.conda.conda_env or llmfleet.conda.conda_package.",
@@ -156,12 +156,12 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
 
     def solve(self, plan: Plan, observed: Observed) -> Plan:
         """For state: latest, ask the installer for the newest versions; only it can tell."""
-        self._foreseen = None
+        self._predicted_lines = None
         if observed.unready or not plan.upgrade:
             return plan
         predicted = self._predict(plan, observed)
-        self._foreseen = predicted_lines(predicted, observed)
-        if self._foreseen == observed.lines():
+        self._predicted_lines = predicted_lines(predicted, observed)
+        if self._predicted_lines == observed.lines():
             return Plan(reasons=plan.reasons)
         return exactly(plan, observed.packages, predicted)
 
@@ -314,7 +314,7 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         fresh = []
         for line in lines:
             if was_so_before(line, before.packages, seen.packages, known):
-                self._said.append(
+                self._check_warnings.append(
                     f"pip check reports a problem that existed before this task: {line}"
                 )
             else:
@@ -340,7 +340,7 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         if observed.unready:
             pending = [f"{line} (to be resolved)" for line in plan.install]
             return sorted([*observed.lines(), *pending])
-        return self._foreseen or predicted_lines(self._predict(plan, observed), observed)
+        return self._predicted_lines or predicted_lines(self._predict(plan, observed), observed)
 
     def _predict(self, plan: Plan, observed: Observed) -> Packages:
         """The distributions after the run, according to the installer's own resolver."""

@@ -20,7 +20,7 @@ VERSION = platform.python_version()
 
 
 class Prefix:
-    """A conda environment for tests, with packages that say and do what a test wants."""
+    """A conda environment for tests, with packages whose content the test defines."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -185,7 +185,7 @@ def test_an_import_that_fails_while_the_files_are_looked_at(
     assert {r.status for r in outcome.results if r.layer == "environment"} == {"pass"}
     assert named(outcome, "imports.calm").status == "fail"
     assert said in named(outcome, "imports.calm").detail
-    # What is behind it is tried all the same, as long as there is time.
+    # Later steps still run, as long as there is time.
     assert named(outcome, "imports.next").status == ("fail" if "timeout" in options else "pass")
 
 

@@ -68,7 +68,7 @@ def test_conda_packages(stack: Prefix, spec: str, drifted: bool) -> None:
     assert finding.status == ("drift" if drifted else "pass"), finding.detail
     assert finding.detail.endswith(".")
     state = observe(str(stack.path)).state
-    # What conda_env plans is the measure: the two must not disagree.
+    # The check must agree with the plan of conda_env.
     planned = plan_packages(parse_specs(["python", spec]), state)
     assert bool(planned.install) is drifted
     if drifted:

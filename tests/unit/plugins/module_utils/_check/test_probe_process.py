@@ -240,7 +240,7 @@ def test_a_crash_is_a_failure_of_the_import_in_which_it_happened(prefix: Prefix)
     assert "SIGSEGV" in crash.detail
     assert crash.measured["package"] == "crashing"
     assert crash.measured["exit_status"] == -signal.SIGSEGV
-    # The others of the layer are told in a second process, later layers are not reached.
+    # A second process runs the rest of the layer; later layers are not reached.
     assert "No module named 'absent'" in reports["imports.absent"].detail
     assert "kernel.later" not in reports
 

@@ -151,7 +151,7 @@ def test_a_damaged_file_stops_before_the_imports(calm: Prefix) -> None:
     assert by_name(outcome)["environment.distributions"].status == "fail"
     assert by_name(outcome)["imports.calm"].status == "skip"
     assert "environment.distributions" in by_name(outcome)["imports.calm"].detail
-    # What the metadata say about the version is a fact all the same.
+    # The version in the metadata is still a fact.
     assert outcome.facts["versions"] == {"calm": "1.5"}
 
 

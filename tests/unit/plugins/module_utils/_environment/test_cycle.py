@@ -56,7 +56,7 @@ if mode == "refuse":
     print(json.dumps({{"exception_name": "PackagesNotFoundError", "message": "no such thing"}}))
     sys.exit(1)
 if mode == "conflict":
-    # What conda 26.7.1 with libmamba says, shortened.
+    # Output of conda 26.7.1 with libmamba, shortened.
     print(json.dumps({{"exception_name": "SpecsConfigurationConflictError", "message":
         "Requested specs conflict with configured specs.  pinned specs: \\n    - six=1"}}))
     sys.exit(1)
@@ -70,7 +70,7 @@ if mode == "die":
     (prefix / "conda-meta" / "history").unlink()
     os.kill(os.getpid(), 9)
 if mode == "full":
-    # As conda leaves it after it has taken back what it had linked.
+    # The state after conda has rolled back its links.
     (prefix / "conda-meta" / "tqdm-1.0-0.json").touch()
     print(json.dumps({{"exception_name": "NoSpaceLeftError", "message": "No space left on device"}}))
     sys.exit(1)
@@ -110,7 +110,7 @@ changed = [n for n in wanted if linked.get(n) != wanted[n] or n in again]
 gone = [n for n in linked if wanted.get(n) != linked[n] or n in again]
 if "--dry-run" not in argv and mode != "lie":
     if command == "create":
-        # What is not conda's stays, as with the real one.
+        # Foreign files stay, as with the real conda.
         for name in ("conda-meta", "lib"): shutil.rmtree(prefix / name, ignore_errors=True)
         meta.mkdir(parents=True)
     for name in gone:
@@ -176,7 +176,7 @@ class World:
         return run(self.request(*packages, **options), check, EnvironmentChange)
 
     def both(self, *packages: str, **options: Any) -> EnvironmentOutcome:
-        """The contract: check mode writes nothing and foretells the run, after which nothing is to do."""
+        """The contract: check mode writes nothing and predicts the run; afterwards no changes are needed."""
         before = snapshot(self.prefix) if self.prefix.exists() else None
         foretold = self.run(*packages, check=True, **options)
         assert (snapshot(self.prefix) if self.prefix.exists() else None) == before
@@ -195,7 +195,7 @@ class World:
         return done
 
     def half_made(self) -> None:
-        """What a creation has left whose conda and module were killed."""
+        """Leave the state of a creation during which conda and the module were killed."""
         said = {"operation": "create", "directory": claim(str(self.prefix))}
         (self.prefix / "lib").mkdir()
         (self.path / ".env.llmfleet-journal").write_text(json.dumps(said))
@@ -272,7 +272,7 @@ def test_pins_and_variables_alone_start_no_conda(world: World) -> None:
 
 
 def test_the_owner_changes_without_conda(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A record says that it is of another user until it is given away: to do that for real takes root."""
+    """A record belongs to another user until the owner changes: to do that for real takes root."""
     world.run("six=1.0")
     started = len(world.calls())
     given: set[int] = set()
@@ -324,7 +324,7 @@ def test_a_pin_changes_a_package_and_not_the_history(world: World) -> None:
 
 
 def test_a_solution_that_violates_a_pin_is_refused_before_the_change(world: World) -> None:
-    """The fake knows no pins, like the classic solver where a spec contradicts one."""
+    """The fake ignores pins, like the classic solver when a spec contradicts one."""
     world.run("six=1.0")
     pinned = world.prefix / "conda-meta" / "pinned"
     pinned.write_text("six<2\n")
@@ -704,7 +704,7 @@ def test_a_false_success_of_conda_is_detected(
 
 
 class TestRefused:
-    """What is never touched, in check mode and in earnest."""
+    """Prefixes that are refused, in check mode and in real runs."""
 
     def refused(self, world: World, words: str, *wanted: str, **options: Any) -> None:
         before = snapshot(world.path)
@@ -742,7 +742,7 @@ class TestRefused:
 
 
 def test_packages_without_an_environment(world: World) -> None:
-    """A failure, but in check mode an earlier task of the play may be to make the environment."""
+    """A failure, except in check mode: an earlier task of the play may create the environment."""
     with pytest.raises(CondaModuleError, match="There is no conda environment"):
         world.run("six", whole=False)
     outcome = run(world.request("six", whole=False), True, EnvironmentChange)
@@ -865,7 +865,7 @@ def test_records_set_aside_by_a_killed_change_are_cleaned_up(world: World) -> No
 
 
 def cut_off(world: World, *lost: str) -> None:
-    """A change was killed when it had unlinked ``lost``: names and versions."""
+    """Simulate a change that was killed after it had unlinked ``lost`` (names and versions)."""
     meta = world.prefix / "conda-meta"
     listed = [name.rsplit("-", 1) for name in lost]
     for name, version in listed:
@@ -1000,7 +1000,7 @@ def test_killed_at_any_step_no_foreign_file_is_lost_and_the_next_run_completes(
         assert done.observed.state.is_environment == (then == "present")
         assert not world.run(*asked, state=then).changed
         left = {path.name for path in world.prefix.parent.rglob("*llmfleet*")}
-        # Cut off while it was written, a journal is nothing to any run.
+        # Every run ignores a journal that was truncated while it was written.
         left.discard(".env.llmfleet-journal-unfinished")
         assert left == ({LEFT} if then == "absent" else set())
 

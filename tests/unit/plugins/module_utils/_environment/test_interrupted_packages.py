@@ -65,7 +65,7 @@ def test_a_change_that_removes_nothing_holds_all_packages() -> None:
 def test_dependents_and_orphans_of_a_removed_package_are_not_held(
     removed: list[str], gone: set[str]
 ) -> None:
-    """conda removes what depends on it, and what only that needed."""
+    """conda also removes the dependents, and dependencies that no other package needs."""
     assert set(names(held(BEFORE, removed))) == set(BEFORE) - gone
 
 

@@ -207,7 +207,7 @@ def graphs(draw: st.DrawFn) -> dict[str, list[str]]:
 
 
 def reachable(start: Iterable[str], graph: dict[str, list[str]]) -> set[str]:
-    """An oracle of its own: grow the set until nothing is added any more."""
+    """An independent oracle: grow the set until it stops growing."""
     found = {name for name in start if name in graph}
     while True:
         more = found | {depend for name in found for depend in graph[name]}

@@ -21,7 +21,7 @@ from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import Fa
 
 
 class Noting(Conda):
-    """Runs nothing; ``told`` are its commands, and whether the marker was there meanwhile."""
+    """Runs nothing; records its commands in ``told``, with whether the frozen marker existed."""
 
     def __init__(self, base: Path, prefix: Path) -> None:
         super().__init__(str(base))
@@ -94,7 +94,7 @@ def test_packages_that_the_change_did_not_link_are_not_checked(
     before = records(env)
     relink_damaged(conda, str(env.path), before, (), OPTIONS, None)
     assert (conda.told, conda.warnings) == ([], [])
-    # Unless it was damaged, and so is one of those that were linked anew.
+    # Packages that were damaged before have been relinked by the change, so they are checked.
     relink_damaged(conda, str(env.path), before, ["worse", "good"], OPTIONS, None)
     assert [words[2] for words in conda.told] == [["worse=1.0=0"]]
 

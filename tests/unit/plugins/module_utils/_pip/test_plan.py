@@ -322,7 +322,7 @@ def test_a_removal_that_breaks_other_distributions_is_refused() -> None:
     with pytest.raises(CondaModuleError, match=r"app 1.0 requires lib, which is not installed"):
         plan(desired("lib", state="absent"), packages)
     assert plan(desired("lib", state="absent", check=False), packages).remove == ("lib",)
-    # What did not fit together before is not this removal's fault.
+    # This removal did not cause conflicts that existed before it.
     assert plan(desired("app", state="absent"), packages).remove == ("app",)
 
 

@@ -64,7 +64,7 @@ REPORT = {
 
 @dataclass
 class Script:
-    """Stands in for the start of a process: answers in turn and keeps what it was asked."""
+    """Replaces the start of a process: returns answers in turn and records the calls."""
 
     answers: list[Completed] = field(default_factory=list)
     report: Any = None
@@ -227,7 +227,7 @@ def test_index_url_replaces_the_index_of_the_host(bench: Callable[..., Bench]) -
     made = bench(sources=Sources("https://me:pw@h/s", ("https://x/s", "https://y/s"), ("/a b",)))
     made.pip.install(["a"])
     environment = made.script.environments[0]
-    # pip hands its indexes on to a child as arguments, so what is secret comes by a private file.
+    # pip passes its indexes to a child as arguments, so the credentials are in a private file.
     assert environment["PIP_INDEX_URL"] == "https://h/s"
     with open(environment["NETRC"], encoding="utf-8") as stream:
         assert stream.read().splitlines()[-1] == "machine h login me password pw"

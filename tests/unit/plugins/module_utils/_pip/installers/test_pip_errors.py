@@ -78,7 +78,7 @@ error: uninstall-no-record-file
 
 @dataclass(frozen=True)
 class Case:
-    """Output and log of a failed run, and what should be told from them."""
+    """Output and log of a failed run, and the expected classification."""
 
     output: str
     kind: str

@@ -61,7 +61,7 @@ def test_partial_files_and_empty_directories_are_removed(tmp_path: Path) -> None
 
 
 def test_orphaned_compiled_files_are_removed(tmp_path: Path) -> None:
-    """No list names them, and they would keep the directories of what is gone."""
+    """No RECORD lists them, and they would keep the directories of removed modules."""
     env = FakePrefix(tmp_path / "env")
     of_conda = "lib/python3.11/site-packages/conda/__pycache__/odd.cpython-311.pyc"
     env.link("python", "3.11.7", files={"bin/python3.11": b"x", of_conda: b"x"})

@@ -22,7 +22,7 @@ from ansible_collections.llmfleet.conda.tests.unit.plugins.snapshot import snaps
 
 @pytest.fixture
 def state(tmp_path: Path) -> PrefixState:
-    """An environment with a namespace that a user has put there, and what conda linked."""
+    """An environment with files of conda and a namespace package of a user."""
     env = FakePrefix(tmp_path / "env")
     env.link("python", "3.11.7", files={"bin/python3.11": b"x", "bin/2to3": b"x"})
     (env.path / "bin" / "2to3").unlink()
@@ -94,7 +94,7 @@ def test_complete_distributions_are_kept(state: PrefixState) -> None:
 
 
 def test_after_an_interrupted_run_nothing_is_removed(state: PrefixState) -> None:
-    """It has left a journal."""
+    """Its journal lets the next run repair the environment."""
     with failing(state, cut_off=True):
         put(state.path, "regex/__init__.py")
     assert (site(state.path) / "regex" / "__init__.py").exists()

@@ -33,7 +33,7 @@ UV = "/opt/uv/bin/uv"
 
 @dataclass
 class Script:
-    """Stands in for the start of a process: answers in turn and keeps what it was asked."""
+    """Replaces the start of a process: returns answers in turn and records the calls."""
 
     answers: list[Completed] = field(default_factory=list)
     calls: list[list[str]] = field(default_factory=list)
@@ -107,7 +107,7 @@ def test_forms_of_install(bench: Callable[..., Bench]) -> None:
     made.uv.install(["a"], dry_run=True)
     made.uv.install(["a==1.0 --hash=sha256:00"])
     upgrade, again, dry, hashes = made.script.calls
-    # As pip's only-if-needed: what the lines name, and nothing that they need.
+    # Like pip's only-if-needed: upgrade what the lines name, not their dependencies.
     assert upgrade[-4:] == ["--upgrade-package", "a", "--upgrade-package", "b"]
     assert again[-2:] == ["--reinstall", "--no-deps"]
     assert dry[-3:] == ["--dry-run", "--output-format", "json"]
