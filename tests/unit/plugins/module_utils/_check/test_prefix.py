@@ -259,7 +259,7 @@ def test_python_metadata_do_not_count_between_packages_of_conda(prefix: Prefix) 
     )
     prefix.record("matplotlib-base", "3.9", files=files)
     assert look(prefix, "environment.requirements").status == "pass"
-    # A distribution of pip must meet its metadata.
+    # If pip installs the required distribution, its version must match.
     prefix.pip_package("pyparsing", "3.1")
     finding = look(prefix, "environment.requirements")
     assert finding.status == "fail"
