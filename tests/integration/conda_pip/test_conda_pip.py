@@ -220,7 +220,10 @@ def test_conda_s_distributions_are_not_replaced(
     check: bool, prefix: Path, run_module: RunModule, options: Any
 ) -> None:
     before = snapshot(prefix)
-    for lines, wanted in ((["t-six"], "t-six 1.0 needs six>=1.17"), (["six>=1.17"], "six 1.16.0")):
+    for lines, wanted in (
+        (["t-six"], "t-six 1.0 requires six>=1.17"),
+        (["six>=1.17"], "six 1.16.0"),
+    ):
         result = run_module("conda_pip", options(*lines), check=check)
         assert result["rc"] == 1
         assert "pip would have to replace packages that conda owns" in result["msg"]
