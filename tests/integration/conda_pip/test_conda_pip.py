@@ -230,7 +230,10 @@ def test_conda_s_distributions_are_not_replaced(
         assert wanted in result["msg"]
         assert "replace_conda_packages: true" in result["msg"]
         assert result["conda_owned"] == ["six"]
-    assert "by 1.17.0 from pip" in run_module("conda_pip", options("t-six"), check=check)["msg"]
+    assert (
+        "six 1.16.0 with 1.17.0 because"
+        in run_module("conda_pip", options("t-six"), check=check)["msg"]
+    )
     refused = run_module("conda_pip", options("six", state="absent"), check=check)
     assert "pip would have to remove packages that conda owns: six 1.16.0" in refused["msg"]
     refused = run_module("conda_pip", options("t-lib", "six", constraints=["six<1"]), check=check)
