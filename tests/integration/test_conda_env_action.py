@@ -153,7 +153,7 @@ def test_with_remote_src_the_file_is_the_host_s(
     assert versions(controller.prefix) == {"lab-upgrade": "1.0"}
     code, result = controller.play({"environment_file": "/nowhere/env.yml", "remote_src": True})
     assert code == 2
-    assert "/nowhere/env.yml: No such file" in result["msg"]
+    assert "/nowhere/env.yml cannot be read: No such file" in result["msg"]
 
 
 @pytest.mark.full

@@ -104,13 +104,16 @@ def test_absent_needs_no_file(make_env: MakeEnv, four_steps: Steps, options: Any
     ("more", "said"),
     [
         ({"environment": "dependencies:\n  - a\n  - *b\n"}, "line 3: "),
-        ({"environment": {"dependencies": ["six>=1,"]}}, "The option environment has a spec"),
+        (
+            {"environment": {"dependencies": ["six>=1,"]}},
+            "The option environment contains an invalid match spec",
+        ),
         ({"environment": {"dependencies": [], "variables": {"A": True}}}, "quote it"),
         (
             {"environment_file": "/nowhere/env.yml", "remote_src": True},
-            "/nowhere/env.yml: No such file",
+            "/nowhere/env.yml cannot be read: No such file",
         ),
-        ({"environment_file": "env.yml"}, "names a file of the controller (env.yml)"),
+        ({"environment_file": "env.yml"}, "names a file on the controller (env.yml)"),
         ({"environment": {}, "environment_file": "/x"}, "mutually exclusive"),
         ({"environment": {"dependencies": []}, "lock": ["x"]}, "mutually exclusive"),
     ],

@@ -53,8 +53,8 @@ def test_a_package_that_a_new_pin_forbids_is_changed(
     result = four_steps("conda_env", options(prefix, pinned=["lab-upgrade<2"]))
     assert versions(prefix) == {"lab-upgrade": "1.1", "lab-needs-glibc": "1.0"}
     assert result["plan"]["reasons"] == [
-        "lab-upgrade<2 is pinned, lab-upgrade 2.0 lab_0 lab is there",
-        "the pins are to be lab-upgrade<2",
+        "lab-upgrade<2 is pinned, but lab-upgrade 2.0 lab_0 lab is installed",
+        "the requested pins are not set: lab-upgrade<2",
     ]
     exported = conda("env", "export", "--from-history", "--prefix", str(prefix))
     assert sorted(exported["dependencies"]) == ["lab-needs-glibc", "lab-upgrade"]
@@ -162,8 +162,8 @@ def test_made_anew_with_pins_or_not_at_all(
     [
         (["six>=1,"], "six>=1,"),
         (["six"], "six allows every version"),
-        (["six=1", "six<2"], "six=1 and six<2 are for one package"),
-        (["# six"], "'# six' is not one line"),
+        (["six=1", "six<2"], "six=1 and six<2 pin the same package"),
+        (["# six"], "'# six' is not a single line"),
     ],
 )
 def test_pins_that_are_none_are_refused(

@@ -53,7 +53,7 @@ def test_recreate_is_refused_with_latest(tmp_path: Path, run_module: Any, option
     wanted = options(tmp_path / "env", "lab-upgrade", recreate=True, state="latest")
     result = run_module("conda_env", wanted)
     assert result["rc"] == 1
-    assert "cannot be given with the state latest" in result["msg"]
+    assert "cannot be used with state: latest" in result["msg"]
 
 
 def test_life_of_a_frozen_environment(

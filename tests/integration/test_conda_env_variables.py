@@ -107,7 +107,7 @@ def test_what_else_is_in_the_file_stays(
     assert not run_module("conda_env", options(prefix, "lab-upgrade"))["changed"]
     result = run_module("conda_env", options(prefix, variables={"A": "1"}))
     assert result["rc"] == 1
-    assert f"{state(prefix)}: it is no JSON" in result["msg"]
+    assert f"{state(prefix)} cannot be read: it is not JSON" in result["msg"]
     assert state(prefix).read_text() == "{"
 
 
@@ -130,10 +130,10 @@ def test_a_secret_is_shown_nowhere(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"A B": "1"}, "'A B' is no name"),
-        ({"A": True}, "the value of A is neither a text nor a whole number; quote it"),
+        ({"A B": "1"}, "'A B' is not a valid variable name"),
+        ({"A": True}, "the value of A is neither a string nor an integer; quote it"),
         ({"A": 1.10}, "quote it"),
-        ({"A": "***unset***"}, "conda's own mark"),
+        ({"A": "***unset***"}, "conda's marker"),
         ({"A": "it's"}, "conda activate would fail on it"),
     ],
 )

@@ -96,7 +96,7 @@ def test_force_reinstall_each_time(
         results = [run_module("conda_package", wanted, check=check) for check in (True, False)]
         assert [result["changed"] for result in results] == [True, True]
         assert results[0]["diff"] == results[1]["diff"]
-        assert "lab-upgrade 1.0 lab_0 lab (to be linked anew)" in results[1]["diff"]["before"]
+        assert "lab-upgrade 1.0 lab_0 lab (to be reinstalled)" in results[1]["diff"]["before"]
         assert changed.read_text() == text
     assert (prefix / "share" / "lab-needs-glibc.txt").stat() == other
     assert conda("list", "--prefix", str(prefix)) == listed
@@ -120,7 +120,7 @@ def test_force_reinstall_is_refused_with(
     wanted = options(tmp_path / "env", "six", force_reinstall=True, state=state)
     result = run_module("conda_package", wanted)
     assert result["rc"] == 1
-    assert f"cannot be given with the state {state}" in result["msg"]
+    assert f"cannot be used with state: {state}" in result["msg"]
 
 
 @pytest.mark.parametrize("content", only_full_but(["", '{"name": "lab-up', None], ""))

@@ -377,5 +377,8 @@ def test_through_ansible(llm: Path, conda_installation: Path, tmp_path: Path) ->
     proof = json.loads((tmp_path / "proof.json").read_text(encoding="utf-8"))
     assert proof["status"] == "pass", proof["msg"]
     checks = {check["name"]: check for check in proof["checks"]}
-    assert "the user's too" in checks["imports.user_environment"]["detail"]
+    assert (
+        "the user's imports are the same as those above"
+        in checks["imports.user_environment"]["detail"]
+    )
     assert changes(before, snapshot(llm)) == []

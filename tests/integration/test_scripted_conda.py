@@ -195,8 +195,8 @@ def test_success_that_the_disk_does_not_show_is_a_failure(
         assert made["changed"], made
     scripted.reply(reply)
     result = run_module(module, options)
-    assert "conda reported success, yet" in result["msg"]
-    told(result, options, "success, yet", "look for specs")
+    assert "conda reported success, but" in result["msg"]
+    told(result, options, "success, but", "check the option packages")
 
 
 def test_a_removal_that_the_disk_does_not_show_is_a_failure(
@@ -208,7 +208,7 @@ def test_a_removal_that_the_disk_does_not_show_is_a_failure(
     scripted.reply({"stdout": GOOD})
     result = run_module("conda_package", removal)
     assert result["rc"] == 1
-    assert "six is still there" in result["msg"]
+    assert "six is still installed" in result["msg"]
     scripted.reply({"stdout": GOOD, "unlink": ["six"]})
     assert run_module("conda_package", removal)["changed"]
 

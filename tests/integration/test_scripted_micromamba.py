@@ -116,7 +116,7 @@ def test_it_says_success_when_there_was_nothing_to_remove(
     micromamba.reply(recorded("mm-remove-notinst"))
     result = run_module("conda_package", {**options, "packages": ["toy-a"], "state": "absent"})
     assert result["rc"] == 1
-    assert "conda reported success, yet toy-a is still there" in result["msg"]
+    assert "conda reported success, but toy-a is still installed" in result["msg"]
 
 
 def test_remove_the_environment(

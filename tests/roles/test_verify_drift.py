@@ -37,12 +37,12 @@ HOSTS: dict[str, dict[str, Any]] = {
     "elsewhere": {**OLDER, "verify_environment": "other", "verify_packages": ["numpy"]},
 }
 DRIFTED = {
-    "stack": "numpy<2 is declared, numpy 2.1.0 0 lab is there",
+    "stack": "numpy<2 is declared, but numpy 2.1.0 0 lab is installed",
     "pip": "requests is not installed",
     "tolerant": "numpy<2 is declared",
-    "listed": "pandas is declared, nothing of it is there",
+    "listed": "pandas is declared, but not installed",
     "outright": "numpy=1 is declared",
-    "pruned": "numpy 2.1.0 0 lab is there, and nothing that is declared needs it",
+    "pruned": "numpy 2.1.0 0 lab is installed, but nothing declared needs it",
 }
 
 
@@ -125,7 +125,7 @@ def test_the_table_tells_drift_and_counts_it(looked: tuple[Played, dict[str, Any
     assert {name: found["status"] for name, found in played.summary["checks"].items()} == {
         name: "drift" if name in DRIFTED else "pass" for name in HOSTS
     }
-    assert "drift: drift.packages: 1 difference from what is declared: numpy<2" in played.flat
+    assert "drift: drift.packages: 1 difference from the declaration: numpy<2" in played.flat
     assert (
         f"{len(HOSTS)} hosts: {len(HOSTS) - len(DRIFTED)} pass, {len(DRIFTED)} drift" in played.flat
     )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lets the environment's interpreter work while llm_check looks at files: importing torch takes seconds."""
+"""Runs the environment's interpreter while llm_check checks files: importing torch takes seconds."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ Work = Callable[[threading.Event], Mapping[str, Report]]
 
 
 class Ahead:
-    """Work that has begun in a thread of its own, whose reports are fetched later, or never.
+    """Work that runs in its own thread; the caller fetches its reports later, or never.
 
     Args:
-        work: gives the reports. It must end what it has started, and then itself, soon after the event that
-            it is given was set.
+        work: returns the reports. Soon after its event is set, it must end what it has started and return.
 
     Raises:
         RuntimeError: the system allows no further thread.
@@ -37,7 +36,7 @@ class Ahead:
         try:
             self._reports = self._work(self._given_up)
         except BaseException as error:
-            # For whoever asks for the reports: an error in a layer that is never reached is none.
+            # Raised by reports(): an error in a layer that is never reached does not count.
             self._error = error
 
     def reports(self) -> Mapping[str, Report]:
@@ -52,12 +51,12 @@ class Ahead:
         return self._reports
 
     def end(self) -> None:
-        """End it, whatever it is doing; returns when it has ended. Nothing happens after its end."""
+        """End the work and wait until it has ended; does nothing if it has ended already."""
         self._given_up.set()
         self._thread.join()
 
 
 def worth_starting(prefix: str, python: str) -> bool:
-    """Whether this is an environment by the first look: no program of any other directory is started."""
+    """Whether the prefix looks like an environment; the probe starts no program in other directories."""
     history = os.path.join(prefix, "conda-meta", "history")
     return os.path.isfile(history) and os.access(python, os.X_OK)

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The drift layer of llm_check: whether an environment is what the inventory declares.
+"""The drift layer of llm_check: whether an environment matches the inventory.
 
-Drift is neither a pass nor a failure: what is there may well work. It is judged by the functions with which
-conda_env and conda_pip plan, so that there is drift exactly where a run of them would change packages.
+Drift is neither a pass nor a failure: the environment may work. The checks use the planning functions of
+conda_env and conda_pip, so they report drift exactly when those modules would change packages.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import
     parse_specs,
 )
 
-# How many differences a sentence names before it says "and N more"; all are in ``measured``.
+# How many differences a sentence names before "and N more"; ``measured`` has all of them.
 _NAMED = 5
 
-# Python distributions that come along with any Python; nobody declares them.
+# Python distributions that come with every Python; nobody declares them.
 _COMES_ALONG = frozenset({"pip", "setuptools", "wheel"})
 
 
@@ -51,14 +51,14 @@ def validate_declared(request: Request) -> None:
     """Refuse a declaration that conda or pip would refuse.
 
     Raises:
-        CondaModuleError: the spec or the line is named.
+        CondaModuleError: a spec or a line is invalid; the message names it.
     """
     _specs(request)
     _desired(request)
 
 
 def check_drift_packages(observed: Observed, request: Request) -> Finding:
-    """Every declared conda package is there, in a version and a build that its spec allows."""
+    """Check that every declared conda package is installed in a version and build that its spec allows."""
     records = observed.state.records
     wanted = _specs(request)
     found = []
@@ -66,52 +66,51 @@ def check_drift_packages(observed: Observed, request: Request) -> Finding:
         if item.spec is None or is_satisfied(item, records):
             continue
         linked = records.get(item.spec.name)
-        found.append(
-            f"{item.text} is declared, {linked.label if linked else 'nothing of it'} is there"
-        )
-    unread = [item.text for item in wanted if item.spec is None]
-    aside = f" Only conda can judge {', '.join(unread)}." if unread else ""
-    if len(unread) == len(wanted):
+        there = f"{linked.label} is installed" if linked else "not installed"
+        found.append(f"{item.text} is declared, but {there}")
+    only_conda = [item.text for item in wanted if item.spec is None]
+    aside = f" Only conda can interpret {', '.join(only_conda)}." if only_conda else ""
+    if len(only_conda) == len(wanted):
         return skipped(redact(aside.strip()))
-    good = f"The {len(wanted) - len(unread)} declared conda packages are there."
+    good = f"The {len(wanted) - len(only_conda)} declared conda packages are installed."
     return _finding(found, good, aside)
 
 
 def check_drift_requirements(observed: Observed, request: Request) -> Finding:
-    """Every declared Python distribution is there with all that it needs, within the constraints."""
+    """Check that every declared requirement and its dependencies are installed within the constraints."""
     reached = _closure(observed, request)
     if reached is None:
-        return _finding(["requirements are declared, and there is no Python to hold them"], "")
+        return _finding(["requirements are declared, but the environment has no Python"], "")
     found = [shortfall.reason for shortfall in reached.shortfalls]
     count = len(_declared(request).requirements)
-    return _finding(found, f"The {count} declared requirements are met, with what they need.")
+    return _finding(found, f"The {count} declared requirements and their dependencies are met.")
 
 
 def check_drift_unneeded(observed: Observed, request: Request) -> Finding:
-    """Nothing is there that no declared package or requirement needs."""
+    """Check that declared packages and requirements need everything that is installed."""
     state, packages = observed.state, observed.packages
     wanted = _specs(request)
     reached = _closure(observed, request)
     distributions = set(reached.names) if reached else set()
     names = [item.spec.name for item in wanted if item.spec]
-    # What pip's distributions need may be conda's: the package that has the distribution's name.
+    # A distribution that pip's need may come from conda: the package of the same name.
     names += [name for name in state.records if normalize_name(name) in distributions]
     kept = closure(names, state.records)
     found = [
-        f"{record.label} is there, and nothing that is declared needs it"
+        f"{record.label} is installed, but nothing declared needs it"
         for name, record in sorted(state.records.items())
         if name not in kept
     ]
     found += [
-        f"{one.name} {one.version} of pip is there, and nothing that is declared needs it"
+        f"{one.name} {one.version} (pip) is installed, but nothing declared needs it"
         for name, one in sorted(packages.by_name.items())
         if one.owner != CONDA and name not in distributions | _COMES_ALONG
     ]
-    return _finding(found, "Nothing is there that is not needed.")
+    return _finding(found, "Everything installed is needed.")
 
 
 def _finding(found: Sequence[str], good: str, aside: str = "") -> Finding:
-    # A spec or a line may hold an address with a token in it.
+    # A spec or a line may contain a URL with a token.
     found, aside = [redact(line) for line in found], redact(aside)
     if not found:
         return verdict(True, good + aside)
@@ -119,7 +118,7 @@ def _finding(found: Sequence[str], good: str, aside: str = "") -> Finding:
     more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     count = "1 difference" if len(found) == 1 else f"{len(found)} differences"
     measured: Mapping[str, object] = {"differences": found}
-    return Finding(DRIFT, f"{count} from what is declared: {shown}{more}.{aside}", measured)
+    return Finding(DRIFT, f"{count} from the declaration: {shown}{more}.{aside}", measured)
 
 
 def _declared(request: Request) -> Declared:
@@ -133,9 +132,9 @@ def _specs(request: Request) -> list[Wanted]:
             wanted += parse_specs([text])
         except InvalidSpecError as error:
             raise CondaModuleError(
-                f"declared: packages: {text!r} is no match spec: {str(error).rstrip('.')}.",
+                f"declared: packages: {text!r} is not a match spec: {str(error).rstrip('.')}.",
                 prefix=request.prefix,
-                hint="write match specs as conda takes them, such as numpy>=2 or python=3.12.",
+                hint="write match specs that conda accepts, such as numpy>=2 or python=3.12.",
             ) from error
     return wanted
 
@@ -152,7 +151,7 @@ def _desired(request: Request) -> Desired:
 
 
 def _closure(observed: Observed, request: Request) -> Closure | None:
-    """What the declared requirements reach, None in an environment without Python."""
+    """The closure of the declared requirements; None in an environment without Python."""
     python = observed.state.records.get("python")
     if python is None:
         return None

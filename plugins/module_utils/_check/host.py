@@ -3,8 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The host layer of llm_check: architecture, C library, disk, inodes and memory.
 
-Reading the host and judging what was read are apart, so that every verdict can be tried on a host
-that does not exist.
+The checks judge values that another file reads, so that tests can check every verdict without such a host.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_versio
 
 
 def check_architecture(host: HostReadings, request: Request) -> Finding:
-    """There are conda packages for this machine, and torch wheels where torch is asked for."""
+    """Check that conda has packages for this platform, and torch has wheels if torch is requested."""
     here = f"{host.system} on {host.machine}"
     name = host.conda_platform
     measured = {"system": host.system, "machine": host.machine, "conda_platform": name}
     if name is None:
         known = ", ".join(sorted(CONDA_PLATFORMS.values()))
-        return verdict(False, f"{here} is none of conda's platforms {known}.", measured)
+        return verdict(False, f"conda does not support {here}, only {known}.", measured)
     if request.wants_package("torch") and name not in TORCH_PLATFORMS:
         known = ", ".join(sorted(TORCH_PLATFORMS))
         return verdict(False, f"{here} is {name}; torch has wheels for {known} only.", measured)
@@ -44,7 +43,7 @@ def check_architecture(host: HostReadings, request: Request) -> Finding:
 
 
 def check_glibc(host: HostReadings, request: Request) -> Finding:
-    """The GNU C library is not older than what the packages were built for."""
+    """Check that glibc is not older than the packages require."""
     if host.system != "Linux":
         return skipped(f"{host.system} has no GNU C library.")
     wants_torch = request.wants_package("torch")
@@ -63,7 +62,7 @@ def check_glibc(host: HostReadings, request: Request) -> Finding:
 
 
 def check_disk(host: HostReadings, request: Request) -> Finding:
-    """The file system of the prefix has room."""
+    """Check the free space on the file system of the prefix."""
     free, floor = host.disk_free // MIB, request.thresholds.min_free_disk_mb
     return verdict(
         free >= floor,
@@ -73,7 +72,7 @@ def check_disk(host: HostReadings, request: Request) -> Finding:
 
 
 def check_inodes(host: HostReadings, request: Request) -> Finding:
-    """The file system of the prefix can take more files: an environment has tens of thousands."""
+    """Check the free inodes on the file system of the prefix; an environment uses tens of thousands."""
     floor = request.thresholds.min_free_inodes
     if host.inodes_free is None:
         return skipped(f"The file system at {host.disk_path} does not count inodes.")
@@ -85,10 +84,10 @@ def check_inodes(host: HostReadings, request: Request) -> Finding:
 
 
 def check_memory(host: HostReadings, request: Request) -> Finding:
-    """The host, or the container's limit, gives the memory that a model needs at the least."""
+    """Check that the host, or the container's limit, provides the minimum memory for a model."""
     floor = request.thresholds.min_memory_mb
     if host.memory is None:
-        return verdict(False, f"The host does not tell its memory (at least {floor} MiB).")
+        return verdict(False, f"The memory size cannot be read (at least {floor} MiB).")
     size = host.memory // MIB
     limited = " by the container's limit" if host.memory_is_limited else ""
     return verdict(

@@ -1,17 +1,15 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The part of llm_check that runs inside the checked environment: takes steps, reports results.
+"""The probe of llm_check, which runs inside the checked environment: runs steps and reports results.
 
-This file is never imported there. Its source text is fed to the environment's own interpreter
-(CPython >= 3.8) on stdin, so it may use nothing but that interpreter's standard library, and
-nothing is written to the host. The checks themselves are in ``inside_checks``; both texts are
-executed in one namespace, and ``main`` finds the functions there by name.
+The environment never imports this file. Its own interpreter (CPython >= 3.8) reads the source text on stdin,
+so the text may use only the standard library, and nothing is written to the host. The checks are in
+``inside_checks``; both texts run in one namespace, in which ``main`` finds the functions by name.
 
-Protocol: one JSON object a line on a descriptor of its own. Before a step comes
-``{"event": "begin", "name", "at"}``, after it
-``{"event": "result", "name", "at", "passed", "detail", "measured"}``; ``at`` is ``time.time()``.
-A step that began and has no result is the one in which the process died.
+Protocol: one JSON object per line on a separate descriptor. ``{"event": "begin", "name", "at"}`` precedes a
+step, ``{"event": "result", "name", "at", "passed", "detail", "measured"}`` follows it; ``at`` is
+``time.time()``. If the process dies, the step that began without a result is the one in which it died.
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ import time
 import traceback
 from typing import Any, Callable
 
-# Executed by the interpreter's -c: stdin carries the sources and the request as one JSON object.
+# Passed to the interpreter with -c: stdin has the sources and the request as one JSON object.
 BOOTSTRAP = (
     "import sys, json; sys.path[:] = [p for p in sys.path if p]; "
     "job = json.loads(sys.stdin.buffer.read().decode('utf-8')); space = {'__name__': 'llm_probe'}; "
@@ -41,8 +39,8 @@ _SITE_PACKAGE = re.compile(r"(?:site|dist)-packages[/\\](?P<package>[^/\\.\"]+)"
 
 
 def missing_file(text: str) -> str | None:
-    """The shared library that the dynamic loader's message in ``text`` says it could not open."""
-    # Not by one pattern: of a line of some 100,000 characters it would try every part.
+    """The shared library that the dynamic loader could not open, according to its message in ``text``."""
+    # One pattern would backtrack over every part of a line of 100,000 characters.
     for before in text.split(_CANNOT_OPEN)[:-1]:
         word = _BEFORE_A_FILE.split(before)[-1]
         if _LIBRARY.search(word):
@@ -51,7 +49,7 @@ def missing_file(text: str) -> str | None:
 
 
 def package_in(text: str) -> str | None:
-    """The first package below ``site-packages`` that a path in ``text`` names."""
+    """The first package below ``site-packages`` in a path in ``text``."""
     found = _SITE_PACKAGE.search(text)
     return found.group("package") if found else None
 
@@ -63,7 +61,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _root_cause(error: BaseException) -> BaseException:
-    """The exception that started it: packages such as numpy wrap it in a page of advice."""
+    """The original exception: packages such as numpy wrap it in a page of advice."""
     seen = {id(error)}
     while True:
         cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
@@ -98,14 +96,14 @@ def explain(error: BaseException) -> tuple[str, dict[str, Any]]:
     return text, about
 
 
-# So many objects are made before the collector of cyclic garbage looks again. Importing torch and
-# transformers makes millions, which stay; at Python's own 700 (2000 since 3.12) the collector takes a
-# fifth of that time to find next to nothing.
+# The threshold of the cyclic garbage collector. Importing torch and transformers creates millions of objects
+# that stay; with Python's default of 700 (2000 since 3.12), the collector takes a fifth of the import time
+# and frees almost nothing.
 _GARBAGE_THRESHOLD = 100_000
 
 
 class _Reporter:
-    """Writes events to a private copy of stdout; stdout itself joins stderr, noise and all."""
+    """Writes events to a private copy of stdout; other output to stdout goes to stderr."""
 
     def __init__(self) -> None:
         self._descriptor = os.dup(1)
@@ -113,7 +111,7 @@ class _Reporter:
         os.dup2(2, 1)
 
     def send(self, event: dict[str, Any]) -> None:
-        # A start file of the environment may have left an unfinished line there.
+        # A startup file (.pth, sitecustomize) may have left an unfinished line on stdout.
         rest = ("\n" + json.dumps(event, default=str) + "\n").encode("utf-8")
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
@@ -126,7 +124,7 @@ def _run_step(step: dict[str, Any], functions: dict[str, Any]) -> dict[str, Any]
     try:
         passed, detail, measured = function(step["options"])
     except BaseException as error:
-        # SystemExit too: a package that ends the interpreter while it is imported is broken.
+        # Includes SystemExit: a package that ends the interpreter on import is broken.
         passed = False
         detail, measured = explain(error)
     return {
@@ -140,10 +138,10 @@ def _run_step(step: dict[str, Any], functions: dict[str, Any]) -> dict[str, Any]
 
 
 def main(request: dict[str, Any], functions: dict[str, Any]) -> None:
-    """Run ``request["steps"]`` in order, to the end of the first layer in which one fails.
+    """Run ``request["steps"]`` in order, up to the end of the first layer with a failure.
 
-    Each step may take ``request["timeout"]`` seconds; after that the interpreter's own watchdog
-    writes every thread's stack to stderr and ends the process, even in the middle of C code.
+    Each step may take ``request["timeout"]`` seconds. Then the interpreter's own watchdog writes the stack of
+    every thread to stderr and ends the process, even inside C code.
     """
     reporter = _Reporter()
     faulthandler.enable(file=2)
@@ -161,5 +159,5 @@ def main(request: dict[str, Any], functions: dict[str, Any]) -> None:
         if not result["passed"]:
             failed_layer = step["layer"]
     sys.stderr.flush()
-    # Everything is told; threads that a library left running must not keep the process alive.
+    # All results are sent; threads that a library left running must not keep the process alive.
     os._exit(0)

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The checks that run inside the environment's own interpreter (CPython >= 3.8).
 
-Like ``inside`` this text is fed to that interpreter, so it is self-contained. Each check is a
-function ``options -> (passed, detail, measured)``: the detail is one sentence with the measured
-value and its bound; an exception is a failure that the caller words. Libraries are imported by name
-at the time of the check, because what they do on import is part of what is checked.
+Like ``inside``, that interpreter reads this text on stdin, so it is self-contained. Each check is a function
+``options -> (passed, detail, measured)``. The detail is one sentence with the measured value and its bound;
+an exception is a failure that the caller describes. The checks import libraries by name when they run,
+because the import is part of the check.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from typing import TYPE_CHECKING, Any, Callable
 if TYPE_CHECKING:  # CPython 3.8 has no tuple[...]
     Outcome = tuple[bool, str, dict[str, Any]]
 
-# The line of the tutorials' linear regression: y = 2 x1 - 3.4 x2 + 4.2 and a little noise.
+# The linear regression of the tutorials: y = 2 x1 - 3.4 x2 + 4.2 plus a little noise.
 COEFFICIENTS = (2.0, -3.4)
 INTERCEPT = 4.2
 NOISE = 0.01
 SAMPLES = 1000
 SEED = 20260101
 
-# Seconds in which a matrix product must have been fast enough once.
+# Seconds within which one matrix product must be fast enough.
 _PATIENCE = 10.0
 
 
 def check_interpreter(options: dict[str, Any]) -> Outcome:
-    """The interpreter starts, and it believes to live in ``options["prefix"]``."""
+    """Check that the interpreter starts and that its prefix is ``options["prefix"]``."""
     version = ".".join(map(str, sys.version_info[:3]))
     measured = {
         "sys_version": sys.version,
@@ -53,21 +53,21 @@ def check_interpreter(options: dict[str, Any]) -> Outcome:
     if os.path.realpath(sys.prefix) != os.path.realpath(options["prefix"]):
         return (
             False,
-            f"Python {version} takes {sys.prefix} for its prefix, expected {options['prefix']}.",
+            f"Python {version} reports the prefix {sys.prefix}, expected {options['prefix']}.",
             measured,
         )
     return True, f"Python {version} starts from {sys.executable}.", measured
 
 
 def _normalized(name: str) -> str:
-    """A distribution's name in the form in which names are compared (PEP 503)."""
+    """The normalized name of a distribution (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _recorded_files(distribution: Any) -> list[str]:
-    """The paths in the distribution's RECORD, whether they are still there or not.
+    """The paths in the distribution's RECORD, including missing files.
 
-    ``Distribution.files`` leaves missing files out from Python 3.12 on.
+    ``Distribution.files`` omits missing files from Python 3.12 on.
     """
     text = distribution.read_text("RECORD")
     if text is None:
@@ -76,7 +76,7 @@ def _recorded_files(distribution: Any) -> list[str]:
 
 
 def _top_level_modules(distribution: Any) -> list[str]:
-    """Import names that a distribution brings: ``top_level.txt``, else what its RECORD shows."""
+    """Import names of a distribution, from ``top_level.txt`` or else from its RECORD."""
     text = distribution.read_text("top_level.txt")
     if text:
         names = text.split()
@@ -96,7 +96,7 @@ def _top_level_modules(distribution: Any) -> list[str]:
 
 
 def _find(name: str) -> tuple[str, Any]:
-    """The import name and the distribution (or None) for ``name``, which may be either."""
+    """The import name and the distribution (or None) for ``name``, an import or distribution name."""
     try:
         distribution = metadata.distribution(name)
     except metadata.PackageNotFoundError:
@@ -108,7 +108,7 @@ def _find(name: str) -> tuple[str, Any]:
             if importlib.util.find_spec(name) is not None:
                 return name, distribution
         except (ImportError, ValueError):
-            # A parent package that cannot be imported: importing it tells why.
+            # A parent package cannot be imported; the import reports why.
             return name, distribution
     if distribution is not None:
         modules = _top_level_modules(distribution)
@@ -118,7 +118,7 @@ def _find(name: str) -> tuple[str, Any]:
 
 
 def _distribution_of(module: str) -> Any:
-    """The distribution that brings the import name ``module`` (yaml: PyYAML), None if none does."""
+    """The distribution that provides the import name ``module`` (yaml: PyYAML), None if none does."""
     top = module.split(".")[0]
     for distribution in metadata.distributions():
         if top in _top_level_modules(distribution):
@@ -132,9 +132,9 @@ def _inside(path: str, prefix: str) -> bool:
 
 
 def _lacking_code(module_name: str, path: str, distribution: Any) -> str | None:
-    """The file that should make a directory a package, None for a true namespace package.
+    """The missing ``__init__.py`` of a package directory; None for a real namespace package.
 
-    Any directory can be imported, so what is left of a package whose files are gone can be too.
+    Python imports any directory as a namespace package, even the remains of a package whose files are gone.
     """
     if distribution is not None:
         first = f"{module_name.replace('.', '/')}/__init__.py"
@@ -144,9 +144,9 @@ def _lacking_code(module_name: str, path: str, distribution: Any) -> str | None:
 
 
 def check_import(options: dict[str, Any]) -> Outcome:
-    """Import ``options["name"]`` (import or distribution name) and tell its version and its place.
+    """Import ``options["name"]`` (import or distribution name); report its version and path.
 
-    The version is judged by the caller, who has the rules of PEP 440.
+    The caller checks the version, because it implements PEP 440.
     """
     name = options["name"]
     module_name, distribution = _find(name)
@@ -165,11 +165,11 @@ def check_import(options: dict[str, Any]) -> Outcome:
         lacking = _lacking_code(module_name, path, distribution)
         if lacking:
             measured["missing_file"] = lacking
-            return False, f"{module_name} holds no code: its {lacking} is missing.", measured
+            return False, f"{module_name} contains no code: {lacking} is missing.", measured
     detail = f"{name} {measured['version'] or 'without a version'} is imported"
     if version and isinstance(own_version, str) and own_version != version:
         measured["own_version"] = str(own_version)
-        detail += f" (it calls itself {own_version})"
+        detail += f" (its __version__ is {own_version})"
     if module_name != name:
         detail += f" as {module_name}"
     if isinstance(path, str) and not _inside(path, options["prefix"]):
@@ -179,7 +179,7 @@ def check_import(options: dict[str, Any]) -> Outcome:
 
 
 def _torch_devices(torch: Any) -> list[str]:
-    """Every device that torch can compute on, the CPU first."""
+    """The devices that torch can use, the CPU first."""
     devices = ["cpu"]
     if torch.cuda.is_available():
         devices += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
@@ -190,7 +190,7 @@ def _torch_devices(torch: Any) -> list[str]:
 
 
 def check_framework_torch(options: dict[str, Any]) -> Outcome:
-    """torch computes on the CPU and sees ``options["expected_gpus"]`` GPUs (None: any number)."""
+    """Check that torch computes on the CPU and sees ``options["expected_gpus"]`` GPUs (None: any number)."""
     torch = importlib.import_module("torch")
     expected = options["expected_gpus"]
     gpus = [device for device in _torch_devices(torch) if device != "cpu"]
@@ -203,14 +203,18 @@ def check_framework_torch(options: dict[str, Any]) -> Outcome:
     total = float((torch.arange(1, 101, dtype=torch.float64) ** 2).sum())
     measured = {"version": str(torch.__version__), "build": kind, "gpus": len(gpus), "names": names}
     if total != 338350.0:
-        return False, f"torch sums the squares of 1 to 100 to {total}, expected 338350.", measured
+        return (
+            False,
+            f"torch computes the sum of squares 1 to 100 as {total}, expected 338350.",
+            measured,
+        )
     asked = "any number is accepted" if expected is None else f"expected {expected}"
     detail = f"torch {torch.__version__} ({kind} build) sees {len(gpus)} GPUs, {asked}"
     if names:
         detail += f": {', '.join(names)}"
     passed = expected is None or len(gpus) == expected
     if not passed and expected and kind == "CPU" and not gpus:
-        detail += "; a CPU build never sees one"
+        detail += "; a CPU build never sees a GPU"
     return passed, detail + ".", measured
 
 
@@ -220,10 +224,10 @@ def _times(rows: list[list[float]], vector: list[float]) -> list[float]:
 
 
 def _best_rate(operations: float, call: Callable[[], None], floor: float) -> float:
-    """Billions of operations a second: the best of some calls within about a second.
+    """Billions of operations per second: the best of several calls within about a second.
 
-    On a busy host threads that wait for each other make single calls many times slower, so a rate
-    below the floor gets ten seconds to prove better.
+    On a busy host, threads that wait for each other make single calls many times slower. So a rate below the
+    floor is measured for up to ten seconds.
     """
     begun = time.perf_counter()
     best, calls = math.inf, 0
@@ -240,7 +244,7 @@ def _best_rate(operations: float, call: Callable[[], None], floor: float) -> flo
 
 
 def _worst(errors: list[float]) -> float:
-    """The largest error; NaN if one is, where ``max`` could hide it."""
+    """The largest error, or NaN if any error is NaN, which ``max`` could hide."""
     return math.nan if any(math.isnan(error) for error in errors) else max(errors)
 
 
@@ -250,11 +254,11 @@ def _matmul_error(
     double: list[list[float]],
     products: list[list[float]],
 ) -> float:
-    """Largest error of a product relative to its largest entry.
+    """The largest error of a product, relative to its largest entry.
 
-    ``double`` is the product in float64 by the same library. Plain Python keeps it honest by
-    Freivalds' test (R. Freivalds, 1977): ``double @ x`` must be ``left @ (right @ x)`` for a random
-    vector of signs, and an error in a single entry shows there undiminished.
+    ``double`` is the product in float64 by the same library. Freivalds' test (R. Freivalds, 1977) in plain
+    Python verifies it: ``double @ x`` must equal ``left @ (right @ x)`` for a random vector of signs, and an
+    error in a single entry appears there undiminished.
     """
     generator = random.Random(SEED)
     signs = [generator.choice((-1.0, 1.0)) for _column in right[0]]
@@ -269,7 +273,7 @@ def _matmul_error(
 def _judge_matmul(
     where: str, size: int, error: float, rate: float, tolerance: float, floor: float
 ) -> tuple[bool, str]:
-    # An error of NaN compares false, so it is a failure.
+    # NaN compares false, so it fails.
     passed = error <= tolerance and rate >= floor
     return passed, (
         f"{where}: float32 product of {size}x{size} matrices, relative error {error:.1e} "
@@ -278,7 +282,7 @@ def _judge_matmul(
 
 
 def check_matmul_numpy(options: dict[str, Any]) -> Outcome:
-    """numpy's float32 matrix product against its float64 one, and its speed against a floor."""
+    """Check numpy's float32 matrix product against its float64 product, and its speed against a floor."""
     numpy = importlib.import_module("numpy")
     size = options["size"]
     generator = numpy.random.RandomState(SEED % 2**32)
@@ -297,7 +301,7 @@ def check_matmul_numpy(options: dict[str, Any]) -> Outcome:
 
 
 def check_matmul_torch(options: dict[str, Any]) -> Outcome:
-    """torch's float32 matrix product on every device, against float64 and speed floors."""
+    """Check torch's float32 matrix product on every device, against float64 and speed floors."""
     torch = importlib.import_module("torch")
     size = options["size"]
     generator = torch.Generator().manual_seed(SEED)
@@ -355,7 +359,7 @@ def _judge_regression(
 ) -> Outcome:
     pairs = zip([*coefficients, intercept], [*COEFFICIENTS, INTERCEPT])
     errors = [abs(got - wanted) for got, wanted in pairs]
-    # A NaN compares false with everything, max() could hide it.
+    # NaN compares false with everything; max() could hide it.
     passed = len(coefficients) == len(COEFFICIENTS) and all(error <= tolerance for error in errors)
     shown = ", ".join(f"{value:.4f}" for value in coefficients)
     wanted = ", ".join(f"{value:g}" for value in COEFFICIENTS)
@@ -368,7 +372,7 @@ def _judge_regression(
 
 
 def check_regression_numpy(options: dict[str, Any]) -> Outcome:
-    """Least squares by LAPACK finds the line behind noisy points."""
+    """Check that numpy's least squares (LAPACK) recovers the coefficients from noisy points."""
     numpy = importlib.import_module("numpy")
     features, targets = _regression_data()
     table = numpy.array([[*row, 1.0] for row in features], dtype=numpy.float64)
@@ -378,7 +382,7 @@ def check_regression_numpy(options: dict[str, Any]) -> Outcome:
 
 
 def check_regression_torch(options: dict[str, Any]) -> Outcome:
-    """Three epochs of minibatch SGD on the last device that torch sees find the same line."""
+    """Check that three epochs of minibatch SGD on torch's last device recover the coefficients."""
     torch = importlib.import_module("torch")
     device = _torch_devices(torch)[-1]
     features, targets = _regression_data()
@@ -386,7 +390,7 @@ def check_regression_torch(options: dict[str, Any]) -> Outcome:
     y = torch.tensor(targets, dtype=torch.float32, device=device).reshape(-1, 1)
     model = torch.nn.Linear(len(COEFFICIENTS), 1).to(device)
     with torch.no_grad():
-        # A fixed start makes the answer repeatable without touching the global generator.
+        # Fixed initial weights make the result repeatable without seeding the global generator.
         model.weight.fill_(0.0)
         model.bias.fill_(0.0)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.03)
@@ -405,7 +409,7 @@ def check_regression_torch(options: dict[str, Any]) -> Outcome:
 
 
 def check_sentiment(options: dict[str, Any]) -> Outcome:
-    """The sentiment pipeline of transformers gives ``options["text"]`` the expected label."""
+    """Check that the sentiment pipeline of transformers gives ``options["text"]`` the expected label."""
     transformers = importlib.import_module("transformers")
     if options["local"] and not os.path.isdir(options["model"]):
         return False, f"There is no model: {options['model']} is not a directory.", {}
@@ -428,7 +432,7 @@ def check_sentiment(options: dict[str, Any]) -> Outcome:
 
 
 def _png_size(data: bytes) -> tuple[int, int]:
-    """Width and height of a PNG whose chunks, checksums and pixel data are whole.
+    """Width and height of a PNG; checks its chunks, checksums and pixel data.
 
     :raises ValueError: a signature, a chunk or the amount of pixel data is not as the PNG
         specification (ISO/IEC 15948) says.
@@ -457,7 +461,7 @@ def _png_size(data: bytes) -> tuple[int, int]:
 
 
 def check_plot(options: dict[str, Any]) -> Outcome:
-    """matplotlib draws a line with the Agg backend into memory: a whole PNG that is not blank."""
+    """Check that matplotlib's Agg backend draws a line into a complete PNG that is not blank."""
     matplotlib = importlib.import_module("matplotlib")
     matplotlib.use("Agg")
     figure_module = importlib.import_module("matplotlib.figure")
@@ -478,7 +482,7 @@ def check_plot(options: dict[str, Any]) -> Outcome:
     except (ValueError, KeyError, struct.error, zlib.error) as error:
         return (
             False,
-            f"matplotlib wrote {len(data)} bytes that are no whole PNG: {error}.",
+            f"matplotlib wrote {len(data)} bytes that are not a complete PNG: {error}.",
             measured,
         )
     measured["size"] = [width, height]

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The installation and environment layers of llm_check: what the files of a prefix say.
+"""The installation and environment layers of llm_check: check the files of a prefix.
 
-No conda process is started and nothing is imported: a prefix is judged by its records, by the files
-that they promise, and by the metadata of the Python distributions in it.
+These checks start no conda process and import nothing. They read the records, the files that the records
+list, and the metadata of the Python distributions.
 """
 
 from __future__ import annotations
@@ -50,19 +50,19 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction
     pending_journal,
 )
 
-# How many packages and files a sentence names before it says "and N more".
+# How many packages and files a sentence names before "and N more".
 _NAMED = 3
 
 
 @dataclass(frozen=True)
 class Observed:
-    """A prefix as it was read.
+    """An observed prefix.
 
     Attributes:
         state: its conda packages.
         packages: its Python distributions.
-        error: why it could not be read; empty when it could.
-        interrupted: what a change that was cut off was doing; empty when there was none.
+        error: why it could not be read; empty if it could.
+        interrupted: a clause about an interrupted change; empty if there was none.
     """
 
     state: PrefixState
@@ -72,7 +72,7 @@ class Observed:
 
 
 def observe(prefix: str) -> Observed:
-    """Read a prefix; one that this user may not read becomes an ``error``, never an exception."""
+    """Read a prefix; if this user may not read it, set ``error`` instead of raising an exception."""
     nothing = PrefixState(path=prefix, exists=False, is_environment=False, records={})
     try:
         state = observe_prefix(prefix, thorough=True)
@@ -86,12 +86,14 @@ def observe(prefix: str) -> Observed:
     if journal is None:
         return Observed(state, packages)
     operation = journal.get("operation") or "change"
-    told = f"an earlier {operation} was interrupted and left its journal {journal['journal']}"
-    return Observed(state, packages, interrupted=told)
+    interrupted = (
+        f"an earlier {operation} was interrupted and left its journal {journal['journal']}"
+    )
+    return Observed(state, packages, interrupted=interrupted)
 
 
 def check_installation_exists(observed: Observed, request: Request) -> Finding:
-    """A conda installation is at the prefix: an environment with conda in it."""
+    """Check that the prefix is a conda installation: an environment that contains conda."""
     found = _exists(observed, "conda installation")
     if found.status == "fail":
         return found
@@ -106,7 +108,7 @@ def check_installation_exists(observed: Observed, request: Request) -> Finding:
 
 
 def check_environment_exists(observed: Observed, request: Request) -> Finding:
-    """``conda-meta/history`` is there: the one sign by which conda knows an environment."""
+    """Check that ``conda-meta/history`` exists: the file by which conda recognizes an environment."""
     return _exists(observed, "environment")
 
 
@@ -124,7 +126,7 @@ def _exists(observed: Observed, what: str) -> Finding:
 
 
 def check_records(observed: Observed, request: Request) -> Finding:
-    """Every record can be read, all are for this platform, and no change was cut off."""
+    """Check that all records are readable and for this platform, and that no change was interrupted."""
     state = observed.state
     if observed.interrupted:
         return verdict(False, f"The packages are in an unknown state: {observed.interrupted}.")
@@ -143,13 +145,13 @@ def check_records(observed: Observed, request: Request) -> Finding:
         )
     return verdict(
         True,
-        f"All {len(state.records)} package records are whole and for {here}.",
+        f"All {len(state.records)} package records are readable and for {here}.",
         {"packages": len(state.records)},
     )
 
 
 def check_files(observed: Observed, request: Request) -> Finding:
-    """Every file that conda linked is there and not shorter than it was."""
+    """Check that every file that conda linked exists and is not truncated."""
     state = observed.state
     damaged = damaged_files(state)
     total = sum(len(record.paths.files) for record in state.records.values())
@@ -167,12 +169,12 @@ def check_files(observed: Observed, request: Request) -> Finding:
 
 
 def check_python(observed: Observed, request: Request) -> Finding:
-    """The environment has the Python that is asked for, and its interpreter can be started."""
+    """Check that the environment has the requested Python and an executable interpreter."""
     state = observed.state
     record = state.records.get("python")
     if record is None:
         if request.python_version is None and not request.imports:
-            return skipped("The environment has no Python, and none is asked for.")
+            return skipped("The environment has no Python, and the task requires none.")
         asked = request.python_version or "any version"
         return verdict(False, f"The environment has no Python, expected {asked}.")
     measured = {"python_version": record.version}
@@ -189,7 +191,7 @@ def check_python(observed: Observed, request: Request) -> Finding:
 
 
 def check_distributions(observed: Observed, request: Request) -> Finding:
-    """Every distribution that pip installed has the files that its RECORD lists, and exists once."""
+    """Check that every distribution of pip has the files in its RECORD and is installed only once."""
     packages = observed.packages
     own = [name for name, one in packages.by_name.items() if one.owner != "conda"]
     damage = damage_of(packages, own)
@@ -207,7 +209,7 @@ def check_distributions(observed: Observed, request: Request) -> Finding:
 
 
 def check_requirements(observed: Observed, request: Request) -> Finding:
-    """What every package and distribution requires is there in a version that will do."""
+    """Check that the requirements of every package and distribution are installed in matching versions."""
     state, packages = observed.state, observed.packages
     broken = broken_conda_requirements(state.records)
     python = state.records.get("python")
@@ -227,7 +229,7 @@ def check_requirements(observed: Observed, request: Request) -> Finding:
 
 
 def check_channels(observed: Observed, request: Request) -> Finding:
-    """No package comes from ``defaults``, whose terms of service not every organisation accepts."""
+    """Check that no package is from ``defaults``, whose terms of service not every organisation accepts."""
     records = observed.state.records.values()
     names = sorted({record.channel_name for record in records if record.channel_name})
     licensed = sorted(record.label for record in records if from_defaults(record))
@@ -237,7 +239,7 @@ def check_channels(observed: Observed, request: Request) -> Finding:
         return verdict(
             False,
             _listed(licensed, "packages are from defaults", "package is from defaults")
-            + " Set allow_defaults where the terms of service are accepted.",
+            + " Set allow_defaults: true if the terms of service are accepted.",
             measured,
         )
     allowed = f", {len(licensed)} of them from defaults, which is allowed" if licensed else ""
@@ -245,16 +247,16 @@ def check_channels(observed: Observed, request: Request) -> Finding:
 
 
 def check_in_use(observed: Observed, request: Request) -> Finding:
-    """Which programs run from the environment: information for whoever plans a change, never a failure."""
+    """List the programs that run from the environment, for planning a change; this check never fails."""
     path = observed.state.path
     try:
         seen = look(places_of(path))
     except OSError as error:
-        return skipped(f"Processes cannot be looked at: {error.strerror}.")
+        return skipped(f"Processes cannot be inspected: {error.strerror}.")
     if seen.problem:
-        return skipped(f"Processes cannot be looked at: {seen.problem}.")
+        return skipped(f"Processes cannot be inspected: {seen.problem}.")
     measured = {"in_use": [user.as_dict() for user in seen.users]}
-    partly = " Processes of other users are not visible to this user." if seen.unseen else ""
+    partly = " This user cannot see processes of other users." if seen.unseen else ""
     if not seen.users:
         return verdict(True, f"No program runs from {path}.{partly}", measured)
     users = [f"{user.pid} of {user.user} ({user.command})" for user in seen.users]
@@ -263,14 +265,14 @@ def check_in_use(observed: Observed, request: Request) -> Finding:
 
 
 def _listed(items: Sequence[str], several: str, one: str) -> str:
-    """``3 records are damaged: a; b; c.`` with the rest counted."""
+    """``3 records are damaged: a; b; c.`` and a count of the rest."""
     shown = "; ".join(items[:_NAMED])
     more = f"; and {len(items) - _NAMED} more" if len(items) > _NAMED else ""
     return f"{len(items)} {several if len(items) != 1 else one}: {shown}{more}."
 
 
 def _named_damage(damage: Mapping[str, Iterable[str]]) -> str:
-    """``numpy (lib/a.so and 2 more), pandas (lib/b.py)``, with further packages counted."""
+    """``numpy (lib/a.so and 2 more), pandas (lib/b.py)``, and a count of further packages."""
     parts = []
     for name, files in sorted(damage.items())[:_NAMED]:
         paths = list(files)

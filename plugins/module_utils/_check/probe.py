@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the probe in an environment's own interpreter and words what it reports, or how it died."""
+"""Runs the probe in an environment's own interpreter and reports its results, or how it died."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.tree import remove_made
 
-# What makes a user's interpreter load other code than the environment's own, by sys.platform.
+# Variables that make an interpreter load code from outside the environment, by sys.platform.
 _LOADER_VARIABLES = {
     "linux": ("LD_LIBRARY_PATH", "LD_PRELOAD"),
     "darwin": ("DYLD_LIBRARY_PATH", "DYLD_INSERT_LIBRARIES"),
 }
 _PYTHON_VARIABLES = ("PYTHONPATH", "PYTHONHOME")
-# Where libraries put caches; all of them go to a directory that is removed.
+# Variables for the caches of libraries; all point to a temporary directory.
 _CACHE_VARIABLES = (
     "MPLCONFIGDIR",
     "XDG_CACHE_HOME",
@@ -58,7 +58,7 @@ _CACHE_VARIABLES = (
     "NUMBA_CACHE_DIR",
     "TMPDIR",
 )
-# These would send a library past the directory above.
+# Variables that would override that directory.
 _CACHE_OVERRIDES = (
     "HF_HUB_CACHE",
     "HUGGINGFACE_HUB_CACHE",
@@ -68,13 +68,13 @@ _CACHE_OVERRIDES = (
     "MATPLOTLIBRC",
 )
 _STDERR_LINES = 6
-# How long the interpreter's own watchdog may take to end it before it is killed from here.
+# Seconds that the interpreter's own watchdog has to end it before this process kills it.
 _GRACE = 5.0
 
 
 @dataclass(frozen=True)
 class Step:
-    """One call of a probe function; ``function`` is its name in ``llm_probe_checks``."""
+    """One call of a probe function; ``function`` is its name in ``inside_checks``."""
 
     name: str
     layer: str
@@ -92,9 +92,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Limits:
-    """How long the probe may take: one step ``step`` seconds, all of them until ``deadline``.
+    """The time limits of the probe: ``step`` seconds for one step, ``total`` seconds for all.
 
-    ``deadline`` is on the clock of ``time.monotonic``, ``total`` the seconds from which it was made.
+    ``deadline`` is the end of ``total`` on the clock of ``time.monotonic``.
     """
 
     total: float
@@ -112,7 +112,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a step. ``crashed``: the process died in it or before it."""
+    """The result of a step. ``crashed``: the process died in the step or before it."""
 
     name: str
     passed: bool
@@ -123,10 +123,10 @@ class Report:
 
 
 def source_of(module: ModuleType) -> str:
-    """The source text of an imported module, also where Ansible imported it from a zip archive.
+    """The source text of an imported module, even if Ansible imported it from a zip archive.
 
     Raises:
-        CondaModuleError: the module's loader keeps no source.
+        CondaModuleError: the module's loader has no source.
     """
     loader = getattr(module.__spec__, "loader", None)
     get_source = getattr(loader, "get_source", None)
@@ -135,10 +135,10 @@ def source_of(module: ModuleType) -> str:
         try:
             text = get_source(module.__spec__.name)
         except ImportError:
-            # Loaders that wrap another answer for their own names only.
+            # A wrapping loader may know only its own names.
             text = None
     if isinstance(text, bytes):
-        # Ansible's own loader of collections (ansible.utils.collection_loader) answers with bytes.
+        # Ansible's loader of collections (ansible.utils.collection_loader) returns bytes.
         text = text.decode("utf-8")
     if not text:
         try:
@@ -153,17 +153,17 @@ def source_of(module: ModuleType) -> str:
 
 @contextmanager
 def scratch_directory(parent: str | None = None) -> Iterator[str]:
-    """A temporary directory for the caches of libraries, removed in any case.
+    """A temporary directory for the caches of libraries, always removed.
 
     Raises:
-        CondaModuleError: none can be made.
+        CondaModuleError: it cannot be created.
     """
     try:
         path = tempfile.mkdtemp(prefix="llm-check-", dir=parent)
     except OSError as error:
         raise CondaModuleError(
-            f"No temporary directory can be made: {error.strerror or error}.",
-            hint="make room in /tmp, or set TMPDIR for the task to a directory with room.",
+            f"A temporary directory cannot be created: {error.strerror or error}.",
+            hint="free space in /tmp, or set TMPDIR for the task to a directory with free space.",
         ) from error
     try:
         yield path
@@ -178,7 +178,7 @@ def _redirected(environment: dict[str, str], scratch: str) -> dict[str, str]:
     environment.update(
         {
             "PYTHONDONTWRITEBYTECODE": "1",
-            # Progress bars, usage statistics and advice are noise here.
+            # Disable progress bars, usage statistics and advice.
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "HF_HUB_DISABLE_UPDATE_CHECK": "1",
@@ -191,10 +191,10 @@ def _redirected(environment: dict[str, str], scratch: str) -> dict[str, str]:
 
 
 def clean_environment(scratch: str, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of a run that shows the conda environment alone.
+    """Environment variables for a run that depends only on the conda environment.
 
-    Without the user's search paths, and with a home directory of its own, so that neither
-    configuration nor caches of the user count or are written.
+    They omit the user's search paths and set a temporary home directory, so that the run neither reads nor
+    writes the user's configuration and caches.
     """
     environment = child_environment()
     for name in user_variables():
@@ -206,21 +206,21 @@ def clean_environment(scratch: str, extra: Mapping[str, str] | None = None) -> d
 
 
 def user_environment(scratch: str) -> dict[str, str]:
-    """The environment as the user has it, but for the places where libraries write."""
+    """The user's environment variables, except that caches go to ``scratch``."""
     return _redirected(dict(os.environ), scratch)
 
 
 def user_variables(system: str = sys.platform) -> tuple[str, ...]:
-    """Variables that make an interpreter on this system load other code than the environment's."""
+    """Variables that make an interpreter on this system load code from outside the environment."""
     return (*_LOADER_VARIABLES.get(system, ()), *_PYTHON_VARIABLES)
 
 
 def what_users_add(python_version: str, home: str | None = None) -> dict[str, str]:
-    """What can make a user's imports differ from the environment's: variables and the user's site.
+    """The variables and user site-packages that can make a user's imports differ.
 
     Args:
         python_version: ``major.minor`` of the environment's Python.
-        home: home directory of the user, default that of this process.
+        home: home directory of the user; default: that of this process.
     """
     added = {name: os.environ[name] for name in user_variables() if os.environ.get(name)}
     if not os.environ.get("PYTHONNOUSERSITE"):
@@ -246,19 +246,19 @@ def run_steps(
     isolated: bool,
     given_up: threading.Event | None = None,
 ) -> dict[str, Report]:
-    """Run the steps in ``python`` and return a report for each that was reached, by name.
+    """Run the steps in ``python`` and return a report for each step that ran, by name.
 
-    All steps share one process, because importing a framework costs seconds. When it dies, the step
-    in which it died has failed, and what is left of that layer is tried in a new process: a broken
-    package must not hide the state of the others. Later layers stay without a report.
+    All steps share one process, because importing a framework takes seconds. If it dies, the current step has
+    failed, and a new process runs the rest of that layer: a broken package must not hide the state of the
+    others. Later layers have no reports.
 
     Args:
         python: the environment's interpreter.
-        environment: the whole environment of the process.
-        limits: how long it may take.
-        isolated: neither the user's site-packages nor ``PYTHON*`` count (Python's ``-I``).
-        given_up: when another thread sets it, the process is ended and none is started; the reports mean
-            nothing then.
+        environment: the complete environment variables of the process.
+        limits: the time limits.
+        isolated: ignore the user's site-packages and ``PYTHON*`` (Python's ``-I``).
+        given_up: if another thread sets this event, the process is ended and no other is started; the reports
+            are then meaningless.
     """
     reports: dict[str, Report] = {}
     left = list(steps)
@@ -310,7 +310,7 @@ def _run_once(
         ],
         "request": {"timeout": seconds, "steps": [step.as_dict() for step in steps]},
     }
-    # -B and not only the variable: -I ignores it.
+    # -B in addition to the variable, which -I ignores.
     argv = [python, *(["-I"] if isolated else []), "-B", "-c", llm_probe.BOOTSTRAP]
     started = time.time()
     try:
@@ -331,7 +331,7 @@ def _run_once(
 def _read_reports(
     completed: Completed, steps: Sequence[Step], started: float, limits: Limits
 ) -> dict[str, Report]:
-    """Reports from the events on stdout; a step that began and did not end is a crash."""
+    """Convert the events on stdout to reports; a step that began and did not end crashed."""
     reports: dict[str, Report] = {}
     layers = {step.name: step.layer for step in steps}
     current, since = steps[0].name, started
@@ -341,7 +341,7 @@ def _read_reports(
         if name not in layers:
             continue
         if event["event"] == "begin":
-            # The first step answers for the start of the interpreter as well.
+            # The first step includes the start of the interpreter.
             current, since = name, event["at"] if reports else started
             continue
         seconds = event["at"] - since
@@ -364,7 +364,7 @@ def _read_reports(
 
 
 def _finite(value: Any) -> Any:
-    """``value`` with None for NaN and infinities, which JSON does not have."""
+    """``value`` with None for NaN and infinities, which JSON lacks."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
@@ -373,7 +373,7 @@ def _finite(value: Any) -> Any:
 
 
 def _events(stdout: str) -> Iterator[dict[str, Any]]:
-    """The probe's events; what a start file of the environment printed before it is not one."""
+    """The probe's events, without output of the environment's startup files."""
     for line in stdout.splitlines():
         try:
             event = json_document.loads(line)
@@ -384,7 +384,7 @@ def _events(stdout: str) -> Iterator[dict[str, Any]]:
 
 
 def _is_whole(event: dict[str, Any]) -> bool:
-    """Whether it has all that the probe's events have: another program may print its own JSON."""
+    """Whether the event has all fields of the probe's events: other code may print its own JSON."""
     kinds: dict[str, Any] = {"event": str, "name": str, "at": (int, float)}
     if event.get("event") != "begin":
         kinds.update(passed=bool, detail=str, measured=dict)
@@ -399,15 +399,15 @@ _NOISE = re.compile(
 
 
 def explain_death(completed: Completed, limits: Limits) -> tuple[str, dict[str, Any]]:
-    """One sentence about a process that died in a step, with what its stderr names."""
+    """Describe how the process died in a step, with the package and file that its stderr names."""
     stderr = completed.stderr
     measured: dict[str, Any] = {"exit_status": completed.rc}
     if completed.timed_out:
-        text = f"It had not ended when the timeout of {limits.total:g} s for all checks was over"
+        text = f"It was still running when the timeout of {limits.total:g} s for all checks expired"
     elif _TIMEOUT_MARK.search(stderr):
-        text = f"It did not end within {limits.step:g} s"
+        text = f"It did not finish within {limits.step:g} s"
     elif completed.rc < 0:
-        text = f"The interpreter was ended by {_signal_name(-completed.rc)}"
+        text = f"The interpreter was killed by {_signal_name(-completed.rc)}"
     else:
         text = f"The interpreter ended with exit status {completed.rc}"
     frames = [match["file"] for match in _FRAME.finditer(stderr)]
@@ -421,7 +421,7 @@ def explain_death(completed: Completed, limits: Limits) -> tuple[str, dict[str, 
         text += f"; missing file {missing}"
     lines = [line.strip() for line in stderr.splitlines() if not _NOISE.match(line)]
     if lines:
-        text += "; its last words: " + " | ".join(lines[-_STDERR_LINES:])
+        text += "; last lines of stderr: " + " | ".join(lines[-_STDERR_LINES:])
     return redact(text if len(text) <= 1500 else text[:1497] + "...") + ".", measured
 
 

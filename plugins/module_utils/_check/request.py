@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What llm_check can check, and which checks a task asks for. Pure: nothing is read or started."""
+"""The checks of llm_check, the request of a task, and the selection of its checks. Pure."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ LAYERS = (
 # These run in the environment's own interpreter.
 PROBE_LAYERS = frozenset({"imports", "framework", "kernel", "workload"})
 
-# The status of a check that found the environment other than declared: neither a pass nor a failure.
+# The status of a check that found differences from the declaration: neither a pass nor a failure.
 DRIFT = "drift"
 
 IMPORT_PREFIX = "imports."
-# Its float64 reference is checked in plain Python, whose lists take some gigabytes beyond this.
+# Plain Python verifies the float64 reference; its lists need gigabytes above this size.
 _LARGEST_MATRIX = 4096
 USER_CHECK = "imports.user_environment"
 
 
 @dataclass(frozen=True)
 class Check:
-    """A check that llm_check knows: its name, and the packages without which it says nothing."""
+    """A check of llm_check: its name, and the packages that it requires."""
 
     name: str
     needs: tuple[str, ...] = ()
@@ -57,7 +57,7 @@ class Check:
         return self.name.split(".", 1)[0]
 
 
-# In the order in which they run. The checks of single imports come between the two of their layer.
+# In running order. The checks of single imports run between the two checks of their layer.
 CHECKS = (
     Check("host.architecture"),
     Check("host.glibc"),
@@ -93,10 +93,10 @@ _BY_NAME = {check.name: check for check in CHECKS}
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Bounds of the checks; the defaults are floors that only a broken or tiny host misses.
+    """Bounds of the checks; only a broken or tiny host misses the defaults.
 
-    ``min_glibc`` None means 2.28 where torch is asked for (its wheels are manylinux_2_28) and 2.17
-    elsewhere (the floor of conda packages).
+    ``min_glibc`` None means 2.28 if torch is requested (its wheels are manylinux_2_28), else 2.17 (the
+    minimum of conda packages).
     """
 
     min_glibc: str | None = None
@@ -114,14 +114,14 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Declared:
-    """What the inventory says that the environment holds.
+    """The declared content of the environment, from the inventory.
 
     Attributes:
-        packages: match specs of conda packages, as conda_env takes them.
-        requirements: lines of pip's, as conda_pip takes them.
-        constraints: constraints on these.
-        constraints_for_pip: constraints that do not count for what conda owns.
-        prune: what nothing of these needs is drift too.
+        packages: match specs of conda packages, as for conda_env.
+        requirements: pip's requirement lines, as for conda_pip.
+        constraints: constraints on the requirements.
+        constraints_for_pip: constraints that do not apply to packages that conda owns.
+        prune: installed packages that no declared package needs are drift.
     """
 
     packages: Sequence[str] = ()
@@ -133,19 +133,19 @@ class Declared:
 
 @dataclass(frozen=True)
 class Request:
-    """Everything a task says about what is to be checked.
+    """The request of a task.
 
     Attributes:
         prefix: absolute path of the environment.
-        installation: absolute prefix of the conda installation, None when the task names none.
+        installation: absolute prefix of the conda installation, None if the task sets none.
         python_version: ``3.11``, ``3.11.7`` or a specifier, None for any.
         imports: version specifier (empty: any version) by import or distribution name.
-        checks: names of checks and layers; None for all that apply.
-        skip_checks: names of checks and layers that are left out.
-        declared: what the environment is to hold; None when nobody says.
-        model: a local directory or the id of a model, None for none.
+        checks: names of checks and layers to run; None for all that apply.
+        skip_checks: names of checks and layers to skip.
+        declared: the declared content of the environment; None without a declaration.
+        model: a local directory or a model id, None for none.
         expected_gpus: how many GPUs the framework must see, None for any number.
-        allow_defaults: packages from Anaconda's ``defaults`` channels are accepted.
+        allow_defaults: accept packages from Anaconda's ``defaults`` channels.
         timeout: seconds that all checks in the environment's interpreter may take together.
         check_timeout: seconds that one of them may take.
     """
@@ -167,13 +167,13 @@ class Request:
     check_timeout: int = 300
 
     def wants_package(self, name: str) -> bool:
-        """Whether ``imports`` names this package, however it is spelled."""
+        """Whether ``imports`` names this package, in any spelling."""
         return normalize_name(name) in map(normalize_name, self.imports)
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A check of this run; ``skip`` is the reason when it is known beforehand not to run."""
+    """A check of this run; ``skip`` is the reason if it will be skipped."""
 
     name: str
     layer: str
@@ -182,7 +182,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Result:
-    """What a check found; ``seconds`` it took; ``measured`` holds its numbers for programs."""
+    """The result of a check: its status, detail, duration in ``seconds``, and ``measured`` values."""
 
     name: str
     layer: str
@@ -204,7 +204,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check function says: pass, fail, drift or skip, one sentence, and numbers."""
+    """The finding of a check function: pass, fail, drift or skip, one sentence, and measured values."""
 
     status: str
     detail: str
@@ -212,17 +212,17 @@ class Finding:
 
 
 def verdict(passed: bool, detail: str, measured: Mapping[str, Any] | None = None) -> Finding:
-    """A finding that passes or fails."""
+    """A finding with the status pass or fail."""
     return Finding("pass" if passed else "fail", detail, measured or {})
 
 
 def skipped(reason: str) -> Finding:
-    """A finding that says why there was nothing to check."""
+    """A finding with the status skip and its reason."""
     return Finding("skip", reason)
 
 
 def _default_checks(request: Request) -> list[Planned]:
-    """All checks that apply to a request, in their order."""
+    """All checks that apply to a request, in running order."""
     planned: list[Planned] = []
     for check in CHECKS:
         if check.name == USER_CHECK:
@@ -231,7 +231,7 @@ def _default_checks(request: Request) -> list[Planned]:
                 continue
         if check.layer == "installation" and request.installation is None:
             if check.name == "installation.exists":
-                reason = "No installation is named; only the environment is checked."
+                reason = "The option installation is not set, so only the environment is checked."
                 planned.append(Planned(check.name, check.layer, reason))
             continue
         if not all(request.wants_package(package) for package in check.needs):
@@ -240,13 +240,13 @@ def _default_checks(request: Request) -> list[Planned]:
             continue
         reason = ""
         if check.name == "workload.sentiment" and not request.model:
-            reason = "No model is named, so there is nothing to ask."
+            reason = "The option model is not set, so there is no model to run."
         planned.append(Planned(check.name, check.layer, reason))
     return planned
 
 
 def _is_declared(name: str, request: Request) -> bool:
-    """Whether there is something declared for a check of the layer drift to hold the host to."""
+    """Whether the declaration has something for this check of the layer drift."""
     declared = request.declared
     if declared is None:
         return False
@@ -260,7 +260,7 @@ def _is_declared(name: str, request: Request) -> bool:
 def _reject_unknown(option: str, name: str, request: Request) -> None:
     known = [check.name for check in CHECKS]
     raise CondaModuleError(
-        f"{option}: {name!r} is not a check that llm_check knows.",
+        f"{option}: {name!r} is not a known check.",
         prefix=request.prefix,
         hint=(
             f"name a layer ({', '.join(LAYERS)}), one of the checks {', '.join(known)}, "
@@ -270,7 +270,7 @@ def _reject_unknown(option: str, name: str, request: Request) -> None:
 
 
 def _reject_unanswerable(name: str, request: Request) -> None:
-    """A check that is asked for by name must be able to run."""
+    """Refuse a check that is requested by name but lacks an option."""
     if name.startswith("installation.") and request.installation is None:
         raise CondaModuleError(
             f"checks names {name}, but installation is not set.",
@@ -287,7 +287,7 @@ def _reject_unanswerable(name: str, request: Request) -> None:
         raise CondaModuleError(
             f"checks names {name}, but nothing is declared for it.",
             prefix=request.prefix,
-            hint="set declared to what the environment is to hold.",
+            hint="set declared to what the environment must contain.",
         )
     if name == USER_CHECK and not request.imports:
         raise CondaModuleError(
@@ -298,7 +298,7 @@ def _reject_unanswerable(name: str, request: Request) -> None:
 
 
 def _checks_of_layer(layer: str, request: Request) -> set[str]:
-    """The checks for which a layer's name stands: those that apply, and there must be one."""
+    """The checks of a layer that apply; at least one must."""
     planned = [check for check in _default_checks(request) if check.layer == layer]
     if all(check.skip for check in planned):
         reasons = " ".join(check.skip for check in planned)
@@ -306,9 +306,9 @@ def _checks_of_layer(layer: str, request: Request) -> set[str]:
             f"checks names the layer {layer}, but none of its checks applies. {reasons}".rstrip(),
             prefix=request.prefix,
             hint=(
-                "set declared to what the environment is to hold."
+                "set declared to what the environment must contain."
                 if layer == DRIFT
-                else "name in imports the packages that are to be checked, or a check by its full name."
+                else "add the packages to check to imports, or name a check in full."
             ),
         )
     return {check.name for check in planned}
@@ -334,12 +334,12 @@ def _wanted_names(request: Request) -> set[str]:
 
 
 def _is_check(name: str) -> bool:
-    """Whether a check can have this name: a known one, or that of an import."""
+    """Whether this is the name of a known check, or of an import check."""
     return name in _BY_NAME or (name.startswith(IMPORT_PREFIX) and len(name) > len(IMPORT_PREFIX))
 
 
 def _without_skipped(planned: Sequence[Planned], request: Request) -> list[Planned]:
-    """The planned checks less those that the request leaves out."""
+    """The planned checks without those in ``skip_checks``."""
     for name in request.skip_checks:
         if name not in LAYERS and not _is_check(name):
             _reject_unknown("skip_checks", name, request)
@@ -353,20 +353,20 @@ def _without_skipped(planned: Sequence[Planned], request: Request) -> list[Plann
         raise CondaModuleError(
             "skip_checks leaves nothing to check.",
             prefix=request.prefix,
-            hint="take names out of it; one that checks names too is left out.",
+            hint="remove names from skip_checks, which takes precedence over checks.",
         )
     return _in_order(wanted, request)
 
 
 def _in_order(wanted: set[str], request: Request) -> list[Planned]:
-    """The wanted checks in the order of :data:`CHECKS`, with the guards that they rest on."""
+    """The wanted checks in the order of :data:`CHECKS`, with the checks that they depend on."""
     layers = {name.split(".", 1)[0] for name in wanted}
     if layers & (PROBE_LAYERS | {"environment", DRIFT}):
         wanted = wanted | {"environment.exists"}
     if layers & PROBE_LAYERS:
         wanted = wanted | {"imports.interpreter"}
     reasons = {planned.name: planned.skip for planned in _default_checks(request)}
-    # First those that imports names, in its order, then those that only checks names.
+    # First the names in imports, in their order, then those only in checks.
     imports = [IMPORT_PREFIX + name for name in request.imports]
     imports += sorted(
         name
@@ -386,15 +386,15 @@ def _in_order(wanted: set[str], request: Request) -> list[Planned]:
 
 
 def select_checks(request: Request) -> list[Planned]:
-    """The checks that a request asks for, in the order in which they run.
+    """Select the checks of a request, in running order.
 
-    Without ``checks`` all that apply; a check that needs a package applies when ``imports`` names
-    the package. A check that is named outright runs in any case, and fails without its package.
-    Those of ``skip_checks`` are left out, but for what the others rest on.
+    Without ``checks``, this selects all that apply; a check that needs a package applies if ``imports`` names
+    the package. A check that is named in full always runs, and fails without its package. ``skip_checks``
+    removes checks, except those that other checks depend on.
 
     Raises:
-        CondaModuleError: ``checks`` or ``skip_checks`` holds an unknown name or one that lacks an
-            option, or nothing is left to check.
+        CondaModuleError: ``checks`` or ``skip_checks`` has an unknown name or one that lacks an option, or no
+            check is left.
     """
     if request.checks is None:
         planned = _default_checks(request)
@@ -404,15 +404,16 @@ def select_checks(request: Request) -> list[Planned]:
 
 
 def validate(request: Request) -> None:
-    """Refuse a request that cannot mean anything.
+    """Refuse an invalid request.
 
     Raises:
-        CondaModuleError: the message names the option that is wrong.
+        CondaModuleError: an option is invalid; the message names it.
     """
     for option, path in (("prefix", request.prefix), ("installation", request.installation)):
         if path is not None and not os.path.isabs(path):
             raise CondaModuleError(
-                f"{option}: {path!r} is not an absolute path.", hint=f"give {option} as /..."
+                f"{option}: {path!r} is not an absolute path.",
+                hint=f"set {option} to a path such as /...",
             )
     for name, specifier in request.imports.items():
         if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?", name):
@@ -422,7 +423,7 @@ def validate(request: Request) -> None:
             )
         if IMPORT_PREFIX + name in _BY_NAME:
             raise CondaModuleError(
-                f"imports: {name} is the name of a check of its own, {IMPORT_PREFIX}{name}.",
+                f"imports: {name} is reserved: {IMPORT_PREFIX}{name} is a check of its own.",
                 prefix=request.prefix,
             )
         try:
@@ -441,14 +442,14 @@ def validate(request: Request) -> None:
     _validate_thresholds(request)
     _validate_model(request)
     if request.expected_gpus is not None and request.expected_gpus < 0:
-        raise CondaModuleError(f"expected_gpus: {request.expected_gpus} is less than none.")
-    # One that is left out by name is left out on purpose.
+        raise CondaModuleError(f"expected_gpus: {request.expected_gpus} is negative.")
+    # If skip_checks names framework.torch, that is on purpose.
     planned_all = select_checks(replace(request, skip_checks=()))
     if request.expected_gpus is not None and not any(
         planned.name == "framework.torch" for planned in planned_all
     ):
         raise CondaModuleError(
-            "expected_gpus is set, but no check of this task would count GPUs.",
+            "expected_gpus is set, but no check of this task counts GPUs.",
             prefix=request.prefix,
             hint="add torch to imports, or framework.torch to checks.",
         )
@@ -459,7 +460,7 @@ def _validate_thresholds(request: Request) -> None:
         value = getattr(request.thresholds, bound.name)
         if isinstance(value, (int, float)) and not value >= 0:
             raise CondaModuleError(
-                f"thresholds: {bound.name} is {value}, but must not be below 0.",
+                f"thresholds: {bound.name} is {value}, but must not be negative.",
                 prefix=request.prefix,
             )
     size = request.thresholds.matmul_size
@@ -474,24 +475,24 @@ def _validate_thresholds(request: Request) -> None:
         raise CondaModuleError(
             f"thresholds: min_glibc: {error}.",
             prefix=request.prefix,
-            hint="write it like 2.28.",
+            hint="write a version such as 2.28.",
         ) from error
 
 
 def _validate_model(request: Request) -> None:
-    # Like huggingface_hub's validate_repo_id; a relative path would depend on where the module runs.
+    # Like huggingface_hub's validate_repo_id; a relative path would depend on the working directory.
     if request.model is None or os.path.isabs(request.model):
         return
     if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", request.model):
         raise CondaModuleError(
             f"model: {request.model!r} is neither an absolute path nor the id of a model.",
             prefix=request.prefix,
-            hint="give a directory as /..., or an id such as owner/name.",
+            hint="set model to a directory such as /..., or to an id such as owner/name.",
         )
 
 
 def python_specifier(text: str, prefix: str) -> SpecifierSet:
-    """The specifier that ``python_version`` means: 3.11 is any 3.11.x, 3.11.7 is that one.
+    """Convert ``python_version`` to a specifier: 3.11 means any 3.11.x, 3.11.7 exactly that.
 
     Raises:
         CondaModuleError: the text is neither a version nor a specifier.

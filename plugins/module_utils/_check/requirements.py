@@ -1,12 +1,12 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the packages of an environment have what they require. Pure: judges what was read.
+"""Checks whether the requirements of an environment's packages are met. Pure: judges what was read.
 
-conda's packages are held to the ``depends`` of their records. Their Python metadata count less: conda
-packages are split and renamed (``matplotlib-base``, ``tzdata``), so a Requires-Dist of theirs that
-has no distribution is no defect as long as conda's own requirements are met. What pip installed is
-held to its metadata, as ``pip check`` does, and so is everything that requires it.
+conda packages must meet the ``depends`` of their records. Their Python metadata counts less: conda splits and
+renames packages (``matplotlib-base``, ``tzdata``), so a Requires-Dist without a distribution is not a defect
+as long as conda's own requirements are met. Distributions of pip, and everything that requires them, must
+meet their metadata, as in ``pip check``.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import
 
 
 def broken_conda_requirements(records: Mapping[str, PackageRecord]) -> list[str]:
-    """One sentence for each dependency of a conda package that is absent or of a wrong version.
+    """One sentence for each dependency of a conda package that is missing or has a wrong version.
 
-    A spec that only conda can read is met by a package of its name. Virtual packages such as
-    ``__glibc`` are facts about the host, not packages.
+    A package with the right name meets a spec that only conda can parse. Virtual packages such as ``__glibc``
+    are facts about the host, not packages.
     """
     broken = []
     for record in sorted(records.values(), key=lambda record: record.name):
@@ -63,12 +63,12 @@ def _matches(text: str, record: PackageRecord) -> bool:
 
 
 def broken_python_requirements(packages: Packages, python: str, subdir: str) -> list[str]:
-    """One sentence for each requirement of a Python distribution that pip's work left unmet.
+    """One sentence for each unmet requirement of a Python distribution.
 
     Args:
         packages: the distributions of the environment.
         python: full version of its Python.
-        subdir: conda's name of its platform.
+        subdir: conda's name of the platform.
     """
     environment = environment_of(python, subdir)
     broken = []
@@ -88,5 +88,5 @@ def broken_python_requirements(packages: Packages, python: str, subdir: str) -> 
 
 
 def _will_do(one: Distribution, found: Distribution) -> bool:
-    """Whether conda answers for both sides: it does not know Python's specifiers."""
+    """Whether conda owns both distributions: it ignores Python's specifiers."""
     return one.owner == CONDA and found.owner == CONDA

@@ -1,12 +1,12 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the checks of a request, layer by layer, and stops at the first layer that fails.
+"""Runs the checks of a request, layer by layer, and stops after the first layer that fails.
 
-Drift does not stop it: what differs from the declaration may work, and whether it does is worth knowing.
+Drift does not stop it: an environment that differs from the declaration may work, and the later checks tell.
 
-What the environment's interpreter does takes most of the time. It is started when the host has passed, and
-works while the files are looked at; where one of their layers fails, it is ended and nothing of it counts.
+The environment's interpreter takes most of the time. It starts when the host layer has passed, and runs while
+this process checks files; if one of those layers fails, the interpreter is ended and its results are dropped.
 """
 
 from __future__ import annotations
@@ -75,13 +75,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_marker
 
 _Value = TypeVar("_Value")
 
-# Before it nothing is started on a host that lacks memory or disk space.
+# The interpreter starts no earlier, so that a host without memory or disk space starts nothing.
 _FIRST_OF_FILES = "installation"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The results of all checks in their order, the first failed layer, facts, and total seconds."""
+    """The results of all checks in order, the first failed layer, facts, and total seconds."""
 
     results: tuple[Result, ...]
     failed_layer: str | None
@@ -90,14 +90,14 @@ class Outcome:
 
     @property
     def status(self) -> str:
-        """``fail`` when a check failed, else ``drift`` when one found drift, else ``pass``."""
+        """``fail`` if a check failed, else ``drift`` if one found drift, else ``pass``."""
         if self.failed_layer is not None:
             return "fail"
         return DRIFT if any(result.status == DRIFT for result in self.results) else "pass"
 
 
 class _Once(Generic[_Value]):
-    """A value that is read when it is first asked for, so that its cost is that check's."""
+    """A value that is read on first use, so that its time counts for the check that needs it."""
 
     def __init__(self, read: Callable[[], _Value]) -> None:
         self._read = read
@@ -110,20 +110,20 @@ class _Once(Generic[_Value]):
 
     @property
     def seen(self) -> _Value | None:
-        """The value if something has asked for it."""
+        """The value if it has been read, else None."""
         return self._values[0] if self._values else None
 
 
 class Checker:
-    """Carries out one request. It reads, and runs the environment's interpreter; it writes nothing.
+    """Carries out one request. It reads files and runs the environment's interpreter; it writes nothing.
 
     Args:
         request: what to check.
-        scratch: directory below which libraries may put caches for the time of the run; None for
-            the system's directory for temporary files.
+        scratch: parent of the temporary directory for caches of libraries; None for the system's temporary
+            directory.
 
     Raises:
-        CondaModuleError: the request cannot mean anything; the option is named.
+        CondaModuleError: the request is invalid; the message names the option.
     """
 
     def __init__(self, request: Request, scratch: str | None = None) -> None:
@@ -143,7 +143,7 @@ class Checker:
         """Run the checks.
 
         Raises:
-            CondaModuleError: the probe's source cannot be read, or there is no room for its caches.
+            CondaModuleError: the probe's source cannot be read, or its cache directory cannot be created.
         """
         started = time.perf_counter()
         self._limits = Limits.starting_now(self._request.timeout, self._request.check_timeout)
@@ -188,7 +188,7 @@ class Checker:
         return results
 
     def _look(self, name: str) -> Finding:
-        """One check of the host or of a prefix. What this user may not read is a failed check."""
+        """Run one check of the host or of a prefix; if this user may not read a file, the check fails."""
         try:
             if name in HOST_CHECKS:
                 return HOST_CHECKS[name](self._host(), self._request)
@@ -198,7 +198,7 @@ class Checker:
                 return DRIFT_CHECKS[name](self._environment(), self._request)
             return ENVIRONMENT_CHECKS[name](self._environment(), self._request)
         except OSError as error:
-            return verdict(False, f"This cannot be read: {error}.")
+            return verdict(False, f"A file cannot be read: {error}.")
 
     def _probed(self, layer: str, planned: Sequence[Planned]) -> list[Result]:
         if planned and not self._reports:
@@ -215,17 +215,17 @@ class Checker:
                 finding = judge(report, self._request, record.version if record else "")
                 results.append(_result(check, finding, report.seconds))
             else:
-                reason = "Not run, because the interpreter does not work."
+                reason = "Not run, because the interpreter failed."
                 results.append(_result(check, skipped(reason), 0.0))
         return results
 
     def _start_ahead(self) -> None:
-        """Let the interpreter begin, if it is to do something and this looks like an environment."""
+        """Start the interpreter early if it has steps to run and the prefix looks like an environment."""
         steps = self._steps()
         python = python_of(self._request.prefix)
         if not steps or not worth_starting(self._request.prefix, python):
             return
-        # No further thread is allowed: it will begin when its turn has come.
+        # Without a further thread, the interpreter starts when its layer is reached.
         with contextlib.suppress(RuntimeError):
             self._ahead = Ahead(lambda given_up: self._probe(python, steps, given_up))
 
@@ -254,7 +254,7 @@ class Checker:
             )
 
     def _as_the_user(self, check: Planned, so_far: Sequence[Result]) -> Result:
-        """The imports once more, with the variables and the site-packages of the user."""
+        """Repeat the imports with the variables and the site-packages of the user."""
         broken = [result.name for result in so_far if result.status != "pass"]
         if broken:
             reason = f"Not run, because {', '.join(broken)} failed without the user's variables."
@@ -282,7 +282,7 @@ class Checker:
         return _result(check, finding, time.perf_counter() - started)
 
     def _facts(self) -> dict[str, Any]:
-        """What was learned on the way: from the records, and better from the interpreter itself."""
+        """Versions from the interpreter itself, or else from the records."""
         base, environment = self._base.seen, self._environment.seen
         conda = base.state.records.get("conda") if base else None
         python = environment.state.records.get("python") if environment else None
@@ -307,7 +307,7 @@ class Checker:
 
 
 def _recorded_version(observed: Observed, name: str) -> str | None:
-    """The version that the metadata of an environment give for a package, None without one."""
+    """The version of a package in the metadata of an environment; None if it is missing."""
     distribution = observed.packages.by_name.get(normalize_name(name))
     if distribution is not None:
         return distribution.version

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns planned checks into steps of the probe, and the probe's reports into findings.
+"""Converts planned checks into steps of the probe, and the probe's reports into findings.
 
-What needs the rules of Python's versions, or the comparison of two runs, is judged here and not in the
+Checks that need the rules of Python versions, or a comparison of two runs, are judged here instead of in the
 probe.
 """
 
@@ -69,7 +69,7 @@ def _options(name: str, request: Request) -> dict[str, Any]:
 
 
 def steps_for(planned: Sequence[Planned], request: Request) -> list[Step]:
-    """The probe's steps for those of the planned checks that run inside the environment."""
+    """The probe's steps for the planned checks that run inside the environment."""
     steps = []
     for check in planned:
         if check.skip or check.name == USER_CHECK:
@@ -84,14 +84,14 @@ def steps_for(planned: Sequence[Planned], request: Request) -> list[Step]:
 
 
 def is_local_model(model: str | None) -> bool:
-    """Whether ``model`` is a directory of the host and not the id of a model."""
+    """Whether ``model`` is a directory on the host, not a model id."""
     return bool(model) and os.path.isabs(str(model))
 
 
 def model_environment(model: str | None) -> dict[str, str]:
-    """Variables by which the libraries find the model and never fetch one.
+    """Variables with which the libraries find the model and never download one.
 
-    An id is looked up in the cache of the user for whom the checks run (Hugging Face's order:
+    A model id is looked up in the cache of the user who runs the checks (Hugging Face's order:
     ``HF_HUB_CACHE``, then ``HF_HOME``, then ``XDG_CACHE_HOME``).
     """
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
@@ -125,7 +125,7 @@ def _judge_interpreter(report: Report, recorded: str) -> Finding:
 
 
 def _judge_import(report: Report, request: Request) -> Finding:
-    """The import worked; now its version must be one that is asked for."""
+    """Check the version of a successful import."""
     name = report.name[len(IMPORT_PREFIX) :]
     wanted = request.imports.get(name, "").strip()
     version = report.measured.get("version")
@@ -144,19 +144,19 @@ def judge_user(
     users: Mapping[str, Report],
     added: Mapping[str, str],
 ) -> Finding:
-    """Whether the user's own variables leave the imports as they are in the clean run.
+    """Compare the imports with the user's variables to those of the clean run.
 
     Args:
         names: the import checks, ``imports.NAME``.
         clean: their reports from the clean run, all of them passed.
         users: their reports from the run with the user's variables; empty if there was none.
-        added: what the user adds (see ``what_users_add``).
+        added: the user's variables and site-packages (see ``what_users_add``).
     """
     if not added:
         return verdict(
             True,
             f"None of {', '.join(user_variables())} is set and the user has no site-packages, "
-            "so the imports above are the user's too.",
+            "so the user's imports are the same as those above.",
         )
     settings = ", ".join(f"{name}={value}" for name, value in sorted(added.items()))
     problems = []
@@ -169,7 +169,7 @@ def judge_user(
             problems.append(f"{short} fails: {theirs.detail.rstrip('.')}")
         elif theirs.measured.get("path") != mine.measured.get("path"):
             problems.append(
-                f"{short} {theirs.measured.get('version')} is taken from "
+                f"{short} {theirs.measured.get('version')} is imported from "
                 f"{theirs.measured.get('path')} instead of {mine.measured.get('path')}"
             )
     if problems:

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The cycle of every module that changes a host: observe, plan, solve, apply, observe again.
 
-What looks and plans is a :class:`Subject`; what changes the host is a :class:`Change`. They are apart because
-Ansible sends a module with all that it imports: a task that only asks whether something is to be done has no
-use for the second, and a run that finds nothing to do must not even compile it.
+A :class:`Subject` observes and plans; a :class:`Change` changes the host. They are separate because Ansible
+sends a module with everything that it imports: a task that only asks whether changes are needed does not need
+the second part, and a run with nothing to do must not even compile it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class Outcome(Generic[PlanT, SeenT, SideT]):
     """What a module reports.
 
     Attributes:
-        changed: whether something was changed, or would be.
-        plan: what was to be done.
+        changed: whether the run changed something, or would change something.
+        plan: the plan.
         before, after: the two sides of the diff.
-        observed: the state at the end; in check mode, and where nothing was to be done, the state found.
-        warnings: sentences on what was met on the way and went well in the end.
-        in_use: the processes that use what is changed, as the option of this name returns them.
+        observed: the state at the end; in check mode, or without changes, the state found.
+        warnings: one sentence for each problem that the run met and solved.
+        in_use: the processes that use what is changed, as the module returns them in ``in_use``.
     """
 
     changed: bool
@@ -44,18 +44,18 @@ class Outcome(Generic[PlanT, SeenT, SideT]):
 
 
 class Subject(Generic[PlanT, SeenT, SideT]):
-    """The one thing on a host that a task declares. Nothing here changes the host or starts a program."""
+    """The one thing on a host that a task declares. No method changes the host or starts a program."""
 
     def observe(self) -> SeenT:
         """Read the state from disk.
 
         Raises:
-            CondaModuleError: it cannot be read or understood.
+            CondaModuleError: a file cannot be read or parsed.
         """
         raise NotImplementedError
 
     def plan(self, observed: SeenT) -> PlanT:
-        """What has to be done; false where nothing has to.
+        """Decide what has to change; a false plan means nothing has to.
 
         Raises:
             CondaModuleError: the request is refused.
@@ -67,31 +67,31 @@ class Subject(Generic[PlanT, SeenT, SideT]):
         raise NotImplementedError
 
     def warnings(self, observed: SeenT) -> list[str]:
-        """What is to be said of the state, whether something is to be done or not."""
+        """Warnings about the state, whether or not the plan is empty."""
         return []
 
     def cut_off(self, observed: SeenT) -> bool:
-        """Whether a run of this module was cut off, so that its traces are to go though all is as asked."""
+        """Whether an earlier run was interrupted, so that its traces must be removed even without changes."""
         return False
 
     def undecided(self, observed: SeenT) -> bool:
-        """Whether what is seen may be half of a change, so that nothing is planned without the lock."""
+        """Whether the observed state may be half of a change, so that the plan needs the lock first."""
         return False
 
     def moved_aside(self, observed: SeenT) -> str:
-        """Why a cut-off run has to be finished or taken back before anything can be planned; "" if not."""
+        """Why an interrupted run must be completed or reverted before planning; empty if it need not."""
         return ""
 
     def plan_to_go_on(self, reason: str) -> PlanT:
-        """The plan where :meth:`moved_aside` has a reason: what is to be done after that is not known."""
+        """The plan when :meth:`moved_aside` returns a reason: the changes after that are not known yet."""
         raise NotImplementedError
 
     def remove_old_locks(self) -> None:
-        """Remove lock files that a killed run has left; nothing else is done where nothing is to do."""
+        """Remove lock files that a killed run left behind; a run with nothing to do does only this."""
 
 
 class Change(Generic[PlanT, SeenT, SideT]):
-    """Changes the subject; the methods are called in the order in which they stand here."""
+    """Changes the subject. The cycle calls the methods in the order in which they are defined here."""
 
     @property
     def warnings(self) -> list[str]:
@@ -104,26 +104,26 @@ class Change(Generic[PlanT, SeenT, SideT]):
         return []
 
     def refuse(self, plan: PlanT, observed: SeenT) -> None:
-        """Refuse what can be refused before anything is asked or changed.
+        """Refuse a plan that can be refused before a solver runs and before anything changes.
 
         Raises:
-            CondaModuleError: the host or its state does not allow the plan.
+            CondaModuleError: the host, or its state, does not allow the plan.
         """
 
     def until_unused(self, attempt: Callable[[], _T]) -> _T:
-        """Return what ``attempt`` returns, which may be made again after a wait for others."""
+        """Return the result of ``attempt``; it may run again after a wait for programs that use the files."""
         return attempt()
 
     def lock(self, plan: PlanT | None) -> AbstractContextManager[None]:
-        """Keep everybody else away for the block; ``plan`` is what those who wait are told."""
+        """Hold the lock for the block; waiting runs are shown ``plan``."""
         raise NotImplementedError
 
     def recover(self) -> bool:
-        """Finish or take back what a cut-off run has left; whether that changed something."""
+        """Complete or revert an interrupted run; returns whether that changed something."""
         return False
 
     def solve(self, plan: PlanT, observed: SeenT) -> PlanT:
-        """The plan with what only conda or pip can tell; false where they find nothing to do.
+        """Complete the plan with what only conda or pip can tell; false if they find nothing to do.
 
         Raises:
             CondaModuleError: there is no solution.
@@ -131,30 +131,31 @@ class Change(Generic[PlanT, SeenT, SideT]):
         return plan
 
     def examine(self, plan: PlanT, observed: SeenT) -> None:
-        """Look closely at what would be changed.
+        """Check in detail what the plan would change or remove.
 
         Raises:
-            CondaModuleError: something there must not be changed, and nothing was.
+            CondaModuleError: the plan would touch something that it must not; nothing was changed.
         """
 
     def check_use(self, plan: PlanT, observed: SeenT, foresee: Callable[[], SideT]) -> None:
-        """Refuse or report what unlinks files that programs run from.
+        """Refuse or report a change that unlinks files of running programs.
 
-        foresee: returns what :meth:`foresee` does.
+        Args:
+            foresee: :meth:`foresee`, with its arguments bound.
 
         Raises:
             CondaModuleError: the option in_use forbids the change.
         """
 
     def close(self, observed: SeenT, recovered: bool) -> None:
-        """Remove the traces of a cut-off run, where nothing else is left to do."""
+        """Remove the traces of an interrupted run that left nothing else to do."""
 
     def journal(self, plan: PlanT, observed: SeenT) -> AbstractContextManager[None]:
-        """Leave word for the next run, should this one be killed in the block."""
+        """Keep a journal for the block, so that the next run can recover if this one is killed."""
         raise NotImplementedError
 
     def apply(self, plan: PlanT, observed: SeenT) -> None:
-        """Carry the plan out.
+        """Carry out the plan.
 
         Raises:
             CondaModuleError: a step failed.
@@ -165,30 +166,30 @@ class Change(Generic[PlanT, SeenT, SideT]):
         """Read the state after the change, and compare it with the plan.
 
         Raises:
-            CondaModuleError: the disk does not show what was planned.
+            CondaModuleError: the state on disk does not match the plan.
         """
         raise NotImplementedError
 
     def reached(self, plan: PlanT, observed: SeenT, seen: SeenT) -> SideT:
-        """The other side of the diff, after the change."""
+        """The "after" side of the diff, following a change."""
         raise NotImplementedError
 
     def differs(self, plan: PlanT, before: SideT, after: SideT) -> bool:
-        """Whether the run of a plan that was not empty changes something."""
+        """Whether running a plan that is not empty changes something."""
         return before != after
 
     # -- check mode -------------------------------------------------------------------------------
 
     def foresee_recovery(self) -> None:
-        """In check mode, warn that :meth:`recover` has something to do.
+        """In check mode, warn that :meth:`recover` would run.
 
         Raises:
-            CondaModuleError: it could not be done.
+            CondaModuleError: the recovery would fail.
         """
         raise NotImplementedError
 
     def foresee(self, plan: PlanT, observed: SeenT) -> SideT:
-        """The other side of the diff, in check mode.
+        """The "after" side of the diff, in check mode.
 
         Raises:
             CondaModuleError: the plan could not be carried out.
@@ -208,7 +209,7 @@ class Cycle(Generic[PlanT, SeenT, SideT]):
         make_change: MakeChange[PlanT, SeenT, SideT] | None,
         check_mode: bool,
     ) -> None:
-        """make_change: called where something is to be done. None only asks whether it is."""
+        """make_change: called when changes are needed. None: the cycle only tells whether they are."""
         self._subject = subject
         self._make_change = make_change
         self._check_mode = check_mode
@@ -217,7 +218,7 @@ class Cycle(Generic[PlanT, SeenT, SideT]):
         """Observe, plan, apply and observe again.
 
         Raises:
-            CondaModuleError: the request is refused, a step failed, or the disk does not show the plan.
+            CondaModuleError: the request is refused, a step failed, or the disk does not match the plan.
         """
         subject, check_mode = self._subject, self._check_mode
         observed = subject.observe()
@@ -248,7 +249,7 @@ class Cycle(Generic[PlanT, SeenT, SideT]):
             return self._change(change)
 
     def _change(self, change: Change[PlanT, SeenT, SideT]) -> Outcome[PlanT, SeenT, SideT]:
-        # Observed and planned anew: another run may have done the work while this one waited for the lock.
+        # Observe and plan again: another run may have done the work while this one waited for the lock.
         recovered = change.recover()
         observed = self._subject.observe()
         plan = self._subject.plan(observed)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Carries out the plan for an environment: the one place that has conda change one."""
+"""Carries out the plan for an environment. No other file lets conda change an environment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.metada
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.package_plan import Plan
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.pins import read_pins
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment.relink import link_again
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.relink import (
+    relink_damaged,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.removal import (
     remove_environment,
 )
@@ -66,7 +68,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction
 
 
 class Application:
-    """Carries out the plan for one environment; must run under its lock, with a journal."""
+    """Carries out the plan for one environment; the caller holds its lock and keeps a journal."""
 
     def __init__(self, request: Request, conda: Conda, forecast: Forecast) -> None:
         self.request = request
@@ -74,15 +76,16 @@ class Application:
         self.forecast = forecast
 
     def apply(self, plan: Plan, observed: Observed, contents: Contents | None) -> None:
-        """Do what the plan says.
+        """Carry out the plan.
 
         Args:
             plan: the plan.
             observed: the environment.
-            contents: all that is at its prefix, where the plan removes or replaces it.
+            contents: everything at its prefix, if the plan removes or replaces it.
 
         Raises:
-            CondaModuleError: conda failed or would fail; what was there is there, as far as conda let it.
+            CondaModuleError: conda failed or would fail; the environment is as before, as far as conda
+                restored it.
         """
         request = self.request
         if plan.create and request.notes.pinned and request.lock is None and plan.install:
@@ -99,13 +102,13 @@ class Application:
     def _room_for(
         self, plan: Plan, observed: Observed, contents: Contents | None
     ) -> Iterator[None]:
-        """Have nothing at the prefix where an environment is made anew; people's files come back then."""
+        """Empty the prefix for the block if the plan recreates it; foreign files return afterwards."""
         request, state = self.request, observed.state
         if not plan.recreate or contents is None:
             yield
             return
         if state.is_environment:
-            # What cannot be solved or fetched must not cost the environment that is there.
+            # Solve and download first: if that fails, the existing environment must stay.
             self.forecast.fetch(observed)
             refuse_without_room(request.prefix, contents.found.size, self.conda.caches)
         elif not state.cleared and not remove_half_made(request.prefix, caches=self.conda.caches):
@@ -125,7 +128,7 @@ class Application:
                 self._refuse_pinned(plan, observed)
                 with marker_lifted(request.prefix, put_back=request.notes.frozen is not False):
                     self._change(plan, observed.state)
-        link_again(
+        relink_damaged(
             self.conda,
             request.prefix,
             observed.state.records,
@@ -135,25 +138,25 @@ class Application:
         )
 
     def _refuse_pinned(self, plan: Plan, observed: Observed) -> None:
-        """Ask conda first where pins are about what is to be installed: it may pass over either."""
+        """Run a dry run first if pins concern packages to install: conda may ignore the pin or the spec."""
         pinned = {pin.spec.name for pin in pins_for(self.request, observed) if pin.spec}
         specs = plan.specs
         names = {item.spec.name for item in self.request.wanted if item.spec and item.text in specs}
-        if self.request.lock is None and pinned and (pinned & names or plan.unasked):
+        if self.request.lock is None and pinned and (pinned & names or plan.not_requested):
             self.forecast.change(plan, observed, observed.state.labels())
 
     def _create(self, plan: Plan) -> None:
-        # conda create would wipe what somebody without our lock has made meanwhile.
+        # Another process may have created the prefix without taking our lock; conda create would wipe it.
         request = self.request
         now = observe_prefix(request.prefix)
         if now.is_environment or not now.empty:
             raise CondaModuleError(
-                f"{request.prefix} came into being while this task waited for its turn.",
+                f"{request.prefix} was created by another process while this task waited for the lock.",
                 prefix=request.prefix,
                 hint="run the task again.",
             )
         if self.conda.creates_in_directories:
-            # The next run must know what this one has made, should it be cut off.
+            # If this run is interrupted, the next one must know which directory it created.
             add_to_journal(request.prefix, directory=claim(request.prefix))
         try:
             if request.lock:
@@ -163,43 +166,43 @@ class Application:
             else:
                 self.conda.create(request.prefix, plan.specs, conda_options(request))
         except CondaModuleError:
-            # Only what this call made is removed: the prefix was absent or empty when it began.
+            # This removes only what this call created: the prefix was absent or empty before.
             undo(request.prefix, caches=self.conda.caches)
             with suppress(OSError):
                 os.rmdir(request.prefix)
             raise
 
     def _create_pinned(self, specs: Sequence[str], pins: tuple[str, ...]) -> None:
-        # conda create refuses a directory with pins in it, so the packages come in a second step.
+        # conda create refuses a directory that contains pins, so a second step installs the packages.
         self.conda.create(self.request.prefix, [], conda_options(self.request))
         write_pins(self.request.prefix, pins)
         if specs:
             self.conda.install(self.request.prefix, specs, conda_options(self.request))
 
     def _link(self, packages: Sequence[LockedPackage], command: str) -> None:
-        """Link the packages of a lock, and nothing that is not the locked file.
+        """Link the packages of a lock and check their digests.
 
         Raises:
-            CondaModuleError: conda failed, or a package has another SHA-256 than the lock gives.
+            CondaModuleError: conda failed, or the digest of a package differs from the lock.
         """
         offline = ["--offline"] if self.request.offline else []
         lines = [package.line for package in packages]
         self.conda.link_explicitly(command, self.request.prefix, lines, offline)
         state = observe_prefix(self.request.prefix)
         if others := sorted(other_files(packages, state)):
-            raise other_file_error(self.request, others, "linked into the environment")
+            raise other_file_error(self.request, others, "linked")
 
     def _change_to_lock(self, plan: Plan, packages: Sequence[LockedPackage]) -> None:
-        # What is replaced need not be removed first: conda does that while it links.
+        # Packages that are replaced need no removal first: conda unlinks them while it links.
         if gone := [*plan.remove, *plan.reinstall]:
             self.conda.remove_alone(self.request.prefix, gone)
-        asked = [
+        to_link = [
             package
             for package in packages
             if package.spec in plan.install or package.name in plan.reinstall
         ]
-        if asked:
-            self._link(asked, "install")
+        if to_link:
+            self._link(to_link, "install")
 
     def _change(self, plan: Plan, state: PrefixState) -> None:
         prefix = self.request.prefix
@@ -211,7 +214,7 @@ class Application:
 
     @contextmanager
     def _pinned(self) -> Iterator[None]:
-        """Have the task's pins in force for the block; the old ones come back when it fails."""
+        """Write the task's pins for the block; restore the old pins if it fails."""
         pins = self.request.notes.pinned
         if pins is None:
             yield
@@ -227,7 +230,7 @@ class Application:
     def _change_packages(self, plan: Plan, state: PrefixState) -> None:
         prefix = self.request.prefix
         options = conda_options(self.request)
-        # Where packages are to be absent, conda has to know their files before it removes them.
+        # conda must know a package's files to remove it: first reinstall those with unreadable records.
         if plan.specs and self.request.state == "absent":
             with preserve_history(prefix):
                 self.conda.install(prefix, plan.specs, options)
@@ -242,33 +245,33 @@ class Application:
         if plan.restore:
             self._bring_back(plan)
             return
-        if plan.unasked:
+        if plan.not_requested:
             with preserve_history(prefix):
-                self.conda.install(prefix, plan.unasked, options)
-        if plan.asked:
-            self.conda.install(prefix, plan.asked, install_options(self.request, plan))
+                self.conda.install(prefix, plan.not_requested, options)
+        if plan.requested:
+            self.conda.install(prefix, plan.requested, install_options(self.request, plan))
 
     def _bring_back(self, plan: Plan) -> None:
-        """Have conda link what was lost together with what the task asks for: one may hang on the other."""
+        """Let conda link lost and requested packages in one run: they may depend on each other."""
         prefix = self.request.prefix
         if plan.specs:
             with preserve_history(prefix):
                 self.conda.install(prefix, plan.specs, install_options(self.request, plan))
-        if plan.asked:
-            add_requests(prefix, plan.asked, ())
+        if plan.requested:
+            add_requests(prefix, plan.requested, ())
 
 
 def _exactly(state: PrefixState, name: str) -> str:
-    """A spec for the very package that is linked now, so that a repair is never an upgrade."""
+    """An exact spec for the package that is linked now, so that a repair never upgrades."""
     record = state.records[name]
     return f"{name}={record.version}={record.build}"
 
 
 @contextmanager
 def _set_aside(prefix: str, file_names: Sequence[str]) -> Iterator[None]:
-    """Rename unreadable records for the block, so that conda does not stumble over them.
+    """Rename unreadable records for the block, because conda fails on them.
 
-    They are removed when the block succeeds, and put back when it fails.
+    They are removed if the block succeeds, and restored if it fails.
     """
     moved = {}
     for file_name in file_names:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes one conda environment: the half of its cycle that a run with nothing to do never imports."""
+"""Changes one conda environment: the half of the cycle that a run with nothing to do never imports."""
 
 from __future__ import annotations
 
@@ -90,11 +90,11 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
 
     @property
     def warnings(self) -> list[str]:
-        """What was met on the way."""
+        """Warnings of conda and of the guard for programs in use."""
         return [*self.conda.warnings, *self.guard.warnings]
 
     def lock(self, plan: Plan | None) -> AbstractContextManager[None]:
-        """Keep others from the environment, and from conda's package caches."""
+        """Lock the environment and conda's package caches."""
         return locked(
             self.request.prefix,
             operation=_operation(plan or Plan()),
@@ -103,7 +103,7 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
         )
 
     def recover(self) -> bool:
-        """Bring back what a cut-off run had moved aside, and clear up after it."""
+        """Restore what an interrupted run moved aside, and remove its leftovers."""
         self._aside.caches = tuple(self.conda.caches)
         recovered = self._aside.recover()
         self.conda.warnings += self._aside.warnings
@@ -119,16 +119,16 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
         return recovered
 
     def solve(self, plan: Plan, observed: Observed) -> Plan:
-        """Choose how lost packages come back, which only conda can tell."""
+        """Choose how lost packages are restored; only conda can tell what is solvable."""
         with self.forecast.pins_named(observed):
             return self.forecast.settled(plan, observed)
 
     def examine(self, plan: Plan, observed: Observed) -> None:
-        """Look at all that is at the prefix, where it would be removed or give its place to another one.
+        """Check everything at the prefix if the plan removes or replaces the environment.
 
         Raises:
-            CondaModuleError: a volume is mounted in it, it holds other environments, or a directory of
-                people's is in the place of a file that would be linked or unlinked.
+            CondaModuleError: a volume is mounted in it, it contains other environments, or a foreign
+                directory is in the place of a file that would be linked or unlinked.
         """
         self._contents = None
         if not (plan.delete or plan.recreate):
@@ -143,11 +143,11 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
             self.conda.warnings += foretell(self.request, contents)
 
     def check_use(self, plan: Plan, observed: Observed, foresee: Callable[[], Side]) -> None:
-        """Apply the option in_use, where there is something that could be in use."""
+        """Apply the option in_use, unless the prefix is empty."""
         if observed.state.empty:
             return
         if not self.check_mode:
-            # Of a conda of its own, whose warnings are not those of the change.
+            # A separate conda, so that its warnings do not mix with those of the change.
             forecast = Forecast(self.request, conda_for(self.request))
             self.guard.check(
                 unlinked(self.request, plan, observed, lambda: forecast.lines(plan, observed))
@@ -156,22 +156,22 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
             self.guard.check(unlinked(self.request, plan, observed, foresee))
 
     def close(self, observed: Observed, recovered: bool) -> None:
-        """Forget a cut-off run that turned out to have left everything as wanted."""
+        """Remove the journal of an interrupted run that left the requested state."""
         if recovered or observed.interrupted in OPERATIONS:
             forget_journal(self.request.prefix)
 
     def journal(self, plan: Plan, observed: Observed) -> AbstractContextManager[None]:
-        """Leave word of the plan, and of what was to stay."""
+        """Keep a journal with the plan and the packages that must remain."""
         details = {
             "specs": list(plan.specs),
-            # Of a lock, nothing goes down as a wish.
-            "asked": [] if self.request.lock is not None else list(plan.asked),
+            # Packages from a lock file are not recorded as user requests in conda's history.
+            "asked": [] if self.request.lock is not None else list(plan.requested),
             "remove": list(plan.remove),
             "held": self._held(plan, observed),
-            # Where conda will write its list of environments anew.
+            # conda rewrites its lists of environments; after an interruption, recover() restores these.
             "listed": listed_environments() if plan.delete or plan.recreate else [],
         }
-        # What pip was at when it was cut off is still to be mended, unless all of it goes.
+        # Keep pip's journal entry unless the whole environment is replaced: the interrupted pip run still
         keeps = () if plan.delete or plan.recreate else ("pip",)
         return journalled(
             self.request.prefix,
@@ -182,7 +182,7 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
         )
 
     def _held(self, plan: Plan, observed: Observed) -> list[list[str]]:
-        """For the next run, should this one be cut off: the packages that it is to leave there."""
+        """The packages that remain after the change; the next run needs them if this one is interrupted."""
         request = self.request
         if plan.create or plan.delete or request.lock is not None:
             return []
@@ -190,13 +190,13 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
         return held(observed.state.records, plan.remove, lost)
 
     def apply(self, plan: Plan, observed: Observed) -> None:
-        """Have conda change the environment, or remove it."""
+        """Let conda change the environment, or remove it."""
         Application(self.request, self.conda, self.forecast).apply(plan, observed, self._contents)
 
     def look_again(self, plan: Plan, observed: Observed) -> Observed:
-        """Compare the disk with the plan: conda's word is not enough."""
-        # What was to be linked anew has been.
-        seen = replace(observe(self.request), again=frozenset())
+        """Compare the disk with the plan; conda's exit status is not enough."""
+        # The forced relink is done.
+        seen = replace(observe(self.request), force_relink=frozenset())
         self._verify(plan, seen)
         return seen
 
@@ -205,10 +205,10 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
         missing: list[str] = []
         if request.state == "absent" and request.whole:
             if not (seen.state.empty or seen.state.cleared):
-                missing = [f"{request.prefix} is still there"]
+                missing = [f"{request.prefix} still exists"]
         elif request.state == "absent":
             missing = [
-                f"{name} is still there" for name in plan.remove if name in seen.state.records
+                f"{name} is still installed" for name in plan.remove if name in seen.state.records
             ]
         elif not seen.state.is_environment:
             missing = [f"there is no environment at {request.prefix}"]
@@ -216,14 +216,14 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
             missing += unlike_lock(request.lock, seen.state, seen.damaged)
         else:
             missing += [
-                f"{text} is not there" for text in unsatisfied_after(request.wanted, seen.state)
+                f"{text} is not installed" for text in unsatisfied_after(request.wanted, seen.state)
             ]
             missing += [
                 f"the dependency {text} is missing"
                 for text in missing_dependencies(seen.state.records)
             ]
             missing += [
-                f"{name} is still there" for name in plan.remove if name in seen.state.records
+                f"{name} is still installed" for name in plan.remove if name in seen.state.records
             ]
             missing += [
                 f"{name} is still damaged: {seen.damaged[name][0]}"
@@ -231,7 +231,7 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
                 if name in seen.damaged
             ]
             missing += [
-                f"{record.label} is there, which the pin {pin.text} forbids"
+                f"{record.label} is installed, but the pin {pin.text} forbids it"
                 for pin, record in violations(
                     parsed_pins(request.notes.pinned or ()), seen.state.records
                 )
@@ -241,54 +241,55 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
             missing += seen.notes.unlike(request.notes)
         if missing:
             raise CondaModuleError(
-                f"conda reported success, yet {'; '.join(missing)}.",
+                f"conda reported success, but {'; '.join(missing)}.",
                 prefix=request.prefix,
-                asked=list(request.asked),
-                hint="look for specs in the option packages that exclude each other, then for a full disk.",
+                asked=list(request.specs),
+                hint="check the option packages for contradicting specs, and the volume for free space.",
             )
 
     def reached(self, plan: Plan, observed: Observed, seen: Observed) -> Side:
-        """The packages that are there now."""
+        """The lines of the environment after the change."""
         return seen.lines() if seen.state.is_environment else None
 
     def differs(self, plan: Plan, before: Side, after: Side) -> bool:
-        """Whether the plan is sure to change something, or has."""
+        """Whether the plan certainly changes something, or the lines differ."""
         certain = plan.create or plan.delete or plan.remove or plan.reinstall or plan.quarantine
         return bool(certain) or before != after
 
     # -- check mode -------------------------------------------------------------------------------
 
     def foresee_recovery(self) -> None:
-        """Say that something is to be finished or taken back first."""
+        """Warn that a real run first completes or reverts an interrupted one."""
         self._aside.foresee()
         self.conda.warnings.append(
-            f"{moved_aside_reason(self.request.prefix)}: that is finished or taken back first, and what is to"
-            " do then is not known yet."
+            f"{moved_aside_reason(self.request.prefix)}. A real run completes or reverts that first;"
+            " check mode cannot tell what else it will change."
         )
 
     def foresee(self, plan: Plan, observed: Observed) -> Side:
-        """Ask conda what would be there."""
+        """Ask conda for the environment after the run."""
         return self.forecast.lines(plan, observed)
 
 
 def _operation(plan: Plan) -> str:
-    """What the journal calls the change."""
+    """The name of the change in the journal."""
     return "create" if plan.create else "remove" if plan.delete else "change"
 
 
 def unlinked(
     request: Request, plan: Plan, observed: Observed, foresee: Callable[[], list[str] | None]
 ) -> Unlinking:
-    """What the plan for an environment unlinks.
+    """The packages that the plan unlinks.
 
-    foresee: the lines of the environment after the run; conda is asked.
+    Args:
+        foresee: asks conda for the lines of the environment after the run.
     """
     if plan.delete or plan.recreate:
         return Unlinking(removal=True)
     records = observed.state.records
-    # Only conda can say whether a spec that only conda understands changes anything.
-    unread = {spec_name(item.text) for item in request.wanted if item.spec is None}
-    named = {spec_name(text) for text in plan.install} & set(records) - unread
+    # Only conda can tell whether a spec that only conda understands changes anything.
+    only_conda = {spec_name(item.text) for item in request.wanted if item.spec is None}
+    named = {spec_name(spec) for spec in plan.install} & set(records) - only_conda
     quarantined = {name.rsplit("-", 2)[0] for name in plan.quarantine}
     sure = frozenset({*plan.remove, *plan.reinstall, *named, *quarantined})
 

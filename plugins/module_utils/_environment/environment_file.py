@@ -1,9 +1,9 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an ``environment.yml`` declares (conda, "Creating an environment file manually").
+"""Parses an ``environment.yml`` (conda, "Creating an environment file manually").
 
-The YAML is read by the reader of condarc files; what that does not understand is refused, never guessed.
+The condarc parser reads the YAML; it refuses constructs that it does not understand and never guesses.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# Not a channel: it says that the channels of the file are all there are.
+# Not a channel: it says that the file lists all channels.
 _NO_DEFAULTS = "nodefaults"
 _KEYS = frozenset({"name", "prefix", "channels", "dependencies", "variables"})
 
 
 class EnvironmentFileError(ValueError):
-    """The declaration is not understood; the message has the line number where there is one."""
+    """The declaration cannot be parsed; the message has the line number if it is known."""
 
 
 @dataclass(frozen=True)
 class EnvironmentFile:
     """Match specs, channels in order of priority, the requirement lines of the pip section, and variables.
 
-    ``variables`` are as they are written, None where the file says nothing about them.
+    ``variables`` are as written; None if the file has no such section.
     """
 
     packages: tuple[str, ...] = ()
@@ -35,13 +35,13 @@ class EnvironmentFile:
 
 
 def parse_environment(declared: Any) -> EnvironmentFile:
-    """Read a declaration: the text of an ``environment.yml``, or the mapping that is in one.
+    """Parse a declaration: the text of an ``environment.yml``, or its content as a mapping.
 
     Raises:
-        EnvironmentFileError: it is neither, or something in it is not understood.
+        EnvironmentFileError: it is neither, or a part of it is not supported.
     """
     if isinstance(declared, str):
-        # Imported here, because most tasks have no such text and yet would have it compiled.
+        # Imported here because most tasks pass no text, and Python would compile it in every run.
         from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.document import (
             Condarc,
             CondarcError,
@@ -54,7 +54,7 @@ def parse_environment(declared: Any) -> EnvironmentFile:
         return _read(text.values, text.line_numbers)
     if isinstance(declared, Mapping):
         return _read(declared, {})
-    raise EnvironmentFileError("it is neither a mapping nor the text of an environment.yml")
+    raise EnvironmentFileError("expected a mapping or the text of an environment.yml")
 
 
 def _read(values: Mapping[str, Any], lines: Mapping[str, int]) -> EnvironmentFile:
@@ -63,23 +63,23 @@ def _read(values: Mapping[str, Any], lines: Mapping[str, int]) -> EnvironmentFil
 
     for key in values:
         if key not in _KEYS:
-            raise EnvironmentFileError(f"{where(key)}the key {key!r} is not understood")
+            raise EnvironmentFileError(f"{where(key)}the key {key!r} is not supported")
     variables = values.get("variables")
     if variables is not None and not isinstance(variables, Mapping):
-        raise EnvironmentFileError(f"{where('variables')}variables: a mapping is expected")
+        raise EnvironmentFileError(f"{where('variables')}variables: expected a mapping")
     if "dependencies" not in values:
-        raise EnvironmentFileError("it has no key 'dependencies'")
-    channels = _texts(values.get("channels"), f"{where('channels')}channels")
+        raise EnvironmentFileError("the key 'dependencies' is missing")
+    channels = _strings(values.get("channels"), f"{where('channels')}channels")
     packages: list[str] = []
     requirements: list[str] = []
     place = f"{where('dependencies')}dependencies"
     for item in _items(values["dependencies"], place):
         if isinstance(item, Mapping) and list(item) == ["pip"]:
-            requirements += _texts(item["pip"], f"{place}: the pip section")
+            requirements += _strings(item["pip"], f"{place}: the pip section")
         elif isinstance(item, Mapping):
             raise EnvironmentFileError(f"{place}: only 'pip' may be a section, not {list(item)}")
         else:
-            packages += _texts([item], place)
+            packages += _strings([item], place)
     return EnvironmentFile(
         packages=tuple(dict.fromkeys(packages)),
         channels=tuple(dict.fromkeys(item for item in channels if item != _NO_DEFAULTS)),
@@ -92,14 +92,14 @@ def _items(value: Any, place: str) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, (list, tuple)):
-        raise EnvironmentFileError(f"{place}: a list is expected")
+        raise EnvironmentFileError(f"{place}: expected a list")
     return list(value)
 
 
-def _texts(value: Any, place: str) -> list[str]:
-    texts = []
+def _strings(value: Any, place: str) -> list[str]:
+    strings = []
     for item in _items(value, place):
         if not isinstance(item, str) or not item.strip():
-            raise EnvironmentFileError(f"{place}: {item!r} is no text")
-        texts.append(item.strip())
-    return texts
+            raise EnvironmentFileError(f"{place}: {item!r} is not a string")
+        strings.append(item.strip())
+    return strings

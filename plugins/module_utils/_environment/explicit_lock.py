@@ -1,11 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Explicit locks: the packages of an ``@EXPLICIT`` file, one URL each, and the plan to hold exactly these.
+"""Explicit locks: parses an ``@EXPLICIT`` file, one package URL per line, and plans exactly those packages.
 
-The form is that of ``conda list --explicit`` (conda, ``conda.misc.explicit``): a URL, optionally followed
-by ``#`` and a digest. conda 24.7 understands an MD5 there and refuses anything else; ``#sha256:...``, as
-``conda list --explicit --sha256`` of later versions writes it, is compared by this collection itself.
+The format is that of ``conda list --explicit`` (conda, ``conda.misc.explicit``): a URL, optionally followed
+by ``#`` and a digest. conda 24.7 accepts only an MD5 there. This collection itself compares ``#sha256:...``,
+which ``conda list --explicit --sha256`` of later versions writes.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ _LINUX = {
 
 
 class LockError(ValueError):
-    """The text is no explicit lock; the message has the number of the line, counted from 1."""
+    """The text is not an explicit lock; the message has the line number, counted from 1."""
 
 
 @dataclass(frozen=True)
 class LockedPackage:
-    """One line of a lock. ``md5`` and ``sha256`` are lower-case hex digits, or empty where not given."""
+    """One line of a lock. ``md5`` and ``sha256`` are lower-case hex digits, or empty if not given."""
 
     name: str
     version: str
@@ -63,29 +63,29 @@ class LockedPackage:
 
     @property
     def label(self) -> str:
-        """``name version build channel``, as it will be observed once it is linked."""
+        """``name version build channel``, as observed after it is linked."""
         return f"{self.name} {self.version} {self.build} {canonical_channel(self.url)}"
 
     @property
     def line(self) -> str:
-        """The line for conda, with the one kind of digest that it knows."""
+        """The line for conda, with an MD5 at most: conda 24.7 accepts no other digest."""
         return f"{self.url}#{self.md5}" if self.md5 else self.url
 
     def same_file(self, record: PackageRecord) -> bool:
-        """Whether the record's digests are those of the lock, as far as the lock gives any."""
+        """Whether the record has the digests that the lock gives."""
         return self.md5 in {"", record.md5.lower()} and self.sha256 in {"", record.sha256.lower()}
 
     def is_linked(self, records: Mapping[str, PackageRecord]) -> bool:
-        """Whether this very package is linked."""
+        """Whether exactly this package is linked."""
         record = records.get(self.name)
         return record is not None and record.label == self.label and self.same_file(record)
 
 
 def parse_lock(text: str) -> tuple[LockedPackage, ...]:
-    """The packages of a lock, in its order. Blank lines, comments and the mark are passed over.
+    """The packages of a lock, in order. Blank lines, comments and ``@EXPLICIT`` are skipped.
 
     Raises:
-        LockError: a line is no package URL, or two lines name one package.
+        LockError: a line is not a package URL, or two lines name the same package.
     """
     packages: dict[str, LockedPackage] = {}
     for number, raw in enumerate(text.split("\n"), start=1):
@@ -94,7 +94,7 @@ def parse_lock(text: str) -> tuple[LockedPackage, ...]:
             continue
         package = _parse_line(line, number)
         if package.name in packages:
-            raise LockError(f"line {number}: a second package named {package.name}")
+            raise LockError(f"line {number}: the package {package.name} is listed twice")
         packages[package.name] = package
     return tuple(packages.values())
 
@@ -104,18 +104,18 @@ def _parse_line(line: str, number: int) -> LockedPackage:
     url, _hash, digest = line.partition("#")
     found = _DIGEST.fullmatch(digest.lower()) if digest else None
     if digest and found is None:
-        raise LockError(f"line {number}: after '#' comes an MD5 or sha256:DIGITS: {shown}")
+        raise LockError(f"line {number}: expected an MD5 or sha256:DIGITS after '#': {shown}")
     if url.startswith("/"):
         url = f"file://{url}"
     words = url.split("/")
     stem = next((words[-1][: -len(end)] for end in _ENDINGS if words[-1].endswith(end)), None)
     if not _URL.fullmatch(url) or stem is None:
         raise LockError(
-            f"line {number}: the URL of a package (.conda or .tar.bz2) is expected: {shown}"
+            f"line {number}: expected the URL of a package (.conda or .tar.bz2): {shown}"
         )
     parts = unquote(stem).rsplit("-", 2)
     if len(parts) != 3 or not all(parts):
-        raise LockError(f"line {number}: a file called name-version-build is expected: {shown}")
+        raise LockError(f"line {number}: expected a file named name-version-build: {shown}")
     if not is_subdir(words[-2]):
         raise LockError(
             f"line {number}: the directory above the file must be a platform, such as linux-64 or noarch:"
@@ -136,12 +136,12 @@ def _parse_line(line: str, number: int) -> LockedPackage:
 def foreign_platforms(
     packages: Iterable[LockedPackage], system: str = "", machine: str = ""
 ) -> list[str]:
-    """Those platforms of ``packages`` that this host cannot run; conda links them without a word.
+    """The platforms of ``packages`` that this host cannot run; conda would link them without a warning.
 
     Args:
         packages: of a lock.
-        system, machine: as :func:`platform.system` and :func:`platform.machine` tell, which are asked
-            when these are empty. A Mac runs the packages of both of its architectures.
+        system, machine: default :func:`platform.system` and :func:`platform.machine`. A Mac runs packages
+            of both of its architectures.
     """
     system = system or platform.system()
     machine = machine or platform.machine()
@@ -151,7 +151,7 @@ def foreign_platforms(
 
 
 def other_files(locked: Sequence[LockedPackage], observed: PrefixState) -> set[str]:
-    """Names of linked packages that are called as in the lock and yet come from another file."""
+    """Names of linked packages with the name, version and build of the lock, but another digest."""
     return {
         package.name
         for package in locked
@@ -164,7 +164,7 @@ def other_files(locked: Sequence[LockedPackage], observed: PrefixState) -> set[s
 def wrong_archives(locked: Sequence[LockedPackage], caches: Sequence[str]) -> list[str]:
     """Names of packages whose archive in a package cache has another SHA-256 than the lock gives.
 
-    Archives that are not there, because only their unpacked form was kept, are passed over.
+    A missing archive is skipped: the cache may hold only the extracted package.
     """
     wrong = []
     for package in locked:
@@ -178,7 +178,7 @@ def wrong_archives(locked: Sequence[LockedPackage], caches: Sequence[str]) -> li
 
 
 def _sha256(path: str) -> str:
-    """The hex digits of the file's SHA-256, nothing when it cannot be read."""
+    """The hex digits of the file's SHA-256; empty if it cannot be read."""
     digest = hashlib.sha256()
     try:
         with open(path, "rb", opener=only_regular) as stream:
@@ -194,12 +194,12 @@ def plan_lock(
     observed: PrefixState,
     damaged: Mapping[str, Sequence[str]],
 ) -> Plan:
-    """What must be done so that the existing environment holds exactly ``locked``.
+    """Plan the changes after which the existing environment holds exactly ``locked``.
 
     Args:
         locked: the packages of the lock.
         observed: the environment, which exists.
-        damaged: files that are not as linked, by package name.
+        damaged: files that differ from what conda linked, by package name.
     """
     records = observed.records
     reasons: list[str] = []
@@ -209,11 +209,12 @@ def plan_lock(
     for package in locked:
         if package.name in others:
             reinstall.append(package.name)
-            reasons.append(f"{package.name} is linked from another file than the one of the lock")
+            reasons.append(f"{package.name} was linked from a different file than the lock names")
         elif not package.is_linked(records):
             install.append(package.spec)
-            there = records[package.name].label if package.name in records else "nothing of it"
-            reasons.append(f"{package.label} is locked, {there} is there")
+            linked = records.get(package.name)
+            found = f"{linked.label} is installed" if linked else "not installed"
+            reasons.append(f"{package.label} is in the lock, but {found}")
         elif package.name in damaged:
             reinstall.append(package.name)
             reasons.append(f"{package.name} is damaged: {damaged[package.name][0]}")
@@ -233,5 +234,5 @@ def unlike_lock(
     observed: PrefixState,
     damaged: Mapping[str, Sequence[str]],
 ) -> list[str]:
-    """What of the lock the disk does not show, for the check after a change."""
+    """The differences between the lock and the disk, for the check after a change."""
     return list(plan_lock(locked, observed, damaged).reasons)

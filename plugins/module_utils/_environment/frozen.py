@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The marker of a frozen environment, ``conda-meta/frozen`` (CEP 22): a file that may be empty."""
+"""Writes and removes ``conda-meta/frozen``, the marker of a frozen environment (CEP 22); it may be empty."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records imp
 
 
 def set_marker(prefix: str, content: bytes = b"") -> None:
-    """Make the marker of the environment at ``prefix``.
+    """Create the marker of the environment at ``prefix``.
 
     Raises:
         CondaModuleError: it cannot be written.
     """
     with (
-        _told(prefix, "written"),
+        _marker_errors(prefix, "written"),
         open(os.path.join(prefix, FROZEN), "wb", opener=only_regular) as stream,
     ):
         stream.write(content)
@@ -33,25 +33,25 @@ def remove_marker(prefix: str) -> None:
     Raises:
         CondaModuleError: it cannot be removed.
     """
-    with _told(prefix, "removed"), suppress(FileNotFoundError):
+    with _marker_errors(prefix, "removed"), suppress(FileNotFoundError):
         os.unlink(os.path.join(prefix, FROZEN))
 
 
 @contextmanager
 def marker_lifted(prefix: str, *, put_back: bool) -> Iterator[None]:
-    """Take the marker away for the block, because newer versions of conda change nothing beside it.
+    """Remove the marker for the block, because newer versions of conda refuse to change a frozen environment.
 
     Args:
         prefix: of the environment; without a marker nothing happens.
-        put_back: the marker returns, with its content, when the block succeeds; when the block fails it
-            returns in any case, as far as the environment is still there.
+        put_back: restore the marker with its content if the block succeeds. If the block fails, the marker
+            is always restored, provided the environment still exists.
 
     Raises:
-        CondaModuleError: it cannot be read, removed or written.
+        CondaModuleError: the marker cannot be read, removed or written.
     """
     path = os.path.join(prefix, FROZEN)
     content = None
-    with _told(prefix, "lifted"), suppress(FileNotFoundError, NotADirectoryError):
+    with _marker_errors(prefix, "removed"), suppress(FileNotFoundError, NotADirectoryError):
         with open(path, "rb", opener=only_regular) as stream:
             content = stream.read()
         os.unlink(path)
@@ -69,12 +69,12 @@ def marker_lifted(prefix: str, *, put_back: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _told(prefix: str, what: str) -> Iterator[None]:
+def _marker_errors(prefix: str, action: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise CondaModuleError(
-            f"The marker {os.path.join(prefix, FROZEN)} cannot be {what}: {error.strerror}.",
+            f"The marker {os.path.join(prefix, FROZEN)} cannot be {action}: {error.strerror}.",
             prefix=prefix,
-            hint="look what is at that path: it has to be a file that this user may change.",
+            hint="check that path: it must be a regular file that this user may write and remove.",
         ) from error

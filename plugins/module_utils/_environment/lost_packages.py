@@ -1,11 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Packages that a change took away and did not put back, because it was cut off.
+"""Finds and restores packages that an interrupted change unlinked and did not link again.
 
-conda unlinks all that it replaces before it links anything, for another Python nearly everything. Killed in
-between, it leaves an environment without packages that nobody asked to remove. The journal of a change names
-what is to be there after it in some version; what of that is missing is lost.
+conda unlinks every package that it replaces before it links any; a change of Python replaces nearly all. If
+it is killed in between, packages are missing that nobody asked to remove. The journal of a change lists the
+packages that must be installed, in some version, after it; those that are missing are lost.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import
     spec_name,
 )
 
-# What becomes a part of conda's command line.
+# Both become part of conda's command line.
 _NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
 _VERSION = re.compile(r"[A-Za-z0-9_.!+]+")
 
@@ -37,13 +37,13 @@ _VERSION = re.compile(r"[A-Za-z0-9_.!+]+")
 def held(
     records: Mapping[str, PackageRecord], removed: Iterable[str], lost: Iterable[PackageRecord] = ()
 ) -> list[list[str]]:
-    """What the journal of a change says of the packages that are to be there after it.
+    """The packages that must be installed after a change, for its journal.
 
     Args:
         records: of the environment before the change.
-        removed: names that the change removes. conda removes what depends on them too, and what nothing
-            needs any more that nobody asked for.
-        lost: by an earlier change, and to be brought back.
+        removed: names that the change removes. conda also removes their dependents, and dependencies that
+            no package needs any longer and no user requested.
+        lost: packages that an earlier change lost and this one restores.
 
     Returns:
         Name, version and build of each.
@@ -59,14 +59,14 @@ def held(
 
 
 def lost_packages(journal: Mapping[str, Any], state: PrefixState) -> tuple[PackageRecord, ...]:
-    """What a cut-off change was to leave in the environment, and is not there.
+    """The packages that must be installed after an interrupted change, but are missing.
 
     Args:
-        journal: of that change; one of an earlier release, or a damaged one, names nothing.
+        journal: of that change; a journal of an earlier release, or a damaged one, lists none.
         state: the environment as it is.
 
     Returns:
-        Name, version and build; ``requested`` is the name where a user asked for the package.
+        Name, version and build; ``requested`` is the name if a user requested the package.
     """
     listed = journal.get("held") if journal.get("operation") == "change" else None
     unreadable = {name.rsplit("-", 2)[0] for name in state.bad_records}
@@ -75,9 +75,10 @@ def lost_packages(journal: Mapping[str, Any], state: PrefixState) -> tuple[Packa
         for item in (listed if isinstance(listed, list) else ())
         if _is_package(item) and item[0] not in state.records and item[0] not in unreadable
     ]
-    wishes = requested_names(state.path) if found else set()
+    requested = requested_names(state.path) if found else set()
     return tuple(
-        replace(record, requested=record.name if record.name in wishes else "") for record in found
+        replace(record, requested=record.name if record.name in requested else "")
+        for record in found
     )
 
 
@@ -93,13 +94,13 @@ def _is_package(item: object) -> bool:
 def still_wanted(
     lost: Iterable[PackageRecord], wanted: Sequence[Wanted], state: str, prune: bool
 ) -> list[PackageRecord]:
-    """Those of ``lost`` that a task leaves in the environment.
+    """The lost packages that the task does not remove.
 
     Args:
         lost: the packages.
         wanted: the specs of the task.
         state: ``present``, ``latest`` or ``absent``.
-        prune: the task removes what its specs do not need.
+        prune: the task removes packages that its specs do not need.
     """
     if state == "absent":
         return [
@@ -116,15 +117,15 @@ def still_wanted(
 def with_lost(
     result: Plan, lost: Sequence[PackageRecord], wanted: Sequence[Wanted], state: str
 ) -> Plan:
-    """Add the packages that a cut-off change has lost, in ways of which conda is to take the first it can.
+    """Add the packages that an interrupted change lost, as alternatives; conda takes the first it can solve.
 
-    All in the versions that were there; those that users asked for in these and the others in any; all in
-    any. What the task names comes back in its old version where that is as wanted: without the cut it
-    would have stayed.
+    The alternatives: all packages in their old versions; those that users requested in their old versions and
+    the rest in any; all in any version. A package that the task names is restored in its old version if its
+    spec allows that: without the interruption it would have stayed.
 
     Args:
         result: the plan without them.
-        lost: those that the task leaves in the environment.
+        lost: the packages to restore.
         wanted: the specs of the task.
         state: ``present``, ``latest`` or ``absent``.
     """
@@ -140,40 +141,40 @@ def with_lost(
             kept.append(item.text)
     if not back:
         return result
-    asked = {spec_name(text) for text in (*result.install, *result.update)}
-    ways = (
+    planned = {spec_name(spec) for spec in (*result.install, *result.update)}
+    alternatives = (
         tuple(_exactly(record) for record in back),
-        _mixed(back, asked),
-        tuple(record.name for record in back if record.name not in asked),
+        _mixed(back, planned),
+        tuple(record.name for record in back if record.name not in planned),
     )
     return replace(
         result,
-        unasked=tuple(dict.fromkeys((*result.unasked, *kept))),
-        restore=tuple(dict.fromkeys(way for way in ways if way)),
+        not_requested=tuple(dict.fromkeys((*result.not_requested, *kept))),
+        restore=tuple(dict.fromkeys(specs for specs in alternatives if specs)),
         reasons=(
             *result.reasons,
-            *(f"a change that was cut off has lost {_exactly(record)}" for record in back),
+            *(f"an interrupted change lost {_exactly(record)}" for record in back),
         ),
     )
 
 
-def _mixed(back: Iterable[PackageRecord], asked: Collection[str]) -> tuple[str, ...]:
+def _mixed(back: Iterable[PackageRecord], planned: Collection[str]) -> tuple[str, ...]:
     return tuple(
         _exactly(record) if record.requested else record.name
         for record in back
-        if record.requested or record.name not in asked
+        if record.requested or record.name not in planned
     )
 
 
 def _exactly(record: PackageRecord) -> str:
-    """A spec without the build, which hangs on the Python that is there."""
+    """A spec without the build, which depends on the installed Python."""
     return f"{record.name}=={record.version}"
 
 
 def _fits(item: Wanted, record: PackageRecord, loosely: bool = False) -> bool:
-    """Whether a package of the journal fulfils a spec; ``loosely``: as far as the journal tells.
+    """Whether a package from the journal satisfies a spec; ``loosely``: as far as the journal tells.
 
-    The journal does not tell the channel, and the build is not asked for again.
+    The journal does not record the channel, and the build is not requested again.
     """
     spec = item.spec
     if spec is None or spec.name != record.name:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an environment has beside its packages: the marker of a frozen one, pins, variables, an owner."""
+"""The settings of an environment beside its packages: frozen marker, pins, variables, owner."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records imp
 
 @dataclass(frozen=True)
 class Notes:
-    """What a task wants of them, or what is observed of those that it wants; None where it says nothing.
+    """The settings that a task requests, or their observed values; None for what the task does not set.
 
     Attributes:
-        frozen: whether the marker ``conda-meta/frozen`` is there.
-        pinned: the lines of ``conda-meta/pinned``; their order does not count.
-        variables: values by name, None for a variable that is not set. Others are not looked at.
+        frozen: whether the marker ``conda-meta/frozen`` exists.
+        pinned: the lines of ``conda-meta/pinned``; their order does not matter.
+        variables: values by name, None for a variable that is not set. Other variables are ignored.
         owner, group: of the files, by name or number.
     """
 
@@ -53,14 +53,14 @@ class Notes:
 
     @property
     def owned(self) -> bool:
-        """Whether the owner or the group is spoken of."""
+        """Whether the owner or the group is set."""
         return self.owner is not None or self.group is not None
 
     def lines(self, wanted: Notes | None = None) -> list[str]:
-        """One line for each note, as diffs show it. Values of variables are never shown.
+        """One diff line for each setting. Values of variables are never shown.
 
         Args:
-            wanted: what differs from this in value only is marked; default: nothing is marked.
+            wanted: mark variables whose value differs from these; default: mark none.
         """
         lines = ["(frozen)"] if self.frozen else []
         lines += [f"(pinned: {redact(pin)})" for pin in sorted(set(self.pinned or ()))]
@@ -73,28 +73,40 @@ class Notes:
         return lines
 
     def unlike(self, wanted: Notes) -> list[str]:
-        """One sentence for each of ``wanted`` that these notes do not show."""
+        """One clause for each setting in ``wanted`` that these do not match."""
         reasons = []
         if wanted.pinned is not None and set(wanted.pinned) != set(self.pinned or ()):
             pins = ", ".join(redact(pin) for pin in wanted.pinned)
-            reasons.append(f"the pins are to be {pins}" if pins else "there are to be no pins")
+            reasons.append(
+                f"the requested pins are not set: {pins}"
+                if pins
+                else "the environment has pins, but must have none"
+            )
         for name, value in sorted((wanted.variables or {}).items()):
             if (self.variables or {}).get(name) != value:
-                reasons.append(f"the variable {name} is {'not ' if value is None else ''}to be set")
+                reasons.append(
+                    f"the variable {name} is set, but must not be"
+                    if value is None
+                    else f"the variable {name} does not have the requested value"
+                )
         if wanted.frozen not in {None, bool(self.frozen)}:
-            reasons.append(f"the environment is {'' if wanted.frozen else 'not '}to be frozen")
+            reasons.append(
+                "the environment is not frozen, but must be"
+                if wanted.frozen
+                else "the environment is frozen, but must not be"
+            )
         if wanted.owner not in {None, self.owner}:
-            reasons.append(f"the owner is to be {wanted.owner}, not {self.owner}")
+            reasons.append(f"the owner is {self.owner}, not {wanted.owner}")
         if wanted.group not in {None, self.group}:
-            reasons.append(f"the group is to be {wanted.group}, not {self.group}")
+            reasons.append(f"the group is {self.group}, not {wanted.group}")
         return reasons
 
 
 def observe_notes(prefix: str, wanted: Notes) -> Notes:
-    """The notes of the environment at ``prefix``, as far as ``wanted`` is about them.
+    """Read the settings of the environment at ``prefix`` that ``wanted`` sets.
 
     Raises:
-        CondaModuleError: a file of them is there and cannot be understood.
+        CondaModuleError: one of their files exists but cannot be parsed.
     """
     variables = None
     if wanted.variables is not None:
@@ -111,7 +123,7 @@ def observe_notes(prefix: str, wanted: Notes) -> Notes:
 
 
 def write_pins(prefix: str, pins: tuple[str, ...]) -> None:
-    """Make ``pins`` the pins of the environment; without any the file goes.
+    """Write ``pins`` as the pins of the environment; remove the file if there are none.
 
     Raises:
         CondaModuleError: the file cannot be written.
@@ -121,7 +133,7 @@ def write_pins(prefix: str, pins: tuple[str, ...]) -> None:
 
 
 def write_notes(prefix: str, wanted: Notes) -> None:
-    """Make the notes as ``wanted``; what they say already is not written again.
+    """Write the settings in ``wanted`` that differ from those on disk.
 
     Raises:
         CondaModuleError: a file cannot be written.
@@ -131,17 +143,17 @@ def write_notes(prefix: str, wanted: Notes) -> None:
     variables = Notes(variables=wanted.variables)
     if wanted.variables and observe_notes(prefix, variables).unlike(variables):
         _write(prefix, STATE, state_with(read_state(prefix), wanted.variables))
-    # Last, so that a run that was cut off before has still to set it, and not to lift it.
+    # The marker comes last: after an interruption the next run only has to set it, not to lift it first.
     if wanted.frozen is False:
         remove_marker(prefix)
     elif wanted.frozen and not os.path.lexists(os.path.join(prefix, FROZEN)):
         set_marker(prefix)
-    # Of all that was written before.
+    # After all writes, so that it covers every new file.
     give_away(prefix, Ownership(wanted.owner, wanted.group))
 
 
 def _write(prefix: str, name: str, text: str) -> None:
-    """Write whole or not at all, with the owner and mode of what is replaced; without text the file goes."""
+    """Write the file atomically and keep its owner and mode; remove it if ``text`` is empty."""
     path = os.path.join(prefix, name)
     try:
         if text:
@@ -152,7 +164,7 @@ def _write(prefix: str, name: str, text: str) -> None:
         raise CondaModuleError(
             f"{path} cannot be written: {error.strerror}.",
             prefix=prefix,
-            hint="make room on that volume, or run the task as the user who owns the environment.",
+            hint="free space on that volume, or run the task as the user who owns the environment.",
         ) from error
 
 
@@ -166,7 +178,7 @@ def _replace(path: str, text: str) -> None:
         try:
             there = os.stat(path)
         except FileNotFoundError:
-            # As any program makes a file; the mask can only be read by setting it.
+            # Default permissions of a new file; the umask can only be read by setting it.
             mask = os.umask(0)
             os.umask(mask)
             os.chmod(temporary, 0o666 & ~mask)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What conda_env and conda_package do with a request: the cycle, the result, the end of the module."""
+"""Runs conda_env and conda_package: options, cycle, result."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.variab
 )
 
 MakeChange = Callable[[Request, bool], Change[Plan, Observed, Side]]
-"""Makes what changes an environment, of the request and whether this is check mode."""
+"""Makes the change of an environment from the request and the check mode flag."""
 
 
 def result_of(request: Request, outcome: EnvironmentOutcome) -> dict[str, Any]:
-    """What the module returns."""
+    """The module's return values."""
     records = sorted(outcome.observed.state.records.values(), key=lambda record: record.name)
     more = {"pip_requirements": list(request.pip_requirements)} if request.whole else {}
     return {
@@ -82,7 +82,7 @@ def run_module(
     make_request: Callable[[Mapping[str, Any]], Request],
     make_change: MakeChange | None,
 ) -> None:
-    """Carry the module's request through the cycle and leave, with a result or with one error."""
+    """Run the module's request through the cycle and exit, with a result or with one error."""
     module.no_log_values.update(secrets_in(module.params))
     module.no_log_values.update(secret_values(module.params.get("variables")))
     try:
@@ -99,10 +99,10 @@ def run_module(
 
 
 def run(request: Request, check_mode: bool, make_change: MakeChange | None) -> EnvironmentOutcome:
-    """Carry a request through the cycle.
+    """Run a request through the cycle.
 
     Raises:
-        CondaModuleError: the request is refused, conda failed, or the disk does not show the plan.
+        CondaModuleError: the request is refused, conda failed, or the disk does not match the plan.
     """
     subject = EnvironmentSubject(request, check_mode)
     change = make_change and partial(make_change, request, check_mode)
@@ -113,9 +113,9 @@ def main(make: MakeModule = CondaModule, make_change: MakeChange | None = None) 
     """Entry point of the module.
 
     Args:
-        make: makes the module of the description of its options.
-        make_change: makes what changes an environment. Without it, the module only says whether something is
-            to be done.
+        make: creates the module from its argument spec.
+        make_change: creates the change of an environment. Without it, the module only reports whether
+            changes are needed.
     """
     module = make(
         argument_spec={

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the options of conda_env and conda_package to a request."""
+"""Converts the options of conda_env and conda_package into a request."""
 
 from __future__ import annotations
 
@@ -30,59 +30,59 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.conda_version
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import Wanted, parse_specs
 
 
-def wanted_packages(texts: list[str], option: str = "packages") -> list[Wanted]:
+def wanted_packages(specs: list[str], option: str = "packages") -> list[Wanted]:
     """Parse the specs of ``option``.
 
     Raises:
-        CondaModuleError: conda would refuse one of them, or two contradict each other by name.
+        CondaModuleError: one of them is not a valid match spec.
     """
     try:
-        return parse_specs(texts)
+        return parse_specs(specs)
     except InvalidSpecError as error:
         raise CondaModuleError(
-            f"The option {option} has a spec that conda would refuse: {error}. Nothing was changed.",
-            asked=texts,
-            hint="write it like numpy, numpy=1.26, 'numpy>=1.26,<2' or conda-forge::numpy.",
+            f"The option {option} contains an invalid match spec: {error}. Nothing was changed.",
+            asked=specs,
+            hint="write match specs such as numpy, numpy=1.26, 'numpy>=1.26,<2' or conda-forge::numpy.",
         ) from error
 
 
 def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
-    """The request that a module's validated options make.
+    """Convert a module's validated options into a request.
 
     Raises:
-        CondaModuleError: an option cannot be used; it is named.
+        CondaModuleError: an option cannot be used; the message names it.
     """
     prefix = environment_prefix(params["installation"], params["name"], params["prefix"])
     if params["installation"] is None:
         raise CondaModuleError(
-            "The option installation is needed: the prefix of the conda to start.", prefix=prefix
+            "The option installation is required: it names the prefix of the conda to run.",
+            prefix=prefix,
         )
     if params.get("force_reinstall") and params["state"] != "present":
         raise CondaModuleError(
-            f"The option force_reinstall cannot be given with the state {params['state']}."
-            " Nothing was changed.",
+            f"The option force_reinstall cannot be used with state: {params['state']}. Nothing was changed.",
             prefix=prefix,
-            hint="use the state present for what is to be linked anew.",
+            hint="set state: present to relink packages.",
         )
     if params.get("recreate") and params["state"] == "latest":
         raise CondaModuleError(
-            "The option recreate cannot be given with the state latest: whether something is newer is not"
-            " known before conda was asked. Nothing was changed.",
+            "The option recreate cannot be used with state: latest, because only conda can tell whether newer"
+            " packages exist. Nothing was changed.",
             prefix=prefix,
-            hint="use the state present for what is to be recreated.",
+            hint="set state: present to recreate the environment.",
         )
     declared = read_environment(params)
     option = "environment" if params.get("environment") is not None else "environment_file"
     from_file = wanted_packages(list(declared.packages), option)
-    named = {item.text for item in from_file}
+    specs_in_file = {item.text for item in from_file}
     notes, lock = read_notes(params, declared), read_lock(params)
     check_lock_against_pins(lock or (), notes.pinned or ())
     check_ownership(prefix, Ownership(notes.owner, notes.group))
     wanted = [
         *from_file,
-        *(item for item in wanted_packages(params["packages"]) if item.text not in named),
+        *(item for item in wanted_packages(params["packages"]) if item.text not in specs_in_file),
     ]
-    _refuse_unread(params, wanted, prefix, whole)
+    _refuse_unreadable_specs(params, wanted, prefix, whole)
     return Request(
         installation=check_prefix(params["installation"], "installation"),
         prefix=prefix,
@@ -107,27 +107,27 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
     )
 
 
-def _refuse_unread(
+def _refuse_unreadable_specs(
     params: Mapping[str, Any], wanted: Sequence[Wanted], prefix: str, whole: bool
 ) -> None:
-    """Fail where a spec that only conda understands would have to be compared with the disk.
+    """Refuse specs that only conda understands if the task has to compare them with the disk.
 
     Raises:
-        CondaModuleError: the task removes packages, prunes or links anew by such a spec.
+        CondaModuleError: the task removes, prunes or reinstalls packages by such a spec.
     """
-    unread = [item.text for item in wanted if item.spec is None]
+    only_conda = [item.text for item in wanted if item.spec is None]
     reason = None
     if params.get("force_reinstall"):
         reason = "force_reinstall"
     elif params.get("prune"):
         reason = "prune"
     elif params["state"] == "absent" and not whole:
-        reason = "state absent"
-    if unread and reason:
+        reason = "state: absent"
+    if only_conda and reason:
         raise CondaModuleError(
-            f"With {reason}, the packages that {', '.join(unread)} names cannot be told without conda."
+            f"{reason} cannot be used with {', '.join(only_conda)}: only conda can tell which packages match."
             " Nothing was changed.",
             prefix=prefix,
-            asked=unread,
-            hint="name the packages plainly, such as numpy or numpy=1.26.",
+            asked=only_conda,
+            hint="name each package in a simple form, such as numpy or numpy=1.26.",
         )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who owns an environment: the user and group of all that is in it but files shared with a package cache."""
+"""Observes and sets the owner and group of an environment, except for files shared with a package cache."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.access impo
 
 @dataclass(frozen=True)
 class Ownership:
-    """The owner and the group, by name or number; None where a task says nothing of it."""
+    """The owner and the group, by name or number; None if the task does not set it."""
 
     owner: str | None = None
     group: str | None = None
 
 
 def check_ownership(prefix: str, wanted: Ownership) -> None:
-    """Refuse names that nobody has, before anything is changed.
+    """Refuse unknown users and groups before anything changes.
 
     Raises:
         CondaModuleError: the owner or the group is unknown on this host.
@@ -32,9 +32,9 @@ def check_ownership(prefix: str, wanted: Ownership) -> None:
 
 
 def observe_ownership(prefix: str, wanted: Ownership) -> Ownership:
-    """The owner and the group of the environment, as far as ``wanted`` is about them.
+    """Read the owner and the group of the environment, if ``wanted`` sets them.
 
-    Looked at are its directories and its records; where one is not as wanted, it speaks for all.
+    This checks its directories and records; the first one that differs stands for all.
 
     Raises:
         CondaModuleError: the owner or the group is unknown on this host.
@@ -47,10 +47,10 @@ def observe_ownership(prefix: str, wanted: Ownership) -> Ownership:
 
 
 def give_away(prefix: str, wanted: Ownership) -> None:
-    """Make the environment's files as wanted.
+    """Change the owner and the group of the environment's files.
 
     Raises:
-        CondaModuleError: this user may not do that, or the owner or the group is unknown.
+        CondaModuleError: this user may not change them, or the owner or the group is unknown.
     """
     if wanted.owner is not None or wanted.group is not None:
         _manager(prefix, wanted).apply()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plans for environments: pure functions from what is wanted and what was observed to what must be done."""
+"""Plans the package changes of an environment: pure functions of the requested specs and observed records."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import
 
 @dataclass(frozen=True)
 class Plan:
-    """What must be done to an environment, in this order; an empty plan means that nothing must.
+    """The changes of an environment, in this order; an empty plan means that none are needed.
 
     Attributes:
-        recreate: a half-made prefix is removed before anything else.
-        create: ``conda create`` with ``install``.
+        recreate: remove the prefix before anything else.
+        create: run ``conda create`` with ``install``.
         remove: names to remove.
-        reinstall: names whose files are damaged, or that are to be linked anew.
+        reinstall: names of packages with damaged files, or that the option force_reinstall names.
         install: specs to install.
-        unasked: those of them that the task did not name: what a cut-off or damaged environment has lost is
-            put back, yet must not go down in its history as somebody's wish.
-        restore: what a cut-off change has lost, in ways of which the first that conda can solve is taken; the
-            specs of each stand instead of others for the same package, and are nobody's wish either.
-        update: specs for which a newer package is looked for; only conda can say whether there is one.
-        quarantine: unreadable record files in ``conda-meta`` that are set aside before ``install``.
-        delete: the whole environment is removed.
-        notes: what stands beside the packages (the marker of a frozen one, pins, variables) is written.
-        reasons: one sentence for each thing that is not as wanted.
+        not_requested: the specs in ``install`` that the task does not name. They repair an interrupted or
+            damaged environment and are not recorded as user requests in its history.
+        restore: alternatives that restore what an interrupted change lost; conda uses the first it can solve.
+            The specs of an alternative replace other specs for the same package and are not recorded as user
+            requests either.
+        update: specs for which conda looks for newer packages; only conda can tell whether there are any.
+        quarantine: unreadable record files in ``conda-meta``, set aside before ``install``.
+        delete: remove the whole environment.
+        notes: write the settings beside the packages (frozen marker, pins, variables, owner).
+        reasons: one clause for each difference from the request.
     """
 
     recreate: bool = False
@@ -44,7 +45,7 @@ class Plan:
     remove: tuple[str, ...] = ()
     reinstall: tuple[str, ...] = ()
     install: tuple[str, ...] = ()
-    unasked: tuple[str, ...] = ()
+    not_requested: tuple[str, ...] = ()
     restore: tuple[tuple[str, ...], ...] = ()
     update: tuple[str, ...] = ()
     quarantine: tuple[str, ...] = ()
@@ -59,24 +60,24 @@ class Plan:
 
     @property
     def specs(self) -> tuple[str, ...]:
-        """All specs that conda is given, each once; with the first way to bring back what was lost."""
-        back = self.restore[0] if self.restore else ()
-        named = {spec_name(text) for text in back}
-        others = [text for text in (*self.install, *self.update) if spec_name(text) not in named]
-        return tuple(dict.fromkeys((*others, *back)))
+        """All specs passed to conda, each once, with the first alternative of ``restore``."""
+        restored = self.restore[0] if self.restore else ()
+        names = {spec_name(spec) for spec in restored}
+        others = [spec for spec in (*self.install, *self.update) if spec_name(spec) not in names]
+        return tuple(dict.fromkeys((*others, *restored)))
 
     @property
-    def asked(self) -> tuple[str, ...]:
-        """Those of :attr:`specs` that go down in the history as wishes."""
-        nobodys = {*self.unasked, *(self.restore[0] if self.restore else ())}
-        return tuple(text for text in self.specs if text not in nobodys)
+    def requested(self) -> tuple[str, ...]:
+        """The specs that the history records as user requests."""
+        others = {*self.not_requested, *(self.restore[0] if self.restore else ())}
+        return tuple(spec for spec in self.specs if spec not in others)
 
     def as_result(self) -> dict[str, object]:
         """The plan as a module returns it."""
         return {
             "create": self.create,
             "install": [
-                text for text in self.specs if text in self.install or text not in self.update
+                spec for spec in self.specs if spec in self.install or spec not in self.update
             ],
             "update": list(self.update),
             "remove": list(self.remove),
@@ -94,31 +95,30 @@ def plan_packages(
     prune: bool = False,
     damaged: Mapping[str, Sequence[str]] | None = None,
 ) -> Plan:
-    """What must be done so that the existing environment holds ``wanted``.
+    """Plan the changes after which the existing environment satisfies ``wanted``.
 
     Args:
         wanted: the specs of the task.
         observed: the environment, which exists.
-        latest: newer packages are wanted where the specs allow them.
-        prune: packages that nothing in ``wanted`` needs are removed.
-        damaged: files that are not as linked, by package name.
+        latest: look for newer packages that the specs allow.
+        prune: remove packages that no spec in ``wanted`` needs.
+        damaged: files that differ from what conda linked, by package name.
     """
     records = observed.records
     reasons: list[str] = []
     unsatisfied = [item for item in wanted if not is_satisfied(item, records)]
     for item in unsatisfied:
         record = records.get(item.spec.name) if item.spec else None
-        reasons.append(
-            f"{item.text} is wanted, {record.label if record else 'nothing of it'} is there"
-        )
+        found = f"{record.label} is installed" if record else "not installed"
+        reasons.append(f"{item.text} is requested, but {found}")
     install = [item.text for item in unsatisfied]
-    lost: list[str] = []
+    missing: list[str] = []
     named = {item.spec.name for item in unsatisfied if item.spec}
-    for text in missing_dependencies(records):
-        if spec_name(text) not in named:
-            install.append(text)
-            lost.append(text)
-            reasons.append(f"the dependency {text} is missing")
+    for spec in missing_dependencies(records):
+        if spec_name(spec) not in named:
+            install.append(spec)
+            missing.append(spec)
+            reasons.append(f"the dependency {spec} is missing")
     reinstall = []
     for name, files in sorted((damaged or {}).items()):
         reasons.append(
@@ -131,28 +131,28 @@ def plan_packages(
     if prune and all(item.spec for item in wanted):
         kept = closure((item.spec.name for item in wanted if item.spec), records)
         remove = sorted(set(records) - kept)
-        reasons.extend(f"{name} is not needed any more" for name in remove)
+        reasons.extend(f"{name} is no longer needed" for name in remove)
     return Plan(
         remove=tuple(remove),
         reinstall=tuple(name for name in reinstall if name not in remove),
         install=tuple(install),
-        unasked=tuple(lost),
+        not_requested=tuple(missing),
         update=tuple(item.text for item in wanted) if latest else (),
         reasons=tuple(reasons),
     )
 
 
 def plan_absent(wanted: Sequence[Wanted], observed: PrefixState) -> Plan:
-    """What must be removed so that no linked package fulfils any of ``wanted``."""
+    """Plan the removal of every linked package that satisfies one of ``wanted``."""
     names = [
         item.spec.name for item in wanted if item.spec and is_satisfied(item, observed.records)
     ]
     return Plan(
         remove=tuple(dict.fromkeys(names)),
-        reasons=tuple(f"{name} is to be absent" for name in dict.fromkeys(names)),
+        reasons=tuple(f"{name} is installed, but must be absent" for name in dict.fromkeys(names)),
     )
 
 
 def unsatisfied_after(wanted: Sequence[Wanted], observed: PrefixState) -> list[str]:
-    """Those of ``wanted`` that the disk does not show, for the check after a change."""
+    """The specs in ``wanted`` that no linked package satisfies, for the check after a change."""
     return [item.text for item in wanted if item.spec and not is_satisfied(item, observed.records)]

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pins of an environment: ``conda-meta/pinned``, one match spec a line, which conda's solver honours.
+"""Reads and checks pins: ``conda-meta/pinned``, one match spec per line, which conda's solver honours.
 
-A pin says which version a package may have if it is there; it installs nothing. Blank lines and those
-that start with ``#`` do not count (conda, ``conda.core.solve.get_pinned_specs``).
+A pin limits the version of a package if the package is installed; it installs nothing. Blank lines and lines
+that start with ``#`` are ignored (conda, ``conda.core.solve.get_pinned_specs``).
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ PINNED = os.path.join("conda-meta", "pinned")
 
 
 def read_pins(prefix: str) -> tuple[str, ...]:
-    """The pins of the environment at ``prefix``, in the order of the file; none without one.
+    """The pins of the environment at ``prefix``, in the order of the file; none without a file.
 
     Raises:
-        CondaModuleError: the file is there and cannot be read.
+        CondaModuleError: the file exists but cannot be read.
     """
     path = os.path.join(prefix, PINNED)
     try:
@@ -40,22 +40,22 @@ def read_pins(prefix: str) -> tuple[str, ...]:
     except (FileNotFoundError, NotADirectoryError):
         return ()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise CondaModuleError(
-            f"The pins of the environment cannot be read: {path}: {reason}. Nothing was changed.",
+            f"The pins file {path} cannot be read: {reason}. Nothing was changed.",
             prefix=prefix,
             hint="correct or remove that file; conda reads it too.",
         ) from error
     return tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
 
 
-def given_pins(texts: Iterable[str]) -> tuple[str, ...]:
-    """The pins of the option ``pinned``, each once.
+def given_pins(given: Iterable[str]) -> tuple[str, ...]:
+    """Check the option ``pinned`` and return its pins, each once.
 
     Raises:
-        CondaModuleError: one is no match spec, says nothing about a version, or two are for one package.
+        CondaModuleError: a pin is not a match spec or names no version, or two pin the same package.
     """
-    pins = tuple(dict.fromkeys(text.strip() for text in texts))
+    pins = tuple(dict.fromkeys(pin.strip() for pin in given))
     names: dict[str, str] = {}
     for pin in pins:
         problem = ""
@@ -66,25 +66,23 @@ def given_pins(texts: Iterable[str]) -> tuple[str, ...]:
         else:
             name = parsed.spec.name if parsed.spec else pin
             if name in names:
-                problem = (
-                    f"{names[name]} and {pin} are for one package, and conda would take one of them"
-                )
+                problem = f"{names[name]} and {pin} pin the same package; conda would use only one of them"
             elif name == pin:
                 problem = f"{pin} allows every version, so it pins nothing"
             names[name] = pin
         if "\n" in pin or pin.startswith("#"):
-            problem = f"{pin!r} is not one line with a spec"
+            problem = f"{pin!r} is not a single line with a match spec"
         if problem:
             raise CondaModuleError(
                 f"The option pinned cannot be used: {problem}. Nothing was changed.",
                 asked=list(pins),
-                hint="write one spec for each package, like numpy=1.26 or 'numpy>=1.26,<2'.",
+                hint="write one match spec per package, such as numpy=1.26 or 'numpy>=1.26,<2'.",
             )
     return pins
 
 
 def parsed_pins(pins: Iterable[str]) -> tuple[Wanted, ...]:
-    """The pins as specs; what only conda understands, or nobody, has no parsed form."""
+    """The pins as specs. A pin that is invalid, or that only conda understands, has no parsed form."""
     parsed: list[Wanted] = []
     for pin in pins:
         try:
@@ -97,7 +95,7 @@ def parsed_pins(pins: Iterable[str]) -> tuple[Wanted, ...]:
 def violations(
     pins: Sequence[Wanted], records: Mapping[str, PackageRecord]
 ) -> list[tuple[Wanted, PackageRecord]]:
-    """Each pin that a package of ``records`` does not fulfil, and that package."""
+    """Each pin that a package in ``records`` violates, with that package."""
     return [
         (pin, records[pin.spec.name])
         for pin in pins

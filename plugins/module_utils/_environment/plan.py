@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan for one environment: a pure function from what is wanted and what is observed."""
+"""Plans the changes of one environment: a pure function of the request and the observed state."""
 
 from __future__ import annotations
 
@@ -35,31 +35,31 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import
 
 
 def plan(request: Request, observed: Observed) -> Plan:
-    """Decide what must be done; nothing is touched.
+    """Decide what has to change; this changes nothing itself.
 
     Raises:
-        CondaModuleError: the prefix holds somebody else's files, is missing, frozen, or is the base.
+        CondaModuleError: the prefix contains foreign files, is missing, frozen, or a base environment.
     """
     state = observed.state
     if not state.is_environment:
         return _plan_without_environment(request, observed)
     if request.state == "absent" and request.whole:
         _refuse_protected(request, state)
-        return Plan(delete=True, reasons=(f"{request.prefix} is to be absent",))
+        return Plan(delete=True, reasons=(f"{request.prefix} must be absent",))
     if request.state == "absent":
         lost = {record.name: record for record in _lost(state.bad_records)}
         result = plan_absent(request.wanted, replace(state, records={**lost, **state.records}))
         if result and lost:
-            # conda removes nothing beside an unreadable record, and not what such a record is about.
+            # conda removes no package while a record is unreadable, nor the package of such a record.
             result = _with_bad_records(result, state)
     elif request.lock is not None:
         result = plan_lock(request.lock, state, observed.damaged)
         if result and _is_base(request, state):
             raise CondaModuleError(
-                f"{request.prefix} is a base environment, and a lock would take conda's own packages away."
+                f"{request.prefix} is a base environment; applying a lock would remove conda's own packages."
                 " Nothing was changed.",
                 prefix=request.prefix,
-                hint="lock another environment.",
+                hint="apply the lock to another environment.",
             )
     else:
         result = plan_packages(
@@ -72,9 +72,9 @@ def plan(request: Request, observed: Observed) -> Plan:
         if state.bad_records:
             result = _with_bad_records(result, state)
         result = _with_pins(result, parsed_pins(request.notes.pinned or ()), state)
-        result = _with_again(result, observed.again)
+        result = _with_forced_relink(result, observed.force_relink)
     if observed.lost and request.lock is None:
-        # Imported where a run was cut off: most tasks do without.
+        # Imported only after an interrupted run, so that other runs do not compile it.
         from ansible_collections.llmfleet.conda.plugins.module_utils._environment.lost_packages import (
             still_wanted,
             with_lost,
@@ -84,77 +84,79 @@ def plan(request: Request, observed: Observed) -> Plan:
         result = with_lost(result, missing, request.wanted, request.state)
     if result and request.recreate:
         _refuse_protected(request, state)
-        reasons = (*result.reasons, f"{request.prefix} is to be made anew when it differs")
-        return Plan(recreate=True, create=True, install=request.asked, reasons=reasons)
+        reasons = (
+            *result.reasons,
+            f"the option recreate replaces {request.prefix} when it differs",
+        )
+        return Plan(recreate=True, create=True, install=request.specs, reasons=reasons)
     if unlike := observed.notes.unlike(request.notes):
         result = replace(result, notes=True, reasons=(*result.reasons, *unlike))
     if result and state.frozen and request.notes.frozen is None:
         raise CondaModuleError(
-            f"The environment {request.prefix} is frozen (conda-meta/frozen), and the task would change it:"
+            f"The environment {request.prefix} is frozen (conda-meta/frozen), but the task would change it:"
             f" {'; '.join(result.reasons)}. Nothing was changed.",
             prefix=request.prefix,
-            hint="change another environment, or remove the file conda-meta/frozen on purpose (conda_env does"
-            " that with the option frozen).",
+            hint="change another environment, or unfreeze this one (conda_env with frozen: false).",
         )
     return result
 
 
 def _with_pins(result: Plan, pins: Sequence[Wanted], state: PrefixState) -> Plan:
-    """Add the packages that have to change because of pins which the task wants.
+    """Add the packages that violate the task's pins.
 
-    Their specs are nobody's wish for a package: they do not go down in the history.
+    The history does not record their specs as user requests.
     """
-    named = {spec_name(text) for text in result.install}
+    named = {spec_name(spec) for spec in result.install}
     broken = [
         (pin.text, record.label)
         for pin, record in violations(pins, state.records)
         if record.name not in named and record.name not in result.remove
     ]
-    texts = [text for text, _label in broken]
+    specs = [pin for pin, _label in broken]
     return replace(
         result,
-        install=(*result.install, *texts),
-        unasked=(*result.unasked, *texts),
+        install=(*result.install, *specs),
+        not_requested=(*result.not_requested, *specs),
         reasons=(
             *result.reasons,
-            *(f"{text} is pinned, {label} is there" for text, label in broken),
+            *(f"{pin} is pinned, but {label} is installed" for pin, label in broken),
         ),
     )
 
 
-def _with_again(result: Plan, names: Iterable[str]) -> Plan:
-    """Add the packages that are to be linked anew though they look sound."""
+def _with_forced_relink(result: Plan, names: Iterable[str]) -> Plan:
+    """Add the packages that the option force_reinstall names, damaged or not."""
     more = [name for name in sorted(names) if name not in result.reinstall]
     return replace(
         result,
         reinstall=(*result.reinstall, *more),
-        reasons=(*result.reasons, *(f"{name} is to be linked anew" for name in more)),
+        reasons=(*result.reasons, *(f"the task reinstalls {name}" for name in more)),
     )
 
 
 def _with_bad_records(result: Plan, state: PrefixState) -> Plan:
-    """Add the packages whose records cannot be read: they are set aside and installed again."""
-    asked = {spec_name(text) for text in result.install}
-    again = [text for text in _specs_of(state.bad_records) if text.split("=", 1)[0] not in asked]
+    """Set unreadable records aside and reinstall their packages."""
+    named = {spec_name(spec) for spec in result.install}
+    specs = [spec for spec in _specs_of(state.bad_records) if spec.split("=", 1)[0] not in named]
     return replace(
         result,
         quarantine=tuple(state.bad_records),
-        install=(*result.install, *again),
-        unasked=(*result.unasked, *again),
+        install=(*result.install, *specs),
+        not_requested=(*result.not_requested, *specs),
         reasons=(*result.reasons, *state.problems),
     )
 
 
 def _specs_of(bad_records: Sequence[str]) -> list[str]:
-    """Specs of unreadable records, whose file names say name, version and build.
+    """Specs for unreadable records, from the name and version in their file names.
 
-    The build is left out: a channel may have replaced it since, and the version is what matters.
+    The build is left out: the channel may have replaced it since.
     """
     return [f"{record.name}=={record.version}" for record in _lost(bad_records)]
 
 
 def _lost(bad_records: Sequence[str]) -> list[PackageRecord]:
-    """What the file names of unreadable records say about their packages."""
+    """The packages of unreadable records, from the file names (name, version and build)."""
     parts = [name[: -len(".json")].rsplit("-", 2) for name in bad_records]
     return [PackageRecord(words[0], words[1], words[2]) for words in parts if len(words) == 3]
 
@@ -167,7 +169,7 @@ def _plan_without_environment(request: Request, observed: Observed) -> Plan:
         if observed.half:
             return Plan(delete=True, reasons=(_left_half(request, observed),))
         if state.cleared:
-            return Plan(delete=True, reasons=(f"files are left at {request.prefix}",))
+            return Plan(delete=True, reasons=(f"files remain at {request.prefix}",))
         if not state.empty:
             raise _foreign(state, "will not be removed")
         return Plan()
@@ -178,7 +180,7 @@ def _plan_without_environment(request: Request, observed: Observed) -> Plan:
             asked=[item.text for item in request.wanted],
             hint="create it first with llmfleet.conda.conda_env.",
         )
-    specs = request.asked
+    specs = request.specs
     reason = f"there is no environment at {request.prefix}"
     if not state.empty:
         if observed.half:
@@ -190,17 +192,17 @@ def _plan_without_environment(request: Request, observed: Observed) -> Plan:
 
 
 def _left_half(request: Request, observed: Observed) -> str:
-    done = "made" if observed.interrupted == "create" else "removed"
-    return f"{request.prefix} was left half {done}"
+    done = "created" if observed.interrupted == "create" else "removed"
+    return f"an interrupted run left {request.prefix} half {done}"
 
 
 def _foreign(state: PrefixState, consequence: str) -> CondaModuleError:
     holds = f" It holds {listed(state.entries)}." if state.entries else ""
     return CondaModuleError(
-        f"{state.path} exists and is no conda environment (it has no conda-meta/history), so it"
+        f"{state.path} exists but is not a conda environment (it has no conda-meta/history), so it"
         f" {consequence}.{holds} Nothing was changed.",
         prefix=state.path,
-        hint="choose another prefix, or move those files away yourself.",
+        hint="choose another prefix, or move those files away.",
     )
 
 
@@ -210,18 +212,18 @@ def _is_base(request: Request, state: PrefixState) -> bool:
 
 
 def _refuse_protected(request: Request, state: PrefixState) -> None:
-    problem, hint = None, "name the environment that is really meant."
+    problem, hint = None, "check that the option name or prefix names the right environment."
     if _is_base(request, state):
-        problem = "is a base environment; llmfleet.conda.conda_installation removes those"
+        problem = "is a base environment; only llmfleet.conda.conda_installation removes it"
     elif state.frozen and (
         request.notes.frozen is None or (request.notes.frozen and request.state == "absent")
     ):
         problem = "is frozen (conda-meta/frozen)"
-        hint = "name the environment that is really meant; frozen: false allows to remove this one."
+        hint = "check that this is the right environment; frozen: false then allows its removal."
     elif any(
         os.path.isdir(os.path.join(request.prefix, *parts)) for parts in (("envs",), ("pkgs",))
     ):
-        problem = "holds other environments or a package cache"
+        problem = "contains other environments or a package cache"
     if problem:
         raise CondaModuleError(
             f"The environment {request.prefix} {problem}. Nothing was changed.",

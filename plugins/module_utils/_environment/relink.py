@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Links packages once more that the package cache had only in part: conda does not stop at that."""
+"""Relinks packages that conda linked from an incomplete package cache; conda does not notice that."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
 
 
-def link_again(
+def relink_damaged(
     conda: Conda,
     prefix: str,
     before: Mapping[str, PackageRecord],
@@ -32,18 +32,18 @@ def link_again(
     options: Sequence[str],
     lock: Sequence[LockedPackage] | None,
 ) -> None:
-    """Look at what conda has just linked, and link it again where its source was damaged.
+    """Check the packages that conda has just linked, and relink those with a damaged source in the cache.
 
-    What was damaged is set aside; ``conda.warnings`` tells. Must run under the locks of the prefix and of the
-    caches.
+    This sets damaged sources aside and reports them in ``conda.warnings``. The caller holds the locks of the
+    prefix and of the caches.
 
     Args:
-        conda: has made the change.
+        conda: made the change.
         prefix: the environment.
         before: its records before the change.
-        damaged: names of packages that were damaged then, and so were linked anew.
-        options: of ``conda install``, channels and the like.
-        lock: the packages of the lock that the environment follows, if it does.
+        damaged: names of packages that were damaged before the change, and so were relinked by it.
+        options: of ``conda install``, such as channels.
+        lock: the packages of the lock that the environment follows, if any.
 
     Raises:
         CondaModuleError: conda failed.
@@ -52,9 +52,9 @@ def link_again(
     names = []
     for name, record in records.items():
         if name in damaged or before.get(name) != record:
-            told = set_aside_linked(conda.caches, f"{name}-{record.version}-{record.build}")
-            conda.warnings += told
-            names += [name] if told else []
+            warnings = set_aside_linked(conda.caches, f"{name}-{record.version}-{record.build}")
+            conda.warnings += warnings
+            names += [name] if warnings else []
     if not names:
         return
     with marker_lifted(prefix, put_back=True):

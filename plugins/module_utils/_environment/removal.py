@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks at, and removes, an environment that is to be absent or to be made anew."""
+"""Examines and removes an environment that the task deletes or recreates."""
 
 from __future__ import annotations
 
@@ -33,63 +33,64 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction
     add_to_journal,
 )
 
-# Of a package that has conda do something when it is removed: a script, or an entry in the desktop's menu
+# Files of packages for which conda runs code on removal: a pre-unlink script, or a desktop menu entry
 # (conda 24.7, core.link.run_script and core.initialize menuinst).
 _UNDONE_BY_CONDA = re.compile(r"bin/\.[^/]+-pre-unlink\.sh|Menu/[^/]+\.json")
 
 
 def examine_environment(request: Request, conda: Conda) -> Contents:
-    """All that is at the prefix of the request, which is to be removed or to be replaced.
+    """Examine the prefix of the request before its removal or replacement.
 
     Raises:
-        CondaModuleError: a volume is mounted in it, it holds other environments, or it cannot be read.
+        CondaModuleError: a volume is mounted in it, it contains other environments, or it cannot be read.
     """
     contents = examine(request.prefix)
     if not contents.state.is_environment and not contents.state.cleared:
         contents = examine(request.prefix, caches=conda.caches)
     if contents.nested:
         raise CondaModuleError(
-            f"The environment {request.prefix} holds other environments: {listed(contents.nested)}."
+            f"The environment {request.prefix} contains other environments: {listed(contents.nested)}."
             " Nothing was changed.",
             prefix=request.prefix,
-            hint="remove those first, or name the environment that is really meant.",
+            hint="remove those first, or check that the option name or prefix names the right environment.",
         )
     refuse_mounts(contents)
     return contents
 
 
 def foretell(request: Request, contents: Contents) -> list[str]:
-    """The warnings of a removal that has not taken place: on files that will stay."""
+    """The warnings of a removal in check mode, about files that would remain."""
     if not contents.foreign or request.remove_foreign:
         return []
     warning = remain(request.prefix, contents.foreign)
     if names := sorted(_undone_by_conda(contents)):
-        warning += f" What the scripts of {', '.join(names)} for their removal do is not known yet."
+        warning += f" Check mode cannot tell what the removal scripts of {', '.join(names)} do."
     return [warning]
 
 
 def remove_environment(request: Request, contents: Contents, conda: Conda) -> None:
-    """Remove the environment, and its lines in the lists of environments that conda keeps.
+    """Remove the environment, and its lines in conda's lists of environments.
 
-    Where files stay that neither conda nor pip put there, ``conda.warnings`` says so.
+    ``conda.warnings`` reports files that remain because neither conda nor pip installed them.
 
     Raises:
-        CondaModuleError: something of it cannot be removed.
+        CondaModuleError: a part of it cannot be removed.
     """
     if names := sorted(_undone_by_conda(contents)):
         try:
             with marker_lifted(request.prefix, put_back=False):
                 conda.remove_alone(request.prefix, names)
         except CondaModuleError as error:
-            # They go all the same: what is left of them lies outside, such as an entry in a menu.
+            # Continue: what such a script leaves is outside the prefix, such as a menu entry.
             conda.warnings.append(
-                f"The scripts of {', '.join(names)} for their removal failed: {error}"
+                f"The removal scripts of {', '.join(names)} failed, but the environment is removed:"
+                f" {error}"
             )
         contents = examine_environment(request, conda)
     add_to_journal(request.prefix, directory=claim(request.prefix))
     if left := remove_prefix(contents, remove_foreign=request.remove_foreign):
         conda.warnings.append(remain(request.prefix, left))
-    # The last: a run that is cut off before it is gone on with.
+    # Last, so that the next run continues a removal that is interrupted before this.
     forget_environments(request.prefix)
 
 

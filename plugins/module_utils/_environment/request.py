@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task wants of an environment, and what is observed of it: files are read, nothing is changed."""
+"""The request of a task for an environment, and the observed environment. Reads files, changes nothing."""
 
 from __future__ import annotations
 
@@ -36,32 +36,32 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import
     is_satisfied,
 )
 
-# After these, what is left of a prefix without a history is ours to clear away.
+# After these operations, the remains of a prefix without a history are ours to remove.
 _HALF = ("create", "remove")
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a task wants of one environment.
+    """The request of a task for one environment.
 
     Attributes:
-        installation: base prefix of the conda to use.
-        prefix: the environment's own prefix.
+        installation: base prefix of the conda to run.
+        prefix: the prefix of the environment.
         wanted: the specs.
-        whole: the task declares the environment (``conda_env``), not only some packages inside it.
+        whole: the task declares the whole environment (``conda_env``), not only packages in it.
         state: ``present``, ``latest`` or ``absent``.
-        channels: in order of priority; empty leaves the choice to the condarc.
-        channel_priority: ``strict``, ``flexible`` or ``disabled``; None leaves it to the condarc.
+        channels: in order of priority; empty means those of the condarc.
+        channel_priority: ``strict``, ``flexible`` or ``disabled``; None means that of the condarc.
         prune, repair, offline: the options of these names.
         timeout: seconds for one run of conda and for each lock.
         in_use, in_use_timeout: the options of these names.
-        executable: another conda to start.
-        lock: the packages that the environment holds exactly, instead of ``wanted``; None without a lock.
-        recreate: where something differs, the environment is removed and made anew.
-        force_reinstall: packages that fulfil ``wanted`` are linked anew, sound or not.
-        remove_foreign: with the environment, files go that neither conda nor pip put there.
-        notes: what is to stand beside the packages in ``conda-meta``.
-        pip_requirements: the pip section of an environment file, only handed back to the task.
+        executable: another conda program to run.
+        lock: the exact packages of the environment, instead of ``wanted``; None without a lock.
+        recreate: replace the environment if anything differs.
+        force_reinstall: relink packages that satisfy ``wanted``, damaged or not.
+        remove_foreign: with the environment, also remove files that neither conda nor pip installed.
+        notes: the settings beside the packages: frozen marker, pins, variables, owner.
+        pip_requirements: the pip section of an environment file, only returned to the task.
     """
 
     installation: str
@@ -86,8 +86,8 @@ class Request:
     pip_requirements: Sequence[str] = ()
 
     @property
-    def asked(self) -> tuple[str, ...]:
-        """The specs that the whole of the task comes to."""
+    def specs(self) -> tuple[str, ...]:
+        """The specs of the task: those of the lock, or those in ``wanted``."""
         if self.lock is not None:
             return tuple(package.spec for package in self.lock)
         return tuple(item.text for item in self.wanted)
@@ -95,19 +95,19 @@ class Request:
 
 @dataclass(frozen=True)
 class Observed:
-    """The environment, and how it differs from what its lines and the task say.
+    """The observed environment.
 
     Attributes:
         state: the packages.
-        damaged: files that are not as linked, by package name.
-        interrupted: what a run was doing that was cut off, None without one.
-        half: that run was making or removing the very directory that is there now.
-        lost: packages that it was to leave there and did not, name, version and build.
-        others: names of packages that are not the files of the lock.
-        again: names of packages that the task wants linked anew.
-        pins: those of the environment, whether the task is about them or not.
-        notes: what stands beside the packages, as far as the task is about it.
-        note_lines: the same as diffs show it.
+        damaged: files that differ from what conda linked, by package name.
+        interrupted: the operation of an interrupted run, None without one.
+        half: that run was creating or removing the directory that exists now.
+        lost: packages that the interrupted run unlinked and did not link again: name, version and build.
+        others: names of packages whose digest differs from the lock.
+        force_relink: names of packages that the option force_reinstall relinks.
+        pins: all pins of the environment, whether or not the task sets pins.
+        notes: the settings beside the packages that the task sets.
+        note_lines: the same as diff lines.
     """
 
     state: PrefixState
@@ -116,33 +116,33 @@ class Observed:
     half: bool = False
     lost: tuple[PackageRecord, ...] = ()
     others: frozenset[str] = frozenset()
-    again: frozenset[str] = frozenset()
+    force_relink: frozenset[str] = frozenset()
     pins: tuple[Wanted, ...] = ()
     notes: Notes = field(default_factory=Notes)
     note_lines: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        """One line for each package, as diffs show it; damage is part of the line."""
+        """One diff line for each package; the line names damage."""
         bad = [f"{name} (unreadable record)" for name in self.state.bad_records]
         return [*self.note_lines, *sorted([*map(self._line, self.state.records), *bad])]
 
     def _line(self, name: str) -> str:
         label = self.state.records[name].label
         if name in self.others:
-            return f"{label} (another file than the locked one)"
+            return f"{label} (not the locked file)"
         if files := self.damaged.get(name):
             return f"{label} (damaged: {files[0]})"
-        return f"{label} (to be linked anew)" if name in self.again else label
+        return f"{label} (to be reinstalled)" if name in self.force_relink else label
 
 
 def observe(request: Request) -> Observed:
-    """Read the environment's state from disk.
+    """Read the environment from disk.
 
     Raises:
-        CondaModuleError: a file of it cannot be read or understood.
+        CondaModuleError: one of its files cannot be read or parsed.
     """
     journal = pending_journal(request.prefix)
-    # After a run that was cut off, nothing is trusted.
+    # After an interrupted run, check all files even with repair: false.
     thorough = request.repair or journal is not None
     state = observe_prefix(request.prefix, thorough=thorough)
     interrupted = str(journal.get("operation") or "change") if journal else None
@@ -151,17 +151,17 @@ def observe(request: Request) -> Observed:
         return Observed(state, interrupted=interrupted, half=half)
     lost: tuple[PackageRecord, ...] = ()
     if journal and "held" in journal:
-        # Imported where a run was cut off: most tasks do without.
+        # Imported only after an interrupted run, so that other runs do not compile it.
         from ansible_collections.llmfleet.conda.plugins.module_utils._environment.lost_packages import (
             lost_packages,
         )
 
         lost = lost_packages(journal, state)
-    # To remove an environment, nothing beside the marker has to be understood.
+    # The removal of an environment needs only the frozen marker; other files may be unreadable.
     gone = request.whole and request.state == "absent"
     wanted = Notes(frozen=request.notes.frozen) if gone else request.notes
     notes = observe_notes(request.prefix, wanted)
-    again = [
+    satisfied = [
         item.spec.name for item in request.wanted if item.spec and is_satisfied(item, state.records)
     ]
     return Observed(
@@ -170,7 +170,7 @@ def observe(request: Request) -> Observed:
         interrupted=interrupted,
         lost=lost,
         others=frozenset(other_files(request.lock or (), state)),
-        again=frozenset(again) if request.force_reinstall else frozenset(),
+        force_relink=frozenset(satisfied) if request.force_reinstall else frozenset(),
         pins=() if gone else parsed_pins(read_pins(request.prefix)),
         notes=notes,
         note_lines=tuple(notes.lines(wanted)),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What conda would make of an environment: asked of its solver without a change to the environment."""
+"""Asks conda's solver what it would do, without changing the environment."""
 
 from __future__ import annotations
 
@@ -49,24 +49,24 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import
     spec_name,
 )
 
-# What conda calls a solution that cannot be; a pin may be the reason.
+# Error kinds of an unsolvable request; a pin may be the cause.
 _MAY_BE_PINS = ("unsatisfiable", "not_found")
-# What conda, or this file for it, calls a wish that cannot be fulfilled.
+# All error kinds of an unsolvable request, including "pinned" from this file.
 _UNSOLVABLE = (*_MAY_BE_PINS, "pinned")
 
 
 def conda_for(request: Request) -> Conda:
-    """The conda that the request names, set up as it says.
+    """The conda of the request, with its settings.
 
     Raises:
-        CondaModuleError: the condarc denies a channel that it would use.
+        CondaModuleError: the condarc denies a channel that conda would use.
     """
     if request.state != "absent":
         locked = [package.url for package in request.lock or ()]
-        refuse_denied(request.installation, request.channels, request.asked, locked)
+        refuse_denied(request.installation, request.channels, request.specs, locked)
     settings = {}
     if request.channel_priority is not None:
-        # The second name is that of mamba's own configuration.
+        # mamba reads its own configuration variables.
         settings = {
             f"{program}_CHANNEL_PRIORITY": request.channel_priority
             for program in ("CONDA", "MAMBA")
@@ -75,7 +75,7 @@ def conda_for(request: Request) -> Conda:
 
 
 def conda_options(request: Request) -> list[str]:
-    """The options of conda that say where packages come from."""
+    """The conda options that select the sources of packages."""
     options: list[str] = []
     if request.channels:
         options.append("--override-channels")
@@ -92,21 +92,21 @@ def install_options(request: Request, plan: Plan) -> list[str]:
 
 
 def pins_for(request: Request, observed: Observed) -> tuple[Wanted, ...]:
-    """The pins that conda is to honour: those of the task, else those that are there."""
+    """The pins that conda must honour: those of the task, else those of the environment."""
     if request.notes.pinned is not None:
         return parsed_pins(request.notes.pinned)
     return () if request.recreate else observed.pins
 
 
 class Forecast:
-    """Asks conda what it would do for one request."""
+    """Runs conda's dry runs for one request."""
 
     def __init__(self, request: Request, conda: Conda) -> None:
         self.request = request
         self.conda = conda
 
     def lines(self, plan: Plan, observed: Observed) -> list[str] | None:
-        """The lines of the environment after the run, None when there will be no environment.
+        """The lines of the environment after the run; None if there will be no environment.
 
         Raises:
             CondaModuleError: conda finds no solution, or none that the pins allow.
@@ -114,16 +114,16 @@ class Forecast:
         if plan.delete:
             return None
         if not (observed.state.is_environment or plan.create):
-            # Packages for an environment that an earlier task of the same play would make.
+            # An earlier task of the same play would create the environment.
             return [f"{text} (to be solved)" for text in sorted(plan.install)]
         return [*self.request.notes.lines(), *self._packages(plan, observed)]
 
     def _packages(self, plan: Plan, observed: Observed) -> list[str]:
         if self.request.lock is not None:
-            # The lock says it all: nothing is left for a solver to find out.
+            # The lock lists all packages, so no solver is needed.
             return sorted(package.label for package in self.request.lock)
         if not self._conda_is_there():
-            # A bare host in check mode: conda would be installed by an earlier task of the same play.
+            # Check mode on a new host: an earlier task of the same play would install conda.
             return sorted(
                 [
                     *replace(observed, note_lines=()).lines(),
@@ -133,7 +133,7 @@ class Forecast:
         labels = observed.state.labels()
         if plan.remove:
             if plan.quarantine and self.request.state == "absent":
-                # conda's dry run sees nothing of a package whose record it cannot read.
+                # conda's dry run ignores packages whose record it cannot read.
                 gone_names = dependents(plan.remove, observed.state.records)
                 return [
                     label
@@ -152,17 +152,17 @@ class Forecast:
         return self.change(plan, observed, labels)
 
     def settled(self, plan: Plan, observed: Observed) -> Plan:
-        """The plan with one way to bring back what was lost: the first that conda can solve.
+        """The plan with the first alternative of ``restore`` that conda can solve.
 
-        Where there is none, the plan does without, and ``conda.warnings`` says so.
+        If there is none, the plan restores nothing and ``conda.warnings`` reports it.
 
         Raises:
-            CondaModuleError: conda failed for another reason than that there is no solution.
+            CondaModuleError: conda failed for another reason than a missing solution.
         """
         if not (plan.restore and self._conda_is_there()):
             return plan
-        for way in plan.restore:
-            attempt = replace(plan, restore=(way,))
+        for specs in plan.restore:
+            attempt = replace(plan, restore=(specs,))
             try:
                 self.change(attempt, observed, observed.state.labels())
             except CondaModuleError as error:
@@ -171,16 +171,16 @@ class Forecast:
             else:
                 return attempt
         left = replace(plan, restore=((),))
-        asked = {spec_name(text) for text in left.specs}
-        if lost := [text for text in plan.restore[0] if spec_name(text) not in asked]:
+        planned = {spec_name(spec) for spec in left.specs}
+        if lost := [spec for spec in plan.restore[0] if spec_name(spec) not in planned]:
             self.conda.warnings.append(
-                f"A change of {self.request.prefix} that was cut off has lost packages which conda cannot"
-                f" bring back beside what is wanted now: {', '.join(lost)}. They stay away."
+                f"An interrupted change of {self.request.prefix} lost packages that conda cannot reinstall"
+                f" together with what the task requests: {', '.join(lost)}. They stay removed."
             )
         return left
 
     def change(self, plan: Plan, observed: Observed, labels: Sequence[str]) -> list[str]:
-        """The package lines that ``labels`` become by what the plan installs.
+        """The package lines after conda installs the plan's specs, starting from ``labels``.
 
         Raises:
             CondaModuleError: conda finds no solution, or none that the pins allow.
@@ -196,7 +196,7 @@ class Forecast:
         return solution.apply_to(labels)
 
     def creation(self, specs: Sequence[str], observed: Observed) -> Solution:
-        """What making the environment would link; asked of another prefix, since conda refuses this one.
+        """The packages that creating the environment would link; solved for another prefix, as conda refuses
 
         Raises:
             CondaModuleError: conda finds no solution, or none that the pins allow.
@@ -205,7 +205,7 @@ class Forecast:
         with self.pins_named(observed), _nowhere() as prefix:
             self.conda.stand_ins[prefix] = self.request.prefix
             if self.request.notes.pinned:
-                # conda create would look at no pins: it wants a prefix that is not there.
+                # conda create ignores pins: it requires a prefix that does not exist.
                 _make_empty(prefix, self.request.notes.pinned)
                 solution = self.conda.install(prefix, specs, options, dry_run=True)
             else:
@@ -214,10 +214,10 @@ class Forecast:
         return solution
 
     def fetch(self, observed: Observed) -> None:
-        """Find a solution for a new environment and put its packages into the package cache.
+        """Solve a new environment and download its packages into the package cache.
 
         Raises:
-            CondaModuleError: conda finds no solution, or a package cannot be fetched.
+            CondaModuleError: conda finds no solution, or a package cannot be downloaded.
         """
         request = self.request
         options = conda_options(request)
@@ -228,12 +228,12 @@ class Forecast:
                 offline = ["--offline"] if request.offline else []
                 self.conda.link_explicitly("create", prefix, lines, [*offline, "--download-only"])
                 if wrong := wrong_archives(request.lock, package_caches(request.installation)):
-                    raise other_file_error(request, wrong, "fetched; nothing was changed")
+                    raise other_file_error(request, wrong, "downloaded")
             elif request.notes.pinned:
                 _make_empty(prefix, request.notes.pinned)
-                self.conda.install(prefix, request.asked, [*options, "--download-only"])
-            elif request.asked:
-                self.conda.create(prefix, request.asked, [*options, "--download-only"])
+                self.conda.install(prefix, request.specs, [*options, "--download-only"])
+            elif request.specs:
+                self.conda.create(prefix, request.specs, [*options, "--download-only"])
 
     def _conda_is_there(self) -> bool:
         return bool(self.request.executable) or os.path.exists(
@@ -242,12 +242,12 @@ class Forecast:
 
     @contextmanager
     def _readable(self, plan: Plan, observed: Observed) -> Iterator[str]:
-        """A prefix that conda's dry run can read: this one, or a copy of its records as they will be."""
+        """A prefix for conda's dry run: this one, or a copy of its records as the run will leave them."""
         request = self.request
         pins = request.notes.pinned if plan.notes else None
         left_out = {*plan.quarantine, *([] if pins is None else [os.path.basename(PINNED)])}
         if observed.state.frozen:
-            # The plan lifts the marker; newer versions of conda solve nothing beside it.
+            # The plan lifts the marker; newer versions of conda solve nothing for a frozen environment.
             left_out.add(os.path.basename(FROZEN))
         if not left_out and not observed.lost:
             yield request.prefix
@@ -262,14 +262,14 @@ class Forecast:
             if pins is not None:
                 write_pins(prefix, pins)
             if observed.lost:
-                # What a cut-off run asked for and got counts, though conda has not written it down.
+                # Include requests that an interrupted run fulfilled but conda's history lacks.
                 old_history(prefix)
                 write_down_requests(prefix)
             yield prefix
 
     @contextmanager
     def pins_named(self, observed: Observed) -> Iterator[None]:
-        """Say of what cannot be solved that pins may be the reason."""
+        """Add the pins to the error if conda finds no solution in the block."""
         try:
             yield
         except CondaModuleError as error:
@@ -278,37 +278,38 @@ class Forecast:
             if not pins or said_already or error.facts.get("error_kind") not in _MAY_BE_PINS:
                 raise
             raise CondaModuleError(
-                f"{error.message} conda keeps to the pins of the environment: {', '.join(pins)}.",
+                f"{error.message} conda honours the pins of the environment: {', '.join(pins)}.",
                 prefix=error.prefix,
                 asked=error.asked,
                 said=error.said,
-                hint=f"{error.hint} If a pin is the reason: {self._about_pins()}",
+                hint=f"{error.hint} If a pin is the cause: {self._about_pins()}",
                 pins=pins,
                 **error.facts,
             ) from error
 
     def _about_pins(self) -> str:
         if self.request.notes.pinned is not None:
-            return "correct the option pinned or the specs of the task: they exclude each other."
+            return "correct the option pinned or the specs of the task: they contradict each other."
         return (
-            f"change the pins in {os.path.join(self.request.prefix, PINNED)} (the option pinned of conda_env"
-            " does that), or ask for what they allow."
+            f"change the pins in {os.path.join(self.request.prefix, PINNED)} (with the option pinned of"
+            " conda_env), or request versions that they allow."
         )
 
     def _refuse_pinned(self, solution: Solution, observed: Observed) -> None:
-        """Fail when conda would pass over a pin, or over a spec for the sake of a pin.
+        """Fail if conda's solution ignores a pin, or ignores a spec because of a pin.
 
-        The classic solver does the one with a warning in its log, and the other without a word.
+        The classic solver does the first with only a warning in its log, and the second without any.
         """
         records = {record.name: record for record in map(_record_of, solution.link)}
         pins = pins_for(self.request, observed)
         problems = [
-            f"conda would link {record.label}, which the pin {redact(pin.text)} forbids"
+            f"conda would install {record.label}, but the pin {redact(pin.text)} forbids it"
             for pin, record in violations(pins, records)
         ]
         pinned = {pin.spec.name for pin in pins if pin.spec}
         problems += [
-            f"conda would link {records[item.spec.name].label} because of a pin, and {item.text} is wanted"
+            f"conda would install {records[item.spec.name].label} because of a pin, but not the requested"
+            f" {item.text}"
             for item in self.request.wanted
             if item.spec
             and item.spec.name in pinned & set(records)
@@ -316,22 +317,23 @@ class Forecast:
         ]
         if problems:
             raise CondaModuleError(
-                f"The pins of {self.request.prefix} forbid what the task wants: {'; '.join(problems)}."
+                f"The pins of {self.request.prefix} conflict with the task: {'; '.join(problems)}."
                 " Nothing was changed.",
                 prefix=self.request.prefix,
-                asked=list(self.request.asked),
+                asked=list(self.request.specs),
                 hint=self._about_pins(),
                 error_kind="pinned",
             )
 
 
 def other_file_error(request: Request, names: Sequence[str], done: str) -> CondaModuleError:
-    """The error for packages that are not the files of the lock."""
+    """The error for packages whose files are not those of the lock; ``done``: downloaded or linked."""
     return CondaModuleError(
-        f"{', '.join(names)}: what was {done} is not the file of the lock (its digest differs).",
+        f"conda {done} a different file than the lock names for {', '.join(names)}: the digest differs."
+        + (" Nothing was changed." if done == "downloaded" else ""),
         prefix=request.prefix,
         asked=[redact(package.url) for package in request.lock or () if package.name in names],
-        hint="make the lock anew if the channel has replaced the file; else remove it from the"
+        hint="if the channel has replaced the file, create a new lock; otherwise remove the file from the"
         " package cache (conda clean --packages --tarballs) and do not trust the channel.",
     )
 
@@ -343,7 +345,7 @@ def _record_of(label: str) -> PackageRecord:
 
 @contextmanager
 def _nowhere() -> Iterator[str]:
-    """A prefix below a private directory, which is not there yet."""
+    """A path for a prefix in a private directory; the prefix itself does not exist yet."""
     directory = tempfile.mkdtemp(prefix="llmfleet-conda-")
     try:
         yield os.path.join(directory, "env")
@@ -352,7 +354,7 @@ def _nowhere() -> Iterator[str]:
 
 
 def _make_empty(prefix: str, pins: tuple[str, ...]) -> None:
-    """Make what conda takes for an environment without packages, with ``pins``."""
+    """Create an environment without packages, with ``pins``."""
     os.makedirs(os.path.join(prefix, "conda-meta"))
     with open(os.path.join(prefix, HISTORY), "w", encoding="utf-8"):
         pass

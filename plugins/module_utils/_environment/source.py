@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads what declares an environment: an explicit lock or an ``environment.yml``, and what stands beside."""
+"""Reads the declaration of an environment: an explicit lock or an ``environment.yml``, pins and variables."""
 
 from __future__ import annotations
 
@@ -34,33 +34,33 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import
 
 
 def read_text(params: Mapping[str, Any], option: str) -> str:
-    """The text of the file on the managed host that ``option`` names.
+    """Read the file on the managed host that ``option`` names.
 
     Raises:
-        CondaModuleError: it cannot be read, is no UTF-8, or is one of the controller.
+        CondaModuleError: it cannot be read, is not UTF-8, or is on the controller.
     """
     path = params[option]
     if not params["remote_src"]:
         raise CondaModuleError(
-            f"The option {option} names a file of the controller ({path}), which the action of conda_env"
-            " reads; that action did not run. Nothing was changed.",
+            f"The option {option} names a file on the controller ({path}), which the action plugin of"
+            " conda_env reads, but that plugin did not run. Nothing was changed.",
             hint="call the module as llmfleet.conda.conda_env in a task, or set remote_src: true for a file"
-            " of the managed host.",
+            " on the managed host.",
         )
     try:
         with open(path, encoding="utf-8", opener=only_regular) as stream:
             return stream.read()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise CondaModuleError(
-            f"The file of the option {option} cannot be read: {path}: {reason}. Nothing was changed.",
-            hint="with remote_src: true the path is one on the managed host: copy the file there first,"
-            " readable for this user, or leave out remote_src for a file on the controller.",
+            f"The option {option}: the file {path} cannot be read: {reason}. Nothing was changed.",
+            hint="with remote_src: true the path is on the managed host: copy the file there first and make"
+            " it readable for this user, or leave out remote_src for a file on the controller.",
         ) from error
 
 
 def read_lock(params: Mapping[str, Any]) -> tuple[LockedPackage, ...] | None:
-    """The packages of the option ``lock`` or ``lock_file``, None when neither is given.
+    """The packages of the option ``lock`` or ``lock_file``; None if neither is set.
 
     Raises:
         CondaModuleError: the lock cannot be used, or contradicts another option.
@@ -70,32 +70,31 @@ def read_lock(params: Mapping[str, Any]) -> tuple[LockedPackage, ...] | None:
         return None
     option = "lock" if path is None else "lock_file"
     if params["packages"] or params["state"] == "latest":
-        other = "the option packages" if params["packages"] else "the state latest"
+        other = "packages" if params["packages"] else "state: latest"
         raise CondaModuleError(
-            f"The option {option} says exactly what the environment holds, so {other} cannot be given with"
-            " it. Nothing was changed.",
-            hint=f"leave out {option}, or {other}.",
+            f"The option {option} defines the whole environment, so it cannot be combined with {other}."
+            " Nothing was changed.",
+            hint=f"remove {option} or {other} from the task.",
         )
     text = read_text(params, option) if path is not None else _lines(lock)
     try:
         packages = parse_lock(text)
         if not packages:
-            raise LockError("there is no package in it")
+            raise LockError("it lists no packages")
         if foreign := foreign_platforms(packages):
-            raise LockError(f"its packages are for {', '.join(foreign)}, and this host is not")
+            raise LockError(f"its packages are for {', '.join(foreign)}, but this host is not")
     except LockError as error:
         raise CondaModuleError(
             f"The option {option} cannot be used: {error}. Nothing was changed.",
-            hint="give what 'conda list --explicit --md5' prints on a host of the same platform.",
+            hint="use the output of 'conda list --explicit --md5' from a host of the same platform.",
         ) from error
     return packages
 
 
 def read_notes(params: Mapping[str, Any], declared: EnvironmentFile) -> Notes:
-    """What is to stand beside the packages: the options ``frozen``, ``pinned``, ``variables``,
-    ``owner`` and ``group``.
+    """Read the options ``frozen``, ``pinned``, ``variables``, ``owner`` and ``group``.
 
-    Variables of ``declared`` count as well, below those of the option.
+    Variables in ``declared`` are included; those of the option override them.
 
     Raises:
         CondaModuleError: an option, or the variables of ``declared``, cannot be used.
@@ -118,10 +117,10 @@ def read_notes(params: Mapping[str, Any], declared: EnvironmentFile) -> Notes:
 
 
 def check_lock_against_pins(lock: Sequence[LockedPackage], pins: Sequence[str]) -> None:
-    """Refuse pins that the lock does not keep to; no solver looks at them when a lock is linked.
+    """Refuse a lock that violates the task's pins; conda does not check pins when it links a lock.
 
     Raises:
-        CondaModuleError: a package of the lock is none that its pin allows.
+        CondaModuleError: a pin forbids a package of the lock.
     """
     records = {
         package.name: PackageRecord(
@@ -130,10 +129,10 @@ def check_lock_against_pins(lock: Sequence[LockedPackage], pins: Sequence[str]) 
         for package in lock
     }
     if broken := violations(parsed_pins(pins), records):
-        said = ", ".join(f"{pin.text} and {record.label}" for pin, record in broken)
+        said = ", ".join(f"{pin.text} forbids {record.label}" for pin, record in broken)
         raise CondaModuleError(
-            f"The option pinned and the lock exclude each other: {said}. Nothing was changed.",
-            hint="correct the pins, or make the lock anew.",
+            f"The option pinned contradicts the lock: {said}. Nothing was changed.",
+            hint="correct the pins, or create a new lock.",
         )
 
 
@@ -143,13 +142,13 @@ def _lines(value: Any) -> str:
     if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
         return "\n".join(value)
     raise CondaModuleError(
-        "The option lock is neither a text nor a list of lines. Nothing was changed.",
-        hint="give what 'conda list --explicit --md5' prints.",
+        "The option lock must be text or a list of lines. Nothing was changed.",
+        hint="use the output of 'conda list --explicit --md5'.",
     )
 
 
 def read_environment(params: Mapping[str, Any]) -> EnvironmentFile:
-    """What the option ``environment`` or ``environment_file`` declares; nothing when neither is given.
+    """Parse the option ``environment`` or ``environment_file``; empty if neither is set.
 
     Raises:
         CondaModuleError: the file cannot be used.
@@ -164,5 +163,5 @@ def read_environment(params: Mapping[str, Any]) -> EnvironmentFile:
         where = f" ({path})" if path is not None else ""
         raise CondaModuleError(
             f"The option {option}{where} cannot be used: {error}. Nothing was changed.",
-            hint="write it with the keys name, channels and dependencies, as 'conda env export' does.",
+            hint="use the keys name, channels and dependencies, as 'conda env export' writes them.",
         ) from error

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One conda environment as a task declares it: what is there, and what has to be done."""
+"""One conda environment as a task declares it: observes and plans, changes nothing."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction
     remove_old_locks,
 )
 
-# What the journal calls conda's changes; pip's belong to conda_pip.
+# The operations of conda in the journal; those of pip belong to conda_pip.
 OPERATIONS = ("create", "change", "remove")
 
 Side = Optional[list[str]]
-"""One side of the diff: a line for each package; None without an environment."""
+"""One side of the diff: a line per package; None without an environment."""
 
 EnvironmentOutcome = Outcome[Plan, Observed, Side]
 
@@ -42,14 +42,14 @@ class EnvironmentSubject(Subject[Plan, Observed, Side]):
         return observe(self.request)
 
     def plan(self, observed: Observed) -> Plan:
-        """Compare what is wanted with what is there."""
+        """Compare the request with the observed environment."""
         if self.check_mode and self._is_yet_to_be_made(observed):
             reason = f"there is no environment at {self.request.prefix} yet"
-            return Plan(install=self.request.asked, reasons=(reason,))
+            return Plan(install=self.request.specs, reasons=(reason,))
         return plan(self.request, observed)
 
     def _is_yet_to_be_made(self, observed: Observed) -> bool:
-        """Packages for an environment that is not there: an earlier task of the play may be to make it."""
+        """Whether the environment is missing, but an earlier task of the play may create it."""
         return not self.request.whole and observed.state.empty and self.request.state != "absent"
 
     def describe(self, observed: Observed) -> Side:
@@ -57,26 +57,26 @@ class EnvironmentSubject(Subject[Plan, Observed, Side]):
         return observed.lines() if observed.state.is_environment else None
 
     def cut_off(self, observed: Observed) -> bool:
-        """Whether a run of conda's was cut off."""
+        """Whether an earlier conda run was interrupted."""
         return observed.interrupted in OPERATIONS
 
     def moved_aside(self, observed: Observed) -> str:
-        """What is at the prefix is half of something while the environment waits beside it."""
+        """Why an interrupted run must be completed first: the environment is still moved aside."""
         if observed.interrupted in OPERATIONS and moved_aside(self.request.prefix):
             return moved_aside_reason(self.request.prefix)
         return ""
 
     def plan_to_go_on(self, reason: str) -> Plan:
-        """A plan without a step."""
+        """An empty plan with the reason."""
         return Plan(reasons=(reason,))
 
     def remove_old_locks(self) -> None:
-        """Remove those of the environment."""
+        """Remove old lock files of the environment."""
         remove_old_locks(self.request.prefix)
 
 
 def diff_of(request: Request, outcome: EnvironmentOutcome) -> dict[str, Any]:
-    """The diff that Ansible shows: one line for each package, before and after."""
+    """The diff for Ansible: one line per package, before and after."""
     return {
         "before_header": request.prefix,
         "after_header": request.prefix,

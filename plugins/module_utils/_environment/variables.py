@@ -1,11 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The variables that ``conda activate`` sets for an environment: ``env_vars`` in ``conda-meta/state``.
+"""Reads and writes the variables that ``conda activate`` sets: ``env_vars`` in ``conda-meta/state``.
 
-The form is that of conda 4.8 to 26 (``conda.core.prefix_data.PrefixData.set_environment_env_vars``): a
-JSON object, in which a variable that was taken away stays with a mark for a value, so that activating
-takes it out of the shell as well.
+The format is that of conda 4.8 to 26 (``conda.core.prefix_data.PrefixData.set_environment_env_vars``): a
+JSON object. An unset variable keeps its name with a marker as its value, so that activation also removes it
+from the shell.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def read_state(prefix: str) -> dict[str, Any]:
-    """The whole of ``conda-meta/state``; empty without such a file.
+    """Read ``conda-meta/state``; empty without such a file.
 
     Raises:
-        CondaModuleError: it is there and holds no JSON object.
+        CondaModuleError: the file exists but does not hold a JSON object.
     """
     path = os.path.join(prefix, STATE)
-    problem = "it holds no JSON object"
+    problem = "it does not hold a JSON object"
     try:
         with open(path, encoding="utf-8", opener=only_regular) as stream:
             state = json_document.load(stream)
@@ -48,23 +48,23 @@ def read_state(prefix: str) -> dict[str, Any]:
     except OSError as error:
         problem = str(error.strerror)
     except ValueError as error:
-        problem = f"it is no JSON ({error})"
+        problem = f"it is not JSON ({error})"
     raise CondaModuleError(
-        f"The variables of the environment cannot be read: {path}: {problem}. Nothing was changed.",
+        f"The variables file {path} cannot be read: {problem}. Nothing was changed.",
         prefix=prefix,
-        hint="correct or remove that file; conda activate stumbles over it too.",
+        hint="correct or remove that file; conda activate fails on it too.",
     )
 
 
 def set_variables(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Those variables of ``state`` that are set, as ``conda env config vars list`` shows them."""
+    """The variables that are set in ``state``, as ``conda env config vars list`` shows them."""
     return {name: value for name, value in (state.get("env_vars") or {}).items() if value != UNSET}
 
 
 def state_with(state: Mapping[str, Any], wanted: Mapping[str, str | None]) -> str:
-    """The text of ``conda-meta/state`` with ``wanted`` in it; what else it holds stays.
+    """The text of ``conda-meta/state`` with ``wanted``; other content stays.
 
-    A variable without a value is taken away as ``conda env config vars unset`` does it.
+    A variable without a value is unset as ``conda env config vars unset`` does it.
     """
     variables = dict(state.get("env_vars") or {})
     for name, value in wanted.items():
@@ -76,38 +76,38 @@ def state_with(state: Mapping[str, Any], wanted: Mapping[str, str | None]) -> st
 
 
 def given_variables(given: Any, option: str) -> dict[str, str | None]:
-    """The variables of an option, None for one that is to be taken away.
+    """Check the variables of an option; None means to unset a variable.
 
     Raises:
-        CondaModuleError: a name is none for a variable, or a value is neither text nor a whole number.
+        CondaModuleError: a name is not a valid variable name, or a value is neither a string nor an integer.
     """
-    problem = "" if isinstance(given, Mapping) else "it is no mapping of names to values"
+    problem = "" if isinstance(given, Mapping) else "expected a mapping of names to values"
     variables: dict[str, str | None] = {}
     for name, value in given.items() if isinstance(given, Mapping) else ():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            problem = f"{name!r} is no name for a variable"
+            problem = f"{name!r} is not a valid variable name"
         elif value is None:
             variables[name] = None
         elif isinstance(value, bool) or not isinstance(value, (str, int)):
-            problem = f"the value of {name} is neither a text nor a whole number; quote it"
+            problem = f"the value of {name} is neither a string nor an integer; quote it"
         elif re.search(r"[\0\r\n']", str(value)) or value == UNSET:
             # conda 24.7 writes export NAME='VALUE' for the shell and escapes nothing in it.
             problem = (
-                f"the value of {name} has a single quote or a line break, or is conda's own mark, and"
-                " conda activate would fail on it"
+                f"the value of {name} contains a single quote or a line break, or is {UNSET}, conda's marker"
+                " for an unset variable; conda activate would fail on it"
             )
         else:
             variables[name] = str(value)
     if problem:
         raise CondaModuleError(
             f"The variables of the option {option} cannot be used: {problem}. Nothing was changed.",
-            hint="write them like OMP_NUM_THREADS: '4', with values in quotes.",
+            hint="write variables such as OMP_NUM_THREADS: '4', with the values in quotes.",
         )
     return variables
 
 
 def secret_values(variables: Any) -> set[str]:
-    """The values of those ``variables`` whose names say that they are secrets."""
+    """The values of variables whose names indicate secrets."""
     if not isinstance(variables, Mapping):
         return set()
     return {

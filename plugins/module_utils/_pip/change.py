@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes the Python distributions of an environment: the half of its cycle that a no-op never imports."""
+"""Changes the Python distributions of an environment: the half of the cycle that a no-op never imports."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction
 
 
 def _uv(*place: Any, **how: Any) -> Installer:
-    # Imported where it is chosen: most tasks do without.
+    # Imported only if uv is chosen, so that other runs do not compile it.
     from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.uv import Uv
 
     return Uv(*place, **how)
@@ -93,18 +93,18 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         self._make_pip = make_pip
         self._make_uv = make_uv
         self._deadline = time.monotonic() + request.timeout
-        self._said: list[str] = []
+        self._check_warnings: list[str] = []
         self._reported: list[Reported] = []
-        self._foreseen: list[str] | None = None
+        self._predicted_lines: list[str] | None = None
 
     @property
     def warnings(self) -> list[str]:
-        """What was met on the way."""
-        return [*self._said, *self.guard.warnings]
+        """Warnings of `pip check` and of the guard for programs in use."""
+        return [*self._check_warnings, *self.guard.warnings]
 
     def lock(self, plan: Plan | None) -> AbstractContextManager[None]:
-        """Keep others from the environment."""
-        # The wait for processes that use the environment has a time limit of its own.
+        """Lock the environment."""
+        # The wait for processes that use the environment has its own time limit.
         self._deadline = time.monotonic() + self.request.timeout
         return locked(self.request.prefix, operation=OPERATION, timeout=self._seconds_left())
 
@@ -112,9 +112,9 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         return max(1.0, self._deadline - time.monotonic())
 
     def refuse(self, plan: Plan, observed: Observed) -> None:
-        """Refuse an environment that no installer could work in."""
+        """Refuse an environment in which no installer can run."""
         if self.check_mode and observed.unready:
-            # A bare host: an earlier task of the same play would have made it ready.
+            # Check mode on a new host: an earlier task of the same play would prepare the environment.
             return
         self._refuse_unready(observed)
         self._refuse_interrupted(observed)
@@ -122,10 +122,10 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
     def _refuse_unready(self, observed: Observed) -> None:
         request = self.request
         if observed.unready:
-            hint = "make it first with llmfleet.conda.conda_env, with python and pip among its packages."
-            if observed.choice.looked == observed.unready:
+            hint = "create it first with llmfleet.conda.conda_env, with python and pip in packages."
+            if observed.choice.not_found == observed.unready:
                 hint = (
-                    "name uv in uv_executable, add it to the environment with "
+                    "set uv_executable to the path of uv, add uv to the environment with "
                     "llmfleet.conda.conda_env, or use installer: pip."
                 )
             raise CondaModuleError(
@@ -138,7 +138,7 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
             path = link[len("file://") :] if link.startswith("file://") else link
             if path.startswith("/") and not os.path.exists(path):
                 raise CondaModuleError(
-                    f"The option find_links names {path}, which is not there. Nothing was changed.",
+                    f"The option find_links names {path}, which does not exist. Nothing was changed.",
                     prefix=request.prefix,
                     hint="copy the wheels to the host first, or correct the path.",
                 )
@@ -146,22 +146,22 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
     def _refuse_interrupted(self, observed: Observed) -> None:
         if observed.interrupted in ("", OPERATION):
             return
-        at_work = " or is still at work" if self.check_mode else ""
+        still_running = " or is still running" if self.check_mode else ""
         raise CondaModuleError(
-            f"A run of conda in {self.request.prefix} ({observed.interrupted}) was cut off{at_work}, "
+            f"A conda run in {self.request.prefix} ({observed.interrupted}) was interrupted{still_running}, "
             "so the environment may be incomplete. Nothing was changed.",
             prefix=self.request.prefix,
             hint="repair it first with llmfleet.conda.conda_env or llmfleet.conda.conda_package.",
         )
 
     def solve(self, plan: Plan, observed: Observed) -> Plan:
-        """For the newest of everything, what that is: only the installer can tell."""
-        self._foreseen = None
+        """For state: latest, ask the installer for the newest versions; only it can tell."""
+        self._predicted_lines = None
         if observed.unready or not plan.upgrade:
             return plan
         predicted = self._predict(plan, observed)
-        self._foreseen = predicted_lines(predicted, observed)
-        if self._foreseen == observed.lines():
+        self._predicted_lines = predicted_lines(predicted, observed)
+        if self._predicted_lines == observed.lines():
             return Plan(reasons=plan.reasons)
         return exactly(plan, observed.packages, predicted)
 
@@ -170,17 +170,17 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         self.guard.check(unlinked(plan, observed, foresee))
 
     def close(self, observed: Observed, recovered: bool) -> None:
-        """Forget a cut-off run whose work was done: only its traces have to go."""
+        """Remove the traces of an interrupted run that had completed its work."""
         if observed.interrupted == OPERATION:
             self._finish_interrupted(observed)
 
     def journal(self, plan: Plan, observed: Observed) -> AbstractContextManager[None]:
-        """Leave word of the plan."""
+        """Keep a journal with the plan."""
         details = {"install": [redact(line) for line in plan.install], "remove": list(plan.remove)}
         return journalled(self.request.prefix, operation=OPERATION, details=details)
 
     def apply(self, plan: Plan, observed: Observed) -> None:
-        """Have the installer install and remove."""
+        """Let the installer install and remove distributions."""
         self._clear_up(observed)
         for path in plan.sweep:
             remove_metadata(path)
@@ -199,7 +199,7 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
 
     @contextmanager
     def _installer(self, observed: Observed, parent: str) -> Iterator[Installer]:
-        """The installer of choice, with a private directory in `parent`."""
+        """The chosen installer, with a private directory in `parent`."""
         choice = observed.choice
         with scratch_directory(parent, os.path.basename(self.request.prefix)) as scratch:
             how = {"deadline": self._deadline, "writes": not self.check_mode}
@@ -211,13 +211,13 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
                 yield self._make_pip(*place, version, self.request.sources, scratch, **how)
 
     def _clear_up(self, observed: Observed) -> None:
-        """Remove what a cut-off run left; to be called under the lock."""
+        """Remove what an interrupted run left; the caller holds the lock."""
         remove_leftovers(scratch_parent(self.request.prefix), os.path.basename(self.request.prefix))
         if observed.interrupted:
             remove_renamed(observed.state)
 
     def _finish_interrupted(self, observed: Observed) -> None:
-        """After a run that was cut off when all was installed: what it may not have compiled, its traces."""
+        """After a run that was interrupted with everything installed: compile the rest, remove its traces."""
         self._clear_up(observed)
         remove_unfinished(observed.state)
         if not observed.unready:
@@ -236,9 +236,9 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         if plan.install:
             reported += self._install(installer, plan, observed, dry_run=dry_run)
         done = {one.name for one in reported}
-        again = [text for name, text in plan.reinstall.items() if name not in done]
-        if again:
-            reported += installer.install(again, plan.pins, again=True, dry_run=dry_run)
+        damaged = [line for name, line in plan.reinstall.items() if name not in done]
+        if damaged:
+            reported += installer.install(damaged, plan.pins, force_reinstall=True, dry_run=dry_run)
         return reported
 
     def _constraints(self, observed: Observed) -> list[str]:
@@ -260,9 +260,9 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
     def _explain_owned(
         self, installer: Installer, plan: Plan, observed: Observed, error: CondaModuleError
     ) -> None:
-        """Raise a better error when conda's packages alone are in the way.
+        """Raise a better error if only conda's packages prevent a solution.
 
-        Only a resolution without their pins can tell, so that is tried, dry.
+        A dry run without their pins tells whether that is so.
         """
         if self.request.desired.replace_conda_packages or not installer.can_report:
             return
@@ -277,14 +277,14 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         if not conflicts:
             return
         raise CondaModuleError(
-            "pip would have to replace what conda owns: "
+            "pip would have to replace packages that conda owns: "
             + "; ".join(conflicts.values())
             + ". Nothing was changed.",
             prefix=self.request.prefix,
             asked=list(plan.install),
             said=error.said,
-            hint="install a fitting version with llmfleet.conda.conda_package, ask for versions that "
-            "go with conda's, or set replace_conda_packages: true to let pip take it over.",
+            hint="install a compatible version with llmfleet.conda.conda_package, request versions that fit "
+            "conda's, or set replace_conda_packages: true to let pip replace conda's packages.",
             kind="conda_owned",
             conda_owned=sorted(conflicts),
         ) from error
@@ -292,7 +292,7 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
     # -- observe again ----------------------------------------------------------------------------
 
     def look_again(self, plan: Plan, observed: Observed) -> Observed:
-        """Compare the disk with the plan, and have the installer check what hangs on what."""
+        """Compare the disk with the plan, and let the installer check the dependencies."""
         seen = observe(self.request)
         looked_at = self.request.desired.repair or observed.interrupted
         seen = replace(seen, damage=seen.damage if looked_at else {})
@@ -303,7 +303,7 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         return seen
 
     def reached(self, plan: Plan, observed: Observed, seen: Observed) -> list[str]:
-        """The distributions that are there now."""
+        """One line for each installed distribution."""
         return seen.lines()
 
     def _check(self, installer: Installer, before: Observed, seen: Observed) -> None:
@@ -314,7 +314,9 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         fresh = []
         for line in lines:
             if was_so_before(line, before.packages, seen.packages, known):
-                self._said.append(f"pip check, as before this task: {line}")
+                self._check_warnings.append(
+                    f"pip check reports a problem that existed before this task: {line}"
+                )
             else:
                 fresh.append(line)
         if fresh:
@@ -322,11 +324,11 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
 
     def _unfit(self, lines: Sequence[str], verb: str) -> CondaModuleError:
         return CondaModuleError(
-            f"The change {verb} distributions that do not fit together: {' '.join(lines)}",
+            f"The change {verb} incompatible distributions: {' '.join(lines)}",
             prefix=self.request.prefix,
             asked=[line.text for line in self.request.desired.requirements],
             said="\n".join(lines),
-            hint="add or loosen requirements until all fit, or set check: false to accept this.",
+            hint="add or loosen requirements until all are compatible, or set check: false to accept this.",
             kind="pip_check",
             changed=verb == "left",
         )
@@ -334,23 +336,23 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
     # -- check mode -------------------------------------------------------------------------------
 
     def foresee(self, plan: Plan, observed: Observed) -> list[str]:
-        """Ask the installer what would be there."""
+        """Ask the installer for the distributions after the run."""
         if observed.unready:
             pending = [f"{line} (to be resolved)" for line in plan.install]
             return sorted([*observed.lines(), *pending])
-        return self._foreseen or predicted_lines(self._predict(plan, observed), observed)
+        return self._predicted_lines or predicted_lines(self._predict(plan, observed), observed)
 
     def _predict(self, plan: Plan, observed: Observed) -> Packages:
-        """The distributions as they would be after the run, by the installer's own resolver."""
-        # In check mode, not even the time stamp of the directory that holds the prefix may change.
+        """The distributions after the run, according to the installer's own resolver."""
+        # Check mode must not change even the timestamp of the prefix's parent directory.
         parent = tempfile.gettempdir() if self.check_mode else scratch_parent(self.request.prefix)
         with self._installer(observed, parent) as installer:
             if plan.sweep:
                 installer.overlook(str(observed.state.site_packages), plan.sweep)
             if not installer.can_report and (plan.install or plan.reinstall):
                 raise CondaModuleError(
-                    f"pip {observed.packages.by_name['pip'].version} in {self.request.prefix} cannot "
-                    "say what it would do, so neither check mode nor state latest can be had.",
+                    f"pip {observed.packages.by_name['pip'].version} in {self.request.prefix} has no dry "
+                    "run, so neither check mode nor state: latest is possible. Nothing was changed.",
                     prefix=self.request.prefix,
                     hint="update pip in the environment to 22.2 or later.",
                 )
@@ -364,9 +366,10 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
 
 
 def unlinked(plan: Plan, observed: Observed, foresee: Callable[[], list[str]]) -> Unlinking:
-    """What the plan for Python distributions unlinks.
+    """The distributions that the plan unlinks.
 
-    foresee: the lines of the distributions after the run; the installer is asked.
+    Args:
+        foresee: asks the installer for the lines of the distributions after the run.
     """
     there = observed.packages.by_name
     short = {shortfall.name for shortfall in observed.closure.shortfalls}
@@ -378,7 +381,7 @@ def unlinked(plan: Plan, observed: Observed, foresee: Callable[[], list[str]]) -
         except CondaModuleError as error:
             if "kind" in error.facts:
                 raise
-            # pip before 22.2 cannot say what it would replace.
-            return {"distributions that pip cannot name beforehand"}
+            # pip before 22.2 has no dry run that tells what it would replace.
+            return {"distributions that pip cannot name in advance"}
 
     return Unlinking(frozenset(sure), ask if plan.install else None)

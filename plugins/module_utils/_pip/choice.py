@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Chooses the installer: pip of the environment, or uv and which one."""
+"""Chooses the installer: the environment's pip, or a uv program."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ class Choice:
 
     Attributes:
         name: "pip" or "uv".
-        executable: path of uv; empty with pip, and when there is no uv.
-        looked: where uv was looked for in vain, as a clause; empty when it was found.
+        executable: path of uv; empty with pip, and if uv was not found.
+        not_found: why uv was not found, as a clause; empty if it was found.
     """
 
     name: str
     executable: str = ""
-    looked: str = ""
+    not_found: str = ""
 
 
 def choose(request: Request, environment: Mapping[str, str] | None = None) -> Choice:
-    """The installer for a request, from files alone.
+    """Choose the installer for a request by looking at files only.
 
-    With "auto" it is uv where that is found, else pip.
+    With "auto" this is uv if it is found, else pip.
     """
     if request.installer == "pip":
         return Choice("pip")
     environment = os.environ if environment is None else environment
     if request.uv_executable:
         candidates = [request.uv_executable]
-        looked = f"the option uv_executable names {request.uv_executable}, which is no program"
+        not_found = f"the option uv_executable names {request.uv_executable}, which is not an executable file"
     else:
         directories = [os.path.join(request.prefix, "bin")]
         if request.installation:
             directories.append(os.path.join(request.installation, "bin"))
         directories += [path for path in environment.get("PATH", "").split(os.pathsep) if path]
         candidates = [os.path.join(directory, "uv") for directory in directories]
-        looked = "there is no uv in the environment, in the installation or in PATH"
+        not_found = "there is no uv in the environment, in the installation or in PATH"
     for candidate in candidates:
         if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
             return Choice("uv", os.path.abspath(candidate))
     if request.installer == "auto" and not request.uv_executable:
         return Choice("pip")
-    return Choice("uv", "", looked)
+    return Choice("uv", "", not_found)

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Follows requirement lines through what is installed, as pip's resolver would. Pure.
+"""Follows requirement lines through the installed distributions, as pip's resolver does. Pure.
 
-pip itself answers "already satisfied" only after half a second and a process; here the same question
-is answered from the metadata that were read. What has to be downloaded to be known (which version of
-a missing distribution, and what that one needs) stays with the installer.
+pip takes half a second and a process to answer "already satisfied"; this file answers from metadata that is
+already read. Only the installer can tell what needs a download: the version of a missing distribution, and
+its dependencies.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_requir
 
 @dataclass(frozen=True)
 class Shortfall:
-    """One thing that is not as asked.
+    """One requirement that is not met.
 
     Attributes:
-        name: normal form of the distribution's name.
-        reason: a clause for a person, such as "numpy 1.26.4 does not satisfy numpy>=2".
-        direct: it was a line or a constraint of the task, not a requirement of a distribution.
-        owner: who owns the distribution now, None when it is not there.
+        name: normalized name of the distribution.
+        reason: a clause for messages, such as "numpy 1.26.4 does not satisfy numpy>=2".
+        direct: a requirement or constraint of the task, not a dependency of a distribution.
+        owner: the owner of the installed distribution, None if it is not installed.
+        source: the distribution was installed from another URL than the requirement names.
     """
 
     name: str
@@ -47,11 +48,11 @@ class Shortfall:
 
 @dataclass(frozen=True)
 class Closure:
-    """What the requirement lines reach in the environment.
+    """The installed distributions that the requirement lines need, and the requirements that are not met.
 
     Attributes:
-        names: the distributions that the lines need, directly or not, and that are there.
-        shortfalls: what is not as asked; empty when pip would have nothing to install.
+        names: installed distributions that the lines need, directly or indirectly.
+        shortfalls: requirements that are not met; empty if pip would install nothing.
         unknown_extras: "name[extra]" for each extra that its distribution does not provide.
     """
 
@@ -61,7 +62,7 @@ class Closure:
 
 
 class _Walk:
-    """Follows requirements through the installed distributions, as pip's resolver would."""
+    """Follows requirements through the installed distributions, as pip's resolver does."""
 
     def __init__(
         self, packages: Packages, environment: Mapping[str, str], constraints: Iterable[Requirement]
@@ -82,7 +83,7 @@ class _Walk:
         self.shortfalls.setdefault(shortfall.reason, shortfall)
 
     def visit(self, requirement: Requirement, by: Distribution | None = None) -> None:
-        needed = f", which {by.name} {by.version} needs" if by else ""
+        needed = f" (required by {by.name} {by.version})" if by else ""
         one = self._packages.by_name.get(requirement.name)
         if one is None:
             self._short(requirement, f"{requirement.name} is not installed{needed}", direct=not by)
@@ -98,7 +99,7 @@ class _Walk:
             reason = f"{have} does not satisfy {wanted}{needed}"
             self._short(requirement, reason, direct=not by, owner=one.owner)
         if requirement.url and by is None and not same_source(requirement.url, one.direct_url):
-            reason = f"{have} was not installed from the URL of its line"
+            reason = f"{have} was not installed from the URL in its requirement"
             self._short(requirement, reason, owner=one.owner, source=True)
         for constraint in self._constraints.get(one.name, ()):
             if not constraint.specifier.contains(one.version):
@@ -113,8 +114,8 @@ class _Walk:
             if (one.name, extra) in self._seen:
                 continue
             self._seen.add((one.name, extra))
-            # What conda's packages need is conda's business: it may have left out or renamed
-            # distributions on purpose. An extra is what the line itself asks for.
+            # conda decides what its packages need: it may leave out or rename distributions on purpose.
+            # An extra is a request of the line itself, so follow it.
             if one.owner == CONDA and not extra:
                 continue
             for needed in active_requirements(one, self._environment, extra):
@@ -124,7 +125,7 @@ class _Walk:
 def active_requirements(
     one: Distribution, environment: Mapping[str, str], extra: str = ""
 ) -> list[Requirement]:
-    """What a distribution needs in `environment`: without extras, or through one extra alone."""
+    """The requirements of a distribution in `environment`: without extras, or of one extra only."""
     found = []
     for text in one.requires:
         requirement = parse_metadata_requirement(text)
@@ -137,7 +138,7 @@ def active_requirements(
 
 
 def closure_of(desired: Desired, packages: Packages, environment: Mapping[str, str]) -> Closure:
-    """Follow the requirement lines through what is installed."""
+    """Follow the requirement lines through the installed distributions."""
     walk = _Walk(packages, environment, desired.constraints_for(packages))
     for requirement in desired.requirements:
         if requirement.applies(environment):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `pip check` would say about a set of distributions, before or after a change. Pure."""
+"""Computes the findings of `pip check` for a set of distributions, before or after a change. Pure."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_requir
     parse_metadata_requirement,
 )
 
-# What `pip check` prints (pip, commands/check.py); the last form since pip 24.1.
+# Output of `pip check` (pip, commands/check.py); the last form since pip 24.1.
 _OF_PIP = re.compile(
     r"(?P<name>\S+) (?P<version>\S+) (?:requires |has requirement |is not supported on this platform)"
     r"(?P<needed>.*?)(?:, which is not installed|, but you have .*)?\.?$"
 )
-# What `uv pip check` prints (uv 0.13); the last forms are about the distribution itself.
+# Output of `uv pip check` (uv 0.13); the last forms are about the distribution itself.
 _OF_UV = re.compile(
     r"The package `(?P<name>[^`]+)` (?:requires `(?P<needed>[^`]+)`, but .*"
     r"|was built for a different platform|requires Python .*|has multiple installed .*"
@@ -33,7 +33,7 @@ _OF_UV = re.compile(
 def inconsistencies(
     packages: Packages, environment: Mapping[str, str]
 ) -> dict[tuple[str, str], str]:
-    """What `pip check` would say, by (distribution, requirement's name); the text is pip's."""
+    """The findings of `pip check`, in pip's words, by (distribution, name of the requirement)."""
     found: dict[tuple[str, str], str] = {}
     for name, one in packages.by_name.items():
         for needed in active_requirements(one, environment):
@@ -53,7 +53,7 @@ def inconsistencies(
 def new_inconsistencies(
     before: Packages, after: Packages, environment: Mapping[str, str]
 ) -> list[str]:
-    """What would not fit together after a change and did fit, or was not there, before it."""
+    """Conflicts after a change that did not exist before it."""
     known = inconsistencies(before, environment)
     return [
         text
@@ -65,7 +65,7 @@ def new_inconsistencies(
 def was_so_before(
     line: str, before: Packages, after: Packages, known: Mapping[tuple[str, str], str]
 ) -> bool:
-    """Whether a line of `pip check` or `uv pip check` tells of what was the same before the change.
+    """Whether a line of `pip check` or `uv pip check` reports a problem that existed before the change.
 
     Args:
         before, after: the distributions.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a `direct_url.json` (PEP 610) tells: where a distribution was installed from, other than an index."""
+"""Interprets `direct_url.json` (PEP 610): the source of a distribution not installed from an index."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.signed_addres
 
 
 def same_source(url: str, direct_url: Mapping[str, Any] | None) -> bool:
-    """Whether a direct_url.json (PEP 610) tells of an installation from `url`, secrets aside.
+    """Whether a direct_url.json (PEP 610) records an installation from `url`, ignoring secrets.
 
-    The content behind an unchanged URL is not looked at, unless the URL has a `#sha256=` fragment.
+    The content behind an unchanged URL is not checked, unless the URL has a `#sha256=` fragment.
     """
     if not direct_url:
         return False
@@ -55,11 +55,11 @@ def _hashes(direct_url: Mapping[str, Any]) -> dict[str, str]:
 
 
 def source_of(direct_url: Mapping[str, Any] | None, *, exactly: bool = False) -> str:
-    """What a direct_url.json tells, as a URL for a requirement; empty when it tells of none.
+    """The source in a direct_url.json as a URL for a requirement; empty if there is none.
 
     Args:
-        exactly: name the commit rather than the branch or tag that was asked for, and leave out the
-            hash, under which a file that was replaced on purpose could not be had again.
+        exactly: name the commit instead of the requested branch or tag, and leave out the hash: with the
+            hash, a file that was replaced on purpose could not be installed again.
     """
     url = str((direct_url or {}).get("url") or "")
     if not url or direct_url is None:
@@ -74,7 +74,7 @@ def source_of(direct_url: Mapping[str, Any] | None, *, exactly: bool = False) ->
     digest = _hashes(direct_url).get("sha256", "")
     if exactly:
         return url
-    # Shown as it is noted once the installation has come to its end.
+    # Show the URL as direct_url.json has it after the installation, without secrets.
     url = without_secrets(url)
     return f"{url}#sha256={digest}" if digest else url
 

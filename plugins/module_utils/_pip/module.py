@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the module conda_pip does; plugins/modules/conda_pip.py documents it."""
+"""Runs conda_pip: options, cycle, result. plugins/modules/conda_pip.py documents the module."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip.subject import
 )
 
 MakeChange = Callable[[Request, bool], Change[Plan, Observed, "list[str]"]]
-"""Makes what changes distributions, of the request and whether this is check mode."""
+"""Makes the change of distributions from the request and the check mode flag."""
 
 
 def run(request: Request, check_mode: bool, make_change: MakeChange | None) -> PipOutcome:
-    """Carry a request through the cycle; without anything to do, no lock is taken.
+    """Run a request through the cycle; a run with nothing to do takes no lock.
 
     Raises:
-        CondaModuleError: the request is refused, the installer failed, or the disk does not show the plan.
+        CondaModuleError: the request is refused, the installer failed, or the disk does not match the plan.
     """
     change = make_change and partial(make_change, request, check_mode)
     return Cycle(PipSubject(request), change, check_mode).run()
 
 
 def result_of(request: Request, outcome: PipOutcome) -> dict[str, Any]:
-    """What the module returns."""
+    """The module's return values."""
     plan = outcome.plan
     result: dict[str, Any] = redact_value(
         {
@@ -81,9 +81,9 @@ def main(make: MakeModule = CondaModule, make_change: MakeChange | None = None) 
     """Entry point of the module: options, the cycle, result or one error.
 
     Args:
-        make: makes the module of the description of its options.
-        make_change: makes what changes distributions. Without it, the module only says whether something is
-            to be done.
+        make: creates the module from its argument spec.
+        make_change: creates the change of distributions. Without it, the module only reports whether
+            changes are needed.
     """
     module = make(
         argument_spec={
@@ -117,7 +117,7 @@ def main(make: MakeModule = CondaModule, make_change: MakeChange | None = None) 
         required_one_of=[("name", "prefix"), ("requirements", "requirements_files")],
         supports_check_mode=True,
     )
-    # The values stay readable, what is secret in them does not show, not even in `invocation`.
+    # Mask only the secrets in these values, also in `invocation`; the rest stays readable.
     addresses = [module.params["index_url"] or "", *module.params["extra_index_urls"]]
     for text in (*module.params["find_links"], *(module.params["requirements"] or [])):
         addresses += [word for word in text.split() if "://" in word]

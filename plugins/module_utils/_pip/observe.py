@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Observes the Python distributions of one conda environment, and plans from what is there."""
+"""Observes the Python distributions of one conda environment, and plans the changes."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_marker
 
 @dataclass(frozen=True)
 class Observed:
-    """What the disk says about the environment's Python distributions.
+    """The observed Python distributions of an environment.
 
     Attributes:
-        choice: the installer that would be started.
-        unready: why that cannot be used here at all, as a clause; empty when it can.
-        interrupted: the operation that a cut-off run was at, empty when there was none.
+        choice: the installer that would run.
+        unready: why the installer cannot run here, as a clause; empty if it can.
+        interrupted: the operation of an interrupted run, empty without one.
     """
 
     state: PrefixState
@@ -56,14 +56,14 @@ class Observed:
     interrupted: str = ""
 
     def lines(self) -> list[str]:
-        """One line for each distribution, as diffs show it."""
+        """One diff line for each distribution."""
         return sorted(
             line_of(one, damaged=one.name in self.damage) for one in self.packages.by_name.values()
         )
 
 
 def line_of(one: Distribution, damaged: bool = False) -> str:
-    """`name==version (owner)`, with what is wrong with it and where it came from."""
+    """`name==version (owner)`, with its damage and its source."""
     state = one.owner if one.metadata else f"{one.owner}, incomplete"
     state += ", damaged" if damaged and one.metadata else ""
     source = source_of(one.direct_url)
@@ -71,7 +71,7 @@ def line_of(one: Distribution, damaged: bool = False) -> str:
 
 
 def observe(request: Request) -> Observed:
-    """Read what is installed; no process is started.
+    """Read the installed distributions from files; this starts no process.
 
     Raises:
         CondaModuleError: the prefix cannot be read.
@@ -95,7 +95,7 @@ def observe(request: Request) -> Observed:
     damage: Mapping[str, tuple[str, ...]] = {}
     if request.desired.repair or interrupted:
         damage = damage_of(packages, closure.names)
-    unready = choice.looked
+    unready = choice.not_found
     if choice.name == "pip" and "pip" not in packages.by_name:
         unready = f"there is no pip in the environment {request.prefix}"
     return replace(
@@ -109,21 +109,21 @@ def observe(request: Request) -> Observed:
 
 
 def _incomplete(observed: Observed) -> list[str]:
-    """The paths of what a cut-off run had begun to install, or to remove, and conda does not own."""
+    """Metadata paths of distributions that an interrupted run left half installed or half removed."""
     there = observed.packages.by_name.values()
     return [one.path for one in there if one.owner == PIP and is_cut_short(one)]
 
 
 def plan(request: Request, observed: Observed) -> Plan:
-    """Decide what has to be done; nothing is touched.
+    """Decide what has to change; this changes nothing itself.
 
     Raises:
-        CondaModuleError: it would change what conda owns, break what stays, or change a frozen
-            environment.
+        CondaModuleError: the plan would change packages that conda owns, break other distributions, or
+            change a frozen environment.
     """
     desired = request.desired
     if observed.interrupted:
-        # What a cut-off run left behind is damage, whatever the task says about old damage.
+        # Repair what an interrupted run left, even with repair: false.
         desired = replace(desired, repair=True)
     if observed.unready:
         if desired.state == "absent" and not observed.packages.by_name:
@@ -135,13 +135,13 @@ def plan(request: Request, observed: Observed) -> Plan:
         desired, observed.packages, observed.environment, observed.damage, request.prefix
     )
     if observed.interrupted and result:
-        # Also what only something asks for that is yet to be installed: uv fails on it, or takes it as it is.
+        # Include incomplete distributions that only new requirements need: uv fails on them or accepts them.
         result = replace(result, sweep=tuple(sorted({*result.sweep, *_incomplete(observed)})))
     if observed.state.frozen and result:
         raise CondaModuleError(
-            f"The environment {request.prefix} is frozen (conda-meta/frozen), and the task would "
+            f"The environment {request.prefix} is frozen (conda-meta/frozen), but the task would "
             f"change it: {'; '.join(result.reasons)}. Nothing was changed.",
             prefix=request.prefix,
-            hint="change another environment, or remove the file conda-meta/frozen on purpose.",
+            hint="change another environment, or unfreeze this one (conda_env with frozen: false).",
         )
     return result

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes a request of conda_pip's options, or says which of them cannot be used."""
+"""Converts the options of conda_pip into a request and refuses options that cannot be used."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_requir
 
 
 def file_lines(params: Mapping[str, Any], prefix: str) -> FileLines:
-    """The requirement and constraint lines of a task: those of its options, then those of its files.
+    """The requirement and constraint lines of a task: first those of its options, then those of its files.
 
     Raises:
-        CondaModuleError: a file cannot be read or used; option, file and line are named.
+        CondaModuleError: a file cannot be read or used; the message names option, file and line.
     """
     for option in ("requirements_files", "constraints_files"):
         for path in params[option] or ():
             if not os.path.isabs(path):
                 raise CondaModuleError(
-                    f"The option {option} takes absolute paths of the managed host, not {path!r}. "
+                    f"The option {option} requires absolute paths on the managed host, not {path!r}. "
                     "Nothing was changed.",
                     prefix=prefix,
                 )
@@ -46,7 +46,7 @@ def file_lines(params: Mapping[str, Any], prefix: str) -> FileLines:
         raise CondaModuleError(
             f"{error}. Nothing was changed.",
             prefix=prefix,
-            hint="correct the line, or say it with the module's options.",
+            hint="correct the line, or use the module's options instead.",
         ) from error
     return FileLines(
         [*(params["requirements"] or []), *read.requirements],
@@ -59,31 +59,31 @@ def _text_of(path: str) -> str:
         with open(path, encoding="utf-8", opener=only_regular) as stream:
             return stream.read()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise CondaModuleError(
             f"The requirements file {path} cannot be read: {reason}. Nothing was changed.",
-            hint="copy the file to the host first, readable for this user; without remote_src: true "
-            "a file of the controller is taken.",
+            hint="copy the file to the host first and make it readable for this user, or leave out "
+            "remote_src to use a file on the controller.",
         ) from error
 
 
 def uv_executable(params: Mapping[str, Any], prefix: str) -> str | None:
-    """The option of that name.
+    """Check the option of this name.
 
     Raises:
-        CondaModuleError: it is no absolute path, or pip is to be the installer.
+        CondaModuleError: it is not an absolute path, or the installer is pip.
     """
     path: str | None = params["uv_executable"]
     problem = None
     if path is not None and params["installer"] == "pip":
-        problem = "has no meaning with installer: pip"
+        problem = "cannot be used with installer: pip"
     elif path is not None and not os.path.isabs(path):
-        problem = f"takes an absolute path, not {path!r}"
+        problem = f"requires an absolute path, not {path!r}"
     if problem:
         raise CondaModuleError(
             f"The option uv_executable {problem}. Nothing was changed.",
             prefix=prefix,
-            hint="use installer: uv with the absolute path of uv.",
+            hint="set installer: uv, and uv_executable to the absolute path of uv.",
         )
     return path
 
@@ -92,7 +92,7 @@ def parsed_option(option: str, lines: Sequence[str], prefix: str) -> tuple[Requi
     """The parsed lines of the option ``requirements``, ``constraints`` or ``constraints_for_pip``.
 
     Raises:
-        CondaModuleError: one of them cannot be used; option and line are named.
+        CondaModuleError: a line cannot be used; the message names option and line.
     """
     try:
         found = parse_lines(lines, option)
@@ -101,13 +101,12 @@ def parsed_option(option: str, lines: Sequence[str], prefix: str) -> tuple[Requi
             f"The option {error}. Nothing was changed.",
             prefix=prefix,
             asked=list(lines),
-            hint="write it like numpy, 'numpy>=2,<3', 'uvicorn[standard]' or 'name @ https://...'.",
+            hint="write lines such as numpy, 'numpy>=2,<3', 'uvicorn[standard]' or 'name @ https://...'.",
         ) from error
     with_extras = [line.text for line in found if option != "requirements" and line.extras]
     if with_extras:
         raise CondaModuleError(
-            f"The option {option}: extras have no meaning in {with_extras[0]!r}. Nothing was "
-            "changed.",
+            f"The option {option}: extras are not allowed in {with_extras[0]!r}. Nothing was changed.",
             prefix=prefix,
             hint="name the extras in requirements.",
         )
@@ -115,29 +114,27 @@ def parsed_option(option: str, lines: Sequence[str], prefix: str) -> tuple[Requi
 
 
 def checked_sources(params: Mapping[str, Any], prefix: str) -> Sources:
-    """Where distributions come from.
+    """Check the options for the sources of distributions.
 
     Raises:
-        CondaModuleError: an address or a path cannot be used; the option is named.
+        CondaModuleError: a URL or a path cannot be used; the message names the option.
     """
     urls = [("index_url", params["index_url"])] if params["index_url"] is not None else []
     urls += [("extra_index_urls", url) for url in params["extra_index_urls"]]
     problem = None
     for option, url in urls:
         if "://" not in url or url != url.strip() or len(url.split()) != 1:
-            problem = (
-                f"The option {option} takes an address such as https://host/simple, not {url!r}"
-            )
+            problem = f"The option {option} requires a URL such as https://host/simple, not {url!r}"
     for link in params["find_links"]:
         if (not os.path.isabs(link) and "://" not in link) or "\n" in link:
-            problem = f"The option find_links takes absolute paths and addresses, not {link!r}"
+            problem = f"The option find_links requires absolute paths or URLs, not {link!r}"
     for host in params["trusted_hosts"]:
         if "/" in host or len(host.split()) != 1:
-            problem = f"The option trusted_hosts takes names of hosts, not {host!r}"
+            problem = f"The option trusted_hosts requires host names, not {host!r}"
     if params["no_index"] and urls:
-        problem = f"The options no_index and {urls[0][0]} exclude each other"
+        problem = f"The options no_index and {urls[0][0]} are mutually exclusive"
     if params["no_index"] and not params["find_links"] and params["state"] != "absent":
-        problem = "The option no_index needs find_links: where else should distributions come from?"
+        problem = "The option no_index requires find_links as the source of distributions"
     if problem:
         raise CondaModuleError(f"{problem}. Nothing was changed.", prefix=prefix)
     return Sources(
@@ -151,10 +148,10 @@ def checked_sources(params: Mapping[str, Any], prefix: str) -> Sources:
 
 
 def request_from(params: Mapping[str, Any]) -> Request:
-    """The request that the module's validated options make.
+    """Convert the module's validated options into a request.
 
     Raises:
-        CondaModuleError: an option cannot be used; it is named.
+        CondaModuleError: an option cannot be used; the message names it.
     """
     prefix = environment_prefix(params["installation"], params["name"], params["prefix"])
     lines = file_lines(params, prefix)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decides what an installer of Python distributions has to do: desired x observed -> Plan. Pure."""
+"""Plans the changes of Python distributions: desired x observed -> Plan. Pure."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_versio
 )
 
 _OWNED_HINT = (
-    "change it with llmfleet.conda.conda_package, correct the line, or set replace_conda_packages: "
-    "true to let pip take the package over from conda."
+    "change it with llmfleet.conda.conda_package, correct the requirement, or set "
+    "replace_conda_packages: true to let pip replace conda's package."
 )
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do, in this order: sweep, remove, install, reinstall.
+    """The changes, in this order: sweep, remove, install, reinstall.
 
     Attributes:
-        sweep: remains of cut-off installations that pip would stumble over (paths).
+        sweep: paths of metadata that interrupted installations left and on which pip fails.
         remove: names to uninstall.
-        install: lines for `pip install`; all of them, so that pip resolves them together.
-        upgrade: whether newer versions are wanted; then only pip can say if anything is to do.
-        reinstall: requirements to install again as they are, because files are damaged.
-        pins: constraints that keep conda's distributions as they are.
-        reasons: why, one clause each.
+        install: all lines for `pip install`, so that pip resolves them together.
+        upgrade: look for newer versions; only pip can tell whether there are any.
+        reinstall: requirements by name, to reinstall damaged distributions in the same version.
+        pins: constraints that keep conda's distributions in their versions.
+        reasons: one clause for each difference from the request.
     """
 
     sweep: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ class Plan:
     reasons: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        """Whether something is to do, or pip has to be asked whether it is."""
+        """Whether changes are needed, or only pip can tell."""
         return bool(self.remove or self.install or self.reinstall)
 
 
@@ -69,14 +69,14 @@ def plan_changes(
     damage: Mapping[str, tuple[str, ...]],
     prefix: str,
 ) -> Plan:
-    """What has to be done so that the environment is as desired.
+    """Plan the changes after which the environment is as desired.
 
     Args:
         damage: from `damage_of`, for the names of the closure.
         prefix: for messages only.
 
     Raises:
-        CondaModuleError: it would mean to change what conda owns, or to break what stays.
+        CondaModuleError: the plan would change packages that conda owns, or break other distributions.
     """
     if desired.state == "absent":
         return _plan_removal(desired, packages, environment, prefix)
@@ -98,12 +98,12 @@ def plan_changes(
         if not one.metadata:
             continue
         reasons.append(_damage_reason(one, files))
-        reinstall.setdefault(name, _again(one, desired.requirements))
+        reinstall.setdefault(name, _same_version(one, desired.requirements))
         sweep.extend(packages.doubles.get(name, ()))
         if not os.path.basename(one.path).endswith(".egg-info") and any(
             file.endswith(".dist-info/RECORD") for file in files
         ):
-            sweep.append(one.path)  # pip cannot uninstall what has no RECORD, but installs over it
+            sweep.append(one.path)  # pip cannot uninstall without a RECORD, but installs over it
     needed = bool(closure.shortfalls) or desired.state == "latest"
     return Plan(
         sweep=tuple(sorted(set(sweep))),
@@ -116,13 +116,13 @@ def plan_changes(
 
 
 def pins_of(packages: Packages) -> tuple[str, ...]:
-    """Constraints that hold each of conda's distributions at the version that it has."""
+    """Constraints that keep each of conda's distributions in its installed version."""
     pins = []
     for one in packages.owned_by_conda():
         try:
             Version(one.version)
         except InvalidVersion:
-            continue  # pip could not read such a pin
+            continue  # pip cannot parse such a pin
         pins.append(f"{one.name}=={one.version}")
     return tuple(pins)
 
@@ -133,12 +133,12 @@ def _damage_reason(one: Distribution, files: tuple[str, ...]) -> str:
     return f"{one.name} {one.version} has {count}: {shown}"
 
 
-def _again(one: Distribution, lines: Iterable[Requirement]) -> str:
-    """The requirement that brings back a distribution as it is."""
+def _same_version(one: Distribution, lines: Iterable[Requirement]) -> str:
+    """The requirement that reinstalls a distribution in the same version from the same source."""
     for line in lines:
         if line.name == one.name and line.url:
             return line.text
-    # Under hashes pip takes nothing without one, so the line's go along.
+    # With hashes in any line, pip requires hashes in all, so keep those of the line.
     hashes = {digest for line in lines if line.name == one.name for digest in line.hashes}
     source = source_of(one.direct_url, exactly=True)
     if source:
@@ -152,9 +152,9 @@ def _refuse_owned(desired: Desired, closure: Closure, packages: Packages, prefix
     owned = [item for item in closure.shortfalls if item.direct and item.owner == CONDA]
     if owned:
         raise CondaModuleError(
-            "pip would have to replace what conda owns: "
-            + "; ".join(f"{item.reason}, and conda owns it" for item in owned)
-            + ".",
+            "pip would have to replace packages that conda owns: "
+            + "; ".join(item.reason for item in owned)
+            + ". Nothing was changed.",
             prefix=prefix,
             asked=[line.text for line in desired.requirements],
             hint=_OWNED_HINT,
@@ -167,8 +167,8 @@ def _refuse_owned(desired: Desired, closure: Closure, packages: Packages, prefix
     ]
     if twice:
         raise CondaModuleError(
-            f"{', '.join(twice)}: there are metadata of both conda and pip for it, so its files may "
-            "be a mixture.",
+            f"Both conda and pip have metadata for {', '.join(twice)}, so its files may be a mixture. "
+            "Nothing was changed.",
             prefix=prefix,
             hint="uninstall it from pip (state: absent with replace_conda_packages: true), then "
             "repair conda's package with llmfleet.conda.conda_package.",
@@ -188,9 +188,9 @@ def _plan_removal(
     owned = [one for one in remove.values() if one.owner == CONDA]
     if owned and not desired.replace_conda_packages:
         raise CondaModuleError(
-            "pip would have to remove what conda owns: "
+            "pip would have to remove packages that conda owns: "
             + ", ".join(f"{one.name} {one.version}" for one in owned)
-            + ".",
+            + ". Nothing was changed.",
             prefix=prefix,
             asked=[line.text for line in desired.requirements],
             hint="remove it with llmfleet.conda.conda_package, or set replace_conda_packages: true.",
@@ -203,7 +203,7 @@ def _plan_removal(
             raise CondaModuleError(
                 "Removing "
                 + ", ".join(sorted(remove))
-                + " would break what stays: "
+                + " would break other distributions: "
                 + "; ".join(broken)
                 + ". Nothing was changed.",
                 prefix=prefix,

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What will be there after an installer has done what it reports. Pure."""
+"""Predicts the distributions after an installer has done what its dry run reports. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def after_change(
     after = {name: one for name, one in before.by_name.items() if name not in removed}
     for new in reported:
         old = before.by_name.get(new.name)
-        # The same version lands in the same dist-info, which conda's record names.
+        # The same version uses the same dist-info directory, which conda's record names.
         owner = CONDA if (new.name, new.version) in before.of_conda else PIP
         after[new.name] = Distribution(
             name=new.name,
@@ -42,7 +42,7 @@ def after_change(
 
 
 def predicted_lines(predicted: Packages, observed: Observed) -> list[str]:
-    """One line for each distribution that will be there, as diffs show it."""
+    """One diff line for each predicted distribution."""
     lines = []
     for name, one in predicted.by_name.items():
         untouched = observed.packages.by_name.get(name) is one
@@ -51,7 +51,7 @@ def predicted_lines(predicted: Packages, observed: Observed) -> list[str]:
 
 
 def exactly(plan: Plan, before: Packages, predicted: Packages) -> Plan:
-    """The plan with what was resolved as pins, so that the run does what was found."""
+    """The plan with the resolved versions as pins, so that the real run installs them."""
     pins = [
         f"{one.name}=={one.version}"
         for name, one in sorted(predicted.by_name.items())
@@ -63,21 +63,19 @@ def exactly(plan: Plan, before: Packages, predicted: Packages) -> Plan:
 
 
 def owned_conflicts(observed: Observed, reported: Sequence[Reported]) -> dict[str, str]:
-    """What pip would replace of conda's, by name, with both versions and who wants it."""
+    """conda's packages that pip would replace, by name: both versions, and which distributions require it."""
     conflicts = {}
     after = after_change(observed.packages, reported, ())
     for one in reported:
         owned = observed.packages.by_name.get(one.name)
         if owned is None or owned.owner != CONDA or owned.version == one.version:
             continue
-        wanting = [
-            f"{other.name} {other.version} needs {needed.name}{needed.specifier}"
+        requiring = [
+            f"{other.name} {other.version} requires {needed.name}{needed.specifier}"
             for other in after.by_name.values()
             for needed in active_requirements(other, observed.environment)
             if needed.name == owned.name and not needed.specifier.contains(owned.version)
         ]
-        because = f" because {', '.join(wanting)}" if wanting else ""
-        conflicts[owned.name] = (
-            f"{owned.name} {owned.version}, which conda owns, by {one.version} from pip{because}"
-        )
+        because = f" because {', '.join(requiring)}" if requiring else ""
+        conflicts[owned.name] = f"{owned.name} {owned.version} with {one.version}{because}"
     return conflicts

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task wants of an environment's Python distributions."""
+"""The request of a task for the Python distributions of an environment."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_requir
 
 @dataclass(frozen=True)
 class Desired:
-    """What is to be true; see the options of conda_pip."""
+    """The desired state; see the options of conda_pip."""
 
     requirements: tuple[Requirement, ...]
     constraints: tuple[Requirement, ...] = ()
@@ -30,7 +30,7 @@ class Desired:
     check: bool = True
 
     def constraints_for(self, packages: Packages) -> tuple[Requirement, ...]:
-        """The constraints that hold in an environment with these distributions."""
+        """The constraints that apply in an environment with these distributions."""
         return self.constraints + tuple(
             line
             for line in self.constraints_for_pip
@@ -40,12 +40,13 @@ class Desired:
 
 @dataclass(frozen=True)
 class Request:
-    """Where, what, from where, with what, and how long it may take (seconds).
+    """Prefix, desired state, sources, installer and time limit of a task.
 
     Attributes:
-        installer: "pip", "uv", or "auto" for uv where it is found.
-        uv_executable: absolute path of uv; None to look for it.
-        installation: prefix of the conda installation, where uv is looked for too.
+        timeout: seconds for the whole task.
+        installer: "pip", "uv", or "auto" for uv if it is found.
+        uv_executable: absolute path of uv; None to search for it.
+        installation: prefix of the conda installation, which is also searched for uv.
         in_use, in_use_timeout: the options of these names.
     """
 

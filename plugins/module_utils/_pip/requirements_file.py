@@ -1,11 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads requirements files and constraints files of pip's, with the files that they include.
+"""Reads pip's requirements files and constraints files, with the files that they include.
 
 The format is pip's ("Requirements File Format" in its documentation): requirements with hashes, comments,
-continued lines, `-r FILE` and `-c FILE` relative to the file that says so. Options about indexes are refused,
-since they would hold for the whole run and not for the file; the message names the module's option.
+continued lines, `-r FILE` and `-c FILE` relative to the including file. Options for indexes are refused,
+because they would apply to the whole run and not only to the file; the message names the module's option.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_requir
     parse_line,
 )
 
-# `-r FILE`, `-rFILE`, `--requirement FILE` and `--requirement=FILE`, and so for constraints.
+# `-r FILE`, `-rFILE`, `--requirement FILE` and `--requirement=FILE`; the same for constraints.
 _INCLUDE = re.compile(
     r"(?:-(?P<short>[rc])|--(?P<long>requirement|constraint)(?:\s|=))(?P<name>.*)$"
 )
@@ -37,7 +37,7 @@ class RequirementsFileError(ValueError):
 
 @dataclass
 class FileLines:
-    """What files say, in their order: requirement lines and constraint lines."""
+    """The requirement and constraint lines of files, in order."""
 
     requirements: list[str] = field(default_factory=list)
     constraints: list[str] = field(default_factory=list)
@@ -46,13 +46,13 @@ class FileLines:
 def read_files(
     requirements_files: Iterable[str], constraints_files: Iterable[str], read: Read
 ) -> FileLines:
-    """The lines of files and of what they include.
+    """Read files and the files that they include.
 
-    As in pip, `-c` leads to constraints and `-r` to requirements, whichever kind of file says so.
+    As in pip, `-c` includes constraints and `-r` requirements, in either kind of file.
 
     Args:
         requirements_files, constraints_files: absolute paths.
-        read: gives the text of a file by its path; what it raises is passed on.
+        read: returns the text of a file by its path; its exceptions are passed on.
 
     Raises:
         RequirementsFileError: a line cannot be used, or a file includes itself.
@@ -68,7 +68,7 @@ def read_files(
 
 
 class _Reader:
-    """Reads one file of an option, and what it includes."""
+    """Reads one file of an option, and the files that it includes."""
 
     def __init__(self, option: str, read: Read, found: FileLines) -> None:
         self._option = option
@@ -88,8 +88,8 @@ class _Reader:
         variable = _VARIABLE.search(text)
         if variable:
             raise InvalidRequirement(
-                f"{text!r}: {variable[0]} is not replaced here; give the line in the option "
-                "requirements or constraints, where Ansible's templates fill it in"
+                f"{text!r}: {variable[0]} is not expanded; put the line into the option "
+                "requirements or constraints, and use an Ansible variable there"
             )
         include = _INCLUDE.match(text)
         if include is None:
@@ -109,24 +109,23 @@ def _file_name(text: str, name: str) -> str:
     except ValueError as error:
         raise InvalidRequirement(f"{text!r}: {error}") from error
     if len(words) != 1:
-        raise InvalidRequirement(f"{text!r} does not name one file")
+        raise InvalidRequirement(f"{text!r} does not name exactly one file")
     if "://" in words[0]:
         raise InvalidRequirement(
-            f"{text!r}: a file is not fetched from an address; download it with "
-            "ansible.builtin.get_url first"
+            f"{text!r}: files are not downloaded from URLs; use ansible.builtin.get_url first"
         )
     return words[0]
 
 
 def _checked(text: str, constraint: bool) -> str:
-    """The line as the installer gets it.
+    """The line for the installer.
 
     Raises:
-        InvalidRequirement: it is none that the module takes.
+        InvalidRequirement: the module does not accept the line.
     """
     line = parse_line(text)
     if constraint and line.extras:
         raise InvalidRequirement(
-            f"extras have no meaning in the constraint {line.text!r}; name them in requirements"
+            f"extras are not allowed in the constraint {line.text!r}; name them in requirements"
         )
     return line.text

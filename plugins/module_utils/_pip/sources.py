@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where distributions come from, and what in the addresses is secret."""
+"""The sources of distributions, and the secrets in their URLs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class Sources:
-    """Where distributions come from; see the options of these names.
+    """The sources of distributions; see the options of these names.
 
-    `index_url` and `no_index` replace what the host's pip configuration names, extra indexes and
-    `find_links` included; `extra_index_urls` and `find_links` alone add to it.
+    `index_url` and `no_index` replace all sources of the host's pip configuration, including extra indexes
+    and `find_links`. `extra_index_urls` and `find_links` alone add to them.
     """
 
     index_url: str | None = None
@@ -32,7 +32,7 @@ class Sources:
 
 
 def plain_http(urls: Iterable[str], trusted_hosts: Iterable[str]) -> list[str]:
-    """Those of `urls` that pip would not use: plain HTTP, neither to this host nor to a trusted one.
+    """The `urls` that pip refuses: plain HTTP, neither to this host nor to a trusted one.
 
     Source: SECURE_ORIGINS in pip's network/session.py.
     """
@@ -43,7 +43,7 @@ def plain_http(urls: Iterable[str], trusted_hosts: Iterable[str]) -> list[str]:
             parts = urlsplit(url)
             host, port = parts.hostname or "", parts.port
         except ValueError:
-            continue  # no URL at all; the installer will say so
+            continue  # not a URL; the installer reports it
         if parts.scheme != "http" or host in trusted or f"{host}:{port or 80}" in trusted:
             continue
         if host == "localhost" or host.endswith(".localhost") or host == "::1":
@@ -54,13 +54,13 @@ def plain_http(urls: Iterable[str], trusted_hosts: Iterable[str]) -> list[str]:
 
 
 def url_secrets(urls: Sequence[str]) -> set[str]:
-    """The credentials in URLs, to be masked wherever they would be shown."""
+    """The credentials in URLs, to mask in all output."""
     found: set[str] = set()
     for url in urls:
         match = re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://(?P<who>[^/\s@]+)@", url)
         if match:
             _user, colon, password = match["who"].partition(":")
-            # A short word, as in ssh://git@host, would blank out half of every message.
+            # Do not mask short words, as in ssh://git@host: that would mask half of every message.
             found.update(word for word in (match["who"], password) if len(word) >= 6)
             if colon:
                 found.add(match["who"])

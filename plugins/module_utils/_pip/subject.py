@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Python distributions of one environment as a task declares them: what is there, what has to be done."""
+"""The Python distributions of one environment as a task declares them: observes and plans."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction
     remove_old_locks,
 )
 
-# What the journal calls the changes of conda_pip; conda's belong to conda_env.
+# The operation of conda_pip in the journal; those of conda belong to conda_env.
 OPERATION = "pip"
 
 PipOutcome = Outcome[Plan, Observed, "list[str]"]
 
 
 class PipSubject(Subject[Plan, Observed, "list[str]"]):
-    """The distributions that one request is about."""
+    """The distributions of one request."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -34,7 +34,7 @@ class PipSubject(Subject[Plan, Observed, "list[str]"]):
         return observe(self.request)
 
     def plan(self, observed: Observed) -> Plan:
-        """Compare what is wanted with what is there."""
+        """Compare the request with the observed distributions."""
         return plan(self.request, observed)
 
     def describe(self, observed: Observed) -> list[str]:
@@ -42,16 +42,16 @@ class PipSubject(Subject[Plan, Observed, "list[str]"]):
         return observed.lines()
 
     def warnings(self, observed: Observed) -> list[str]:
-        """Extras that were asked for and that no distribution has."""
+        """Warnings for requested extras that the installed distribution does not provide."""
         return [
-            f"{text}: the installed distribution has no such extra"
+            f"{text}: the installed distribution does not provide this extra"
             for text in observed.closure.unknown_extras
         ]
 
     def undecided(self, observed: Observed) -> bool:
-        """A journal tells of a run that is at work, or was cut off: what is seen may be half of something."""
+        """Whether a journal exists: a run is active or was interrupted, so the state may be partial."""
         return bool(observed.interrupted)
 
     def remove_old_locks(self) -> None:
-        """Remove those of the environment."""
+        """Remove old lock files of the environment."""
         remove_old_locks(self.request.prefix)

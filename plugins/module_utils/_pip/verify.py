@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compares what is there after a change with what was planned and reported. The disk is the truth."""
+"""Compares the disk after a change with the plan and with the installer's report."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def verify(
     """Compare the environment after a change with the plan and with what the installer reported.
 
     Raises:
-        CondaModuleError: something is not as promised; all of it is named.
+        CondaModuleError: the disk differs; the message names every difference.
     """
     there = seen.packages.by_name
-    missing = [f"{name} is still there" for name in plan.remove if name in there]
+    missing = [f"{name} is still installed" for name in plan.remove if name in there]
     if request.desired.state != "absent":
         missing += [shortfall.reason for shortfall in seen.closure.shortfalls]
         for name, files in seen.damage.items():
@@ -39,26 +39,26 @@ def verify(
     for one in reported:
         now = there.get(one.name)
         if now is None or not _same(now.version, one.version):
-            missing.append(f"{one.name} {one.version} is not there")
+            missing.append(f"{one.name} {one.version} is not installed")
     if not request.desired.replace_conda_packages:
         for owned in before.packages.owned_by_conda():
             now = there.get(owned.name)
             if now is None or now.version != owned.version:
-                found = f"is now {now.version}" if now else "is gone"
-                missing.append(f"{owned.name} {owned.version} of conda's {found}")
+                found = f"was replaced by {now.version}" if now else "was removed"
+                missing.append(f"conda's {owned.name} {owned.version} {found}")
     if missing:
         raise CondaModuleError(
-            f"{before.choice.name} reported success, yet {'; '.join(missing)}.",
+            f"{before.choice.name} reported success, but {'; '.join(missing)}.",
             prefix=request.prefix,
             asked=[line.text for line in request.desired.requirements],
-            hint="run the task again; if a file stays damaged, its wheel was built with a wrong "
-            "RECORD, and repair: false leaves it alone.",
+            hint="run the task again; if a file stays damaged, its wheel has a wrong RECORD: set "
+            "repair: false to ignore it.",
             changed=True,
         )
 
 
 def _same(left: str, right: str) -> bool:
-    """Whether two spellings mean one version; uv reports the normal form, metadata may have another."""
+    """Whether two spellings mean the same version; uv reports the normal form, metadata may not."""
     try:
         return left == right or Version(left) == Version(right)
     except InvalidVersion:

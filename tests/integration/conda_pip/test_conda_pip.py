@@ -199,7 +199,7 @@ def test_wrong_and_missing_hashes(
     before = snapshot(prefix)
     result = run_module("conda_pip", options("t-app==1.0 --hash=sha256:" + "0" * 64))
     assert (result["rc"], result["kind"]) == (1, "hash"), result
-    assert "does not have the hash" in result["msg"]
+    assert "does not have the requested hash" in result["msg"]
     result = run_module("conda_pip", options(hashed(wheels, "t-app", "1.0")))
     assert (result["rc"], result["kind"]) == (1, "hash"), result
     assert "exact version" in result["msg"]
@@ -220,16 +220,22 @@ def test_conda_s_distributions_are_not_replaced(
     check: bool, prefix: Path, run_module: RunModule, options: Any
 ) -> None:
     before = snapshot(prefix)
-    for lines, wanted in ((["t-six"], "t-six 1.0 needs six>=1.17"), (["six>=1.17"], "six 1.16.0")):
+    for lines, wanted in (
+        (["t-six"], "t-six 1.0 requires six>=1.17"),
+        (["six>=1.17"], "six 1.16.0"),
+    ):
         result = run_module("conda_pip", options(*lines), check=check)
         assert result["rc"] == 1
-        assert "pip would have to replace what conda owns" in result["msg"]
+        assert "pip would have to replace packages that conda owns" in result["msg"]
         assert wanted in result["msg"]
         assert "replace_conda_packages: true" in result["msg"]
         assert result["conda_owned"] == ["six"]
-    assert "by 1.17.0 from pip" in run_module("conda_pip", options("t-six"), check=check)["msg"]
+    assert (
+        "six 1.16.0 with 1.17.0 because"
+        in run_module("conda_pip", options("t-six"), check=check)["msg"]
+    )
     refused = run_module("conda_pip", options("six", state="absent"), check=check)
-    assert "pip would have to remove what conda owns: six 1.16.0" in refused["msg"]
+    assert "pip would have to remove packages that conda owns: six 1.16.0" in refused["msg"]
     refused = run_module("conda_pip", options("t-lib", "six", constraints=["six<1"]), check=check)
     assert "six 1.16.0 does not satisfy the constraint six<1" in refused["msg"]
     assert changes(still(before), still(snapshot(prefix))) == []
@@ -307,17 +313,20 @@ BAD_INPUT: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no requirement": ({"requirements": ["a b"]}, "option requirements: 'a b'"),
     "constraint": ({"constraints": ["=1"]}, "option constraints: '=1'"),
-    "constraint with extra": ({"constraints": ["a[b]<2"]}, "extras have no meaning in 'a[b]<2'"),
-    "index": ({"no_index": False, "index_url": "/simple"}, "option index_url takes an address"),
+    "constraint with extra": ({"constraints": ["a[b]<2"]}, "extras are not allowed in 'a[b]<2'"),
+    "index": ({"no_index": False, "index_url": "/simple"}, "option index_url requires a URL"),
     "extra index": (
         {"no_index": False, "extra_index_urls": ["x"]},
-        "option extra_index_urls takes an address",
+        "option extra_index_urls requires a URL",
     ),
-    "relative path": ({"find_links": ["wheels"]}, "option find_links takes absolute paths"),
+    "relative path": ({"find_links": ["wheels"]}, "option find_links requires absolute paths"),
     "path not there": ({"find_links": ["/no/such"]}, "option find_links names /no/such"),
-    "index and none": ({"index_url": "https://h/s"}, "no_index and index_url exclude each other"),
-    "no source": ({"find_links": []}, "option no_index needs find_links"),
-    "host": ({"trusted_hosts": ["http://h/"]}, "option trusted_hosts takes names of hosts"),
+    "index and none": (
+        {"index_url": "https://h/s"},
+        "no_index and index_url are mutually exclusive",
+    ),
+    "no source": ({"find_links": []}, "option no_index requires find_links"),
+    "host": ({"trusted_hosts": ["http://h/"]}, "option trusted_hosts requires host names"),
     "prefix": ({"prefix": "relative/env"}, "option prefix is not an absolute path"),
     "no environment": ({"prefix": "/no/such/env"}, "There is no conda environment at /no/such/env"),
 }

@@ -133,7 +133,7 @@ def test_files_of_the_host(
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "neither": ({}, "one of the following is required: requirements, requirements_files"),
-    "relative": ({"requirements_files": ["r.txt"]}, "requirements_files takes absolute paths"),
+    "relative": ({"requirements_files": ["r.txt"]}, "requirements_files requires absolute paths"),
     "missing": ({"constraints_files": ["/no/such.txt"]}, "/no/such.txt cannot be read"),
 }
 

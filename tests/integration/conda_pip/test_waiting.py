@@ -98,7 +98,7 @@ def test_the_journal_of_a_cut_off_conda_survives(
         for check in (True, False):
             result = run_module("conda_pip", options("t-app"), check=check)
             assert result["rc"] == 1
-            assert f"A run of conda in {prefix} ({operation}) was cut off" in result["msg"]
+            assert f"A conda run in {prefix} ({operation}) was interrupted" in result["msg"]
             assert "llmfleet.conda.conda_env" in result["hint"]
             assert "t-app" not in installed(prefix)
             # What is there already may be used.

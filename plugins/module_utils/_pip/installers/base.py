@@ -1,10 +1,10 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all installers of Python distributions have in common: how they are started, retried, and fail.
+"""The base class of the installers of Python distributions: start, retries, errors.
 
-Requirement lines, constraints and addresses go into private files or the child's environment, not
-into argv, where every user of the host could read them in the process list.
+Requirement lines, constraints and URLs go into private files or the child's environment. In argv, every user
+of the host could read them in the process list.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.pip
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.report import Reported
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.sources import Sources
 
-# Seconds before the second and the third attempt; the installers retry each request themselves too.
+# Seconds before the second and the third attempt; the installers also retry each request themselves.
 _PAUSES = (1.0, 4.0)
 
 Runner = Callable[..., Completed]
 
 
-# Failures that a damaged page or file in the cache can be behind.
+# Failures that a damaged page or file in the cache can cause.
 _MAY_BE_CACHED = frozenset(["no_match", "hash", "download", "other"])
-# Failures for which a person has to know which server was asked.
+# Failures whose message names the index.
 _OF_THE_INDEX = frozenset(
     ["no_match", "hash", "network", "http", "credentials", "tls", "download", "timeout", "other"]
 )
@@ -67,8 +67,8 @@ class Installer(ABC):
         python: its interpreter.
         sources: where distributions come from.
         scratch: a private directory for files and TMPDIR.
-        deadline: `time.monotonic()` at which the task's time is over.
-        writes: False in check mode: no cache and no compiled files may be written.
+        deadline: `time.monotonic()` at which the task's timeout expires.
+        writes: False in check mode: write no cache and no compiled files.
         runner: replaces the start of a process in tests.
         sleep: replaces the wait between attempts in tests.
     """
@@ -98,7 +98,7 @@ class Installer(ABC):
         self._sleep = sleep
         self._credentials: list[Credentials] = []
 
-    # -- what it is asked -------------------------------------------------------------------------
+    # -- commands ---------------------------------------------------------------------------------
 
     @abstractmethod
     def install(
@@ -107,17 +107,17 @@ class Installer(ABC):
         constraints: Sequence[str] = (),
         *,
         upgrade: bool = False,
-        again: bool = False,
+        force_reinstall: bool = False,
         dry_run: bool = False,
     ) -> list[Reported]:
         """Install requirement lines; return what was, or with `dry_run` would be, installed.
 
         Args:
-            upgrade: newer versions of what the lines name are wanted.
-            again: replace exactly these distributions by themselves, dependencies left alone.
+            upgrade: install newer versions of the distributions that the lines name.
+            force_reinstall: reinstall exactly these distributions, without their dependencies.
 
         Raises:
-            CondaModuleError: it failed; `kind` and `option` say why.
+            CondaModuleError: the installer failed; `kind` and `option` say why.
         """
 
     @abstractmethod
@@ -125,29 +125,29 @@ class Installer(ABC):
         """Remove distributions by name.
 
         Raises:
-            CondaModuleError: it failed.
+            CondaModuleError: the installer failed.
         """
 
     @abstractmethod
     def check(self) -> list[str]:
-        """What does not fit together, a line each, empty when all is well.
+        """Conflicts between the installed distributions, one line each; empty if there are none.
 
         Raises:
-            CondaModuleError: it could not check.
+            CondaModuleError: the check did not run.
         """
 
     @abstractmethod
     def overlook(self, site_packages: str, paths: Sequence[str]) -> None:
-        """Ask from now on as if some entries of site-packages were not there; for dry runs only.
+        """Hide some entries of site-packages from the installer; for dry runs only.
 
-        The entries are what a cut-off installation left. The real run removes them first; check
-        mode may not, and the installer would count them as installed, or stumble over them.
+        These are remains of an interrupted installation. The real run removes them first; check mode may not,
+        and the installer would count them as installed, or fail on them.
         """
 
     def compile(self, names: Collection[str]) -> None:
-        """Compile the modules of distributions by name, with all processors, unless pip.conf forbids it.
+        """Compile the modules of distributions by name, on all processors, unless pip.conf forbids it.
 
-        Users who may not write in the environment could never do so. What is compiled already stays.
+        Users without write access to the environment could never compile them. Compiled modules stay.
         """
         modules = modules_of(self._prefix, names) if names else []
         if modules and read_configuration(self._prefix).compiles:
@@ -155,11 +155,11 @@ class Installer(ABC):
             argv = [self._python, "-I", "-c", COMPILE, listed]
             self._run(argv, child_environment({"TMPDIR": self._temporary()}))
 
-    # -- how it is asked --------------------------------------------------------------------------
+    # -- execution --------------------------------------------------------------------------------
 
     @abstractmethod
     def _environment(self) -> dict[str, str]:
-        """The whole environment of the child."""
+        """The complete environment variables of the child."""
 
     @abstractmethod
     def _explain(self, done: Completed) -> PipFailure:
@@ -167,7 +167,7 @@ class Installer(ABC):
 
     @abstractmethod
     def _uncached(self, argv: Sequence[str]) -> list[str]:
-        """The same command without the cache; empty where there is none to do without."""
+        """The same command without the cache; empty if the command uses none."""
 
     def _temporary(self) -> str:
         """A directory for TMPDIR, beside the prefix: /tmp may be small, or mounted noexec."""
@@ -189,7 +189,7 @@ class Installer(ABC):
         return path
 
     def _run(self, argv: Sequence[str], environment: Mapping[str, str] | None = None) -> Completed:
-        """Start a process and wait for it, no longer than the task's time.
+        """Start a process and wait for it, at most until the deadline.
 
         Raises:
             CondaModuleError: it cannot be started.
@@ -209,13 +209,13 @@ class Installer(ABC):
             ) from error
 
     def _call(self, argv: Sequence[str], asked: list[str], attempts: int = 3) -> Completed:
-        """Run to success, with further attempts after failures that may pass.
+        """Run a command, and retry it after failures that may be temporary.
 
-        What a mirror once sent wrongly stays in the installer's cache as long as the mirror says that the
-        page is the same, so a failure that may come from there is followed by one run without the cache.
+        A wrong response of a mirror stays in the installer's cache as long as the mirror reports the page as
+        unchanged. So after a failure that the cache can cause, this runs the command once without the cache.
 
         Raises:
-            CondaModuleError: it failed; `kind` and `option` say why.
+            CondaModuleError: the command failed; `kind` and `option` say why.
         """
         attempt = 0
         uncached = self._uncached(argv)
@@ -233,7 +233,7 @@ class Installer(ABC):
                 attempt -= 1
                 continue
             if self._writes and failure.kind in ("disk_full", "compiled"):
-                # What a full disk cut short would fail again and again.
+                # Compiled files that a full disk truncated would fail in every run.
                 removed = remove_cut_short(self._prefix)
                 if removed and failure.kind == "compiled" and not swept:
                     swept = True
@@ -247,7 +247,7 @@ class Installer(ABC):
     def _error(self, failure: PipFailure, asked: list[str], attempts: int = 1) -> CondaModuleError:
         message = failure.message
         if attempts > 1:
-            message += f" It was tried {attempts} times."
+            message += f" {self.name} was run {attempts} times."
         if failure.option:
             message += f" (option {failure.option})"
         index = self._sources.index_url

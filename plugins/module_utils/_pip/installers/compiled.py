@@ -1,11 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What has to be compiled after an installation, and what was compiled before a removal.
+"""Finds the modules to compile after an installation, and removes compiled files after a removal.
 
-pip compiles what it installs, on one processor, and removes what it compiled. uv leaves the first to the
-first import, and of the second what lies beside a module without a package. So both are kept from compiling,
-and all processors do it afterwards: of a large installation it is the longest part.
+pip compiles modules on one processor, and removes their compiled files. uv leaves compilation to the first
+import, and does not remove compiled files of top-level modules. So neither of them compiles here: all
+processors do it after the installation. In a large installation, compilation takes longest.
 """
 
 from __future__ import annotations
@@ -47,19 +47,19 @@ for path in shares[0]:
 for child in children:
     os.waitpid(child, 0)
 """
-"""Compiles the modules that a file lists, for the environment's own Python; those that are compiled stay.
+"""Code for the environment's own Python that compiles the modules listed in a file; compiled ones stay.
 
-A file that does not compile (a template, one for another Python) is left as it is, as by pip. Each process
-has a share that it was given at the start: when the first one is killed, the others still come to their end.
+Like pip, it skips a file that does not compile (a template, or code for another Python). Each process has a
+fixed share of the files: if the first process is killed, the others still finish.
 """
 
 
 def modules_of(prefix: str, names: Collection[str]) -> list[str]:
-    """Paths of the Python files that distributions have below site-packages.
+    """Paths of the Python files of distributions below site-packages.
 
     Args:
         prefix: the environment.
-        names: normal forms of the distributions' names.
+        names: normalized names of the distributions.
     """
     found = []
     for site_packages in _site_packages(prefix):
@@ -71,7 +71,7 @@ def modules_of(prefix: str, names: Collection[str]) -> list[str]:
 
 @contextmanager
 def compiled_goes_too(prefix: str) -> Iterator[None]:
-    """Remove the compiled files of modules that are gone after the block."""
+    """Remove the compiled files of top-level modules that the block removed."""
     before = {place: _top_modules(place) for place in _site_packages(prefix)}
     yield
     for place, modules in before.items():

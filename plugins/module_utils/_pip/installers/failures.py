@@ -1,9 +1,9 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kinds of failure that an installer of Python distributions has, and what each means for a person.
+"""The kinds of installer failures, with their messages and hints.
 
-One table for pip and uv: how each of them shows a failure is for `pip_errors` and `uv_errors` to know.
+pip and uv share this table; `pip_errors` and `uv_errors` recognize the failures in their output.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class PipFailure:
             `untrusted`, `managed`, `no_pip`, `interpreter`, `python`, `build`, `uninstall`,
             `requirement`, `timeout`, `killed`, `other`).
         message: one sentence.
-        option: the module's option that is wrong or that decides, empty when none is.
+        option: the module's option that is wrong or decisive, empty if none is.
         hint: what to do next, an imperative sentence.
-        said: the lines of the installer's output that matter.
-        retryable: whether the same command may succeed a moment later.
+        said: the relevant lines of the installer's output.
+        retryable: whether the same command may succeed if it is run again.
     """
 
     kind: str
@@ -38,7 +38,7 @@ class PipFailure:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Which row of the table it is, and the words for its gaps."""
+    """A row of the table, and the text for its placeholder {what}."""
 
     row: str
     what: str = ""
@@ -53,50 +53,50 @@ class _Row:
     retryable: bool = False
 
 
-_OTHER_PLACE = "name another index (index_url, extra_index_urls, find_links)."
+_OTHER_PLACE = "use another index (index_url, extra_index_urls, find_links)."
 
-# {program} is pip or uv; {what} is what the run said of the case.
+# {program} is pip or uv; {what} is a detail from the output of the run.
 _ROWS = {
     "timeout": _Row(
         "timeout",
-        "{program} was ended because it took longer than the option timeout allows.",
+        "{program} was stopped because it took longer than the timeout.",
         "timeout",
-        "raise timeout, or name a nearer index or wheelhouse; the next run takes up the work.",
+        "raise timeout, or use a closer index or wheelhouse; the next run continues the work.",
     ),
     "killed": _Row(
         "killed",
-        "{program} was ended by signal {what}.",
+        "{program} was killed by signal {what}.",
         "",
-        "look for an out-of-memory kill in the host's kernel log; the next run repairs what was cut off.",
+        "check the host's kernel log for an out-of-memory kill; the next run repairs what was interrupted.",
     ),
     "other": _Row(
-        "other", "{program} failed with exit code {what}.", "", "read what {program} said."
+        "other", "{program} failed with exit code {what}.", "", "read the output of {program}."
     ),
     "disk_full": _Row(
         "disk_full",
         "The volume is full: {program} could not write.",
         "prefix",
-        "make room on the volume of the prefix (temporary files lie beside it), or set cache_dir to another"
-        " volume; the next run repairs what was cut off.",
+        "free space on the volume of the prefix (temporary files are stored beside it), or set cache_dir to"
+        " another volume; the next run repairs what was interrupted.",
     ),
     "read_only": _Row(
         "read_only",
         "A volume is read-only: {program} could not write.",
         "prefix",
-        "make the volume of the prefix writable again (mount -o remount,rw); after a disk error the system"
-        " itself makes a volume read-only, and its log says so.",
+        "make the volume of the prefix writable again (mount -o remount,rw); the kernel makes a volume"
+        " read-only after a disk error, and logs it.",
     ),
     "compiled": _Row(
         "compiled",
-        "A compiled file (.pyc) of the environment's Python is cut short.",
+        "A compiled file (.pyc) of the environment's Python is truncated.",
         "prefix",
-        "run the task again, not in check mode: it removes such files.",
+        "run the task again without check mode: it removes such files.",
     ),
     "managed": _Row(
         "managed",
-        "This environment is marked as managed by somebody else (EXTERNALLY-MANAGED).",
+        "This environment is marked as managed by another tool (EXTERNALLY-MANAGED).",
         "prefix",
-        "use an environment of its own instead of a base environment.",
+        "use a separate environment instead of a base environment.",
     ),
     "no_pip": _Row(
         "no_pip",
@@ -114,39 +114,39 @@ _ROWS = {
         "permission",
         "This user may not write {what}.",
         "prefix",
-        "run the task as the environment's owner (become, become_user).",
+        "run the task as the owner of the environment (become, become_user).",
     ),
     "hash_differs": _Row(
         "hash",
-        "What was downloaded does not have the hash that was asked for.",
+        "A downloaded file does not have the requested hash.",
         "requirements",
-        "do not install it before you know why: compare the hash with its publisher's, then correct --hash in"
+        "find out why before you install it: compare the hash with its publisher's, then correct --hash in"
         " requirements, or the index.",
     ),
     "hash_missing": _Row(
         "hash",
-        "One line has a --hash, so {program} wants one for everything that it installs.",
+        "One line has a --hash, so {program} requires one for every distribution.",
         "requirements",
-        "add the lines with exact versions (==) and hashes that {program} names below.",
+        "add the lines that {program} names, with exact versions (==) and hashes.",
     ),
     "hash_unpinned": _Row(
         "hash",
-        "One line has a --hash, so {program} wants an exact version (==) for everything.",
+        "One line has a --hash, so {program} requires an exact version (==) for every distribution.",
         "requirements",
-        "pin the lines that {program} names below with ==.",
+        "pin the lines that {program} names with ==.",
     ),
     "tls": _Row(
         "tls",
         "The index's certificate is not trusted on this host.",
         "index_url",
-        "install the CA on the host (with uv, set UV_SYSTEM_CERTS to true as well), or name it in the task's"
+        "install the CA on the host (with uv, also set UV_SYSTEM_CERTS to true), or set it in the task's"
         " environment (SSL_CERT_FILE) or in the host's pip configuration (cert).",
     ),
     "untrusted": _Row(
         "untrusted",
-        "{program} does not use an index by plain HTTP unless its host is trusted.",
+        "{program} does not use an index over plain HTTP unless its host is trusted.",
         "trusted_hosts",
-        "use HTTPS, or name the host in trusted_hosts.",
+        "use HTTPS, or add the host to trusted_hosts.",
     ),
     "server_error": _Row(
         "http",
@@ -163,46 +163,46 @@ _ROWS = {
     ),
     "file_gone": _Row(
         "http",
-        "A file that the index names is not there (HTTP {what}).",
+        "A file listed in the index does not exist (HTTP {what}).",
         "index_url",
-        "let the mirror complete its synchronisation, or name another index.",
+        "let the mirror complete its synchronisation, or use another index.",
     ),
     "network": _Row(
         "network",
-        "The index or mirror cannot be reached, or broke off.",
+        "The index or mirror cannot be reached, or closed the connection.",
         "index_url",
-        f"check the address, the proxy and the name resolution on this host, or {_OTHER_PLACE}",
+        f"check the URL, the proxy and name resolution on this host, or {_OTHER_PLACE}",
         retryable=True,
     ),
     "download": _Row(
         "download",
         "A downloaded file is incomplete or damaged.",
         "index_url",
-        "have the mirror fetch the file again, and clear the cache of {program} on this host.",
+        "let the mirror fetch the file again, and clear the cache of {program} on this host.",
         retryable=True,
     ),
     "conflict": _Row(
         "conflict",
-        "No set of versions fulfils all lines: {what}",
+        "No set of versions satisfies all requirements: {what}",
         "requirements",
-        "loosen one of the requirements or constraints that contradict each other.",
+        "loosen one of the conflicting requirements or constraints.",
     ),
     "python": _Row(
         "python",
         "{what}",
         "requirements",
-        "use an older version of it, or an environment with another Python.",
+        "use an older version of the distribution, or an environment with another Python.",
     ),
     "no_match": _Row(
         "no_match",
         "No distribution was found {what}",
         "requirements",
-        "correct the name, the version or a constraint on it, or name an index or a wheelhouse that has it"
-        " for this Python and platform (index_url, extra_index_urls, find_links).",
+        "correct the name, the version or a constraint, or use an index or a wheelhouse that has it for this"
+        " Python and platform (index_url, extra_index_urls, find_links).",
     ),
     "requirement": _Row(
         "requirement",
-        "{program} does not understand one of the lines.",
+        "{program} cannot parse one of the requirement lines.",
         "requirements",
         "correct the line that {program} names.",
     ),
@@ -210,14 +210,14 @@ _ROWS = {
         "uninstall",
         "{program} cannot remove a distribution that it did not install.",
         "requirements",
-        "remove it with the tool that put it there, or leave it out of requirements.",
+        "remove it with the tool that installed it, or remove it from requirements.",
     ),
     "build": _Row(
         "build",
         "A distribution had to be built from source, and the build failed.",
         "requirements",
-        "name an index or wheelhouse that has a wheel for this Python and platform, or install the compiler"
-        " and headers that the build asks for.",
+        "use an index or wheelhouse that has a wheel for this Python and platform, or install the compiler"
+        " and headers that the build requires.",
     ),
 }
 
@@ -229,14 +229,14 @@ def classify(
     checks: Sequence[Callable[[], Verdict | None]],
     said: str,
 ) -> PipFailure:
-    """The failure of a run.
+    """Classify the failure of a run.
 
     Args:
         program: ``pip`` or ``uv``.
         rc: exit status, negative for a signal.
-        timed_out: the run was ended because its time was over.
-        checks: look for one cause each, the first that finds something counts.
-        said: the lines of the output that matter.
+        timed_out: the run exceeded its timeout and was stopped.
+        checks: each looks for one cause; the first verdict counts.
+        said: the relevant lines of the output.
     """
     if timed_out:
         verdict: Verdict | None = Verdict("timeout")

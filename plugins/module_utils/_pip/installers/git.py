@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Keeps the credentials of ``git+https://TOKEN@host/x.git`` off the command lines of git.
 
-pip and uv start git with the whole address, and git starts its helper with it, also where ``insteadOf`` puts
-the credentials in. So the lines lose them, and git sends them as a header (2.9, ``http.extraHeader``), which
-it reads from its environment: ``GIT_CONFIG_COUNT`` from 2.31 on, before that what ``git -c`` itself uses. It
-hands neither to submodules, which get a password by ``GIT_ASKPASS``.
+pip and uv pass the whole URL to git, and git passes it to its helper, even if ``insteadOf`` adds the
+credentials. So this removes them from the lines, and git sends them as a header (2.9, ``http.extraHeader``)
+that it reads from its environment: ``GIT_CONFIG_COUNT`` from 2.31 on, before that the variable that
+``git -c`` sets. git passes neither to submodules, which get the password through ``GIT_ASKPASS``.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from urllib.parse import unquote
 _ADDRESS = re.compile(
     r"(?P<scheme>git\+https?://)(?P<userinfo>[^/\s]+)@(?P<host>[^/\s@]+)(?P<path>/[^\s;#]*)?"
 )
-# Both installers replace these in their files (pip, req.req_file.ENV_VAR_RE).
+# Both installers expand these in requirements files (pip, req.req_file.ENV_VAR_RE).
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """Of one repository: its address, without the credentials, and the user and the password."""
+    """The URL of one repository without credentials, the user and the password."""
 
     address: str
     user: str
@@ -36,12 +36,12 @@ class Credentials:
 
     @property
     def server(self) -> str:
-        """Scheme and host, as git names them when it asks."""
+        """Scheme and host, as in git's prompt."""
         return "/".join(self.address.split("/")[:3])
 
     @property
     def header(self) -> str:
-        """What HTTP sends."""
+        """The HTTP header with the credentials."""
         pair = f"{self.user}:{self.password}".encode()
         return f"Authorization: Basic {base64.b64encode(pair).decode()}"
 
@@ -49,11 +49,11 @@ class Credentials:
 def without_credentials(
     lines: Iterable[str], variables: Mapping[str, str]
 ) -> tuple[list[str], list[Credentials]]:
-    """The lines without the credentials of their git addresses, and these.
+    """Separate the credentials of git URLs from the lines.
 
     Args:
         lines: requirements or constraints.
-        variables: that the installer would put in for ``${NAME}``.
+        variables: values that the installer would insert for ``${NAME}``.
     """
     found: list[Credentials] = []
 
@@ -62,7 +62,7 @@ def without_credentials(
         if userinfo == "git" or _VARIABLE.search(userinfo):
             return match[0]
         user, _colon, password = userinfo.partition(":")
-        # What follows an @ in the path is the revision.
+        # The revision follows an @ in the path.
         path = (match["path"] or "/").rpartition("@")[0] or match["path"] or "/"
         address = f"{match['scheme'][len('git+') :]}{match['host']}{path}"
         found.append(Credentials(address, unquote(user), unquote(password)))
@@ -74,29 +74,29 @@ def without_credentials(
 def git_environment(
     found: Sequence[Credentials], present: Mapping[str, str], scratch: str
 ) -> dict[str, str]:
-    """The variables by which git gets the credentials; a script that it may ask goes into ``scratch``.
+    """The environment variables that pass the credentials to git.
 
     Args:
         found: the credentials.
-        present: the environment that these variables are added to.
-        scratch: a private directory.
+        present: the environment to which these variables are added.
+        scratch: a private directory, for the script that git may run for a password.
     """
     if not found:
         return {}
-    told = present.get("GIT_CONFIG_COUNT") or ""
-    count = int(told) if told.isdigit() else 0
+    present_count = present.get("GIT_CONFIG_COUNT") or ""
+    count = int(present_count) if present_count.isdigit() else 0
     environment: dict[str, str] = {}
     parameters = [present.get("GIT_CONFIG_PARAMETERS") or ""]
     for one in dict.fromkeys(found):
         key = f"http.{one.address}.extraHeader"
-        # An empty value forgets what a configuration says for more than this repository.
+        # An empty value first resets a header that a configuration sets for more than this repository.
         for value in ("", one.header):
             environment[f"GIT_CONFIG_KEY_{count}"] = key
             environment[f"GIT_CONFIG_VALUE_{count}"] = value
             count += 1
-            # The first = ends the key there.
+            # In GIT_CONFIG_PARAMETERS the first = ends the key.
             if "=" not in key:
-                # In quotes always, which shlex leaves out where it can.
+                # git requires the quotes, which shlex.quote omits if it can.
                 parameters.append("'" + f"{key}={value}".replace("'", r"'\''") + "'")
     environment["GIT_CONFIG_PARAMETERS"] = " ".join(filter(None, parameters))
     environment["GIT_CONFIG_COUNT"] = str(count)
@@ -106,7 +106,7 @@ def git_environment(
 
 
 def _write_script(found: Sequence[Credentials], scratch: str) -> str:
-    """A script that answers git's questions for servers with one pair of credentials."""
+    """Write a script that answers git's prompts, for servers with exactly one pair of credentials."""
     pairs: dict[str, set[tuple[str, str]]] = {}
     for one in found:
         pairs.setdefault(one.server, set()).add((one.user, one.password))
@@ -116,12 +116,12 @@ def _write_script(found: Sequence[Credentials], scratch: str) -> str:
             continue
         ((user, password),) = known
         if not password:
-            # git names the user on the command line of the script, and here that is the token.
+            # Here the user is the token, and git would put it on the command line of the script.
             continue
         scheme, _separator, host = server.partition("://")
         for words, said in (("Username for ", user), ("Password for ", password)):
             exactly = shlex.quote(f"{words}'{server}':")
-            # git names the user in its second question.
+            # git includes the user in its password prompt.
             start, end = shlex.quote(f"{words}'{scheme}://"), shlex.quote(f"@{host}':")
             lines.append(f"{exactly}*|{start}*{end}*) printf '%s\\n' {shlex.quote(said)};;")
     lines += ["*) exit 1;;", "esac", ""]

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keeps the credentials of indexes off the command line of the pip that pip starts to build a distribution.
+"""Keeps the credentials of indexes off the command line of the child pip that builds a distribution.
 
-pip hands the addresses of its indexes to that child as arguments, with their credentials (pip 26,
-``build_env``). Both of them read a ``.netrc`` too, so these go into a private one.
+pip passes the URLs of its indexes to that child as arguments, including credentials (pip 26, ``build_env``).
+Both also read ``.netrc``, so the credentials go into a private one.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.sources import Sources
 
-# Python's releases differ in how a .netrc quotes anything else. Without a password there is no form at all.
+# Python releases differ in how a .netrc quotes other characters. An entry without a password is invalid.
 _PLAIN = re.compile(r"[A-Za-z0-9._~+/=@:%!,;$&*^-]+")
 
 
 def without_credentials(sources: Sources) -> tuple[Sources, list[str]]:
-    """The sources without the credentials that a ``.netrc`` can hold, and its lines.
+    """Move credentials from the sources to lines of a ``.netrc``.
 
-    A ``.netrc`` knows hosts, and no ports: where two addresses of a host differ in who asks, they stay.
+    A ``.netrc`` has hosts but no ports: if two URLs of a host have different credentials, the URLs keep them.
     """
     urls = [
         url
@@ -56,19 +56,19 @@ def without_credentials(sources: Sources) -> tuple[Sources, list[str]]:
 
 
 def netrc_environment(lines: Sequence[str], scratch: str) -> dict[str, str]:
-    """The variable that names a ``.netrc`` in ``scratch`` with these lines and those of the user."""
+    """Write a ``.netrc`` with these lines and the user's to ``scratch``; return the variable for it."""
     if not lines:
         return {}
     path = os.path.join(scratch, "netrc")
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        # Of two entries for a host the last one counts.
+        # The last entry for a host counts.
         stream.write("\n".join([_of_the_user(), *lines, ""]))
     return {"NETRC": path}
 
 
 def _of_the_user() -> str:
-    """What the user's own file says, if Python understands it: else nothing of the new one would count."""
+    """The user's own file, if Python can parse it: otherwise the new file would be invalid as a whole."""
     for path in filter(None, (os.environ.get("NETRC"), "~/.netrc", "~/_netrc")):
         place = os.path.expanduser(path)
         try:
@@ -81,7 +81,7 @@ def _of_the_user() -> str:
 
 
 def _parts(url: str) -> tuple[str, tuple[str, str]]:
-    """The host, as requests looks for it, and who asks it; empty where the address is none."""
+    """The host, as requests looks it up, and its credentials; empty if the URL is invalid."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""pip as an installer: builds its argv, runs it, reads its report. Nothing else starts pip."""
+"""pip as an installer: builds its argv, runs it, reads its report. No other file starts pip."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_versio
     Version,
 )
 
-# `--dry-run` and `--report` came together.
+# The first release with `--dry-run` and `--report`.
 _FIRST_WITH_REPORT = Version("22.2")
-# Until then direct_url.json had a hash only when the URL had one, while the report always has it.
+# Before this release, direct_url.json has a hash only if the URL has one; the report always has it.
 _FIRST_WITH_HASHES = Version("23.1")
 _LOG_TAIL = 400_000
 _QUIET = ("--no-input", "--disable-pip-version-check", "--quiet")
@@ -53,7 +53,7 @@ def _without_hashes(one: Reported) -> Reported:
 
 
 class Pip(Installer):
-    """pip of one environment; `version` is that of this pip, the rest as for every installer."""
+    """pip of one environment; `version` is the version of this pip, the rest is as for Installer."""
 
     name = "pip"
 
@@ -70,7 +70,7 @@ class Pip(Installer):
         self.can_report = known >= _FIRST_WITH_REPORT
         self._keeps_hashes = known >= _FIRST_WITH_HASHES
 
-    # -- what it is asked -------------------------------------------------------------------------
+    # -- commands ---------------------------------------------------------------------------------
 
     def install(
         self,
@@ -78,7 +78,7 @@ class Pip(Installer):
         constraints: Sequence[str] = (),
         *,
         upgrade: bool = False,
-        again: bool = False,
+        force_reinstall: bool = False,
         dry_run: bool = False,
     ) -> list[Reported]:
         """See Installer."""
@@ -88,10 +88,10 @@ class Pip(Installer):
             argv += ["--constraint", self._write("constraints.txt", constraints)]
         if upgrade:
             argv += ["--upgrade", "--upgrade-strategy", "only-if-needed"]
-        if again:
+        if force_reinstall:
             argv += ["--force-reinstall", "--no-deps"]
         if self.can_report:
-            # pip compiles one file after the other; `compile` does it afterwards, with all processors.
+            # pip compiles on one processor; `compile` does it afterwards on all processors.
             argv += ["--report", report, "--no-compile"]
         if dry_run:
             argv += ["--dry-run"]
@@ -128,7 +128,7 @@ class Pip(Installer):
         os.mkdir(shadow)
         left_out = {os.path.basename(path) for path in paths}
         for entry in os.listdir(site_packages):
-            # A .pth file would lead to the real directory's neighbours; -S leaves them unread anyway.
+            # A .pth file would add paths beside the real directory; -S ignores them anyway.
             if entry not in left_out and not entry.endswith(".pth"):
                 os.symlink(os.path.join(site_packages, entry), os.path.join(shadow, entry))
         code = (
@@ -137,7 +137,7 @@ class Pip(Installer):
         )
         self._entry = ["-S", "-c", code]
 
-    # -- how it is asked --------------------------------------------------------------------------
+    # -- execution --------------------------------------------------------------------------------
 
     def _argv(self, arguments: Sequence[str]) -> list[str]:
         # -I keeps the user's site-packages and PYTHONPATH out; it also ignores
@@ -162,7 +162,7 @@ class Pip(Installer):
         temporary = self._temporary()
         extra = {
             "TMPDIR": temporary,
-            # These of the host's configuration would send the packages somewhere else.
+            # These settings of the host would install the packages elsewhere, or refuse to.
             "PIP_USER": "0",
             "PIP_REQUIRE_VIRTUALENV": "0",
             "PIP_ROOT_USER_ACTION": "ignore",
@@ -171,19 +171,19 @@ class Pip(Installer):
         if not self._writes:
             extra["PYTHONDONTWRITEBYTECODE"] = "1"
             if not os.path.isdir(os.path.expanduser("~/.rustup")):
-                # pip asks `rustc --version` for its user agent, and where that is rustup's stand-in it
-                # makes its settings in the home directory (pip, network/session.py, user_agent).
+                # pip runs `rustc --version` for its user agent; rustup's wrapper then creates its settings
+                # in the home directory (pip, network/session.py, user_agent).
                 extra["RUSTUP_HOME"] = os.path.join(temporary, "rustup")
         if self._sources.no_index:
             extra["PIP_NO_INDEX"] = "1"
         elif self._sources.index_url is not None:
-            # pip's environment variables take the place of the same keys of its configuration files.
+            # pip's environment variables override the same keys in its configuration files.
             extra["PIP_INDEX_URL"] = self._sources.index_url
             extra["PIP_EXTRA_INDEX_URL"] = " ".join(
                 self._sources.extra_index_urls or [self._sources.index_url]
             )
         if self._sources.replaces_configuration:
-            # An empty value would not replace anything, an empty directory does.
+            # An empty value overrides nothing; an empty directory does.
             nothing = os.path.join(self._scratch, "none")
             os.makedirs(nothing, exist_ok=True)
             extra["PIP_FIND_LINKS"] = nothing
@@ -200,7 +200,7 @@ class Pip(Installer):
         return explain(done.rc, output, log, done.timed_out)
 
     def _with_lines(self, text: str) -> str:
-        """The text with the lines themselves where pip names private files and line numbers."""
+        """Replace references to lines of private files by the lines themselves."""
 
         def line(match: re.Match[str]) -> str:
             try:
@@ -233,11 +233,11 @@ class Pip(Installer):
             with open(path, encoding="utf-8") as stream:
                 return parse_report(stream.read())
         except FileNotFoundError:
-            # pip writes no report when it found nothing to install.
+            # pip writes no report if it has nothing to install.
             return []
         except (OSError, ValueError) as error:
             raise CondaModuleError(
-                f"pip's report of what it installed cannot be read: {error}.",
+                f"The installation report of pip cannot be read: {error}.",
                 prefix=self._prefix,
-                hint="run the task again; it observes what is there.",
+                hint="run the task again; it starts from what is installed now.",
             ) from error

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads the host's pip configuration, for an installer that does not read it itself. Starts nothing.
+"""Reads the host's pip configuration for uv, which does not read it. Starts no process.
 
-uv leaves pip's files alone. So that a host gets its distributions from the same places whichever installer
-is chosen, what pip's configuration says about places, certificates and proxies is passed on to uv.
-Source of names and order: "Configuration" in pip's documentation, and `pip._internal.configuration`.
+With either installer, a host must use the same sources. So the sources, certificates and proxies in pip's
+configuration are passed to uv.
+Names and order: "Configuration" in pip's documentation, and `pip._internal.configuration`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 
 @dataclass(frozen=True)
 class PipConfiguration:
-    """What is passed on; the names are those of pip's options."""
+    """The settings for uv; the names are those of pip's options."""
 
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class PipConfiguration:
 def configuration_files(
     prefix: str, environment: Mapping[str, str], platform: str = sys.platform
 ) -> list[str]:
-    """pip's configuration files of a host and an environment, the weakest first."""
+    """pip's configuration files of a host and an environment, in ascending priority."""
     home = environment.get("HOME") or os.path.expanduser("~")
     config_home = environment.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
     if platform == "darwin":
@@ -60,11 +60,11 @@ def configuration_files(
 def read_configuration(
     prefix: str, environment: Mapping[str, str] | None = None
 ) -> PipConfiguration:
-    """What pip would use in this environment for `pip install`, its own variables (PIP_...) aside.
+    """The settings of `pip install` in this environment, without its variables (PIP_...).
 
     Raises:
-        CondaModuleError: pip would stop at one of the files. Without what it says, distributions could
-            come from somewhere else than they should.
+        CondaModuleError: pip would fail on one of the files. Without its settings, distributions could come
+            from the wrong source.
     """
     environment = os.environ if environment is None else environment
     general: dict[str, str] = {}
@@ -78,7 +78,7 @@ def read_configuration(
             continue  # as pip does
         except (UnicodeDecodeError, configparser.Error) as error:
             raise CondaModuleError(
-                f"pip's configuration file {path} cannot be understood: {error}. Nothing was changed.",
+                f"pip's configuration file {path} cannot be parsed: {error}. Nothing was changed.",
                 prefix=prefix,
                 hint="correct the file, or remove it.",
             ) from error
@@ -95,7 +95,7 @@ def read_configuration(
         trusted_hosts=tuple(found.get("trusted-host", "").split()),
         cert=found.get("cert"),
         proxy=found.get("proxy"),
-        # `no-compile = no` is how pip is told not to ("Boolean options" of its documentation).
+        # `no-compile = no` disables compilation ("Boolean options" in pip's documentation).
         compiles=found.get("no-compile", found.get("compile", "yes")).lower() in _TRUE,
     )
 

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tells from what pip wrote why it failed, and what a person can do about it.
+"""Classifies failures of pip by its output and its log.
 
-pip has one exit code for everything. What it prints under `--quiet` is short of the cause: an index
-that answers 500 shows as "no matching distribution", and the pairs of a conflict are left out. Both are
-in its log (`--log`), so that is read too. Seen with pip 23.0, 23.2, 24.2 and 26.3.
+pip has one exit code for all failures. Its output with `--quiet` lacks the cause: an index that answers 500
+appears as "no matching distribution", and the pairs of a conflict are missing. Its log (`--log`) has both, so
+this reads the log too. Observed with pip 23.0, 23.2, 24.2 and 26.3.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def explain(rc: int, output: str, log: str = "", timed_out: bool = False) -> Pip
     Args:
         rc: exit status, negative for a signal.
         output: stdout and stderr.
-        log: the content of pip's log, if there is one.
-        timed_out: the run was ended because its time was over.
+        log: the content of pip's log, if any.
+        timed_out: the run exceeded its timeout and was stopped.
     """
     log = _STAMP.sub("", log)
     both = f"{output}\n{log}"
@@ -81,7 +81,7 @@ def _local_trouble(output: str, both: str) -> Verdict | None:
         output,
     ):
         path = _PATH.search(output)
-        return Verdict("permission", path["path"] if path else "what pip has to write")
+        return Verdict("permission", path["path"] if path else "a file that pip has to write")
     return None
 
 
@@ -106,7 +106,7 @@ def _statuses(both: str) -> set[int]:
 def _transport(output: str, both: str) -> Verdict | None:
     if not re.search(r"ERROR|error:|Exception", output):
         return None
-    # A retry that went well is no cause; a page that could not be had in the end may be one.
+    # A successful retry is not a cause; a page that pip could not fetch may be one.
     lines = [line for line in output.splitlines() if "WARNING: Retrying" not in line]
     evidence = "\n".join([*lines, *_FETCH.findall(both)])
     statuses = _statuses(evidence)
@@ -128,7 +128,7 @@ def _transport(output: str, both: str) -> Verdict | None:
 def _resolution(output: str, both: str) -> Verdict | None:
     if "ResolutionImpossible" in output:
         conflict = _CONFLICT.search(output)
-        what = conflict["text"].replace("ERROR: ", "") if conflict else "The lines contradict."
+        what = conflict["text"].replace("ERROR: ", "") if conflict else "they conflict."
         return Verdict("conflict", what)
     python = _OTHER_PYTHON.search(output)
     if python:
@@ -157,9 +157,9 @@ def _installation(output: str, both: str) -> Verdict | None:
 
 
 def _said(output: str, both: str) -> str:
-    """The lines that matter, the cause last."""
+    """The relevant lines, the cause last."""
     lines = [line.rstrip() for line in output.splitlines() if line.strip()]
-    # Progress and pip's notices about itself are of no help.
+    # Drop progress and pip's notices about itself.
     lines = [line for line in lines if not line.startswith(("[notice]", "WARNING: Running pip as"))]
     kept = lines[-_SAID_LINES:]
     causes = _CAUSES.search(both)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an installer says that it installed, or would install."""
+"""Parses the installation report of pip: what it installed, or would install."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_marker
 
 @dataclass(frozen=True)
 class Reported:
-    """One distribution that pip installed, or would install."""
+    """One distribution that an installer installed, or would install."""
 
     name: str
     version: str
@@ -30,7 +30,7 @@ def parse_report(text: str) -> list[Reported]:
     """The distributions of an installation report (pip's documentation, "Installation Report").
 
     Raises:
-        ValueError: the text is not such a report.
+        ValueError: the text is not an installation report.
     """
     report = json_document.loads(text)
     found = []

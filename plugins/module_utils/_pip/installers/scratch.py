@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an installation leaves beside and inside a prefix: a private directory, and what a killed run left."""
+"""The private directory of an installation, and the removal of what a killed run left in a prefix."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def scratch_directory(parent: str, name: str) -> Iterator[str]:
         path = tempfile.mkdtemp(prefix=f".{name}.llmfleet-pip-", dir=parent)
     except OSError as error:
         raise CondaModuleError(
-            f"No temporary directory can be made in {parent}: {error.strerror}. Nothing was changed.",
+            f"A temporary directory cannot be created in {parent}: {error.strerror}. Nothing was changed.",
             hint=hint_for(error, "run the task as a user who may write there (become)."),
         ) from error
     try:
@@ -45,14 +45,14 @@ def scratch_directory(parent: str, name: str) -> Iterator[str]:
 
 
 def remove_leftovers(parent: str, name: str) -> None:
-    """Remove scratch directories that a killed run left; to be called under the prefix's lock."""
+    """Remove scratch directories that a killed run left; the caller holds the lock of the prefix."""
     for entry in os.listdir(parent):
         if entry.startswith(f".{name}.llmfleet-pip-"):
             remove_made(os.path.join(parent, entry))
 
 
 def scratch_parent(prefix: str) -> str:
-    """Beside the prefix, on its volume; inside for its owner below a directory of root's."""
+    """The directory beside the prefix, on its volume; conda-meta if this user may not write there."""
     parent = os.path.dirname(prefix)
     if os.access(parent, os.W_OK | os.X_OK):
         return parent
@@ -60,13 +60,13 @@ def scratch_parent(prefix: str) -> str:
 
 
 def remove_metadata(path: str) -> None:
-    """Remove the dist-info of a cut-off installation; pip cannot remove what it cannot read."""
+    """Remove the metadata of an interrupted installation; pip cannot remove metadata that it cannot read."""
     if os.path.isdir(path) and path.endswith((".dist-info", ".egg-info")):
         remove_made(path)
 
 
 def remove_renamed(state: PrefixState) -> None:
-    """Remove the `~name` entries to which a killed pip had renamed what it was replacing."""
+    """Remove `~name` entries: a killed pip had renamed distributions to these while replacing them."""
     site_packages = state.site_packages
     if site_packages is None or not os.path.isdir(site_packages):
         return
@@ -81,11 +81,11 @@ def remove_renamed(state: PrefixState) -> None:
 
 
 def remove_unfinished(state: PrefixState) -> None:
-    """Remove what a killed pip or uv has begun to write or to take away, and the directories left empty.
+    """Remove partial files of a killed pip or uv, orphaned compiled files, and empty directories.
 
-    uv writes each file as `.tmp` and six letters or digits (the Rust crate tempfile 3). pip and uv take files
-    away one by one, what was compiled of them later, their directories last; one that stays could be
-    imported as a namespace package. To be called after a run that was cut off only.
+    uv writes each file as `.tmp` and six letters or digits (the Rust crate tempfile 3). pip and uv remove
+    files one by one, then their compiled files, then the directories; a directory that remains could be
+    imported as a namespace package. Call this only after an interrupted run.
     """
     site_packages = state.site_packages
     if site_packages is None:
@@ -100,13 +100,13 @@ def remove_unfinished(state: PrefixState) -> None:
                 with suppress(OSError):
                     os.unlink(path)
         if directory != str(site_packages):
-            # Refused where anything is in it.
+            # Fails, as intended, if the directory is not empty.
             with suppress(OSError):
                 os.rmdir(directory)
 
 
 def _has_lost_its_source(path: str) -> bool:
-    """Whether a file is a compiled one that Python takes no notice of any more (PEP 3147)."""
+    """Whether a file is a compiled file without a source, which Python ignores (PEP 3147)."""
     if os.path.basename(os.path.dirname(path)) != "__pycache__" or not path.endswith(".pyc"):
         return False
     try:
@@ -116,10 +116,10 @@ def _has_lost_its_source(path: str) -> bool:
 
 
 def _remove_orphans(site_packages: str, prefix: str) -> None:
-    """Remove the files of distributions whose metadata pip had already set aside when it was killed.
+    """Remove the files of distributions whose metadata pip had already renamed when it was killed.
 
-    pip takes the metadata away first. The next version would be installed over the files that are left, and
-    those that it does not have itself would stay and could be imported.
+    pip renames the metadata first. The next version would be installed over the remaining files, and files
+    that it does not overwrite would stay and could be imported.
     """
     names = os.listdir(site_packages)
     gone = [name for name in names if name.startswith("~") and name.endswith(".dist-info")]
@@ -140,7 +140,7 @@ def _remove_orphans(site_packages: str, prefix: str) -> None:
                 os.rmdir(parent)
                 parent = os.path.dirname(parent)
         except OSError:
-            # Not empty, or not this user's: what pip finds in its way it names itself.
+            # Not empty, or owned by another user: pip reports it if it gets in the way.
             continue
 
 

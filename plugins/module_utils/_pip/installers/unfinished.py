@@ -1,10 +1,10 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Takes away what a failed pip or uv has begun to install: files that no list names, and Python could import.
+"""Removes files of a failed installation that no RECORD lists but Python could import.
 
-pip puts back what it was replacing and leaves the new files where they are; without metadata neither pip nor
-the next run knows of them.
+pip restores the distributions that it was replacing, but leaves the new files in place; without metadata,
+neither pip nor the next run knows about them.
 """
 
 from __future__ import annotations
@@ -20,17 +20,16 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.linked_file
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import PrefixState
 
 _METADATA = ".dist-info"
-# What installers of old put there comes without a list of files.
+# Legacy installers write no list of files.
 _UNLISTED = (".egg-info", ".egg-link", ".egg")
 
 
 @contextmanager
 def nothing_half_installed(state: PrefixState) -> Iterator[None]:
-    """Remove what the block has put into site-packages and ``bin`` and not finished, when it fails.
+    """If the block fails, remove the incomplete distributions that it added to site-packages and ``bin``.
 
-    Entries that were there before are left alone, and so are distributions that are complete. After a child
-    that was cut off nothing is done: it has left a journal, and the next run goes on from there. Must run
-    under the lock of the prefix.
+    Existing entries and complete distributions stay. After an interrupted child this does nothing: the
+    journal remains, and the next run repairs the environment. The caller holds the lock of the prefix.
     """
     site_packages = str(state.site_packages)
     places = (site_packages, os.path.join(state.path, "bin"))
@@ -60,8 +59,8 @@ def _remove_begun(
     for name in _names(site_packages):
         if name.endswith(_METADATA):
             listed = recorded_files(site_packages, name)
-            # The list of the wheel itself is there from the start; the installer's own comes last, and has
-            # what the installer adds.
+            # The RECORD of the wheel itself is written early; the installer's RECORD comes last and also
+            # lists the files that the installer adds.
             if name in before[site_packages] or _installer(site_packages, name) in listed:
                 claimed |= listed
     for place, names in new.items():
@@ -81,6 +80,6 @@ def _remove_unclaimed(path: str, claimed: Collection[str]) -> None:
         return
     for name in _names(path):
         _remove_unclaimed(os.path.join(path, name), claimed)
-    # Refused where anything is in it.
+    # Fails, as intended, if the directory is not empty.
     with suppress(OSError):
         os.rmdir(path)

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""uv as an installer with pip's outcome: builds its argv, runs it, reads what it lists.
+"""uv as an installer with the same result as pip: builds its argv, runs it, reads its list of changes.
 
-Where uv decides otherwise than pip by itself, it is told to do as pip does: all indexes count alike, files
-are copied rather than linked to the cache, a hash on one line wants hashes for all, plain HTTP needs a
-trusted host, the host's pip configuration is followed, and modules are compiled.
+Where uv's defaults differ from pip, this overrides them: all indexes have equal priority, files are copied
+instead of linked to the cache, a hash on one line requires hashes on all, plain HTTP requires a trusted host,
+the host's pip configuration applies, and modules are compiled.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_requir
 )
 
 _AS_JSON = ("--output-format", "json")
-# How the host's certificates are found is the host's matter; everything else is ours to say.
+# The host decides how uv finds its certificates; this file sets everything else.
 _KEPT = frozenset({"UV_SYSTEM_CERTS", "UV_NATIVE_TLS"})
 _CERTIFICATES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class Uv(Installer):
-    """uv for one environment; `executable` is its path, the rest as for every installer."""
+    """uv for one environment; `executable` is its path, the rest is as for Installer."""
 
     name = "uv"
 
@@ -63,7 +63,7 @@ class Uv(Installer):
         self._executable = executable
         self._target: str | None = None
 
-    # -- what it is asked -------------------------------------------------------------------------
+    # -- commands ---------------------------------------------------------------------------------
 
     def install(
         self,
@@ -71,10 +71,10 @@ class Uv(Installer):
         constraints: Sequence[str] = (),
         *,
         upgrade: bool = False,
-        again: bool = False,
+        force_reinstall: bool = False,
         dry_run: bool = False,
     ) -> list[Reported]:
-        """See Installer. What distributions need is not reported: uv does not tell."""
+        """See Installer. uv does not report the requirements of distributions."""
         wanted = parse_lines(lines, "requirements")
         path = self._write("requirements.txt", [*self._source_lines(), *lines])
         argv = ["install", "--requirement", path]
@@ -85,7 +85,7 @@ class Uv(Installer):
         if upgrade:
             for name in sorted({line.name for line in wanted}):
                 argv += ["--upgrade-package", name]
-        if again:
+        if force_reinstall:
             argv += ["--reinstall", "--no-deps"]
         if dry_run:
             return self._foresee(argv, list(lines), wanted)
@@ -100,7 +100,7 @@ class Uv(Installer):
     ) -> list[Reported]:
         argv = [*argv, "--dry-run", *(["--target", self._target] if self._target else [])]
         try:
-            # The list of a dry run lacks versions of what comes from an address; the JSON has them.
+            # The list of a dry run lacks versions of distributions from URLs; the JSON has them.
             done = self._call(self._argv([*argv, *_AS_JSON]), asked=lines)
         except CondaModuleError as error:
             if "unexpected argument '--output-format'" not in str(error.said):
@@ -125,7 +125,7 @@ class Uv(Installer):
         return found
 
     def overlook(self, site_packages: str, paths: Sequence[str]) -> None:
-        """See Installer. uv takes a directory of its own for what is installed, with nothing but metadata."""
+        """See Installer. uv reads a shadow directory of site-packages that contains only metadata."""
         shadow = os.path.join(self._scratch, "site-packages")
         left_out = {os.path.basename(path) for path in paths}
         for entry in os.listdir(site_packages):
@@ -133,14 +133,14 @@ class Uv(Installer):
             if entry in left_out or not entry.endswith((".dist-info", ".egg-info")):
                 continue
             if os.path.isdir(path):
-                # uv passes over links to directories.
+                # uv ignores links to directories.
                 os.makedirs(os.path.join(shadow, entry))
                 for file in os.listdir(path):
                     os.symlink(os.path.join(path, file), os.path.join(shadow, entry, file))
         os.makedirs(shadow, exist_ok=True)
         self._target = shadow
 
-    # -- how it is asked --------------------------------------------------------------------------
+    # -- execution --------------------------------------------------------------------------------
 
     def _argv(self, arguments: Sequence[str]) -> list[str]:
         command, *rest = arguments
@@ -150,7 +150,7 @@ class Uv(Installer):
         return read_configuration(self._prefix)
 
     def _places(self) -> Sources:
-        """The task's sources, with what the host's pip configuration adds to them."""
+        """The task's sources, with the additions of the host's pip configuration."""
         host, own = self._configuration(), self._sources
         trusted = (*own.trusted_hosts, *host.trusted_hosts)
         if own.replaces_configuration:
@@ -165,7 +165,7 @@ class Uv(Installer):
         )
 
     def _source_lines(self) -> list[str]:
-        """Where to look, as lines of the requirements file.
+        """The sources as lines of the requirements file.
 
         Raises:
             CondaModuleError: an index by plain HTTP is not trusted.
@@ -182,13 +182,13 @@ class Uv(Installer):
             raise self._error(
                 PipFailure(
                     "untrusted",
-                    f"An index by plain HTTP is not used unless its host is trusted: {distrusted[0]}.",
+                    f"uv does not use an index over plain HTTP unless its host is trusted: {distrusted[0]}.",
                     "trusted_hosts",
-                    "use HTTPS, or name the host in trusted_hosts.",
+                    "use HTTPS, or add the host to trusted_hosts.",
                 ),
                 [],
             )
-        # As a URL, because a path may have blanks in it.
+        # As a URL, because a path may contain spaces.
         return lines + [
             f"--find-links {link if '://' in link else 'file://' + quote(link)}"
             for link in places.find_links
@@ -205,17 +205,17 @@ class Uv(Installer):
         extra = {
             "TMPDIR": temporary,
             "NO_COLOR": "1",
-            # uv's own configuration could send the packages somewhere else.
+            # uv's own configuration could name other sources.
             "UV_NO_CONFIG": "1",
             "UV_NO_PROGRESS": "1",
             "UV_PYTHON_DOWNLOADS": "never",
-            # Only with the strategy for one index does uv tell of one that refuses access.
+            # Only with first-index does uv report an index that refuses access.
             "UV_INDEX_STRATEGY": (
                 "unsafe-best-match"
                 if places.extra_index_urls or places.find_links
                 else "first-index"
             ),
-            # Linked to the cache, a file damaged here would be damaged there and in every environment.
+            # A damaged file that is linked to the cache is damaged there and in every environment.
             "UV_LINK_MODE": "copy",
             "UV_HTTP_RETRIES": "2",
         }

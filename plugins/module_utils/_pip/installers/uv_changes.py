@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads the list of changes that uv prints when it has installed, or would install."""
+"""Parses the list of changes that uv prints after an installation or a dry run."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_requir
     Requirement,
 )
 
-# A line of the list of changes: + installed, ~ installed again, - removed. A dry run has the second form
-# for what comes from an address.
+# A line of the list of changes: + installed, ~ reinstalled, - removed. A dry run uses the second form for
+# distributions from URLs.
 _CHANGE = re.compile(
     r"^ [+~] (?P<name>[\w.-]+)(?:==(?P<version>\S+)(?: \(from (?P<url>.+)\))?| @ (?P<address>.+))$",
     re.M,
@@ -30,12 +30,12 @@ _CHANGE = re.compile(
 def parse_changes(
     text: str, wanted: Sequence[Requirement] = (), document: str = ""
 ) -> list[Reported]:
-    """What uv's list of changes says was, or would be, installed.
+    """The distributions that uv installed or would install, from its list of changes.
 
     Args:
         text: stderr of `uv pip install`.
-        wanted: the lines that were asked for; those with a URL tell how it was written.
-        document: stdout, which with `--output-format json` has the versions too.
+        wanted: the requested lines; uv may print their URLs in another spelling.
+        document: stdout, which with `--output-format json` also has the versions.
     """
     urls = {line.name: line.url for line in wanted if line.url}
     versions = _versions_in(document)
@@ -62,13 +62,13 @@ def _versions_in(document: str) -> dict[str, str]:
 
 
 def _version_in(url: str) -> str:
-    """The version in the name of a wheel, empty for any other file."""
+    """The version in the file name of a wheel; empty for any other file."""
     name = unquote(url.partition("#")[0].rpartition("/")[2])
     return name.split("-")[1] if name.endswith(".whl") and name.count("-") >= 4 else ""
 
 
 def _direct_url(asked: str, used: str) -> dict[str, Any]:
-    """What uv will write into direct_url.json: no credentials, no fragment, no hash."""
+    """The direct_url.json that uv will write: no credentials, no fragment, no hash."""
     bare = asked.partition("#")[0]
     vcs, plus, location = bare.partition("+")
     if not plus or vcs not in ("git", "hg", "svn", "bzr"):

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tells from what uv wrote why it failed, in the same words as for pip.
+"""Classifies failures of uv by its output, with the same messages as for pip.
 
-uv exits with 1 when it found no solution or a download is bad, and with 2 for the rest; what it says is
-on stderr, a cause to a line. Recorded with uv 0.13.9.
+uv exits with 1 if it finds no solution or a download is bad, and with 2 otherwise; stderr has one cause per
+line. Recorded with uv 0.13.9.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.fai
 )
 
 _SAID_LINES = 14
-# Progress, and the list of changes of a run that went further.
+# Progress, and the list of changes.
 _NOISE = re.compile(
     r"(?:Using |Resolved |Prepared |Downloaded |Building |Built |Checked |Audited |Uninstalled "
     r"|Installed |Would )|\s[-+~] \S+==|warning: "
@@ -55,7 +55,7 @@ def explain(rc: int, output: str, timed_out: bool = False) -> PipFailure:
     Args:
         rc: exit status, negative for a signal.
         output: stdout and stderr.
-        timed_out: the run was ended because its time was over.
+        timed_out: the run exceeded its timeout and was stopped.
     """
     steps = (_local_trouble, _distrust, _transport, _resolution, _installation)
     checks = [partial(step, output) for step in steps]
@@ -71,7 +71,7 @@ def _local_trouble(output: str) -> Verdict | None:
         return Verdict("managed")
     if re.search(r"\(os error (?:1|13|30)\)", output):
         path = _PATH.search(output)
-        return Verdict("permission", path["path"] if path else "what uv has to write")
+        return Verdict("permission", path["path"] if path else "a file that uv has to write")
     if re.search(r"No virtual environment or system Python|Failed to inspect Python", output):
         return Verdict("interpreter")
     return None
@@ -115,19 +115,19 @@ def _resolution(output: str) -> Verdict | None:
     if _OTHER_PYTHON.search(cause):
         return Verdict("python", cause)
     if _is_absence(cause):
-        return Verdict("no_match", f"that would do: {cause}")
+        return Verdict("no_match", f"that satisfies the requirements: {cause}")
     return Verdict("conflict", cause)
 
 
 def _is_absence(cause: str) -> bool:
-    """Whether something is not to be had, rather than two wishes contradicting each other."""
+    """Whether a version is unavailable, as opposed to a conflict between requirements."""
     if _ABSENT.search(cause):
         return True
     only = _ONLY.search(cause)
     if only is None:
         return False
     wants = rf"(?:depends? on|require) {re.escape(only['name'])}(?![\w.-])"
-    # "only a<=2 is available and you require a>=3", and no further wish is named.
+    # "only a<=2 is available and you require a>=3", without a second requirement.
     return bool(re.search(wants, cause)) and cause.count("depend") <= 1
 
 
@@ -142,7 +142,7 @@ def _installation(output: str) -> Verdict | None:
 
 
 def _said(output: str) -> str:
-    """The lines that matter, from the first that is neither progress nor empty."""
+    """The relevant lines, without progress and empty lines."""
     lines = [line.rstrip() for line in output.splitlines() if line.strip()]
     lines = [line for line in lines if not _NOISE.match(line)]
     return "\n".join(lines[:_SAID_LINES])

@@ -36,7 +36,7 @@ DRIFTED = {
     "name": "drift.packages",
     "layer": "drift",
     "status": "drift",
-    "detail": "1 difference from what is declared: numpy<2 is declared.",
+    "detail": "1 difference from the declaration: numpy<2 is declared.",
     "seconds": 0.1,
 }
 SKIPPED = {"name": "gpu", "layer": "kernel", "status": "skip", "detail": "no GPU", "seconds": 0.0}
@@ -136,7 +136,7 @@ def test_drift_is_neither_passed_nor_failed() -> None:
     assert entry["status"] == "drift"
     assert failed_lines(entry) == []
     assert drift_lines(entry) == [
-        "drift.packages: 1 difference from what is declared: numpy<2 is declared."
+        "drift.packages: 1 difference from the declaration: numpy<2 is declared."
     ]
     lines = table({"gpu1": entry})
     assert lines[1].split() == ["gpu1", "drift", "1", "of", "2", "0.6"]

@@ -1,4 +1,4 @@
-"""Made-up prefixes: a real interpreter in a directory that looks like a conda environment."""
+"""Fake prefixes: a real interpreter in a directory that looks like a conda environment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VERSION = platform.python_version()
 
 
 class Prefix:
-    """A conda environment for tests, with packages that say and do what a test wants."""
+    """A conda environment for tests, with packages whose content the test defines."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

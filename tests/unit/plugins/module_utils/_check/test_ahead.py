@@ -1,4 +1,4 @@
-"""The environment's interpreter works while the files are looked at, and never outlives the checks."""
+"""The environment's interpreter runs while files are checked, and never outlives the checks."""
 
 from __future__ import annotations
 
@@ -162,9 +162,9 @@ def test_a_check_that_breaks_ends_the_interpreter(
 @pytest.mark.parametrize(
     ("then", "options", "said"),
     [
-        ("time.sleep(1000)", {"check_timeout": 1}, "did not end within 1 s"),
-        ("time.sleep(1000)", {"timeout": 1}, "did not end within"),
-        ("os.kill(os.getpid(), 9)", {}, "ended by SIGKILL"),
+        ("time.sleep(1000)", {"check_timeout": 1}, "did not finish within 1 s"),
+        ("time.sleep(1000)", {"timeout": 1}, "did not finish within"),
+        ("os.kill(os.getpid(), 9)", {}, "killed by SIGKILL"),
         ("os._exit(7)", {}, "exit status 7"),
         ("raise ImportError('half of it')", {}, "half of it"),
     ],
@@ -185,7 +185,7 @@ def test_an_import_that_fails_while_the_files_are_looked_at(
     assert {r.status for r in outcome.results if r.layer == "environment"} == {"pass"}
     assert named(outcome, "imports.calm").status == "fail"
     assert said in named(outcome, "imports.calm").detail
-    # What is behind it is tried all the same, as long as there is time.
+    # Later steps still run, as long as there is time.
     assert named(outcome, "imports.next").status == ("fail" if "timeout" in options else "pass")
 
 
@@ -244,7 +244,7 @@ def test_no_room_for_caches_counts_only_where_they_are_needed(
 ) -> None:
     nowhere = tmp_path / "nowhere"
     code = prefix.pip_package("calm", "1.5")
-    with pytest.raises(CondaModuleError, match="No temporary directory"):
+    with pytest.raises(CondaModuleError, match="A temporary directory cannot be created"):
         check(prefix, nowhere)
     code.unlink()
     assert check(prefix, nowhere).failed_layer == "environment"

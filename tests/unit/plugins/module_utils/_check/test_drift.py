@@ -1,4 +1,4 @@
-"""Drift from what is declared: seen where conda_env and conda_pip would change packages, and only there."""
+"""Drift from the declaration: reported exactly when conda_env and conda_pip would change packages."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_conda_packages(stack: Prefix, spec: str, drifted: bool) -> None:
     assert finding.status == ("drift" if drifted else "pass"), finding.detail
     assert finding.detail.endswith(".")
     state = observe(str(stack.path)).state
-    # What conda_env plans is the measure: the two must not disagree.
+    # The check must agree with the plan of conda_env.
     planned = plan_packages(parse_specs(["python", spec]), state)
     assert bool(planned.install) is drifted
     if drifted:
@@ -76,23 +76,23 @@ def test_conda_packages(stack: Prefix, spec: str, drifted: bool) -> None:
         assert len(finding.measured["differences"]) == 1
 
 
-def test_a_package_in_another_version_is_told_with_what_is_there(stack: Prefix) -> None:
+def test_drift_names_the_installed_version(stack: Prefix) -> None:
     finding = look(stack, "packages", packages=["numpy<2", "pandas"])
     assert finding.detail == (
-        "2 differences from what is declared: numpy<2 is declared, numpy 2.1.0 0 lab is there;"
-        " pandas is declared, nothing of it is there."
+        "2 differences from the declaration: numpy<2 is declared, but numpy 2.1.0 0 lab is installed;"
+        " pandas is declared, but not installed."
     )
 
 
-def test_what_only_conda_can_judge_is_said_so(stack: Prefix) -> None:
+def test_specs_that_only_conda_understands_are_reported(stack: Prefix) -> None:
     address = "https://mirror.example/lab::numpy"
     beside = look(stack, "packages", packages=["python", address])
     assert beside.status == "pass"
     assert beside.detail == (
-        f"The 1 declared conda packages are there. Only conda can judge {address}."
+        f"The 1 declared conda packages are installed. Only conda can interpret {address}."
     )
     alone = look(stack, "packages", packages=[address])
-    assert (alone.status, alone.detail) == ("skip", f"Only conda can judge {address}.")
+    assert (alone.status, alone.detail) == ("skip", f"Only conda can interpret {address}.")
 
 
 @pytest.mark.parametrize(
@@ -133,12 +133,12 @@ def test_requirements_without_a_python_to_hold_them(stack: Prefix) -> None:
     assert "no Python" in finding.detail
 
 
-def test_nothing_is_unneeded_where_all_is_declared(stack: Prefix) -> None:
+def test_no_package_is_unneeded_if_all_are_declared(stack: Prefix) -> None:
     finding = look(stack, "unneeded", packages=["python", "numpy"], requirements=["torch"])
     assert finding.status == "pass", finding.detail
 
 
-def test_what_a_requirement_takes_from_conda_is_needed(stack: Prefix) -> None:
+def test_a_conda_package_that_a_requirement_needs_is_needed(stack: Prefix) -> None:
     stack.pip_package("pandas", "2.2", requires=("numpy",))
     finding = look(stack, "unneeded", packages=["python"], requirements=["torch", "pandas"])
     assert finding.status == "pass", finding.detail
@@ -147,11 +147,11 @@ def test_what_a_requirement_takes_from_conda_is_needed(stack: Prefix) -> None:
 @pytest.mark.parametrize(
     ("declared", "words"),
     [
-        ({"packages": ["python", "numpy"]}, ["torch 2.13.0 of pip", "filelock 3.20 of pip"]),
+        ({"packages": ["python", "numpy"]}, ["torch 2.13.0 (pip)", "filelock 3.20 (pip)"]),
         ({"packages": ["python"], "requirements": ["torch"]}, ["libblas 3.9", "numpy 2.1.0"]),
     ],
 )
-def test_what_nothing_needs_is_named(
+def test_unneeded_packages_are_named(
     stack: Prefix, declared: dict[str, Any], words: list[str]
 ) -> None:
     finding = look(stack, "unneeded", **declared)
@@ -186,13 +186,13 @@ def test_drift_is_a_status_of_its_own_and_the_next_layers_run(stack: Prefix) -> 
     assert stack.tree() == before
 
 
-def test_a_failure_weighs_more_than_drift(stack: Prefix) -> None:
+def test_a_failure_takes_precedence_over_drift(stack: Prefix) -> None:
     outcome = run(stack, imports={"absent": ""}, checks=["drift", "imports"], declared=NUMPY_1)
     assert outcome.status == "fail"
     assert outcome.failed_layer == "imports"
 
 
-def test_there_is_no_drift_of_what_is_not_there(stack: Prefix) -> None:
+def test_a_missing_environment_has_no_drift(stack: Prefix) -> None:
     (stack.meta / "history").unlink()
     outcome = run(stack, checks=["drift"], declared=NUMPY_1)
     assert [one.status for one in outcome.results] == ["fail", "skip"]
@@ -206,7 +206,7 @@ def test_there_is_no_drift_of_what_is_not_there(stack: Prefix) -> None:
         ({"constraints": ["torch[cpu]==2"]}, "constraints"),
     ],
 )
-def test_what_conda_or_pip_would_refuse_is_refused(
+def test_invalid_declarations_are_refused(
     stack: Prefix, declared: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(CondaModuleError, match=words):

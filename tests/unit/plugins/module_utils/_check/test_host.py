@@ -1,4 +1,4 @@
-"""Every verdict about the host, on hosts that do not exist, and the readings of this one."""
+"""Every verdict of the host layer on fake hosts, and the readings of this host."""
 
 from __future__ import annotations
 

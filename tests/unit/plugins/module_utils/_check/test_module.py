@@ -1,4 +1,4 @@
-"""The module itself: its options, its documentation, and what it returns."""
+"""The module: its options, documentation and return values."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_the_documented_result_is_the_result(run: Any, prefix: Prefix) -> None:
     assert set(documented["facts"]["contains"]) == set(result["facts"])
 
 
-def test_drift_is_returned_as_such(run: Any, prefix: Prefix) -> None:
+def test_drift_is_returned_as_a_status(run: Any, prefix: Prefix) -> None:
     options = {
         "prefix": str(prefix.path),
         "checks": ["drift"],
@@ -152,7 +152,7 @@ def test_drift_is_returned_as_such(run: Any, prefix: Prefix) -> None:
     assert result["changed"] is False
 
 
-def test_drift_beside_a_failure_is_told_too(run: Any, prefix: Prefix) -> None:
+def test_drift_beside_a_failure_is_reported_too(run: Any, prefix: Prefix) -> None:
     options = {
         "prefix": str(prefix.path),
         "checks": ["drift", "imports"],
@@ -166,7 +166,7 @@ def test_drift_beside_a_failure_is_told_too(run: Any, prefix: Prefix) -> None:
     )
 
 
-def test_secrets_of_what_is_declared_are_masked(run: Any, prefix: Prefix) -> None:
+def test_secrets_in_the_declaration_are_masked(run: Any, prefix: Prefix) -> None:
     options = {
         "prefix": str(prefix.path),
         "checks": ["drift"],
@@ -180,6 +180,6 @@ def test_secrets_of_what_is_declared_are_masked(run: Any, prefix: Prefix) -> Non
     assert result["status"] == "drift"
     assert [check["status"] for check in result["checks"]] == ["pass", "skip", "drift"]
     text = json.dumps(result)
-    assert "Only conda can judge https://mirror.example/t/" in text
+    assert "Only conda can interpret https://mirror.example/t/" in text
     assert "hunter22" not in text
     assert "s3cr3t-token" not in text

@@ -1,4 +1,4 @@
-"""The installation and environment layers on made-up prefixes, sound and broken in many ways."""
+"""The installation and environment layers on fake prefixes, intact and damaged."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_sound_prefix_passes(full: Prefix, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["installation.exists", "environment.exists"])
-def test_nothing_there_is_a_failure_and_no_exception(prefix: Prefix, name: str) -> None:
+def test_a_missing_prefix_is_a_failure_not_an_exception(prefix: Prefix, name: str) -> None:
     shutil.rmtree(prefix.path)
     finding = look(prefix, name)
     assert finding.status == "fail"
@@ -63,7 +63,7 @@ def test_nothing_there_is_a_failure_and_no_exception(prefix: Prefix, name: str) 
 
 
 @pytest.mark.parametrize("name", ["installation.exists", "environment.exists"])
-def test_somebody_elses_directory_is_no_environment(prefix: Prefix, name: str) -> None:
+def test_a_foreign_directory_is_not_an_environment(prefix: Prefix, name: str) -> None:
     (prefix.meta / "history").unlink()
     finding = look(prefix, name)
     assert finding.status == "fail"
@@ -201,7 +201,7 @@ def test_an_environment_without_python(prefix: Prefix) -> None:
         assert "no Python" in finding.detail
 
 
-def test_a_file_of_pips_that_is_gone(full: Prefix) -> None:
+def test_a_missing_file_of_a_pip_distribution(full: Prefix) -> None:
     (full.site_packages / "torch" / "__init__.py").unlink()
     finding = look(full, "environment.distributions")
     assert finding.status == "fail"
@@ -216,14 +216,14 @@ def test_a_distribution_without_metadata(full: Prefix) -> None:
     assert "METADATA" in finding.detail
 
 
-def test_a_requirement_of_pips_that_is_gone(full: Prefix) -> None:
+def test_a_missing_requirement_of_a_pip_distribution(full: Prefix) -> None:
     shutil.rmtree(full.site_packages / "filelock-3.20.dist-info")
     finding = look(full, "environment.requirements")
     assert finding.status == "fail"
     assert "torch 2.13.0 requires filelock>=3, which is not installed" in finding.detail
 
 
-def test_a_requirement_of_pips_in_a_wrong_version(prefix: Prefix) -> None:
+def test_a_requirement_of_a_pip_distribution_in_a_wrong_version(prefix: Prefix) -> None:
     prefix.pip_package("torch", "2.13.0", requires=("numpy>=2",))
     prefix.pip_package("numpy", "1.26.4")
     finding = look(prefix, "environment.requirements")
@@ -250,7 +250,7 @@ def test_a_dependency_of_condas(full: Prefix, depends: list[str], words: str) ->
     assert f"conda's pandas 2.2 {words}" in finding.detail
 
 
-def test_condas_own_metadata_do_not_count_among_condas(prefix: Prefix) -> None:
+def test_python_metadata_do_not_count_between_packages_of_conda(prefix: Prefix) -> None:
     code = prefix.pip_package("matplotlib", "3.9", requires=("pyparsing>=99", "not-in-conda"))
     info = "matplotlib-3.9.dist-info/METADATA"
     files = (
@@ -259,7 +259,7 @@ def test_condas_own_metadata_do_not_count_among_condas(prefix: Prefix) -> None:
     )
     prefix.record("matplotlib-base", "3.9", files=files)
     assert look(prefix, "environment.requirements").status == "pass"
-    # What pip put beneath conda's package is another matter.
+    # If pip installs the required distribution, its version must match.
     prefix.pip_package("pyparsing", "3.1")
     finding = look(prefix, "environment.requirements")
     assert finding.status == "fail"
@@ -301,13 +301,13 @@ def test_processes_are_listed_and_never_a_failure(
     finding = look(full, "environment.in_use")
     assert finding.status == "pass"
     assert "60 of ada (python serve.py)" in finding.detail
-    assert "not visible to this user" in finding.detail
+    assert "cannot see processes of other users" in finding.detail
     assert finding.measured["in_use"][0]["pid"] == 60
     monkeypatch.setattr(llm_checks_prefix, "look", lambda _places: Seen(problem="no lsof"))
     assert look(full, "environment.in_use").status == "skip"
 
 
-def test_looking_changes_nothing(full: Prefix, make_prefix: Callable[..., Prefix]) -> None:
+def test_checks_change_nothing(full: Prefix, make_prefix: Callable[..., Prefix]) -> None:
     before = full.tree()
     for name in ENVIRONMENT_CHECKS:
         look(full, name, imports={"numpy": ""})

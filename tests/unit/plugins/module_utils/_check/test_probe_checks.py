@@ -1,4 +1,4 @@
-"""Checks of framework, kernel and workload: with right and with wrong libraries."""
+"""Checks of framework, kernel and workload with correct and with broken libraries."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ def test_gpus(library: Any, gpus: int, expected: int | None, passed: bool) -> No
         assert f"expected {expected}" in detail
 
 
-def test_a_cpu_build_on_a_gpu_host_is_told(library: Any) -> None:
+def test_a_cpu_build_on_a_gpu_host_is_reported(library: Any) -> None:
     library(torch=fakes.torch())
     passed, detail, _ = checks.check_framework_torch({"expected_gpus": 8})
     assert not passed
     assert "CPU build" in detail
-    assert "never sees one" in detail
+    assert "a CPU build never sees a GPU" in detail
 
 
-def test_a_torch_that_cannot_add(library: Any) -> None:
+def test_a_torch_that_computes_a_wrong_sum(library: Any) -> None:
     library(torch=fakes.torch(squares=1.0))
     passed, detail, _ = checks.check_framework_torch({"expected_gpus": None})
     assert not passed
@@ -113,7 +113,7 @@ def test_every_gpu_is_tried(library: Any) -> None:
     assert "torch on cuda:1" in detail
 
 
-def test_a_busy_host_gets_time_to_prove_its_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_host_gets_more_time_for_the_speed_check(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, *(value for n in range(100) for value in (n, n + 0.9))])
     monkeypatch.setattr(checks.time, "perf_counter", lambda: next(clock))
     assert checks._best_rate(0.9e9, lambda: None, 0.5) == pytest.approx(1.0)
@@ -299,7 +299,7 @@ BLANK = b"\xff" * 1024
         (png(100, 100), COLOURFUL, "100x100"),
         (b"GIF89a" + png()[6:], COLOURFUL, "signature"),
         (png()[:-12], COLOURFUL, "chunks"),
-        (png()[:60], COLOURFUL, "no whole PNG"),
+        (png()[:60], COLOURFUL, "not a complete PNG"),
         (png().replace(b"IDAT", b"IDAX"), COLOURFUL, "checksum"),
         (png(rows=b"\0" * 99), COLOURFUL, "pixel data"),
         (b"", COLOURFUL, "signature"),

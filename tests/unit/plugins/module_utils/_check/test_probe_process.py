@@ -1,4 +1,4 @@
-"""The probe in a real interpreter: what it reports, and what becomes of one that dies."""
+"""The probe in a real interpreter: its reports, and the handling of crashes."""
 
 from __future__ import annotations
 
@@ -114,14 +114,14 @@ def test_a_package_without_metadata_tells_its_own_version(prefix: Prefix) -> Non
     assert report.measured["version"] == "0.9"
 
 
-def test_a_version_that_differs_from_the_metadata_is_told(prefix: Prefix) -> None:
+def test_a_version_that_differs_from_the_metadata_is_reported(prefix: Prefix) -> None:
     prefix.pip_package("mixed", "2.0", "__version__ = '1.0'\n")
     report = probe(prefix, "mixed")["imports.mixed"]
     assert report.measured["version"] == "2.0"
-    assert "calls itself 1.0" in report.detail
+    assert "its __version__ is 1.0" in report.detail
 
 
-def test_a_package_outside_the_environment_is_told(prefix: Prefix, tmp_path: Path) -> None:
+def test_a_package_outside_the_environment_is_reported(prefix: Prefix, tmp_path: Path) -> None:
     source = tmp_path / "checkout" / "editable"
     source.mkdir(parents=True)
     (source / "__init__.py").touch()
@@ -185,7 +185,7 @@ def test_a_missing_library_is_named_with_its_package(prefix: Prefix) -> None:
     assert "libnowhere.so.7" in report.detail
 
 
-def test_the_first_cause_is_told_behind_a_page_of_advice(prefix: Prefix) -> None:
+def test_the_original_exception_is_reported(prefix: Prefix) -> None:
     source = """
         try:
             import nosuch
@@ -240,7 +240,7 @@ def test_a_crash_is_a_failure_of_the_import_in_which_it_happened(prefix: Prefix)
     assert "SIGSEGV" in crash.detail
     assert crash.measured["package"] == "crashing"
     assert crash.measured["exit_status"] == -signal.SIGSEGV
-    # The others of the layer are told in a second process, later layers are not reached.
+    # A second process runs the rest of the layer; later layers are not reached.
     assert "No module named 'absent'" in reports["imports.absent"].detail
     assert "kernel.later" not in reports
 
@@ -268,7 +268,7 @@ def test_sys_exit_is_a_failure(prefix: Prefix) -> None:
     assert "SystemExit: no licence" in report.detail
 
 
-def test_the_last_words_are_told(prefix: Prefix) -> None:
+def test_the_last_lines_of_stderr_are_reported(prefix: Prefix) -> None:
     source = "import os\nos.write(2, b'one\\nthe disk is full\\n')\nos.abort()\n"
     prefix.pip_package("aborting", source=source)
     detail = probe(prefix, "aborting")["imports.aborting"].detail
@@ -291,7 +291,7 @@ def test_a_hanging_import_ends_in_time(prefix: Prefix, source: str) -> None:
     reports = probe(prefix, "hanging", "calm", limits=Limits.starting_now(60, 1))
     hung = reports["imports.hanging"]
     assert hung.crashed
-    assert "did not end within 1 s" in hung.detail
+    assert "did not finish within 1 s" in hung.detail
     assert hung.measured["package"] == "hanging"
     assert hung.seconds > 0.9
     assert reports["imports.calm"].passed
@@ -437,7 +437,7 @@ def test_the_source_is_found_beside_the_tests() -> None:
         assert source_of(module) == Path(str(module.__file__)).read_text(encoding="utf-8")
 
 
-def test_unknown_signals_and_long_words_are_told() -> None:
+def test_unknown_signals_and_long_output_are_reported() -> None:
     limits = Limits.starting_now(10, 5)
     detail, measured = explain_death(Completed(-200, "", "x" * 5000), limits)
     assert "signal 200" in detail

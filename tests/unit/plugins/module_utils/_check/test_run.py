@@ -1,4 +1,4 @@
-"""Whole runs on made-up environments: layers, skips, facts, and the user's own variables."""
+"""Whole runs on fake environments: layers, skips, facts, and the user's variables."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_package_without_a_version_cannot_satisfy_one(prefix: Prefix) -> None:
     assert "without a version" in by_name(outcome)["imports.bare"].detail
 
 
-def test_nothing_installed_is_told_and_not_an_error(tmp_path: Path) -> None:
+def test_a_host_without_conda_is_reported_not_an_error(tmp_path: Path) -> None:
     nowhere = str(tmp_path / "miniconda3")
     request = Request(
         prefix=nowhere + "/envs/llm",
@@ -151,7 +151,7 @@ def test_a_damaged_file_stops_before_the_imports(calm: Prefix) -> None:
     assert by_name(outcome)["environment.distributions"].status == "fail"
     assert by_name(outcome)["imports.calm"].status == "skip"
     assert "environment.distributions" in by_name(outcome)["imports.calm"].detail
-    # What the metadata say about the version is a fact all the same.
+    # The version in the metadata is still a fact.
     assert outcome.facts["versions"] == {"calm": "1.5"}
 
 
@@ -229,11 +229,11 @@ def test_numbers_that_json_does_not_have_are_left_out(prefix: Prefix) -> None:
     assert "[nan, inf]" in result.detail
 
 
-def test_no_variables_of_the_user_is_a_pass_that_says_so(calm: Prefix) -> None:
+def test_without_variables_of_the_user_the_check_passes(calm: Prefix) -> None:
     result = by_name(check(calm, imports={"calm": ""}))["imports.user_environment"]
     assert result.status == "pass"
     assert "PYTHONPATH" in result.detail
-    assert "the user's too" in result.detail
+    assert "the user's imports are the same as those above" in result.detail
 
 
 def test_a_package_that_shadows_the_environments(

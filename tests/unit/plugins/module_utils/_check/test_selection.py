@@ -1,4 +1,4 @@
-"""Which checks a request asks for, and which requests are refused."""
+"""The selection of checks, and invalid requests."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_the_sentiment_is_a_skip_with_a_reason_without_a_model() -> None:
     request = Request(prefix="/opt/env", imports=FULL)
     sentiment = select_checks(request)[-1]
     assert sentiment.name == "workload.sentiment"
-    assert "No model" in sentiment.skip
+    assert "The option model is not set" in sentiment.skip
     assert not select_checks(Request(prefix="/e", imports=FULL, model="/m"))[-1].skip
 
 
@@ -131,7 +131,10 @@ def test_order_and_repetition_of_names_do_not_matter() -> None:
         ({"model": "a/b/c"}, ["model", "a/b/c"]),
         ({"checks": []}, ["checks", "empty"]),
         ({"checks": ["kernel"]}, ["checks", "kernel", "imports"]),
-        ({"checks": ["installation"]}, ["checks", "installation", "No installation"]),
+        (
+            {"checks": ["installation"]},
+            ["checks", "installation", "The option installation is not set"],
+        ),
         ({"imports": {"interpreter": ""}}, ["imports", "interpreter"]),
         ({"thresholds": Thresholds(min_memory_mb=-1)}, ["thresholds", "min_memory_mb", "-1"]),
         ({"thresholds": Thresholds(matmul_tolerance=float("nan"))}, ["matmul_tolerance", "nan"]),
@@ -145,9 +148,7 @@ def test_order_and_repetition_of_names_do_not_matter() -> None:
         ({"installation": "opt/conda"}, ["installation", "opt/conda"]),
     ],
 )
-def test_a_request_that_cannot_mean_anything_is_refused(
-    options: dict[str, Any], words: list[str]
-) -> None:
+def test_invalid_requests_are_refused(options: dict[str, Any], words: list[str]) -> None:
     with pytest.raises(CondaModuleError) as caught:
         names(**options)
     for word in words:
@@ -164,7 +165,7 @@ def test_models_may_be_paths_and_ids(model: str) -> None:
     assert names(imports=FULL, model=model)
 
 
-def test_a_request_cannot_change_under_way() -> None:
+def test_a_request_is_immutable() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Request(prefix="/a").prefix = "/b"
 
@@ -180,25 +181,25 @@ def test_a_request_cannot_change_under_way() -> None:
         (Declared(packages=["numpy"], prune=True), ["drift.packages", "drift.unneeded"]),
     ],
 )
-def test_drift_is_looked_for_where_something_is_declared(
+def test_drift_checks_run_if_something_is_declared(
     declared: Declared | None, checks: list[str]
 ) -> None:
     assert [name for name in names(declared=declared) if name.startswith("drift.")] == checks
 
 
-def test_drift_rests_on_an_environment() -> None:
+def test_drift_checks_require_an_environment() -> None:
     declared = Declared(packages=["numpy"])
     assert names(checks=["drift"], declared=declared) == ["environment.exists", "drift.packages"]
 
 
 @pytest.mark.parametrize("name", ["drift", "drift.packages", "drift.unneeded"])
-def test_drift_from_nothing_is_refused(name: str) -> None:
+def test_drift_checks_without_a_declaration_are_refused(name: str) -> None:
     with pytest.raises(CondaModuleError, match=f"checks names .*{name}") as caught:
         names(checks=[name])
     assert "set declared" in str(caught.value.as_result()["msg"])
 
 
-def test_layers_and_checks_are_left_out_but_for_what_the_others_rest_on() -> None:
+def test_skipped_layers_and_checks_except_those_that_others_depend_on() -> None:
     left = names(imports=FULL, skip_checks=["host", "environment", "workload", "kernel.torch"])
     assert left == [
         "installation.exists",
@@ -211,7 +212,7 @@ def test_layers_and_checks_are_left_out_but_for_what_the_others_rest_on() -> Non
     ]
 
 
-def test_what_is_left_out_wins_over_what_is_named() -> None:
+def test_skip_checks_takes_precedence_over_checks() -> None:
     left = names(checks=["environment"], skip_checks=["environment.channels", "imports.torch"])
     assert "environment.files" in left
     assert "environment.channels" not in left
@@ -232,7 +233,7 @@ def test_the_count_of_gpus_may_be_left_out_by_name() -> None:
         ({"checks": ["host"], "skip_checks": ["host"]}, "skip_checks leaves nothing"),
     ],
 )
-def test_leaving_out_what_is_not_there_or_everything_is_refused(
+def test_skipping_unknown_checks_or_all_checks_is_refused(
     options: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(CondaModuleError) as caught:

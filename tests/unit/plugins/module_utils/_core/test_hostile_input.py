@@ -184,7 +184,7 @@ def test_a_directory_in_the_place_of_the_marker(tmp_path: Path) -> None:
         with pytest.raises(CondaModuleError, match="conda-meta/frozen"):
             act(prefix)
     with (
-        pytest.raises(CondaModuleError, match="cannot be lifted"),
+        pytest.raises(CondaModuleError, match="cannot be removed"),
         marker_lifted(prefix, put_back=True),
     ):
         pass

@@ -1,4 +1,4 @@
-"""The whole cycle for an environment, with a small conda of the test's own that links from a table."""
+"""The whole cycle for an environment, with a fake conda that links packages from a table."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ if mode == "refuse":
     print(json.dumps({{"exception_name": "PackagesNotFoundError", "message": "no such thing"}}))
     sys.exit(1)
 if mode == "conflict":
-    # What conda 26.7.1 with libmamba says, shortened.
+    # Output of conda 26.7.1 with libmamba, shortened.
     print(json.dumps({{"exception_name": "SpecsConfigurationConflictError", "message":
         "Requested specs conflict with configured specs.  pinned specs: \\n    - six=1"}}))
     sys.exit(1)
@@ -70,7 +70,7 @@ if mode == "die":
     (prefix / "conda-meta" / "history").unlink()
     os.kill(os.getpid(), 9)
 if mode == "full":
-    # As conda leaves it after it has taken back what it had linked.
+    # The state after conda has rolled back its links.
     (prefix / "conda-meta" / "tqdm-1.0-0.json").touch()
     print(json.dumps({{"exception_name": "NoSpaceLeftError", "message": "No space left on device"}}))
     sys.exit(1)
@@ -110,7 +110,7 @@ changed = [n for n in wanted if linked.get(n) != wanted[n] or n in again]
 gone = [n for n in linked if wanted.get(n) != linked[n] or n in again]
 if "--dry-run" not in argv and mode != "lie":
     if command == "create":
-        # What is not conda's stays, as with the real one.
+        # Foreign files stay, as with the real conda.
         for name in ("conda-meta", "lib"): shutil.rmtree(prefix / name, ignore_errors=True)
         meta.mkdir(parents=True)
     for name in gone:
@@ -176,7 +176,7 @@ class World:
         return run(self.request(*packages, **options), check, EnvironmentChange)
 
     def both(self, *packages: str, **options: Any) -> EnvironmentOutcome:
-        """The contract: check mode writes nothing and foretells the run, after which nothing is to do."""
+        """The contract: check mode writes nothing and predicts the run; afterwards no changes are needed."""
         before = snapshot(self.prefix) if self.prefix.exists() else None
         foretold = self.run(*packages, check=True, **options)
         assert (snapshot(self.prefix) if self.prefix.exists() else None) == before
@@ -195,7 +195,7 @@ class World:
         return done
 
     def half_made(self) -> None:
-        """What a creation has left whose conda and module were killed."""
+        """Leave the state of a creation during which conda and the module were killed."""
         said = {"operation": "create", "directory": claim(str(self.prefix))}
         (self.prefix / "lib").mkdir()
         (self.path / ".env.llmfleet-journal").write_text(json.dumps(said))
@@ -247,7 +247,7 @@ def test_the_marker_is_set_and_removed_without_conda(world: World) -> None:
     world.run("six=1.0")
     started = len(world.calls())
     done = world.both("six", frozen=True)
-    assert done.plan.reasons == ("the environment is to be frozen",)
+    assert done.plan.reasons == ("the environment is not frozen, but must be",)
     assert (done.before, done.after) == (["six 1.0 0 lab"], ["(frozen)", "six 1.0 0 lab"])
     assert frozen(world)
     assert not world.run("six").changed
@@ -261,17 +261,18 @@ def test_pins_and_variables_alone_start_no_conda(world: World) -> None:
     started = len(world.calls())
     done = world.both("six", pinned=("six<2",), variables={"A": "1"})
     assert done.plan.notes
-    assert done.plan.reasons == ("the pins are to be six<2", "the variable A is to be set")
+    assert done.plan.reasons == (
+        "the requested pins are not set: six<2",
+        "the variable A does not have the requested value",
+    )
     assert done.after == ["(pinned: six<2)", "(variable: A=********)", "six 1.0 0 lab"]
     assert len(world.calls()) == started
     assert not world.run("six").changed
     assert world.both("six", pinned=()).after == ["six 1.0 0 lab"]
 
 
-def test_an_environment_is_given_away_without_conda(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A record says that it is of another user until it is given away: to do that for real takes root."""
+def test_the_owner_changes_without_conda(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record belongs to another user until the owner changes: to do that for real takes root."""
     world.run("six=1.0")
     started = len(world.calls())
     given: set[int] = set()
@@ -292,7 +293,7 @@ def test_an_environment_is_given_away_without_conda(
     me = str(os.getuid())
     done = world.both("six", owner=me)
     assert done.plan.notes
-    assert done.plan.reasons == (f"the owner is to be {me}, not 54321",)
+    assert done.plan.reasons == (f"the owner is 54321, not {me}",)
     assert done.before == ["(owner: 54321)", "six 1.0 0 lab"]
     assert done.after == [f"(owner: {me})", "six 1.0 0 lab"]
     assert len(world.calls()) == started
@@ -317,20 +318,22 @@ def test_a_pin_changes_a_package_and_not_the_history(world: World) -> None:
     world.run("six=2.0", "sole")
     history = (world.prefix / "conda-meta/history").read_text()
     done = world.both("sole", pinned=("six=1.0",))
-    assert done.plan.unasked == done.plan.install == ("six=1.0",)
+    assert done.plan.not_requested == done.plan.install == ("six=1.0",)
     assert packages(done) == ["six 1.0", "sole 1.0"]
     assert (world.prefix / "conda-meta/history").read_text() == history
 
 
-def test_a_conda_that_passes_over_a_pin_is_stopped_before(world: World) -> None:
-    """The fake knows no pins, like the classic solver where a spec contradicts one."""
+def test_a_solution_that_violates_a_pin_is_refused_before_the_change(world: World) -> None:
+    """The fake ignores pins, like the classic solver when a spec contradicts one."""
     world.run("six=1.0")
     pinned = world.prefix / "conda-meta" / "pinned"
     pinned.write_text("six<2\n")
     before = snapshot(world.prefix)
     for options in ({}, {"pinned": ("six<2.0",)}, {"whole": False}):
         for check in (True, False):
-            with pytest.raises(CondaModuleError, match="which the pin six<2") as caught:
+            with pytest.raises(
+                CondaModuleError, match=r"but the pin six<2(\.0)? forbids it"
+            ) as caught:
                 world.run("six=2.0", check=check, **options)
             assert caught.value.facts["error_kind"] == "pinned"
     assert snapshot(world.prefix) == before
@@ -340,12 +343,12 @@ def test_a_conda_that_passes_over_a_pin_is_stopped_before(world: World) -> None:
 def test_pins_come_back_when_conda_fails(world: World) -> None:
     world.run("six=2.0", pinned=("six>1",))
     world.mode("refuse")
-    with pytest.raises(CondaModuleError, match="keeps to the pins of the environment"):
+    with pytest.raises(CondaModuleError, match="honours the pins of the environment"):
         world.run("six=2.0", "sole", pinned=("sole=1.0",))
     assert (world.prefix / "conda-meta" / "pinned").read_text() == "six>1\n"
 
 
-def test_pins_of_somebody_else_are_named_when_conda_finds_no_solution(world: World) -> None:
+def test_existing_pins_are_named_when_conda_finds_no_solution(world: World) -> None:
     world.run("six=1.0")
     (world.prefix / "conda-meta" / "pinned").write_text("# ours\nsix<2\n")
     world.mode("refuse")
@@ -355,18 +358,18 @@ def test_pins_of_somebody_else_are_named_when_conda_finds_no_solution(world: Wor
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_a_solver_that_refuses_for_a_pin(world: World, check: bool) -> None:
+def test_a_solver_that_refuses_because_of_a_pin(world: World, check: bool) -> None:
     world.run("six=1.0", pinned=("six 1.*",))
     world.mode("conflict")
     with pytest.raises(
-        CondaModuleError, match=r"keeps to the pins of the environment: six 1\.\*"
+        CondaModuleError, match=r"honours the pins of the environment: six 1\.\*"
     ) as caught:
         world.run("six=2.0", check=check, whole=False)
     assert caught.value.facts["pins"] == ["six 1.*"]
     assert "conda-meta/pinned" in str(caught.value.hint)
 
 
-def test_what_is_cut_off_between_pins_and_packages_is_finished(world: World) -> None:
+def test_a_run_interrupted_between_pins_and_packages_is_completed(world: World) -> None:
     world.run("six=2.0")
     (world.prefix / "conda-meta" / "pinned").write_text("six=1.0\n")
     (world.prefix / "conda-meta" / ".llmfleet-journal").write_text('{"operation": "change"}')
@@ -381,12 +384,12 @@ def test_force_reinstall(world: World) -> None:
         done = world.run("six", check=check, **wanted)
         assert done.changed
         assert done.plan.reinstall == ("six",)
-        assert done.before == ["six 1.0 0 lab (to be linked anew)", "sole 1.0 0 lab"]
+        assert done.before == ["six 1.0 0 lab (to be reinstalled)", "sole 1.0 0 lab"]
         assert done.after == ["six 1.0 0 lab", "sole 1.0 0 lab"]
     assert world.calls()[-1][-2:] == ["--force-reinstall", "six=1.0=0"]
 
 
-def test_absent_of_an_unreadable_record_mends_it_first(world: World) -> None:
+def test_removing_a_package_with_an_unreadable_record_repairs_it_first(world: World) -> None:
     world.run("tqdm", "sole")
     (world.prefix / "conda-meta" / "six-2.0-0.json").write_text("{")
     done = world.both("six", whole=False, state="absent")
@@ -408,7 +411,7 @@ def test_created_frozen_or_not(wanted: bool, world: World) -> None:
     assert frozen(world) is wanted
 
 
-def test_a_frozen_environment_changes_for_the_task_that_names_it(world: World) -> None:
+def test_a_task_that_sets_frozen_changes_a_frozen_environment(world: World) -> None:
     world.run("six=1.0", frozen=True)
     marker = world.prefix / "conda-meta" / "frozen"
     marker.write_text('{"message": "ours"}')
@@ -453,7 +456,7 @@ def test_recreate_of_a_lock_and_of_a_frozen_environment(world: World) -> None:
     assert frozen(world)
 
 
-def test_what_cannot_be_solved_does_not_cost_the_environment(world: World) -> None:
+def test_recreate_keeps_the_environment_if_conda_finds_no_solution(world: World) -> None:
     world.run("six=1.0")
     before = snapshot(world.prefix)
     world.mode("refuse")
@@ -494,7 +497,7 @@ def test_a_lock_replaces_and_removes(world: World) -> None:
     assert len(commands) == 2
 
 
-def test_a_lock_without_a_dependency_is_held_as_it_is(world: World) -> None:
+def test_a_lock_without_a_dependency_is_applied_as_it_is(world: World) -> None:
     world.run("tqdm")
     assert packages(world.both(**lock("tqdm-1.0"))) == ["tqdm 1.0"]
 
@@ -511,7 +514,7 @@ def test_a_lock_repairs(world: World) -> None:
 def test_a_digest_that_differs_fails(world: World) -> None:
     wanted = lock("six-1.0", digest="#sha256:" + "0" * 64)
     with pytest.raises(
-        CondaModuleError, match="six: what was linked into the environment is not the file"
+        CondaModuleError, match="conda linked a different file than the lock names for six"
     ):
         world.run(**wanted)
     assert not world.prefix.exists()
@@ -519,7 +522,7 @@ def test_a_digest_that_differs_fails(world: World) -> None:
     before = snapshot(world.prefix)
     foretold = world.run(check=True, **wanted)
     assert foretold.changed
-    assert foretold.before == ["six 1.0 0 lab (another file than the locked one)"]
+    assert foretold.before == ["six 1.0 0 lab (not the locked file)"]
     assert foretold.after == ["six 1.0 0 lab"]
     assert snapshot(world.prefix) == before
 
@@ -572,7 +575,7 @@ def test_remove_the_environment(world: World) -> None:
     assert not world.prefix.exists()
 
 
-def test_files_of_people_stay_where_an_environment_was(world: World) -> None:
+def test_foreign_files_remain_after_a_removal(world: World) -> None:
     world.run("six")
     mine = world.prefix / "work" / "notes.txt"
     mine.parent.mkdir()
@@ -630,7 +633,7 @@ def test_a_directory_in_the_place_of_a_record_is_set_aside_and_kept(world: World
     assert (record.parent / f"{record.name}.unreadable" / "notes").is_dir()
 
 
-def test_a_missing_dependency_is_put_back(world: World) -> None:
+def test_a_missing_dependency_is_reinstalled(world: World) -> None:
     world.run("tqdm")
     (world.prefix / "conda-meta/six-2.0-0.json").unlink()
     assert packages(world.both("tqdm")) == ["six 2.0", "tqdm 1.0"]
@@ -665,7 +668,7 @@ def test_a_failing_conda_leaves_an_environment_as_it_was(world: World) -> None:
     assert world.leftovers() == []
 
 
-def test_a_record_that_a_full_disk_cut_short_is_no_package(world: World) -> None:
+def test_a_record_truncated_by_a_full_disk_is_not_a_package(world: World) -> None:
     world.run("six=1.0")
     before = snapshot(world.prefix)
     world.mode("full")
@@ -680,11 +683,15 @@ def test_a_record_that_a_full_disk_cut_short_is_no_package(world: World) -> None
     ("prepare", "options", "words"),
     [
         ([], {"packages": ["six"]}, "there is no environment"),
-        (["six=1.0"], {"packages": ["six=2.0"]}, "six=2.0 is not there"),
-        (["tqdm"], {"packages": ["six"], "whole": False, "state": "absent"}, "six is still there"),
+        (["six=1.0"], {"packages": ["six=2.0"]}, "six=2.0 is not installed"),
+        (
+            ["tqdm"],
+            {"packages": ["six"], "whole": False, "state": "absent"},
+            "six is still installed",
+        ),
     ],
 )
-def test_a_conda_that_only_says_so_is_found_out(
+def test_a_false_success_of_conda_is_detected(
     world: World, prepare: list[str], options: dict[str, Any], words: str
 ) -> None:
     if prepare:
@@ -697,7 +704,7 @@ def test_a_conda_that_only_says_so_is_found_out(
 
 
 class TestRefused:
-    """What is never touched, in check mode and in earnest."""
+    """Prefixes that are refused, in check mode and in real runs."""
 
     def refused(self, world: World, words: str, *wanted: str, **options: Any) -> None:
         before = snapshot(world.path)
@@ -708,15 +715,15 @@ class TestRefused:
         assert world.calls() == []
 
     @pytest.mark.parametrize("state", ["present", "latest", "absent"])
-    def test_somebody_elses_directory(self, world: World, state: str) -> None:
+    def test_a_foreign_directory(self, world: World, state: str) -> None:
         world.prefix.mkdir()
         (world.prefix / "thesis.tex").write_text("")
-        self.refused(world, "no conda environment .*Nothing was changed", "six", state=state)
+        self.refused(world, "not a conda environment .*Nothing was changed", "six", state=state)
 
     @pytest.mark.parametrize("state", ["present", "absent"])
     def test_a_file(self, world: World, state: str) -> None:
         world.prefix.write_text("precious")
-        self.refused(world, "no conda environment", "six", state=state)
+        self.refused(world, "not a conda environment", "six", state=state)
 
     def test_a_frozen_environment(self, world: World) -> None:
         env = FakePrefix(world.prefix)
@@ -728,14 +735,14 @@ class TestRefused:
         FakePrefix(world.prefix).link("conda", "24.7.1")
         self.refused(world, "is a base environment", state="absent")
 
-    def test_removing_what_holds_other_environments(self, world: World) -> None:
+    def test_removing_a_prefix_that_contains_other_environments(self, world: World) -> None:
         FakePrefix(world.prefix)
         (world.prefix / "envs").mkdir()
-        self.refused(world, "holds other environments", state="absent")
+        self.refused(world, "contains other environments", state="absent")
 
 
 def test_packages_without_an_environment(world: World) -> None:
-    """A failure, but in check mode an earlier task of the play may be to make the environment."""
+    """A failure, except in check mode: an earlier task of the play may create the environment."""
     with pytest.raises(CondaModuleError, match="There is no conda environment"):
         world.run("six", whole=False)
     outcome = run(world.request("six", whole=False), True, EnvironmentChange)
@@ -744,7 +751,7 @@ def test_packages_without_an_environment(world: World) -> None:
     assert world.calls() == []
 
 
-def test_a_frozen_environment_that_is_as_wanted_is_no_failure(world: World) -> None:
+def test_a_frozen_environment_without_changes_passes(world: World) -> None:
     env = FakePrefix(world.prefix)
     env.link("six")
     (env.meta / "frozen").write_text("{}")
@@ -764,7 +771,7 @@ def test_check_mode_before_conda_is_there(world: World) -> None:
     assert outcome.after == ["six (to be solved)"]
 
 
-def test_without_conda_nothing_stays_behind(world: World) -> None:
+def test_without_conda_no_leftovers_remain(world: World) -> None:
     request = world.request("six", executable=None)
     with pytest.raises(CondaModuleError, match="conda cannot be started"):
         run(request, False, EnvironmentChange)
@@ -772,7 +779,7 @@ def test_without_conda_nothing_stays_behind(world: World) -> None:
     assert world.leftovers() == []
 
 
-def test_a_half_made_environment_of_ours_is_made_again(world: World) -> None:
+def test_our_half_created_environment_is_recreated(world: World) -> None:
     world.half_made()
     done = world.both("six")
     assert done.plan.recreate
@@ -780,14 +787,14 @@ def test_a_half_made_environment_of_ours_is_made_again(world: World) -> None:
     assert not (world.path / ".env.llmfleet-journal").exists()
 
 
-def test_a_half_made_environment_of_ours_is_removed(world: World) -> None:
+def test_our_half_created_environment_is_removed(world: World) -> None:
     world.half_made()
     assert world.run(state="absent").changed
     assert not world.prefix.exists()
     assert world.leftovers() == []
 
 
-def test_a_removal_that_was_killed_is_finished_by_the_next_run(
+def test_the_next_run_completes_a_killed_removal(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.run("six")
@@ -802,7 +809,7 @@ def test_a_removal_that_was_killed_is_finished_by_the_next_run(
     assert listed.read_text() == "/other\n"
 
 
-def test_a_list_that_a_killed_removal_has_emptied_is_filled_again(
+def test_a_list_of_environments_emptied_by_a_killed_removal_is_restored(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = FakePrefix(world.path / "other").path
@@ -816,7 +823,7 @@ def test_a_list_that_a_killed_removal_has_emptied_is_filled_again(
     assert listed.read_text() == f"{other}\n"
 
 
-def test_a_lock_left_by_a_run_that_had_done_all_goes(world: World) -> None:
+def test_a_lock_file_left_by_a_completed_run_is_removed(world: World) -> None:
     world.run("six")
     (world.prefix / "conda-meta" / ".llmfleet.lock").write_text("{}")
     assert not world.run("six", check=True).changed
@@ -825,7 +832,7 @@ def test_a_lock_left_by_a_run_that_had_done_all_goes(world: World) -> None:
     assert world.leftovers() == []
 
 
-def test_an_environment_that_is_gone_but_not_forgotten_is_forgotten(world: World) -> None:
+def test_a_removed_environment_is_removed_from_condas_list(world: World) -> None:
     """conda was killed between the last file and its list of environments."""
     listed = world.path / "home" / ".conda" / "environments.txt"
     listed.parent.mkdir(parents=True)
@@ -836,7 +843,7 @@ def test_an_environment_that_is_gone_but_not_forgotten_is_forgotten(world: World
     assert world.leftovers() == []
 
 
-def test_what_a_killed_change_had_set_aside_is_cleared_up(world: World) -> None:
+def test_records_set_aside_by_a_killed_change_are_cleaned_up(world: World) -> None:
     world.run("six=1.0")
     meta, code = world.prefix / "conda-meta", world.prefix / "lib" / "six.py"
     code.with_name("six.py.c~").write_text("of the version before")
@@ -858,7 +865,7 @@ def test_what_a_killed_change_had_set_aside_is_cleared_up(world: World) -> None:
 
 
 def cut_off(world: World, *lost: str) -> None:
-    """A change was killed when it had unlinked ``lost``: names and versions."""
+    """Simulate a change that was killed after it had unlinked ``lost`` (names and versions)."""
     meta = world.prefix / "conda-meta"
     listed = [name.rsplit("-", 1) for name in lost]
     for name, version in listed:
@@ -871,7 +878,9 @@ def wishes(world: World) -> set[str]:
     return requested_names(str(world.prefix))
 
 
-def test_what_a_killed_change_has_lost_comes_back_and_is_no_wish(world: World) -> None:
+def test_packages_lost_in_a_killed_change_are_restored_and_not_recorded_as_requests(
+    world: World,
+) -> None:
     world.run("six=1.0", "sole")
     cut_off(world, "six-1.0", "sole-1.0")
     done = world.both("six", "tqdm")
@@ -889,7 +898,7 @@ def test_what_a_killed_change_has_lost_comes_back_and_is_no_wish(world: World) -
         ("six==1.0 six", ["sole 1.0", "tqdm 1.0"]),
     ],
 )
-def test_what_cannot_come_back_as_it_was(
+def test_lost_packages_that_cannot_be_restored_in_their_old_version(
     world: World, impossible: str, expected: list[str]
 ) -> None:
     world.run("six=1.0", "sole")
@@ -903,7 +912,7 @@ def test_what_cannot_come_back_as_it_was(
     assert len(told) == (0 if "six 2.0" in expected else 1)
 
 
-def test_what_was_lost_is_not_forgotten_when_a_run_fails(world: World) -> None:
+def test_a_failed_run_keeps_the_list_of_lost_packages(world: World) -> None:
     world.run("six=1.0", "sole")
     cut_off(world, "six-1.0")
     world.mode("without tqdm")
@@ -913,13 +922,13 @@ def test_what_was_lost_is_not_forgotten_when_a_run_fails(world: World) -> None:
     assert packages(world.both("sole")) == ["six 1.0", "sole 1.0"]
 
 
-def test_what_was_lost_comes_back_where_something_else_is_removed(world: World) -> None:
+def test_a_removal_restores_other_lost_packages(world: World) -> None:
     world.run("six=1.0", "sole")
     cut_off(world, "six-1.0")
     assert packages(world.both("sole", whole=False, state="absent")) == ["six 1.0"]
 
 
-def test_the_journal_of_a_change_names_what_is_to_stay(world: World) -> None:
+def test_the_journal_of_a_change_lists_the_packages_that_must_remain(world: World) -> None:
     world.run("six=1.0", "sole")
     world.mode("die")
     with pytest.raises(CondaModuleError, match="killed"):
@@ -963,7 +972,7 @@ PEOPLES = ("lib/mine.py", "work/deep/notes.txt", "conda-meta/backup/six.json")
         ("create over files that were left", "absent"),
     ],
 )
-def test_killed_anywhere_nothing_of_peoples_is_lost_and_the_next_run_gets_there(
+def test_killed_at_any_step_no_foreign_file_is_lost_and_the_next_run_completes(
     world: World, first: str, then: str
 ) -> None:
     world.run("six=1.0")
@@ -991,7 +1000,7 @@ def test_killed_anywhere_nothing_of_peoples_is_lost_and_the_next_run_gets_there(
         assert done.observed.state.is_environment == (then == "present")
         assert not world.run(*asked, state=then).changed
         left = {path.name for path in world.prefix.parent.rglob("*llmfleet*")}
-        # Cut off while it was written, a journal is nothing to any run.
+        # Every run ignores a journal that was truncated while it was written.
         left.discard(".env.llmfleet-journal-unfinished")
         assert left == ({LEFT} if then == "absent" else set())
 

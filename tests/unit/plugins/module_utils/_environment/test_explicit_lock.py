@@ -1,4 +1,4 @@
-"""Explicit locks: their lines, and what is made of them."""
+"""Explicit locks: parsing their lines, and planning from them."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_package_of_a_url(url: str, label: str) -> None:
     assert parse_lock(url)[0].label == label
 
 
-def test_what_is_passed_over() -> None:
+def test_comments_and_blank_lines_are_skipped() -> None:
     text = f"# comment\r\n# platform: linux-64\r\n\r\n@EXPLICIT\r\n  {PLACE}/six-1-0.conda  \r\n"
     assert [package.name for package in parse_lock(text)] == ["six"]
     assert parse_lock("@EXPLICIT\n") == ()
@@ -97,8 +97,8 @@ def test_refused_lines(line: str, said: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_two_lines_of_one_package() -> None:
-    with pytest.raises(LockError, match="line 2: a second package named six"):
+def test_a_package_listed_twice_is_refused() -> None:
+    with pytest.raises(LockError, match="line 2: the package six is listed twice"):
         parse_lock(f"{PLACE}/six-1-0.conda\n{PLACE}/six-2-0.conda")
 
 
@@ -128,14 +128,14 @@ def test_nothing_to_do(record: PackageRecord) -> None:
 
 
 @pytest.mark.parametrize("record", [six("1.17.0"), six(channel="other")])
-def test_another_package_of_the_name_is_replaced(record: PackageRecord) -> None:
+def test_a_package_with_another_version_or_channel_is_replaced(record: PackageRecord) -> None:
     plan = plan_lock(parse_lock(SIX), linked(record), {"six": ["lib/six.py"]})
     assert (plan.install, plan.reinstall, plan.remove) == (("six=1.16.0=py_0",), (), ())
-    assert plan.reasons == (f"six 1.16.0 py_0 lab is locked, {record.label} is there",)
+    assert plan.reasons == (f"six 1.16.0 py_0 lab is in the lock, but {record.label} is installed",)
 
 
 @pytest.mark.parametrize("digest", [f"#{MD5}", f"#sha256:{SHA}"])
-def test_another_file_of_the_name_is_linked_again(digest: str) -> None:
+def test_a_package_with_another_digest_is_reinstalled(digest: str) -> None:
     locked = parse_lock(SIX + digest)
     plan = plan_lock(locked, linked(six(md5="1" * 32, sha256="2" * 64)), {})
     assert (plan.install, plan.reinstall) == ((), ("six",))
@@ -157,7 +157,7 @@ def test_extra_damaged_and_unreadable_packages() -> None:
     ]
 
 
-def test_archives_that_are_not_those_of_the_lock(tmp_path: Path) -> None:
+def test_archives_with_another_digest_than_the_lock(tmp_path: Path) -> None:
     caches = [str(tmp_path / name) for name in ("one", "two", "three")]
     (tmp_path / "two").mkdir()
     (tmp_path / "two" / "a-1!0-0.conda").write_bytes(b"archive")

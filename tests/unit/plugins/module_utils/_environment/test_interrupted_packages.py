@@ -1,4 +1,4 @@
-"""What a cut-off change has lost: what its journal says, and how a plan brings it back."""
+"""Packages lost in an interrupted change: the journal lists them, and a plan restores them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def names(listed: list[list[str]]) -> list[str]:
     return [item[0] for item in listed]
 
 
-def test_a_change_that_removes_nothing_is_to_leave_everything() -> None:
+def test_a_change_that_removes_nothing_holds_all_packages() -> None:
     assert held(BEFORE, ()) == [[name, BEFORE[name].version, "0"] for name in sorted(BEFORE)]
 
 
@@ -62,19 +62,19 @@ def test_a_change_that_removes_nothing_is_to_leave_everything() -> None:
         (["unknown"], set()),
     ],
 )
-def test_what_goes_with_a_removed_package_is_not_to_stay(
+def test_dependents_and_orphans_of_a_removed_package_are_not_held(
     removed: list[str], gone: set[str]
 ) -> None:
-    """conda removes what depends on it, and what only that needed."""
+    """conda also removes the dependents, and dependencies that no other package needs."""
     assert set(names(held(BEFORE, removed))) == set(BEFORE) - gone
 
 
-def test_a_dependency_that_somebody_asked_for_stays() -> None:
+def test_a_requested_dependency_is_held() -> None:
     wished = {**BEFORE, "colors": record("colors", requested="colors")}
     assert "colors" in names(held(wished, ["tqdm"]))
 
 
-def test_a_second_cut_forgets_nothing_of_the_first() -> None:
+def test_packages_lost_earlier_are_held_in_the_next_journal() -> None:
     listed = held(records(record("six")), (), [record("wheel", "0.48.0"), record("six", "0.9")])
     assert listed == [["six", "1.0", "0"], ["wheel", "0.48.0", "0"]]
 
@@ -84,7 +84,7 @@ class TestLost:
         found = lost_packages({"operation": "change", **journal}, state)
         return [(item.name, item.version, item.requested) for item in found]
 
-    def test_what_is_held_and_not_there(self, tmp_path: Path) -> None:
+    def test_held_packages_that_are_missing_are_lost(self, tmp_path: Path) -> None:
         prefix = FakePrefix(tmp_path / "env")
         prefix.link("six", "2.0")
         (prefix.meta / "broken-1.0-0.json").write_text("{")
@@ -125,7 +125,7 @@ def ways(wanted: list[str], *lost: PackageRecord, state: str = "present", **ther
     return with_lost(result, lost or LOST, parsed, state)
 
 
-def test_three_ways_from_the_strictest_to_the_loosest() -> None:
+def test_three_alternatives_from_strictest_to_loosest() -> None:
     plan = ways(["python=3.12"])
     assert plan.restore == (
         ("tqdm==4.66.5", "wheel==1.0", "packaging==26.3"),
@@ -133,40 +133,40 @@ def test_three_ways_from_the_strictest_to_the_loosest() -> None:
         ("tqdm", "wheel", "packaging"),
     )
     assert plan.specs == ("python=3.12", "tqdm==4.66.5", "wheel==1.0", "packaging==26.3")
-    assert plan.asked == ("python=3.12",)
+    assert plan.requested == ("python=3.12",)
     assert plan.as_result()["install"] == list(plan.specs)
 
 
 @pytest.mark.parametrize("text", ["tqdm", "tqdm=4.66.5", "tqdm>=4,<5"])
-def test_what_the_task_names_comes_back_as_it_was_and_is_no_wish(text: str) -> None:
+def test_a_lost_package_that_the_task_names_is_restored_in_its_old_version(text: str) -> None:
     plan = ways(["python=3.12", text])
     assert plan.specs == ("python=3.12", "tqdm==4.66.5", "wheel==1.0", "packaging==26.3")
-    assert plan.asked == ("python=3.12",)
+    assert plan.requested == ("python=3.12",)
     # Where its version cannot be had, the task's own spec stands.
     assert plan.restore[-1] == ("wheel", "packaging")
 
 
 @pytest.mark.parametrize("text", ["tqdm=4.70", "tqdm=4.66.5=0", "lab::tqdm"])
-def test_what_the_task_wants_otherwise_is_asked_for_as_it_says(text: str) -> None:
+def test_a_lost_package_with_another_requested_version_uses_the_tasks_spec(text: str) -> None:
     plan = ways([text])
     assert plan.specs == (text, "wheel==1.0", "packaging==26.3")
-    assert plan.asked == (text,)
+    assert plan.requested == (text,)
 
 
-def test_the_newest_is_not_held_back() -> None:
+def test_state_latest_does_not_restore_old_versions() -> None:
     plan = ways(["tqdm"], state="latest")
     assert plan.specs == ("tqdm", "wheel==1.0", "packaging==26.3")
 
 
-def test_a_missing_dependency_comes_back_as_it_was() -> None:
+def test_a_lost_dependency_is_restored_in_its_old_version() -> None:
     wheel = record("wheel", "0.48.0", "packaging >=24")
     plan = ways([], record("packaging", "26.3"), wheel=wheel)
     assert plan.restore == (("packaging==26.3",),)
     assert plan.specs == ("packaging==26.3",)
-    assert plan.asked == ()
+    assert plan.requested == ()
 
 
-def test_nothing_lost_changes_nothing() -> None:
+def test_without_lost_packages_the_plan_is_unchanged() -> None:
     assert with_lost(Plan(), [], [], "present") == Plan()
 
 
@@ -179,7 +179,7 @@ def test_nothing_lost_changes_nothing() -> None:
         (["lab::tqdm"], "absent", False, ["wheel", "packaging"]),
     ],
 )
-def test_what_this_task_removes_does_not_come_back(
+def test_packages_that_the_task_removes_are_not_restored(
     wanted: list[str], state: str, prune: bool, left: list[str]
 ) -> None:
     found = still_wanted(LOST, parse_specs(wanted), state, prune)

@@ -1,4 +1,4 @@
-"""What stands beside the packages: shown, compared, written."""
+"""The settings beside the packages: shown, compared, written."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def prefix(tmp_path: Path) -> Path:
     return tmp_path / "env"
 
 
-def test_write_then_observe_then_nothing_is_unlike(prefix: Path) -> None:
+def test_written_notes_are_observed_without_differences(prefix: Path) -> None:
     assert observe_notes(str(prefix), WANTED).unlike(WANTED) == [
-        "the pins are to be six<2, a=1",
-        "the variable A is to be set",
-        "the variable B is to be set",
-        "the environment is to be frozen",
+        "the requested pins are not set: six<2, a=1",
+        "the variable A does not have the requested value",
+        "the variable B does not have the requested value",
+        "the environment is not frozen, but must be",
     ]
     write_notes(str(prefix), WANTED)
     seen = observe_notes(str(prefix), WANTED)
@@ -52,7 +52,7 @@ def test_write_then_observe_then_nothing_is_unlike(prefix: Path) -> None:
     assert {path: os.stat(path).st_mtime_ns for path in stamps} == stamps
 
 
-def test_what_is_not_wanted_is_not_looked_at(prefix: Path) -> None:
+def test_settings_that_the_task_does_not_set_are_not_read(prefix: Path) -> None:
     write_notes(str(prefix), WANTED)
     (prefix / "conda-meta" / "state").write_text("{")
     assert observe_notes(str(prefix), Notes()) == Notes()
@@ -61,14 +61,14 @@ def test_what_is_not_wanted_is_not_looked_at(prefix: Path) -> None:
     assert (prefix / "conda-meta" / "state").read_text() == "{"
 
 
-def test_taken_away_again(prefix: Path) -> None:
+def test_settings_are_removed(prefix: Path) -> None:
     write_notes(str(prefix), WANTED)
     gone = Notes(frozen=False, pinned=(), variables={"A": None, "B": "3"})
     assert observe_notes(str(prefix), gone).unlike(gone) == [
-        "there are to be no pins",
-        "the variable A is not to be set",
-        "the variable B is to be set",
-        "the environment is not to be frozen",
+        "the environment has pins, but must have none",
+        "the variable A is set, but must not be",
+        "the variable B does not have the requested value",
+        "the environment is frozen, but must not be",
     ]
     assert observe_notes(str(prefix), gone).lines(gone)[-2:] == [
         "(variable: A=********, another value)",
@@ -79,7 +79,7 @@ def test_taken_away_again(prefix: Path) -> None:
     assert sorted(path.name for path in (prefix / "conda-meta").iterdir()) == ["history", "state"]
 
 
-def test_the_order_of_pins_counts_for_nothing(prefix: Path) -> None:
+def test_the_order_of_pins_does_not_matter(prefix: Path) -> None:
     write_notes(str(prefix), Notes(pinned=("six<2", "a=1")))
     other = Notes(pinned=("a=1", "six<2"))
     assert observe_notes(str(prefix), other).unlike(other) == []
@@ -90,7 +90,7 @@ def test_tokens_in_pins_are_masked() -> None:
     assert "abcdef" not in lines[0]
 
 
-def test_a_new_file_has_the_mode_of_any_and_an_old_one_its_own(prefix: Path) -> None:
+def test_a_new_file_has_default_permissions_and_an_old_one_keeps_its_own(prefix: Path) -> None:
     mask = os.umask(0o027)
     try:
         write_notes(str(prefix), Notes(pinned=("a=1",)))
@@ -103,7 +103,7 @@ def test_a_new_file_has_the_mode_of_any_and_an_old_one_its_own(prefix: Path) -> 
     assert path.stat().st_mode & 0o777 == 0o604
 
 
-def test_a_file_that_cannot_be_written_is_named_and_nothing_is_left(prefix: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported_without_leftovers(prefix: Path) -> None:
     (prefix / "conda-meta" / "history").unlink()
     (prefix / "conda-meta").rmdir()
     with pytest.raises(CondaModuleError, match="conda-meta/pinned cannot be written"):

@@ -1,4 +1,4 @@
-"""From the options of conda_env and conda_package to a request."""
+"""Converting the options of conda_env and conda_package into a request."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ PARAMS: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("whole", "more", "named"),
     [
-        (False, {"state": "absent"}, "state absent"),
+        (False, {"state": "absent"}, "state: absent"),
         (False, {"force_reinstall": True}, "force_reinstall"),
         (True, {"prune": True}, "prune"),
     ],
 )
-def test_specs_that_only_conda_understands_are_refused_where_they_would_be_passed_over(
+def test_specs_that_only_conda_understands_are_refused_where_they_would_be_ignored(
     text: str, whole: bool, more: dict[str, Any], named: str
 ) -> None:
     params = {**PARAMS, "packages": ["six", text], **more}
@@ -48,7 +48,7 @@ def test_specs_that_only_conda_understands_are_refused_where_they_would_be_passe
 
 
 @pytest.mark.parametrize("text", ["num*", "numpy[license=BSD]"])
-def test_elsewhere_they_go_to_conda(text: str) -> None:
+def test_specs_that_only_conda_understands_are_accepted_otherwise(text: str) -> None:
     request = request_from({**PARAMS, "packages": [text]}, whole=False)
     assert [item.text for item in request.wanted] == [text]
     gone = request_from({**PARAMS, "packages": [text], "state": "absent"}, whole=True)

@@ -1,4 +1,4 @@
-"""Plans for environments, from made-up records."""
+"""Plans for environments, from fake records."""
 
 from __future__ import annotations
 
@@ -62,20 +62,20 @@ def test_nothing_to_do() -> None:
 @pytest.mark.parametrize(
     ("spec", "reason"),
     [
-        ("numpy>=2", "numpy>=2 is wanted, numpy 1.26.4 0 lab is there"),
-        ("pandas", "pandas is wanted, nothing of it is there"),
-        ("other::numpy", "other::numpy is wanted, numpy 1.26.4 0 lab is there"),
-        ("numpy=1.26.4=1", "numpy=1.26.4=1 is wanted, numpy 1.26.4 0 lab is there"),
+        ("numpy>=2", "numpy>=2 is requested, but numpy 1.26.4 0 lab is installed"),
+        ("pandas", "pandas is requested, but not installed"),
+        ("other::numpy", "other::numpy is requested, but numpy 1.26.4 0 lab is installed"),
+        ("numpy=1.26.4=1", "numpy=1.26.4=1 is requested, but numpy 1.26.4 0 lab is installed"),
     ],
 )
-def test_what_is_not_satisfied_is_installed(spec: str, reason: str) -> None:
+def test_unsatisfied_specs_are_installed(spec: str, reason: str) -> None:
     plan = plan_packages(parse_specs(["python=3.12", spec]), BASE)
     assert plan.install == (spec,)
     assert plan.reasons == (reason,)
     assert plan == Plan(install=(spec,), reasons=(reason,))
 
 
-def test_what_only_conda_understands_is_left_to_conda() -> None:
+def test_specs_that_only_conda_understands_are_passed_to_conda() -> None:
     wanted = parse_specs(["num*", "feature@", "numpy"])
     assert [item.spec is None for item in wanted] == [True, True, False]
     plan = plan_packages(wanted, BASE)
@@ -131,7 +131,7 @@ def test_missing_dependencies_are_installed_once() -> None:
     assert "the dependency libblas" in plan.reasons[0]
 
 
-def test_a_missing_dependency_that_is_wanted_anyway_is_asked_for_as_wanted() -> None:
+def test_a_missing_dependency_that_the_task_names_uses_the_tasks_spec() -> None:
     broken = environment(record("numpy", "1.0", "libblas>=3.9"))
     plan = plan_packages(parse_specs(["numpy", "libblas=3.9.1"]), broken)
     assert plan.install == ("libblas=3.9.1",)
@@ -187,11 +187,11 @@ def test_prune_does_nothing_where_a_spec_is_not_understood() -> None:
 def test_absent() -> None:
     plan = plan_absent(parse_specs(["numpy", "numpy<2", "pandas", "zlib>2"]), BASE)
     assert plan.remove == ("numpy",)
-    assert plan.reasons == ("numpy is to be absent",)
+    assert plan.reasons == ("numpy is installed, but must be absent",)
     assert not plan_absent(parse_specs(["numpy>=2"]), BASE)
 
 
-def test_a_circle_of_dependencies_ends() -> None:
+def test_circular_dependencies_terminate() -> None:
     ring = environment(record("a", "1", "b"), record("b", "1", "c"), record("c", "1", "a"))
     assert closure(["b"], ring.records) == {"a", "b", "c"}
     assert closure(["nothing"], ring.records) == set()
@@ -207,7 +207,7 @@ def graphs(draw: st.DrawFn) -> dict[str, list[str]]:
 
 
 def reachable(start: Iterable[str], graph: dict[str, list[str]]) -> set[str]:
-    """An oracle of its own: grow the set until nothing is added any more."""
+    """An independent oracle: grow the set until it stops growing."""
     found = {name for name in start if name in graph}
     while True:
         more = found | {depend for name in found for depend in graph[name]}
@@ -217,7 +217,7 @@ def reachable(start: Iterable[str], graph: dict[str, list[str]]) -> set[str]:
 
 
 @given(graphs(), st.lists(st.sampled_from(NAMES), max_size=4))
-def test_pruning_leaves_exactly_what_is_reachable(
+def test_pruning_keeps_exactly_the_reachable_packages(
     graph: dict[str, list[str]], wanted: list[str]
 ) -> None:
     state = environment(*(record(name, "1", *depends) for name, depends in graph.items()))

@@ -1,4 +1,4 @@
-"""Reading and judging pins."""
+"""Reading and checking pins."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def test_lines_of_the_file(text: str, pins: tuple[str, ...], pinned: Path, tmp_p
     assert read_pins(str(tmp_path)) == pins
 
 
-def test_no_file_is_no_pin(tmp_path: Path) -> None:
+def test_no_file_means_no_pins(tmp_path: Path) -> None:
     assert read_pins(str(tmp_path)) == ()
     (tmp_path / "conda-meta").write_text("a file")
     assert read_pins(str(tmp_path)) == ()
 
 
-def test_a_file_that_cannot_be_read_is_named(pinned: Path, tmp_path: Path) -> None:
+def test_an_unreadable_pins_file_is_reported(pinned: Path, tmp_path: Path) -> None:
     pinned.write_bytes(b"six=1\n\xff\n")
-    with pytest.raises(CondaModuleError, match="it is no UTF-8 text") as caught:
+    with pytest.raises(CondaModuleError, match="it is not UTF-8 text") as caught:
         read_pins(str(tmp_path))
     assert str(pinned) in str(caught.value)
     pinned.unlink()
@@ -53,7 +53,7 @@ def test_a_file_that_cannot_be_read_is_named(pinned: Path, tmp_path: Path) -> No
         read_pins(str(tmp_path))
 
 
-def test_given_pins_are_trimmed_and_stand_once() -> None:
+def test_given_pins_are_trimmed_and_deduplicated() -> None:
     assert given_pins([" numpy<2 ", "numpy<2", "lab::six=1.16"]) == ("numpy<2", "lab::six=1.16")
     assert given_pins([]) == ()
 
@@ -63,9 +63,9 @@ def test_given_pins_are_trimmed_and_stand_once() -> None:
     [
         (["numpy>=1,"], "numpy>=1,"),
         (["numpy"], "allows every version"),
-        (["numpy<2", "Numpy>1"], "are for one package"),
-        (["#numpy<2"], "not one line"),
-        (["numpy<2\nsix=1"], "not one line"),
+        (["numpy<2", "Numpy>1"], "pin the same package"),
+        (["#numpy<2"], "not a single line"),
+        (["numpy<2\nsix=1"], "not a single line"),
         ([""], "empty"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Which packages are linked once more, and how; with a conda that only notes what it is told."""
+"""Relinking packages from a damaged cache, with a fake conda that records its commands."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda.command impo
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explicit_lock import (
     parse_lock,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment.relink import link_again
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.relink import (
+    relink_damaged,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import observe_prefix
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix
 
 
 class Noting(Conda):
-    """Runs nothing; ``told`` are its commands, and whether the marker was there meanwhile."""
+    """Runs nothing; records its commands in ``told``, with whether the frozen marker existed."""
 
     def __init__(self, base: Path, prefix: Path) -> None:
         super().__init__(str(base))
@@ -76,9 +78,9 @@ def records(env: FakePrefix) -> dict[str, PackageRecord]:
 OPTIONS = ["--override-channels", "--channel", "lab", "--offline"]
 
 
-def test_what_was_linked_from_damaged_files_is_linked_again(env: FakePrefix, conda: Noting) -> None:
+def test_packages_linked_from_damaged_files_are_relinked(env: FakePrefix, conda: Noting) -> None:
     history = (env.meta / "history").read_text()
-    link_again(conda, str(env.path), {}, (), OPTIONS, None)
+    relink_damaged(conda, str(env.path), {}, (), OPTIONS, None)
     exact = ["bad=1.0=0", "worse=1.0=0"]
     options = [*OPTIONS, "--force-reinstall"]
     assert conda.told == [("install", str(env.path), exact, options)]
@@ -86,29 +88,31 @@ def test_what_was_linked_from_damaged_files_is_linked_again(env: FakePrefix, con
     assert (env.meta / "history").read_text() == history
 
 
-def test_what_was_there_before_is_not_looked_at(env: FakePrefix, conda: Noting) -> None:
+def test_packages_that_the_change_did_not_link_are_not_checked(
+    env: FakePrefix, conda: Noting
+) -> None:
     before = records(env)
-    link_again(conda, str(env.path), before, (), OPTIONS, None)
+    relink_damaged(conda, str(env.path), before, (), OPTIONS, None)
     assert (conda.told, conda.warnings) == ([], [])
-    # Unless it was damaged, and so is one of those that were linked anew.
-    link_again(conda, str(env.path), before, ["worse", "good"], OPTIONS, None)
+    # Packages that were damaged before have been relinked by the change, so they are checked.
+    relink_damaged(conda, str(env.path), before, ["worse", "good"], OPTIONS, None)
     assert [words[2] for words in conda.told] == [["worse=1.0=0"]]
 
 
-def test_an_update_is_linked_again(env: FakePrefix, conda: Noting) -> None:
+def test_an_updated_package_is_relinked(env: FakePrefix, conda: Noting) -> None:
     before = records(env)
     (env.meta / "bad-1.0-0.json").unlink()
     env.link("bad", build="1", files={"share/bad": b"text"})
     cached = Path(conda.installation) / "pkgs"
     (cached / "bad-1.0-0").rename(cached / "bad-1.0-1")
-    link_again(conda, str(env.path), before, (), [], None)
+    relink_damaged(conda, str(env.path), before, (), [], None)
     assert [words[2] for words in conda.told] == [["bad=1.0=1"]]
 
 
-def test_a_lock_is_followed_without_a_solver(env: FakePrefix, conda: Noting) -> None:
+def test_a_lock_is_relinked_without_a_solver(env: FakePrefix, conda: Noting) -> None:
     url = "https://conda.example.com/lab/noarch"
     lock = parse_lock(f"{url}/good-1.0-0.conda\n{url}/bad-1.0-0.conda\n{url}/worse-1.0-0.conda\n")
-    link_again(conda, str(env.path), {}, (), OPTIONS, lock)
+    relink_damaged(conda, str(env.path), {}, (), OPTIONS, lock)
     assert conda.told == [
         ("remove", str(env.path), ["bad", "worse"]),
         (
@@ -120,8 +124,8 @@ def test_a_lock_is_followed_without_a_solver(env: FakePrefix, conda: Noting) -> 
     ]
 
 
-def test_a_frozen_environment_is_thawed_for_it(env: FakePrefix, conda: Noting) -> None:
+def test_relinking_lifts_the_frozen_marker(env: FakePrefix, conda: Noting) -> None:
     (env.meta / "frozen").write_text("{}")
-    link_again(conda, str(env.path), {}, (), OPTIONS, None)
+    relink_damaged(conda, str(env.path), {}, (), OPTIONS, None)
     assert conda.frozen == [False]
     assert (env.meta / "frozen").read_text() == "{}"

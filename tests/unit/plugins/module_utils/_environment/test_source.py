@@ -1,4 +1,4 @@
-"""From options to what they declare: files of the host, variables of two sources, locks beside pins."""
+"""Reading declarations: files on the host, variables from two sources, locks with pins."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ PRESENT: dict[str, Any] = {"state": "present", "packages": [], "remote_src": Fal
 def test_a_file_of_the_controller_is_not_read_here(option: str, read: Any, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("dependencies: [six]\n")
-    with pytest.raises(CondaModuleError, match=f"The option {option} names a file of the contr"):
+    with pytest.raises(CondaModuleError, match=f"The option {option} names a file on the contr"):
         read({**PRESENT, option: str(path)})
     assert read({**PRESENT, option: str(path), "state": "absent"}) in (None, EnvironmentFile())
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(None, "No such file"), (b"\xff", "it is no UTF-8 text")]
+    ("content", "said"), [(None, "No such file"), (b"\xff", "it is not UTF-8 text")]
 )
 def test_a_file_of_the_host_that_cannot_be_read(
     content: bytes | None, said: str, tmp_path: Path
@@ -77,7 +77,7 @@ def test_notes(options: dict[str, Any], declared: Any, notes: Notes) -> None:
     assert read_notes({**PRESENT, **options}, EnvironmentFile(variables=declared)) == notes
 
 
-def test_the_source_of_a_variable_that_is_none_is_named() -> None:
+def test_an_invalid_variable_is_reported_with_its_option() -> None:
     for option, params in (
         ("environment", {"environment": {}}),
         ("environment_file", {"environment_file": "x"}),
@@ -91,5 +91,5 @@ def test_the_source_of_a_variable_that_is_none_is_named() -> None:
 def test_a_lock_and_pins() -> None:
     lock = parse_lock("https://host/lab/noarch/six-1.16.0-py_0.conda")
     check_lock_against_pins(lock, ["six<2", "tqdm=1", "lab::six=1.16"])
-    with pytest.raises(CondaModuleError, match=r"six>=2 and six 1.16.0 py_0 lab"):
+    with pytest.raises(CondaModuleError, match=r"six>=2 forbids six 1.16.0 py_0 lab"):
         check_lock_against_pins(lock, ["six>=2"])

@@ -1,4 +1,4 @@
-"""Variables of an environment: their file, and what is taken for one."""
+"""Variables of an environment: their file, and the validation of options."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def test_no_file_sets_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"env_vars": ["A"]}'])
-def test_a_file_that_is_none_is_named(text: str, tmp_path: Path) -> None:
+def test_an_invalid_state_file_is_reported(text: str, tmp_path: Path) -> None:
     with pytest.raises(CondaModuleError) as caught:
         read_state(write(tmp_path, text))
     assert str(tmp_path / "conda-meta" / "state") in caught.value.message
 
 
-def test_what_is_written() -> None:
+def test_state_with_changed_and_unset_variables() -> None:
     state = {"version": 1, "env_vars": {"A": "1", "B": "2", "C": UNSET}}
     text = state_with(state, {"A": "é", "B": None, "D": None, "C": "3"})
     assert json.loads(text) == {"version": 1, "env_vars": {"A": "é", "B": UNSET, "C": "3"}}
@@ -65,17 +65,17 @@ def test_given_variables() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["A"], "no mapping"),
-        ({"A-B": "1"}, "'A-B' is no name"),
-        ({"1A": "1"}, "is no name"),
-        ({1: "1"}, "is no name"),
+        (["A"], "expected a mapping"),
+        ({"A-B": "1"}, "'A-B' is not a valid variable name"),
+        ({"1A": "1"}, "is not a valid variable name"),
+        ({1: "1"}, "is not a valid variable name"),
         ({"A": False}, "quote it"),
         ({"A": 0.5}, "quote it"),
         ({"A": ["1"]}, "quote it"),
         ({"A": "it's"}, "single quote"),
         ({"A": "1\n2"}, "line break"),
         ({"A": "\0"}, "would fail"),
-        ({"A": UNSET}, "conda's own mark"),
+        ({"A": UNSET}, "conda's marker"),
         ({"A": True, "B": "1"}, "the value of A"),
     ],
 )
@@ -104,5 +104,5 @@ def test_names_of_secrets(name: str) -> None:
         {"MAX_TOKENS": "4096"},
     ],
 )
-def test_what_is_no_secret(variables: Any) -> None:
+def test_values_that_are_not_secrets(variables: Any) -> None:
     assert secret_values(variables) == set()

@@ -1,4 +1,4 @@
-"""Which installer is taken, and which uv."""
+"""The choice of the installer, and of the uv program."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_environment_comes_first_then_the_installation_then_path(
     )
 
 
-def test_what_is_no_program_is_passed_over(tmp_path: Path) -> None:
+def test_a_uv_that_is_not_executable_is_skipped(tmp_path: Path) -> None:
     (tmp_path / "env" / "bin" / "uv").mkdir(parents=True)
     _program(tmp_path / "base" / "bin" / "uv", 0o644)
     path = _program(tmp_path / "one" / "uv")
@@ -54,7 +54,10 @@ def test_without_uv(tmp_path: Path) -> None:
     assert _choose(tmp_path, "auto") == Choice("pip")
     choice = _choose(tmp_path, "uv")
     assert (choice.name, choice.executable) == ("uv", "")
-    assert choice.looked.startswith("there is no uv in the environment")
+    assert choice.not_found.startswith("there is no uv in the environment")
     # A path that was named is meant, even with auto.
     choice = _choose(tmp_path, "auto", uv_executable="/no/such/uv")
-    assert choice.looked == "the option uv_executable names /no/such/uv, which is no program"
+    assert (
+        choice.not_found
+        == "the option uv_executable names /no/such/uv, which is not an executable file"
+    )

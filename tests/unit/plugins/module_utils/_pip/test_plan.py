@@ -1,4 +1,4 @@
-"""What pip has to do, decided from metadata alone."""
+"""Plans for pip, from metadata alone."""
 
 from __future__ import annotations
 
@@ -122,17 +122,17 @@ SHORTFALLS = {
     "missing dependency": (
         desired("app"),
         installed(dist("app", "1.0", "lib>=1")),
-        "lib is not installed, which app 1.0 needs",
+        "lib is not installed (required by app 1.0)",
     ),
     "dependency of a dependency": (
         desired("app"),
         installed(dist("app", "1.0", "mid"), dist("mid", "3", "lib<1"), dist("lib")),
-        "lib 1.0 does not satisfy lib<1, which mid 3 needs",
+        "lib 1.0 does not satisfy lib<1 (required by mid 3)",
     ),
     "extra of a line": (
         desired("app[cli]"),
         installed(dist("app", "1.0", "lib; extra == 'cli'", extras=frozenset({"cli"}))),
-        "lib is not installed, which app 1.0 needs",
+        "lib is not installed (required by app 1.0)",
     ),
     "extra of a dependency": (
         desired("app"),
@@ -140,19 +140,19 @@ SHORTFALLS = {
             dist("app", "1.0", "mid[cli]"),
             dist("mid", "1.0", "lib; extra == 'cli'", extras=frozenset({"cli"})),
         ),
-        "lib is not installed, which mid 1.0 needs",
+        "lib is not installed (required by mid 1.0)",
     ),
     "extra asked for later": (
         desired("app", "app[cli]"),
         installed(dist("app", "1.0", "lib; extra == 'cli'", extras=frozenset({"cli"}))),
-        "lib is not installed, which app 1.0 needs",
+        "lib is not installed (required by app 1.0)",
     ),
     "extra of conda's package": (
         desired("app[cli]"),
         installed(
             dist("app", "1", "x", "lib; extra == 'cli'", extras=frozenset({"cli"}), owner="conda")
         ),
-        "lib is not installed, which app 1 needs",
+        "lib is not installed (required by app 1)",
     ),
     "constraint": (
         desired("app", constraints=("lib<1",)),
@@ -162,7 +162,7 @@ SHORTFALLS = {
     "url": (
         desired("app @ https://host/app-2.0.zip"),
         installed(dist("app")),
-        "app 1.0 was not installed from the URL of its line",
+        "app 1.0 was not installed from the URL in its requirement",
     ),
     "cut off": (
         desired("app"),
@@ -172,13 +172,13 @@ SHORTFALLS = {
     "dependency that conda owns": (
         desired("app"),
         installed(dist("app", "1.0", "numpy>=2"), NUMPY),
-        "numpy 1.26.4 does not satisfy numpy>=2, which app 1.0 needs",
+        "numpy 1.26.4 does not satisfy numpy>=2 (required by app 1.0)",
     ),
 }
 
 
 @pytest.mark.parametrize("case", SHORTFALLS)
-def test_a_shortfall_means_all_lines_for_pip(case: str) -> None:
+def test_any_shortfall_passes_all_lines_to_pip(case: str) -> None:
     want, packages, reason = SHORTFALLS[case]
     assert reasons(want, packages) == [reason]
     todo = plan(want, packages)
@@ -197,13 +197,19 @@ def test_pins_keep_conda_s_distributions() -> None:
 
 
 REFUSED = {
-    "version": (desired("numpy>=2"), "numpy 1.26.4 does not satisfy numpy>=2, and conda owns it"),
+    "version": (
+        desired("numpy>=2"),
+        "numpy 1.26.4 does not satisfy numpy>=2. Nothing was changed.",
+    ),
     "constraint": (
         desired("numpy", constraints=("numpy<1",)),
         "numpy 1.26.4 does not satisfy the constraint numpy<1",
     ),
-    "url": (desired("numpy @ file:///x.whl"), "was not installed from the URL of its line"),
-    "removal": (desired("numpy", state="absent"), "have to remove what conda owns: numpy 1.26.4"),
+    "url": (desired("numpy @ file:///x.whl"), "was not installed from the URL in its requirement"),
+    "removal": (
+        desired("numpy", state="absent"),
+        "have to remove packages that conda owns: numpy 1.26.4",
+    ),
 }
 
 
@@ -219,7 +225,7 @@ def test_what_conda_owns_is_not_touched_unless_told(case: str) -> None:
     assert plan(told, installed(NUMPY))
 
 
-def test_constraints_spare_what_conda_owns_when_told() -> None:
+def test_constraints_for_pip_do_not_apply_to_packages_of_conda() -> None:
     packages = installed(NUMPY, dist("lib"))
     told = desired(
         "numpy",
@@ -237,12 +243,12 @@ def test_constraints_spare_what_conda_owns_when_told() -> None:
 
 def test_metadata_of_both_conda_and_pip() -> None:
     packages = installed(NUMPY, doubles={"numpy": (f"{SITE}/numpy-2.0.dist-info",)})
-    with pytest.raises(CondaModuleError, match="metadata of both conda and pip"):
+    with pytest.raises(CondaModuleError, match="Both conda and pip have metadata"):
         plan(desired("numpy"), packages)
     assert plan(desired("app"), packages).install == ("app",)
 
 
-def test_damage_is_reinstalled_as_it_is() -> None:
+def test_damaged_distributions_are_reinstalled_in_the_same_version() -> None:
     packages = installed(
         dist("app"),
         dist("by-url", direct_url={"url": "https://host/x.whl", "archive_info": {}}),
@@ -267,14 +273,14 @@ def test_damage_is_reinstalled_as_it_is() -> None:
     assert not plan(desired("app", repair=False), packages, damage)
 
 
-def test_the_line_s_own_url_brings_a_damaged_distribution_back() -> None:
+def test_a_damaged_distribution_is_reinstalled_from_the_url_of_its_line() -> None:
     source = {"url": "https://host/x.whl", "archive_info": {}}
     packages = installed(dist("app", direct_url=source))
     todo = plan(desired("app @ https://me:pw@host/x.whl"), packages, {"app": ("a.py",)})
     assert todo.reinstall == {"app": "app @ https://me:pw@host/x.whl"}
 
 
-def test_what_pip_would_stumble_over_is_swept() -> None:
+def test_metadata_on_which_pip_fails_is_swept() -> None:
     app = dist("app")
     other = f"{SITE}/app-0.9.dist-info"
     packages = installed(app, doubles={"app": (other,)})
@@ -288,7 +294,7 @@ def test_what_pip_would_stumble_over_is_swept() -> None:
     assert (todo.sweep, dict(todo.reinstall), todo.install) == ((half.path,), {}, ("half",))
 
 
-def test_another_url_is_installed_again() -> None:
+def test_a_distribution_from_another_url_is_reinstalled() -> None:
     packages = installed(dist("app", direct_url={"url": "https://host/1.whl", "archive_info": {}}))
     todo = plan(desired("app @ https://host/2.whl"), packages)
     assert todo.reinstall == {"app": "app @ https://host/2.whl"}
@@ -311,16 +317,16 @@ def test_removal() -> None:
     assert (todo.remove, todo.sweep) == (("half",), (f"{SITE}/half-1.0.dist-info",))
 
 
-def test_removal_does_not_break_what_stays() -> None:
+def test_a_removal_that_breaks_other_distributions_is_refused() -> None:
     packages = installed(dist("app", "1.0", "lib"), dist("lib"), dist("sad", "1.0", "gone"))
     with pytest.raises(CondaModuleError, match=r"app 1.0 requires lib, which is not installed"):
         plan(desired("lib", state="absent"), packages)
     assert plan(desired("lib", state="absent", check=False), packages).remove == ("lib",)
-    # What did not fit together before is not this removal's fault.
+    # This removal did not cause conflicts that existed before it.
     assert plan(desired("app", state="absent"), packages).remove == ("app",)
 
 
-def test_unknown_extras_are_told() -> None:
+def test_unknown_extras_are_reported() -> None:
     closure = closure_of(desired("app[cli,doc]"), installed(dist("app")), LINUX)
     assert closure.unknown_extras == ("app[cli]", "app[doc]")
     assert closure.shortfalls == ()
@@ -349,7 +355,7 @@ def test_inconsistencies_are_those_of_pip_check() -> None:
 @pytest.mark.parametrize(
     ("changed", "as_before"), [(dist("app"), True), (dist("app", "2.0"), False)]
 )
-def test_what_uv_calls_broken_is_old_news_unless_this_task_installed_it(
+def test_a_distribution_that_uv_calls_broken_counts_only_if_this_task_installed_it(
     changed: Any, as_before: bool
 ) -> None:
     line = (

@@ -104,7 +104,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("line", REFUSED)
-def test_what_is_refused_is_named_with_its_place(line: str, put: Put) -> None:
+def test_refused_lines_are_reported_with_file_and_line(line: str, put: Put) -> None:
     path = put(f"# first\nsix\n{line}\n")
     with pytest.raises(RequirementsFileError) as raised:
         _lines(path)

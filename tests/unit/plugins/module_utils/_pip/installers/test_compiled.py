@@ -1,4 +1,4 @@
-"""Modules are compiled for the environment's Python, by as many processes as there are processors."""
+"""Compiling modules with the environment's Python, in one process per processor."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_every_module_is_compiled(tmp_path: Path, count: int, processors: int) -
     assert [module for module in modules if not _compiled(module).is_file()] == []
 
 
-def test_where_no_process_can_be_started_one_does_it_all(tmp_path: Path) -> None:
+def test_without_further_processes_one_process_compiles_everything(tmp_path: Path) -> None:
     modules = [tmp_path / f"module_{number}.py" for number in range(300)]
     for module in modules:
         module.write_text("x = 1\n")
@@ -52,7 +52,7 @@ def test_where_no_process_can_be_started_one_does_it_all(tmp_path: Path) -> None
     assert [module for module in modules if not _compiled(module).is_file()] == []
 
 
-def test_what_cannot_be_compiled_is_left_and_said_nothing_of(tmp_path: Path) -> None:
+def test_files_that_do_not_compile_are_skipped_silently(tmp_path: Path) -> None:
     good, bad = tmp_path / "good.py", tmp_path / "bad.py"
     good.write_text("x = 1\n")
     bad.write_text("{{ template }} = (\n")
@@ -62,7 +62,7 @@ def test_what_cannot_be_compiled_is_left_and_said_nothing_of(tmp_path: Path) -> 
     assert not _compiled(bad).exists()
 
 
-def test_what_is_compiled_already_stays(tmp_path: Path) -> None:
+def test_compiled_files_are_kept(tmp_path: Path) -> None:
     module = tmp_path / "module.py"
     module.write_text("x = 1\n")
     _compile(tmp_path, [module])

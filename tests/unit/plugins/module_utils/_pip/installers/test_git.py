@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is taken out of lines with a git address, and what the real git makes of the variables."""
+"""Removing credentials from lines with git URLs, and passing them to the real git by variables."""
 
 from __future__ import annotations
 

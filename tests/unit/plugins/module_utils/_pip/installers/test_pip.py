@@ -1,4 +1,4 @@
-"""How pip is asked: argv, private files, environment, attempts; and how its report is read."""
+"""Running pip: argv, private files, environment, attempts, and its report."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ REPORT = {
 
 @dataclass
 class Script:
-    """Stands in for the start of a process: answers in turn and keeps what it was asked."""
+    """Replaces the start of a process: returns answers in turn and records the calls."""
 
     answers: list[Completed] = field(default_factory=list)
     report: Any = None
@@ -154,7 +154,7 @@ def test_install(bench: Callable[..., Bench]) -> None:
     }
 
 
-def test_what_pip_installed_is_compiled_afterwards(
+def test_installed_distributions_are_compiled_afterwards(
     bench: Callable[..., Bench], tmp_path: Path
 ) -> None:
     made = bench(report=REPORT)
@@ -170,7 +170,7 @@ def test_what_pip_installed_is_compiled_afterwards(
     assert Path(compiling[-1]).read_text() == f"{info.parent}/my_app/a.py\n"
 
 
-def test_a_pip_that_cannot_say_what_it_installed_compiles_it(bench: Callable[..., Bench]) -> None:
+def test_a_pip_without_report_compiles_by_itself(bench: Callable[..., Bench]) -> None:
     made = bench(version="22.1.2")
     made.pip.install(["a"])
     (argv,) = made.script.calls
@@ -180,7 +180,7 @@ def test_a_pip_that_cannot_say_what_it_installed_compiles_it(bench: Callable[...
 def test_forms_of_install(bench: Callable[..., Bench]) -> None:
     made = bench(sources=Sources(cache_dir="/srv/cache"))
     made.pip.install(["a"], upgrade=True)
-    made.pip.install(["a"], again=True)
+    made.pip.install(["a"], force_reinstall=True)
     made.pip.install(["a"], dry_run=True)
     upgrade, again, dry = made.script.calls
     assert upgrade[upgrade.index("--upgrade") + 1 :][:2] == ["--upgrade-strategy", "only-if-needed"]
@@ -223,11 +223,11 @@ def test_the_environment_of_the_child(
     assert os.path.isdir(environment["TMPDIR"])
 
 
-def test_an_index_takes_the_place_of_the_host_s(bench: Callable[..., Bench]) -> None:
+def test_index_url_replaces_the_index_of_the_host(bench: Callable[..., Bench]) -> None:
     made = bench(sources=Sources("https://me:pw@h/s", ("https://x/s", "https://y/s"), ("/a b",)))
     made.pip.install(["a"])
     environment = made.script.environments[0]
-    # pip hands its indexes on to a child as arguments, so what is secret comes by a private file.
+    # pip passes its indexes to a child as arguments, so the credentials are in a private file.
     assert environment["PIP_INDEX_URL"] == "https://h/s"
     with open(environment["NETRC"], encoding="utf-8") as stream:
         assert stream.read().splitlines()[-1] == "machine h login me password pw"
@@ -258,7 +258,7 @@ def test_credentials_that_a_netrc_cannot_hold_stay(
     assert "NETRC" not in environment
 
 
-def test_the_user_s_own_netrc_counts_as_well(
+def test_the_user_s_own_netrc_is_included(
     bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("NETRC", str(tmp_path / "own"))
@@ -270,7 +270,7 @@ def test_the_user_s_own_netrc_counts_as_well(
     assert (found.authenticators("h") or ())[::2] == ("me", "pw")
 
 
-def test_an_index_alone_replaces_extra_ones_too(bench: Callable[..., Bench]) -> None:
+def test_index_url_alone_also_replaces_extra_indexes(bench: Callable[..., Bench]) -> None:
     made = bench(sources=Sources("https://h/s"))
     made.pip.install(["a"])
     assert made.script.environments[0]["PIP_EXTRA_INDEX_URL"] == "https://h/s"
@@ -314,9 +314,7 @@ def test_which_pip_reports(version: str, can: bool, bench: Callable[..., Bench])
     assert bench(version=version).pip.can_report is can
 
 
-def test_an_old_pip_keeps_no_hash_of_an_address(
-    bench: Callable[..., Bench], tmp_path: Path
-) -> None:
+def test_an_old_pip_records_no_hash_of_a_url(bench: Callable[..., Bench], tmp_path: Path) -> None:
     item = {
         "download_info": {"url": "https://h/lib.whl", "archive_info": {"hash": "sha256=00"}},
         "is_direct": True,
@@ -334,13 +332,13 @@ def test_no_report_means_nothing_was_installed(bench: Callable[..., Bench]) -> N
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"install": [{}]}', '{"install": [1]}'])
-def test_what_is_no_report(text: str) -> None:
+def test_invalid_reports_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         parse_report(text)
 
 
 def test_a_report_that_cannot_be_read_is_an_error(bench: Callable[..., Bench]) -> None:
-    with pytest.raises(CondaModuleError, match="report of what it installed cannot be read"):
+    with pytest.raises(CondaModuleError, match="installation report of pip cannot be read"):
         bench(report={"install": [1]}).pip.install(["a"])
 
 
@@ -354,7 +352,7 @@ def test_network_faults_are_retried_a_bounded_number_of_times(
     bench: Callable[..., Bench],
 ) -> None:
     made = bench(NETWORK, NETWORK, NETWORK, NETWORK)
-    with pytest.raises(CondaModuleError, match="It was tried 3 times") as raised:
+    with pytest.raises(CondaModuleError, match="was run 3 times") as raised:
         made.pip.install(["app"])
     assert len(made.script.calls) == 3
     error = raised.value
@@ -372,7 +370,7 @@ def test_other_faults_are_not_retried(bench: Callable[..., Bench]) -> None:
     assert "tried" not in str(raised.value)
 
 
-def test_what_may_come_from_a_damaged_cache_is_asked_for_once_without_it(
+def test_failures_that_a_damaged_cache_can_cause_are_retried_once_without_the_cache(
     bench: Callable[..., Bench],
 ) -> None:
     made = bench(NO_MATCH, OK, report=REPORT)
@@ -382,7 +380,7 @@ def test_what_may_come_from_a_damaged_cache_is_asked_for_once_without_it(
     assert second == [*first, "--no-cache-dir"]
 
 
-def test_a_dry_run_has_no_cache_to_do_without(bench: Callable[..., Bench]) -> None:
+def test_a_dry_run_is_not_retried_without_the_cache(bench: Callable[..., Bench]) -> None:
     made = bench(NO_MATCH, writes=False)
     with pytest.raises(CondaModuleError):
         made.pip.install(["app"], dry_run=True)
@@ -404,7 +402,7 @@ def test_time_out(bench: Callable[..., Bench]) -> None:
     assert raised.value.facts["kind"] == "timeout"
 
 
-def test_lines_instead_of_names_of_private_files(
+def test_messages_show_lines_instead_of_private_file_names(
     bench: Callable[..., Bench], tmp_path: Path
 ) -> None:
     path = tmp_path / "scratch" / "requirements.txt"
@@ -528,7 +526,7 @@ def swept(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return prefixes
 
 
-def test_a_pip_that_stumbles_over_a_compiled_file_is_started_again_without_it(
+def test_pip_is_restarted_after_removing_a_truncated_compiled_file(
     bench: Callable[..., Bench], swept: list[str]
 ) -> None:
     made = bench(CUT, OK)
@@ -536,14 +534,14 @@ def test_a_pip_that_stumbles_over_a_compiled_file_is_started_again_without_it(
     assert (len(made.script.calls), swept) == (2, ["/opt/c/envs/llm"])
 
 
-def test_it_is_not_started_for_ever(bench: Callable[..., Bench], swept: list[str]) -> None:
+def test_pip_is_restarted_only_once(bench: Callable[..., Bench], swept: list[str]) -> None:
     made = bench(CUT, CUT, CUT)
-    with pytest.raises(CondaModuleError, match="cut short"):
+    with pytest.raises(CondaModuleError, match="is truncated"):
         made.pip.uninstall(["app"])
     assert len(made.script.calls) == 2
 
 
-def test_a_full_disk_leaves_no_compiled_file_of_pips_that_is_cut_short(
+def test_after_a_full_disk_truncated_compiled_files_are_removed(
     bench: Callable[..., Bench], swept: list[str]
 ) -> None:
     with pytest.raises(CondaModuleError, match="volume is full"):
@@ -552,6 +550,6 @@ def test_a_full_disk_leaves_no_compiled_file_of_pips_that_is_cut_short(
 
 
 def test_check_mode_removes_no_compiled_file(bench: Callable[..., Bench], swept: list[str]) -> None:
-    with pytest.raises(CondaModuleError, match="cut short"):
+    with pytest.raises(CondaModuleError, match="is truncated"):
         bench(CUT, writes=False).pip.install(["app"])
     assert swept == []

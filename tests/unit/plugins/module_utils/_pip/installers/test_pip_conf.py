@@ -107,7 +107,7 @@ def test_later_files_and_the_section_of_the_command_win(tmp_path: Path) -> None:
         ("no-index = yes", True),
     ],
 )
-def test_whether_modules_are_compiled_is_told_in_pips_own_way(
+def test_the_setting_for_compilation_is_read_as_by_pip(
     line: str, compiles: bool, tmp_path: Path
 ) -> None:
     _put(tmp_path / "env" / "pip.conf", f"[install]\n{line}\n")
@@ -120,10 +120,12 @@ def test_without_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"index-url = x\n", b"[global\n", b"[global]\nproxy = \xff\n"])
-def test_a_file_at_which_pip_would_stop(content: bytes, tmp_path: Path) -> None:
+def test_a_configuration_file_that_pip_cannot_parse_is_reported(
+    content: bytes, tmp_path: Path
+) -> None:
     path = tmp_path / "env" / "pip.conf"
     path.parent.mkdir()
     path.write_bytes(content)
-    with pytest.raises(CondaModuleError, match="cannot be understood") as raised:
+    with pytest.raises(CondaModuleError, match="cannot be parsed") as raised:
         read_configuration(str(tmp_path / "env"), _environment(tmp_path))
     assert str(path) in raised.value.message

@@ -1,4 +1,4 @@
-"""Why pip failed, told from its output: recorded runs of pip 23.0, 23.2, 24.2 and 26.3."""
+"""Classifying failures of pip: recorded output of pip 23.0, 23.2, 24.2 and 26.3."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ error: uninstall-no-record-file
 
 @dataclass(frozen=True)
 class Case:
-    """Output and log of a failed run, and what should be told from them."""
+    """Output and log of a failed run, and the expected classification."""
 
     output: str
     kind: str
@@ -147,7 +147,7 @@ CASES = {
         NO_MATCH.format(versions="none"),
         "network",
         "index_url",
-        "broke off",
+        "closed the connection",
         log=_fetch("connection error: the connection was closed without a reply from the server."),
         retryable=True,
     ),
@@ -170,7 +170,12 @@ CASES = {
         retryable=True,
     ),
     "half a file, new pip": Case(
-        INCOMPLETE, "network", "index_url", "broke off", said="948 bytes", retryable=True
+        INCOMPLETE,
+        "network",
+        "index_url",
+        "closed the connection",
+        said="948 bytes",
+        retryable=True,
     ),
     "certificate": Case(
         NO_MATCH.format(versions="none"),
@@ -198,14 +203,16 @@ CASES = {
         log=CONFLICT_LOG,
         said="    clash 1.0 depends on lib-a<2\n    needs-two 1.0 depends on lib-a>=2",
     ),
-    "hash mismatch": Case(HASHES, "hash", "requirements", "does not have the hash", said="Got"),
+    "hash mismatch": Case(
+        HASHES, "hash", "requirements", "does not have the requested hash", said="Got"
+    ),
     "hash missing": Case(
         "ERROR: Hashes are required in --require-hashes mode, but they are missing from some "
         "requirements. Here is a list of those requirements along with the hashes their downloaded "
         "archives actually had.\n    lib==1.0 --hash=sha256:00\n",
         "hash",
         "requirements",
-        "wants one for everything",
+        "requires one for every distribution",
         said="lib==1.0 --hash=sha256:00",
     ),
     "hash without a pin": Case(
@@ -259,7 +266,7 @@ CASES = {
         "EOFError: marshal data too short\n",
         "compiled",
         "prefix",
-        "cut short",
+        "is truncated",
     ),
     "managed": Case(MANAGED, "managed", "prefix", "EXTERNALLY-MANAGED"),
     "no pip": Case("/opt/c/bin/python: No module named pip\n", "no_pip", "prefix", "no pip"),
@@ -269,7 +276,7 @@ CASES = {
         "ERROR: Invalid requirement: 'a b': Expected semicolon\n",
         "requirement",
         "requirements",
-        "does not understand",
+        "cannot parse one of the requirement lines",
     ),
     "something new": Case("ERROR: The moon is in the wrong house\n", "other", "", "exit code 1"),
 }
@@ -301,7 +308,7 @@ def test_killed_and_timed_out() -> None:
     assert explain(-9, "", timed_out=True).option == "timeout"
 
 
-def test_what_pip_said_is_short() -> None:
+def test_the_quoted_output_of_pip_is_short() -> None:
     noise = "".join(f"  line {number}\n" for number in range(200))
     found = explain(1, noise + "[notice] A new release of pip is available\nERROR: the cause\n")
     assert found.said.endswith("ERROR: the cause")

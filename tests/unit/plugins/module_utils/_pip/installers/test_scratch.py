@@ -1,4 +1,4 @@
-"""What a killed pip has left in site-packages."""
+"""Removing what a killed pip left in site-packages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records imp
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix
 
 
-def test_files_whose_metadata_was_set_aside_go_with_it(tmp_path: Path) -> None:
+def test_files_of_renamed_metadata_are_removed(tmp_path: Path) -> None:
     """pip was killed between the two: the next version would be installed over them."""
     env = FakePrefix(tmp_path / "env")
     env.link("python", "3.11.7", files={"bin/python3.11": b"x"})
@@ -39,7 +39,7 @@ def test_files_whose_metadata_was_set_aside_go_with_it(tmp_path: Path) -> None:
     assert outside.read_text() == "not ours"
 
 
-def test_unfinished_files_and_directories_left_empty_go(tmp_path: Path) -> None:
+def test_partial_files_and_empty_directories_are_removed(tmp_path: Path) -> None:
     """uv was killed while it wrote, pip while it took away: an empty directory could still be imported."""
     env = FakePrefix(tmp_path / "env")
     env.link("python", "3.11.7", files={"bin/python3.11": b"x"})
@@ -60,8 +60,8 @@ def test_unfinished_files_and_directories_left_empty_go(tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere").is_dir()
 
 
-def test_compiled_files_whose_modules_were_taken_away_go(tmp_path: Path) -> None:
-    """No list names them, and they would keep the directories of what is gone."""
+def test_orphaned_compiled_files_are_removed(tmp_path: Path) -> None:
+    """No RECORD lists them, and they would keep the directories of removed modules."""
     env = FakePrefix(tmp_path / "env")
     of_conda = "lib/python3.11/site-packages/conda/__pycache__/odd.cpython-311.pyc"
     env.link("python", "3.11.7", files={"bin/python3.11": b"x", of_conda: b"x"})

@@ -1,4 +1,4 @@
-"""What a failed pip has begun to install goes; what was there, and what is complete, stays."""
+"""Removing partial installations of a failed pip; existing and complete distributions stay."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ansible_collections.llmfleet.conda.tests.unit.plugins.snapshot import snaps
 
 @pytest.fixture
 def state(tmp_path: Path) -> PrefixState:
-    """An environment with a namespace that a user has put there, and what conda linked."""
+    """An environment with files of conda and a namespace package of a user."""
     env = FakePrefix(tmp_path / "env")
     env.link("python", "3.11.7", files={"bin/python3.11": b"x", "bin/2to3": b"x"})
     (env.path / "bin" / "2to3").unlink()
@@ -59,7 +59,7 @@ def failing(state: PrefixState, *, cut_off: bool = False) -> Iterator[None]:
     pytest.fail("the failure was not passed on")
 
 
-def test_files_without_metadata_go(state: PrefixState, tmp_path: Path) -> None:
+def test_files_without_metadata_are_removed(state: PrefixState, tmp_path: Path) -> None:
     before = snapshot(Path(state.path))
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -72,7 +72,7 @@ def test_files_without_metadata_go(state: PrefixState, tmp_path: Path) -> None:
     assert (outside / "theirs.py").exists()
 
 
-def test_a_distribution_that_the_installer_had_not_listed_yet_goes(state: PrefixState) -> None:
+def test_a_distribution_without_the_installers_record_is_removed(state: PrefixState) -> None:
     """The wheel's own list is among its files; the scripts come after them."""
     before = snapshot(Path(state.path))
     with failing(state):
@@ -81,7 +81,7 @@ def test_a_distribution_that_the_installer_had_not_listed_yet_goes(state: Prefix
     assert set(snapshot(Path(state.path))) == set(before)
 
 
-def test_what_is_complete_stays(state: PrefixState) -> None:
+def test_complete_distributions_are_kept(state: PrefixState) -> None:
     with failing(state):
         put(state.path, "space/whole.py", "space/half.py", "whole-1.0.dist-info/INSTALLER")
         script = Path(state.path, "bin", "whole")
@@ -93,26 +93,26 @@ def test_what_is_complete_stays(state: PrefixState) -> None:
     assert len(list((site(state.path) / "whole-1.0.dist-info").iterdir())) == 3
 
 
-def test_after_a_cut_off_run_nothing_goes(state: PrefixState) -> None:
-    """It has left a journal."""
+def test_after_an_interrupted_run_nothing_is_removed(state: PrefixState) -> None:
+    """Its journal lets the next run repair the environment."""
     with failing(state, cut_off=True):
         put(state.path, "regex/__init__.py")
     assert (site(state.path) / "regex" / "__init__.py").exists()
 
 
-def test_after_success_nothing_goes(state: PrefixState) -> None:
+def test_after_success_nothing_is_removed(state: PrefixState) -> None:
     with nothing_half_installed(state):
         put(state.path, "regex/__init__.py")
     assert (site(state.path) / "regex" / "__init__.py").exists()
 
 
-def test_beside_what_comes_without_a_list_nothing_goes(state: PrefixState) -> None:
+def test_with_legacy_installs_nothing_is_removed(state: PrefixState) -> None:
     with failing(state):
         put(state.path, "old/__init__.py", "old-1.0.egg-info/PKG-INFO")
     assert (site(state.path) / "old" / "__init__.py").exists()
 
 
-def test_what_was_there_or_is_conda_s_stays(state: PrefixState) -> None:
+def test_existing_files_and_files_of_conda_are_kept(state: PrefixState) -> None:
     with failing(state):
         put(state.path, "shared/begun.py")
         Path(state.path, "bin", "2to3").touch()

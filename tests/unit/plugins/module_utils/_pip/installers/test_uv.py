@@ -1,4 +1,4 @@
-"""How uv is asked: argv, private files, environment; and how its list of changes is read."""
+"""Running uv: argv, private files, environment, and its list of changes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ UV = "/opt/uv/bin/uv"
 
 @dataclass
 class Script:
-    """Stands in for the start of a process: answers in turn and keeps what it was asked."""
+    """Replaces the start of a process: returns answers in turn and records the calls."""
 
     answers: list[Completed] = field(default_factory=list)
     calls: list[list[str]] = field(default_factory=list)
@@ -103,11 +103,11 @@ def test_install(bench: Callable[..., Bench]) -> None:
 def test_forms_of_install(bench: Callable[..., Bench]) -> None:
     made = bench()
     made.uv.install(["b>=1", "a[x]"], upgrade=True)
-    made.uv.install(["a==1.0"], again=True)
+    made.uv.install(["a==1.0"], force_reinstall=True)
     made.uv.install(["a"], dry_run=True)
     made.uv.install(["a==1.0 --hash=sha256:00"])
     upgrade, again, dry, hashes = made.script.calls
-    # As pip's only-if-needed: what the lines name, and nothing that they need.
+    # Like pip's only-if-needed: upgrade what the lines name, not their dependencies.
     assert upgrade[-4:] == ["--upgrade-package", "a", "--upgrade-package", "b"]
     assert again[-2:] == ["--reinstall", "--no-deps"]
     assert dry[-3:] == ["--dry-run", "--output-format", "json"]
@@ -201,7 +201,7 @@ def test_the_host_s_configuration_of_pip_is_passed_on(
         (Sources(no_index=True, find_links=("/w",)), ["--no-index", "--find-links file:///w"]),
     ],
 )
-def test_own_sources_take_the_place_of_the_host_s(
+def test_the_tasks_sources_replace_those_of_the_host(
     sources: Sources, lines: list[str], bench: Callable[..., Bench]
 ) -> None:
     made = bench(host=HOST, sources=sources)
@@ -275,7 +275,7 @@ def test_network_faults_are_retried_and_others_not(bench: Callable[..., Bench]) 
     assert made.uv.install(["a"], dry_run=True) == [Reported("a", "1.0")]
     assert len(made.script.calls) == 3
     made.script.answers = [reset] * 4
-    with pytest.raises(CondaModuleError, match="It was tried 3 times"):
+    with pytest.raises(CondaModuleError, match="was run 3 times"):
         made.uv.install(["a"])
 
 
@@ -291,7 +291,7 @@ def test_a_uv_that_does_not_start(bench: Callable[..., Bench]) -> None:
     assert "uv_executable" in str(raised.value.hint)
 
 
-def test_what_was_installed_is_compiled(bench: Callable[..., Bench]) -> None:
+def test_installed_modules_are_compiled(bench: Callable[..., Bench]) -> None:
     made = bench()
     site = made.prefix / "lib" / "python3.11" / "site-packages"
     for name, files in (("a-1.0", ["a/b.py", "a/c.txt", "../../../bin/a.py"]), ("z-1.0", ["z.py"])):
@@ -305,7 +305,7 @@ def test_what_was_installed_is_compiled(bench: Callable[..., Bench]) -> None:
     assert made.script.files["modules"] == f"{site}/a/b.py\n"
 
 
-def test_compiled_modules_go_with_their_source(bench: Callable[..., Bench]) -> None:
+def test_compiled_modules_are_removed_with_their_source(bench: Callable[..., Bench]) -> None:
     made = bench()
     site = made.prefix / "lib" / "python3.11" / "site-packages"
     (site / "__pycache__").mkdir(parents=True)
@@ -410,7 +410,7 @@ def test_an_older_uv_without_json(bench: Callable[..., Bench]) -> None:
     assert made.script.calls[1][-1] == "--dry-run"
 
 
-def test_what_may_come_from_a_damaged_cache_is_asked_for_once_without_it(
+def test_failures_that_a_damaged_cache_can_cause_are_retried_once_without_the_cache(
     bench: Callable[..., Bench],
 ) -> None:
     made = bench(Completed(1, "", "error: something else\n"), OK)

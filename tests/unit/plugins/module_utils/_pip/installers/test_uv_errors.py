@@ -1,4 +1,4 @@
-"""Why uv failed, told from its output: recorded runs of uv 0.13.9."""
+"""Classifying failures of uv: recorded output of uv 0.13.9."""
 
 from __future__ import annotations
 
@@ -90,13 +90,13 @@ CASES = {
         "`lib==1.0`\n\n         Expected:\n           sha256:00\n\n         Computed:\n           "
         "sha256:9d\n",
         ("hash", "requirements", False),
-        "does not have the hash",
+        "does not have the requested hash",
     ),
     "no hash": (
         1,
         f"{USING}error: Hash-checking is required, but no trusted hash was provided for: `lib`\n",
         ("hash", "requirements", False),
-        "wants one for everything",
+        "requires one for every distribution",
     ),
     "not pinned": (
         1,
@@ -125,7 +125,7 @@ CASES = {
         "HTTP status "
         "client error (404 Not Found) for url (http://h/simple/lib/lib-1.0-py3-none-any.whl)\n",
         ("http", "index_url", False),
-        "is not there (HTTP 404)",
+        "does not exist (HTTP 404)",
     ),
     "HTTP 403": (
         1,
@@ -164,7 +164,7 @@ CASES = {
         f"{USING}error: Request failed after 1 retry in 1.4s\n{FETCH}{SENDING}  cause: client error "
         "(SendRequest)\n  cause: connection error\n  cause: Connection reset by peer (os error 104)\n",
         ("network", "index_url", True),
-        "broke off",
+        "closed the connection",
     ),
     "half a file": (
         1,
@@ -172,7 +172,7 @@ CASES = {
         "lib-1.0-py3-none-any.whl\n  cause: an upstream reader returned an error: an error occurred during "
         "transport: error decoding response body\n  cause: end of file before message length reached\n",
         ("network", "index_url", True),
-        "broke off",
+        "closed the connection",
     ),
     "a changed file": (
         1,
@@ -196,7 +196,7 @@ CASES = {
         f"{USING}error: The interpreter at `/opt/conda/envs/llm` is externally managed and cannot be "
         "modified.\n\nhint: Consider creating a virtual environment, e.g., with `uv venv`\n",
         ("managed", "prefix", False),
-        "managed by somebody else",
+        "managed by another tool",
     ),
     "no permission": (
         2,
@@ -224,7 +224,7 @@ CASES = {
         "Unexpected end of "
         "version specifier, expected version\n         lib===\n              ^^^\n",
         ("requirement", "requirements", False),
-        "does not understand",
+        "cannot parse one of the requirement lines",
     ),
     "no build": (
         1,
