@@ -86,7 +86,7 @@ class ConfigChange(Change[Plan, Observed, str]):
             yield
             return
         if plan and plan.write and self._module.params["scope"] == "system":
-            with _told(self.file):
+            with _write_errors(self.file):
                 os.makedirs(os.path.dirname(path), exist_ok=True)
         if not os.access(os.path.dirname(path), os.W_OK | os.X_OK):
             # No file can be replaced there. Records of terms are elsewhere, each in a file of its own.

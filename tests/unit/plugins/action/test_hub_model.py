@@ -104,7 +104,7 @@ def test_without_a_directory_of_the_controller_the_module_runs_as_it_is(
     ("task", "words"),
     [
         ({"args": {**ARGUMENTS, "path": "no"}}, "but the controller cannot read it"),
-        ({"args": {**ARGUMENTS, "path": "empty"}}, "it has no file that is wanted"),
+        ({"args": {**ARGUMENTS, "path": "empty"}}, "it contains no wanted file"),
         ({"args": {**ARGUMENTS, "remote_src": "perhaps"}}, "The option remote_src"),
         ({"args": ARGUMENTS, "async_val": 60}, "With async, the option path cannot name"),
     ],

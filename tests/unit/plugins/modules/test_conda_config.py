@@ -190,7 +190,10 @@ def test_a_link_that_leads_nowhere(run: Run, tmp_path: Path) -> None:
     for check in (True, False):
         result = run(check=check, path=str(link), settings={"a": 1})
         assert result["failed"]
-        assert f"{link} cannot be written: there is no directory {tmp_path}/none" in result["msg"]
+        assert (
+            f"Cannot write the condarc {link}: the directory {tmp_path}/none does not exist"
+            in result["msg"]
+        )
         result = run(check=check, path=str(around), settings={"a": 1})
         assert f"{around} cannot be read" in result["msg"]
     assert link.is_symlink()

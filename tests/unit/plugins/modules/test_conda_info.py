@@ -223,8 +223,8 @@ def test_settings(run: Run, base: FakePrefix, tmp_path: Path) -> None:
     [
         ({}, "installation"),
         ({"name": "llm"}, "installation"),
-        ({"prefix": "/a/b", "gather": ["installation"]}, "needs the option installation"),
-        ({"prefix": "/a/b", "gather": ["config"]}, "needs the option installation"),
+        ({"prefix": "/a/b", "gather": ["installation"]}, "require the option installation"),
+        ({"prefix": "/a/b", "gather": ["config"]}, "require the option installation"),
         ({"installation": "relative"}, "absolute"),
         ({"installation": "/a/b", "name": "x/y"}, "not a valid environment name"),
         ({"installation": "/a/b", "name": "x", "prefix": "/a/c"}, "mutually exclusive"),

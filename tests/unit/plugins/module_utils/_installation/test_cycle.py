@@ -175,7 +175,7 @@ def test_it_can_be_removed_as_well(place: Place, end: str) -> None:
     with pytest.raises(CondaModuleError, match=r"failed \(exit status"):
         place.run()
     (warning,) = place.run(state="absent").warnings
-    assert "still holds 1 file that neither conda nor pip put there: site/motd" in warning
+    assert "still contains 1 file that neither conda nor pip put there: site/motd" in warning
     assert not place.run(state="absent").changed
 
 
