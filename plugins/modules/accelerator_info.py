@@ -136,7 +136,7 @@ problem:
   description: Why the vendor tool did not answer. Empty if it did.
   returned: success
   type: str
-  sample: nvidia-smi is not there
+  sample: nvidia-smi is not installed
 supported:
   description: Whether a PyTorch build fits the host. Same as RV(backend.supported).
   returned: success
@@ -176,7 +176,7 @@ backend:
     reason:
       description: Why this build was chosen, or why none fits.
       type: str
-      sample: drivers 525 to 579 take the wheels for CUDA 12.6, which end at torch 2.14
+      sample: drivers 525 to 579 use the wheels for CUDA 12.6, which end at torch 2.14
     supported:
       description: Whether a build fits.
       type: bool
