@@ -24,6 +24,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation.plan 
     plan_installation,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import observe_prefix
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._published_installers import rows_for
 from scripts.layout import ROOT
 from tests.roles.conftest import Played
 
@@ -403,7 +404,11 @@ def planned(
     """What the role's first task would do on a bare host of this kind."""
     prefix = str(place / "conda")
     request = InstallationRequest(
-        prefix, distribution=distribution, version=version, mirror=mirror or None
+        prefix,
+        distribution=distribution,
+        version=version,
+        mirror=mirror or None,
+        catalogue=rows_for({"distribution": distribution, "version": version}),
     )
     observed = ObservedInstallation(observe_prefix(prefix, thorough=True))
     return plan_installation(request, observed, *host)

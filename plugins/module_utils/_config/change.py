@@ -56,7 +56,9 @@ class ConfigChange(Change[Plan, Observed, str]):
         """Refuse to make a directory, unless it is the system's, and to replace a device."""
         directory = os.path.dirname(self.file)
         systems = self._module.params["scope"] == "system" and self.file == self.path
-        if plan.write and not os.path.isdir(directory) and not systems:
+        # In check mode an earlier task of the same play would have installed conda there.
+        installed = self._module.check_mode and self.file == self.path
+        if plan.write and not (os.path.isdir(directory) or systems or installed):
             raise CondaModuleError(
                 f"Cannot write the condarc {self.path}: the directory {directory} does not exist.",
                 hint="install conda there first, or correct the option installation (or path).",
