@@ -15,9 +15,6 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-# The keys of a check in the fleet report. The host's own report holds everything that llm_check returned.
-CHECK_KEYS = ("name", "status", "detail", "seconds")
-
 # Keys that Ansible adds to every result. The reports omit them.
 _ANSIBLE_KEYS = (
     "changed",

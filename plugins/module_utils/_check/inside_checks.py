@@ -19,7 +19,6 @@ import math
 import operator
 import os
 import random
-import re
 import struct
 import sys
 import time
@@ -57,11 +56,6 @@ def check_interpreter(options: dict[str, Any]) -> Outcome:
             measured,
         )
     return True, f"Python {version} starts from {sys.executable}.", measured
-
-
-def _normalized(name: str) -> str:
-    """The normalized name of a distribution (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _recorded_files(distribution: Any) -> list[str]:

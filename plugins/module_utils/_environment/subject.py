@@ -43,12 +43,12 @@ class EnvironmentSubject(Subject[Plan, Observed, Side]):
 
     def plan(self, observed: Observed) -> Plan:
         """Compare the request with the observed environment."""
-        if self.check_mode and self._is_yet_to_be_made(observed):
+        if self.check_mode and self._missing_but_wanted(observed):
             reason = f"there is no environment at {self.request.prefix} yet"
             return Plan(install=self.request.specs, reasons=(reason,))
         return plan(self.request, observed)
 
-    def _is_yet_to_be_made(self, observed: Observed) -> bool:
+    def _missing_but_wanted(self, observed: Observed) -> bool:
         """Whether the environment is missing, but an earlier task of the play may create it."""
         return not self.request.whole and observed.state.empty and self.request.state != "absent"
 

@@ -232,21 +232,6 @@ def _is_read_only(directory: str) -> bool:
 
 
 @contextmanager
-def transaction(
-    prefix: str,
-    *,
-    operation: str,
-    caches: Iterable[str] = (),
-    timeout: float = 600,
-    details: dict[str, Any] | None = None,
-) -> Iterator[None]:
-    """:func:`locked` and :func:`journalled` together."""
-    with locked(prefix, operation=operation, caches=caches, timeout=timeout):  # noqa: SIM117
-        with journalled(prefix, operation=operation, details=details):
-            yield
-
-
-@contextmanager
 def locked(
     prefix: str, *, operation: str, caches: Iterable[str] = (), timeout: float = 600
 ) -> Iterator[None]:

@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +24,40 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
     add_to_journal,
     journalled,
+    locked,
     make_parents,
     old_history,
     pending_journal,
     preserve_history,
     remove_empty,
     remove_old_locks,
-    transaction,
 )
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 
 WORKER = """
 import json, os, sys
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import transaction
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import journalled, locked
 prefix, caches = sys.argv[1], json.loads(sys.argv[2])
-with transaction(prefix, operation="install", caches=caches, timeout=30, details={"specs": ["six"]}):
-    print("inside", flush=True)
-    sys.stdin.read()
+with locked(prefix, operation="install", caches=caches, timeout=30):
+    with journalled(prefix, operation="install", details={"specs": ["six"]}):
+        print("inside", flush=True)
+        sys.stdin.read()
 """
+
+
+@contextmanager
+def transaction(
+    prefix: str,
+    *,
+    operation: str,
+    caches: Iterable[str] = (),
+    timeout: float = 600,
+    details: dict[str, Any] | None = None,
+) -> Iterator[None]:
+    """The lock and the journal together, as the cycle takes them."""
+    with locked(prefix, operation=operation, caches=caches, timeout=timeout):  # noqa: SIM117
+        with journalled(prefix, operation=operation, details=details):
+            yield
 
 
 class Worker:
@@ -324,8 +342,8 @@ def test_the_owner_of_a_prefix_and_root_exclude_each_other() -> None:
         for path in (env.path, env.meta):
             os.chown(path, nobody, nobody)
         # Imported before the change of user, who may not read the checkout.
-        first, rest = WORKER.replace("timeout=30", "timeout=0.3").split("transaction\n", 1)
-        code = f"{first}transaction\nos.setgid({nobody}); os.setuid({nobody})\n{rest}"
+        first, rest = WORKER.replace("timeout=30", "timeout=0.3").split("locked\n", 1)
+        code = f"{first}locked\nos.setgid({nobody}); os.setuid({nobody})\n{rest}"
         command = [sys.executable, "-c", code, str(env.path), "[]"]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         with transaction(str(env.path), operation="as root"):
