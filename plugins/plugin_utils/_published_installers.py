@@ -39,7 +39,7 @@ def rows_for(options: Mapping[str, Any]) -> list[str]:
     entries = list(published(str(options.get("distribution") or "miniconda")))
     own = str(options.get("installer_path") or options.get("installer_url") or "")
     if own:
-        name = own.split("?")[0].rstrip("/").rpartition("/")[2]
+        name = own.split("?", maxsplit=1)[0].rstrip("/").rpartition("/")[2]
         return [entry.row for entry in entries if entry.file_name == name]
     rows = [entry.row for entry in entries if entry.version == options.get("version")]
     if rows:

@@ -130,7 +130,7 @@ def choose_installer(
     digest = _digest(checksum)
     own = path or url
     if own:
-        file_name = own.split("?")[0].rstrip("/").rpartition("/")[2]
+        file_name = own.split("?", maxsplit=1)[0].rstrip("/").rpartition("/")[2]
         if not file_name.endswith(".sh"):
             option = "installer_path" if path else "installer_url"
             raise CondaModuleError(
