@@ -92,6 +92,16 @@ def test_make_targets_exist() -> None:
         assert named - targets == set()
 
 
+def test_the_searches_of_the_recipes_find_something() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    words = set(re.findall(r'git grep -n "([^"]+)" -- plugins', text))
+    assert words
+    code = "".join(path.read_text() for path in (ROOT / "plugins").rglob("*.py"))
+    assert {some for some in words if some not in code} == set(), (
+        "no message has these words any more: choose others for the example in CONTRIBUTING.md"
+    )
+
+
 def test_documented_files_exist() -> None:
     text = README + (ROOT / "CONTRIBUTING.md").read_text()
     named = set(re.findall(r"`((?:scripts|changelogs|meta|\.config)/[\w./-]+)`", text))

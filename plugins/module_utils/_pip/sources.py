@@ -17,6 +17,8 @@ class Sources:
 
     `index_url` and `no_index` replace all sources of the host's pip configuration, including extra indexes
     and `find_links`. `extra_index_urls` and `find_links` alone add to them.
+
+    Besides lines, an installer gets no other part of the request.
     """
 
     index_url: str | None = None

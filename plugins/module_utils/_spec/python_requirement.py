@@ -35,7 +35,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _ARCHIVE = re.compile(r"\.(?:whl|zip|tar|tar\.gz|tgz|tar\.bz2|tar\.xz)$", re.IGNORECASE)
 _WHEEL = re.compile(r"(?:.*/)?(?P<name>[A-Za-z0-9._]+)-[^/]+\.whl$", re.IGNORECASE | re.ASCII)
 
-# What to use instead of an option of pip, by its long name.
+# What to use instead of an option of pip, by its long name: an option of conda_pip if it has one.
 _INSTEAD = {
     "--requirement": "use the option requirements_files",
     "--constraint": "use the option constraints_files",

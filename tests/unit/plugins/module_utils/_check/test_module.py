@@ -115,7 +115,9 @@ def test_wrong_input_is_a_clear_error(run: Any, options: dict[str, Any], words: 
 
 
 def test_the_defaults_are_those_of_the_checks() -> None:
-    assert set(llm_check.THRESHOLD_OPTIONS) == {f.name for f in dataclasses.fields(Thresholds)}
+    assert set(llm_check.THRESHOLD_OPTIONS) == {f.name for f in dataclasses.fields(Thresholds)}, (
+        "THRESHOLD_OPTIONS in plugins/modules/llm_check.py must have the fields of Thresholds"
+    )
     for name, option in llm_check.THRESHOLD_OPTIONS.items():
         assert option.get("default") == getattr(Thresholds(), name)
     request = Request(prefix="/e")
@@ -126,7 +128,9 @@ def test_the_defaults_are_those_of_the_checks() -> None:
 def test_the_documentation_names_every_check_and_no_other() -> None:
     notes = " ".join(yaml.safe_load(llm_check.DOCUMENTATION)["notes"])
     named = set(re.findall(r"C\(([a-z]+\.[a-z_]+)\)", notes))
-    assert named == {check.name for check in CHECKS}
+    assert named == {check.name for check in CHECKS}, (
+        "name every check as C(layer.name) in the note of its layer"
+    )
     text = llm_check.DOCUMENTATION
     assert all(f"C({layer})" in text for layer in LAYERS)
 
