@@ -12,7 +12,7 @@ def counting(path: Path) -> dict[str, str]:
     """The variables with which ansible-playbook writes its module runs to the file, emptied here."""
     path.write_text("")
     return {
-        "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "scripts" / "callbacks"),
+        "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "scripts" / "play" / "callbacks"),
         "ANSIBLE_CALLBACKS_ENABLED": "llmfleet_module_runs",
         "LLMFLEET_MODULE_RUNS": str(path),
     }
