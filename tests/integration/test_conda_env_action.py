@@ -135,7 +135,8 @@ def test_an_encrypted_file(controller: Controller, versions: Versions) -> None:
     code, result = controller.play(options)
     assert code == 2
     assert (
-        "The option environment_file names environment.yml, but the controller cannot read it" in result["msg"]
+        "The option environment_file names environment.yml, but the controller cannot read it"
+        in result["msg"]
     )
     code, result = controller.play(options, "--vault-password-file", str(word))
     assert (code, result["changed"]) == (0, True)
@@ -196,7 +197,10 @@ def test_through_the_role(controller: Controller, versions: Versions, conda: Any
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"lock_file": "missing"}, "The option lock_file names missing, but the controller cannot read it"),
+        (
+            {"lock_file": "missing"},
+            "The option lock_file names missing, but the controller cannot read it",
+        ),
         ({"environment_file": "bad"}, "The option environment_file (bad) cannot be used: line 1"),
         ({"environment_file": "bad", "environment": {}}, "mutually exclusive"),
         ({"environment_file": "bad", "lock_file": "bad"}, "mutually exclusive"),

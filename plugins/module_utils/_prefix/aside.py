@@ -32,6 +32,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.claim impor
     give_up,
     is_claimed,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.collisions import is_same_file
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
     HISTORY,
     LEFT,
@@ -277,9 +278,7 @@ class Aside:
         with self._move_errors(self.path, self.prefix):
             users_files.bring_back()
         nested = tuple(f"{name}/" for name in contents.nested)
-        stays = {
-            path for path in users_files.files if os.path.lexists(os.path.join(self.path, path))
-        }
+        stays = {path for path in users_files.files if self._is_to_be_kept(path)}
 
         def may_go(path: str) -> bool:
             return not path.startswith(nested) and path not in stays and path != MADE
@@ -291,6 +290,16 @@ class Aside:
         remove_some(self.path, lambda path: may_go(path) and path != HISTORY)
         remove_some(self.path, may_go)
         self._discard_aside(f"files of the old {self.prefix} whose paths the new one uses")
+
+    def _is_to_be_kept(self, path: str) -> bool:
+        """Whether a user's file is still there, and is not also at its path in the new prefix."""
+        old, new = os.path.join(self.path, path), os.path.join(self.prefix, path)
+        if not os.path.lexists(old):
+            return False
+        parent = os.path.join(os.path.realpath(self.prefix), path).rpartition("/")[0]
+        # A path through a link leads to another directory.
+        leads_there = os.path.realpath(os.path.dirname(new)) == parent
+        return not (leads_there and os.path.lexists(new) and is_same_file(old, new))
 
     def _discard_aside(self, what: str) -> None:
         if not os.path.isdir(self.path):

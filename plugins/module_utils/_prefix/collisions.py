@@ -115,7 +115,7 @@ def _settle(prefix: str, pairs: Sequence[tuple[str, str]], caches: Sequence[str]
             if not os.path.lexists(new):
                 os.rename(old, new)
                 continue
-            if _is_same(new, old) or _is_from_package(path, old, caches):
+            if is_same_file(new, old) or _is_from_package(path, old, caches):
                 os.unlink(old)
                 continue
         stay.append(other)
@@ -145,7 +145,8 @@ def _is_from_package(path: str, file: str, caches: Sequence[str]) -> bool:
     return False
 
 
-def _is_same(one: str, other: str) -> bool:
+def is_same_file(one: str, other: str) -> bool:
+    """Whether both are files with the same content, or links to the same target."""
     if os.path.islink(one) or os.path.islink(other):
         return (
             os.path.islink(one) and os.path.islink(other) and os.readlink(one) == os.readlink(other)

@@ -27,7 +27,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records imp
 
 # conda's own directory, and the files that conda and this collection leave beside it.
 _OWN = re.compile(
-    r"conda-meta/(?:tos/[^/]+/)?[^/]+|\.condatmp/.*|\.nonadmin|\.messages\.txt|envs/\.conda_envs_dir_test|\.tmp[a-z0-9_]{8}"
+    r"conda-meta/(?:tos/[^/]+/)?[^/]+|\.condatmp/.*|\.nonadmin|\.messages\.txt|envs/\.conda_envs_dir_test"
+    r"|\.tmp[a-z0-9_]{8}|\.tmp\.index\.json(?:\.[0-9a-f]{8})?"
     r"|(?:.*/)?\.[^/]+\.llmfleet(?:\.lock|-journal|-journal-unfinished)"
     rf"|{re.escape(MADE)}|{re.escape(LEFT)}"
 )

@@ -35,8 +35,9 @@ _SET_ASIDE = ".c~"
 # The directory in which conda writes the prefix into copies of package files before it unlinks anything
 # (conda.core.link.UnlinkLinkTransaction, conda.core.path_actions.PrefixReplaceLinkAction).
 _COPIES = ".condatmp"
-# Names as Python's tempfile creates them.
-_SCRIPT = re.compile(r"\.tmp[a-z0-9_]{8}")
+# Names as Python's tempfile creates them, and as conda names a link that it makes to see whether it can
+# (conda.gateways.disk.test.hardlink_supported).
+_TEMPORARY = re.compile(r"\.tmp[a-z0-9_]{8}|\.tmp\.index\.json(?:\.[0-9a-f]{8})?")
 # This collection renames an unreadable record so: conda fails on it.
 UNREADABLE = ".unreadable"
 
@@ -105,9 +106,9 @@ def remove_set_aside(prefix: str) -> list[str]:
 
 
 def remove_scripts(prefix: str) -> None:
-    """Remove the scripts that a killed conda was running (conda.utils.wrap_subprocess_call)."""
+    """Remove what a killed conda left: scripts (conda.utils.wrap_subprocess_call) and trial links."""
     with os.scandir(prefix) as entries:
-        found = [entry for entry in entries if _SCRIPT.fullmatch(entry.name)]
+        found = [entry for entry in entries if _TEMPORARY.fullmatch(entry.name)]
     for entry in found:
         if entry.is_file(follow_symlinks=False):
             os.unlink(entry.path)

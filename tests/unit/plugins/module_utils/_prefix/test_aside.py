@@ -72,6 +72,27 @@ def test_users_files_are_moved_back(env: FakePrefix) -> None:
     assert beside(env) == [".env.llmfleet-aside", "env"]
 
 
+def test_a_file_that_the_new_one_brings_with_the_same_content_is_not_kept_twice(
+    env: FakePrefix,
+) -> None:
+    """For instance the output of a package's script, which no record lists."""
+    (env.path / "share/kernel.json").write_text("new")
+    assert replace(env) == []
+    assert (env.path / "share/kernel.json").read_text() == "new"
+    assert beside(env) == ["env"]
+
+
+def test_a_file_elsewhere_is_not_at_its_path_though_a_link_leads_there(env: FakePrefix) -> None:
+    elsewhere = env.path.parent / "elsewhere"
+    elsewhere.mkdir()
+    for directory in (elsewhere, env.path / "work"):
+        (directory / "mine.py").write_text("work")
+    with journalled(str(env.path), operation="create"), Aside(str(env.path)).moved():
+        (FakePrefix(env.path).path / "work").symlink_to(elsewhere)
+    kept = env.path.parent / ".env.llmfleet-aside"
+    assert (kept / "work" / "mine.py").read_text() == "work"
+
+
 def test_failure_restores_the_old_prefix(env: FakePrefix) -> None:
     before = snapshot(env.path)
     with pytest.raises(CondaModuleError, match="no room"):

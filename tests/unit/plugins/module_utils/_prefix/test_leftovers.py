@@ -130,9 +130,12 @@ def test_requests_in_the_history_are_not_repeated(prefix: Path) -> None:
 def test_scripts_of_a_killed_conda_are_removed(prefix: Path) -> None:
     before = sorted(prefix.iterdir())
     (prefix / ".tmp7kg07evd").write_text("python -m compileall")
-    (prefix / ".tmp").write_text("a user's")
+    (prefix / ".tmp.index.json.f51cbb39").write_text("a trial of hard links")
+    users = [prefix / ".tmp", prefix / ".tmp.index.json.mine"]
+    for path in users:
+        path.write_text("a user's")
     remove_scripts(str(prefix))
-    assert sorted(prefix.iterdir()) == sorted([*before, prefix / ".tmp"])
+    assert sorted(prefix.iterdir()) == sorted([*before, *users])
 
 
 def test_copies_of_a_killed_conda_are_removed(prefix: Path) -> None:
