@@ -46,7 +46,7 @@ def all_of() -> list[Critical]:
         ),
         _ended("update", "module", "conda"),
         _gone("remove packages", "conda", "a record was gone", f"{meta}/tqdm-*.json"),
-        _gone("remove environment", "conda", "Python was gone", f"{ENVIRONMENT}/bin/python3.11"),
+        _gone("remove environment", "module", "Python was gone", f"{ENVIRONMENT}/bin/python3.11"),
         _gone("remove environment", "everything", "the history was gone", f"{meta}/history"),
         _gone("remove environment", "everything", "the prefix was gone", ENVIRONMENT),
         _ended("remove environment", "module", "conda"),

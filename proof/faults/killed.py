@@ -9,6 +9,7 @@ killed: the same files, the same answers of conda and of the environment's Pytho
 from __future__ import annotations
 
 import itertools
+import math
 import random
 import subprocess
 import time
@@ -152,15 +153,23 @@ def _at_random(known: Known, kind: str, number: int) -> Case[Slot]:
     generator = random.Random(name)
     aim = "module" if kind == EVERYTHING else kind
 
+    within = math.inf
+
     def case(slot: Slot) -> str:
-        delay = known.windows.draw(aim, generator)
+        # A run that was quicker than the measured one ends before late moments come: draw earlier ones then.
+        nonlocal within
+        delay = known.windows.draw(aim, generator, within)
 
         def wait(first: int, running: subprocess.Popen[str]) -> list[victims.Process]:
             found = moments.wait_for(first, moments.CHOICES[aim], delay, running)
             return [generator.choice(found)]
 
         how = f"{delay:.2f} of {known.windows.seconds[aim]:.2f} s after the first {aim} was seen"
-        return _kill_and_rerun(known, slot, kind, wait, how)
+        try:
+            return _kill_and_rerun(known, slot, kind, wait, how)
+        except moments.TooLate as error:
+            within = min(within, error.seconds)
+            raise
 
     return Case(name, case)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import subprocess
 import time
@@ -21,6 +22,15 @@ CHOICES: Mapping[str, victims.Choice] = {
 }
 """The kinds of process that are looked for, by name."""
 
+
+class TooLate(NotInjected):
+    """The run had ended before the moment came; ``seconds`` is how long the kind of process was there."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("the run had ended before the moment came")
+        self.seconds = seconds
+
+
 _LOOK = 0.004
 """Seconds between two looks at a host: looking must not slow down what is looked at."""
 
@@ -35,12 +45,14 @@ class Windows:
 
     seconds: Mapping[str, float]
 
-    def draw(self, kind: str, generator: random.Random) -> float:
+    def draw(self, kind: str, generator: random.Random, within: float = math.inf) -> float:
         """A moment, in seconds after the first process of a kind was there.
+
+        within: seconds of a later, quicker run, where one was seen.
 
         Raises KeyError when the undisturbed run had none of that kind.
         """
-        return generator.random() * self.seconds[kind]
+        return generator.random() * min(self.seconds[kind], within)
 
 
 def measure(first: int, running: subprocess.Popen[str]) -> Windows:
@@ -69,13 +81,14 @@ def wait_for(
     Where none is there at that moment, the next that comes is taken.
 
     Raises:
-        NotInjected: the run ended before.
+        TooLate: the run ended before.
     """
-    begun = None
+    begun = seen = None
     while running.poll() is None:
         found = choose(victims.of_host(first))
         if found:
-            begun = begun or time.monotonic()
+            seen = time.monotonic()
+            begun = begun or seen
         if begun is None:
             time.sleep(_LOOK)
             continue
@@ -83,7 +96,7 @@ def wait_for(
         if found and left <= 0:
             return found
         time.sleep(min(left, 0.05) if left > 0 else _LOOK)
-    raise NotInjected("the run had ended before the moment came")
+    raise TooLate(seen - begun if seen and begun else math.inf)
 
 
 def wait_until(

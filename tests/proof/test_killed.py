@@ -82,6 +82,22 @@ def test_a_moment_is_drawn_again_as_it_was() -> None:
     assert windows.draw("conda", random.Random("create 2")) != drawn[0]
 
 
+def test_after_a_quicker_run_an_earlier_moment_is_drawn() -> None:
+    windows = moments.Windows({"conda": 2.0})
+    generator = random.Random("create 1")
+    assert all(windows.draw("conda", generator, 0.5) <= 0.5 for _ in range(20))
+
+
+def test_a_run_that_ends_early_tells_how_long_it_was_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(victims, "of_host", lambda first: [CONDA])
+    running = subprocess.Popen(["sleep", "0.4"], text=True)
+    with pytest.raises(moments.TooLate) as raised:
+        moments.wait_for(1, victims.conda, 30, running)
+    assert 0 < raised.value.seconds < 30
+
+
 def test_a_state_tells_what_differs_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "conda-meta").mkdir()
     (tmp_path / "pkgs").mkdir()
