@@ -14,13 +14,20 @@ author: llmfleet contributors (@llmfleet)
 description:
   - Detects NVIDIA, AMD and Apple GPUs and their driver, and returns the PyTorch build that fits them, or
     the reason why none fits.
+  - Names other accelerators for which this collection has no build (Intel GPUs, Gaudi, Ascend) in
+    RV(backend.notice). Such a host gets the build V(cpu).
   - The module reads files of the kernel first. It starts C(nvidia-smi), C(rocminfo) or C(sysctl) only if
     necessary and available.
-  - The choice comes from a dated table (RV(backend.table_date)). It is a suggestion. The module installs
-    nothing.
+  - The choice comes from a dated table (RV(backend.table_date)), whose sources are in C(docs/facts.md) of
+    the collection. It is a suggestion. The module installs nothing.
   - A host without a GPU, or one that PyTorch does not support, is not an error. Check RV(supported).
 notes:
   - The lowest compute capability of all GPUs decides. The wheels must also have kernels for the highest.
+  - AMD GPUs without kernels beside others with kernels do not refuse the host, because most Ryzen processors
+    contain a small GPU. RV(backend.notice) names them. If the only GPU is such a part of the processor, the
+    build is V(cpu).
+  - A container that got no GPU of a host with an NVIDIA driver (no C(/dev/nvidia*), no C(nvidia-smi)) is a
+    host without a GPU. A host whose driver does not work is not.
   - If an update has replaced the NVIDIA library while an older driver is loaded, no program can use the
     GPUs until the host is rebooted. The module reports this (RV(reboot_needed)) and does not reboot.
   - A GPU without a loaded driver still counts as a GPU, so that the module does not silently suggest a CPU
@@ -148,7 +155,8 @@ backend:
   type: dict
   contains:
     name:
-      description: V(pypi), V(cpu), V(cu126), V(cu128) or V(rocm7.2). Empty if none fits.
+      description: V(pypi), V(cpu), V(cu126), V(cu128) or V(rocm7.2). Empty if none fits. V(rocm7.14) is
+        only an alternative, because it downloads about 10 GB.
       type: str
       sample: cu126
     index_url:
@@ -177,6 +185,11 @@ backend:
       description: Why this build was chosen, or why none fits.
       type: str
       sample: drivers 525 to 579 use the wheels for CUDA 12.6, which end at torch 2.14
+    notice:
+      description: What users must know although the build fits, such as a GPU that torch does not use.
+        Otherwise empty.
+      type: str
+      sample: ""
     supported:
       description: Whether a build fits.
       type: bool
@@ -188,7 +201,7 @@ backend:
     table_date:
       description: Date of the table of builds.
       type: str
-      sample: "2026-11-22"
+      sample: "2026-11-30"
 """
 
 from dataclasses import asdict
