@@ -14,20 +14,17 @@ author: llmfleet contributors (@llmfleet)
 description:
   - Detects NVIDIA, AMD and Apple GPUs and their driver, and returns the PyTorch build that fits them, or
     the reason why none fits.
-  - Names other accelerators for which this collection has no build (Intel GPUs, Gaudi, Ascend) in
-    RV(backend.notice). Such a host gets the build V(cpu).
+  - A host with an Intel GPU, Gaudi or Ascend gets the build V(cpu), and RV(backend.notice) names it.
   - The module reads files of the kernel first. It starts C(nvidia-smi), C(rocminfo) or C(sysctl) only if
     necessary and available.
-  - The choice comes from a dated table (RV(backend.table_date)), whose sources are in C(docs/facts.md) of
-    the collection. It is a suggestion. The module installs nothing.
+  - The choice comes from a dated table (RV(backend.table_date)). It is a suggestion. The module installs
+    nothing.
   - A host without a GPU, or one that PyTorch does not support, is not an error. Check RV(supported).
 notes:
   - The lowest compute capability of all GPUs decides. The wheels must also have kernels for the highest.
-  - AMD GPUs without kernels beside others with kernels do not refuse the host, because most Ryzen processors
-    contain a small GPU. RV(backend.notice) names them. If the only GPU is such a part of the processor, the
-    build is V(cpu).
-  - A container that got no GPU of a host with an NVIDIA driver (no C(/dev/nvidia*), no C(nvidia-smi)) is a
-    host without a GPU. A host whose driver does not work is not.
+  - AMD GPUs without kernels are ignored beside one with kernels, and in a processor. RV(backend.notice) names
+    them.
+  - A container without C(/dev/nvidia*) and C(nvidia-smi) counts as a host without a GPU.
   - If an update has replaced the NVIDIA library while an older driver is loaded, no program can use the
     GPUs until the host is rebooted. The module reports this (RV(reboot_needed)) and does not reboot.
   - A GPU without a loaded driver still counts as a GPU, so that the module does not silently suggest a CPU
@@ -155,8 +152,7 @@ backend:
   type: dict
   contains:
     name:
-      description: V(pypi), V(cpu), V(cu126), V(cu128) or V(rocm7.2). Empty if none fits. V(rocm7.14) is
-        only an alternative, because it downloads about 10 GB.
+      description: V(pypi), V(cpu), V(cu126), V(cu128) or V(rocm7.2). Empty if none fits.
       type: str
       sample: cu126
     index_url:
@@ -186,8 +182,7 @@ backend:
       type: str
       sample: drivers 525 to 579 use the wheels for CUDA 12.6, which end at torch 2.14
     notice:
-      description: What users must know although the build fits, such as a GPU that torch does not use.
-        Otherwise empty.
+      description: What users must know although the build fits, such as an unused GPU. Otherwise empty.
       type: str
       sample: ""
     supported:

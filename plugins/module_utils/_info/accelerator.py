@@ -33,8 +33,7 @@ TOOL_TIMEOUT = 60
 _MISMATCH = "driver/library version mismatch"
 _NOT_INSTALLED = "nvidia-smi is not installed"
 _FIELDS = ("name", "uuid", "driver_version", "memory.total", "compute_cap")
-# Fields that a query can do without. Drivers before 510 refuse compute_cap. Driver 610 renamed the version of
-# the driver in other outputs, and NVIDIA announces the end of the old name for CUDA 14.
+# Drivers before 510 refuse compute_cap. NVIDIA announces the end of "Driver Version" for CUDA 14.
 _OPTIONAL_FIELDS = ("compute_cap", "driver_version")
 _NVIDIA_SMI = ("nvidia-smi", "/usr/bin/nvidia-smi", "/usr/lib/wsl/lib/nvidia-smi")
 _ROCMINFO = ("rocminfo", "/opt/rocm/bin/rocminfo")
@@ -121,17 +120,16 @@ _WITHHELD = (
 )
 _CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv", "/run/systemd/container")
 _CONTAINER_GROUPS = re.compile(r"docker|kubepods|containerd|libpod|crio|lxc")
-# Field 5 is the mount point; the type of the file system follows the lone dash (proc_pid_mountinfo(5)).
+# Mount point and, after the dash, type (proc_pid_mountinfo(5)).
 _OVERLAY_ROOT = re.compile(r"^\S+ \S+ \S+ \S+ / .* - overlay ", re.MULTILINE)
 _INIT = ("systemd", "init")
 
 
 def _in_container(files: Files) -> bool:
-    """Whether this system is a container; the engines leave different traces.
+    """Whether this system is a container.
 
-    Docker and Podman make a file, systemd-nspawn and LXC set a variable of process 1. containerd and CRI-O
-    with cgroups of version 2 leave neither: there the root is an overlay and process 1 is no init. A diskless
-    host has an overlay, too, but an init.
+    Docker and Podman make a file, systemd-nspawn and LXC set a variable. containerd and CRI-O with cgroups of
+    version 2 leave neither, but an overlay as root and no init. A diskless host has both.
     """
     if any(files.read(name) is not None for name in _CONTAINER_FILES):
         return True
@@ -145,11 +143,9 @@ def _in_container(files: Files) -> bool:
 
 
 def _is_withheld(facts: AcceleratorFacts, files: Files) -> bool:
-    """Whether this is a container that got no GPU of a host whose driver is loaded.
+    """Whether a container got no GPU: /sys and /proc show the host's driver and cards there.
 
-    /sys and /proc show the host's driver and cards in every container. A host with a broken driver is no
-    container, and a container that was given a GPU has nvidia-smi or a device: these are refused until
-    somebody repairs them.
+    A container with a GPU has nvidia-smi or a device, and without a working driver it is refused like a host.
     """
     return (
         bool(facts.driver_version)
@@ -224,7 +220,7 @@ def _query(runner: Runner, fields: Sequence[str]) -> Completed | None:
 
 def _ask_nvidia_smi(runner: Runner, timeout: float) -> tuple[tuple[Gpu, ...], str, bool, str]:
     """GPUs, the problem, whether driver and library differ, and the driver's version."""
-    fields = _FIELDS
+    fields: tuple[str, ...] = _FIELDS
     done = _query(runner, fields)
     for _again in _OPTIONAL_FIELDS:
         # It names the field that it does not know.
