@@ -169,6 +169,11 @@ REFUSED = {
         Case(variables=backend("rocm7.2"), amd=("gfx906",)),
         "gfx1200, gfx1201. The GPUs of this host have the architecture gfx906",
     ),
+    "ryzen-cu126": (
+        Case(variables=backend("cu126"), amd=("gfx1036",)),
+        "no loaded driver. With auto, torch uses the CPU, because the host has no GPU that it can use:"
+        " the wheels for ROCm have no kernels for the architecture gfx1036",
+    ),
     "python-3.10": (
         Case(
             variables=backend(
