@@ -6,7 +6,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,9 @@ SMI = "#!/bin/sh\necho 'A100, GPU-0, 535.104.05, 81559, 8.0'\n"
 class Host:
     """An installation with one environment, and a stand-in nvidia-smi."""
 
-    def __init__(self, root: Path, torch: str, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self, root: Path, torch: str, variables: Mapping[str, str], also: Sequence[str] = ()
+    ) -> None:
         self.base, self.env = root / "conda", root / "conda" / "envs" / "llm"
         for prefix in (self.base, self.env):
             (prefix / "conda-meta").mkdir(parents=True)
@@ -38,6 +40,8 @@ class Host:
         self.record(self.env, "python", "3.12.9")
         self.site = self.env / "lib" / "python3.12" / "site-packages"
         self.put("torch", torch)
+        for each in also:
+            self.put(*each.split("=="))
         self.put("numpy", "1.99.0", conda=True)
         (self.env / "conda-meta" / "state").write_text(json.dumps({"env_vars": dict(variables)}))
         (root / "bin").mkdir()
@@ -90,6 +94,15 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "2.14.0+cu126",
         {**HUB, "install_llm_stack_volumes": [{"path": "{{ place }}/new", "free_mb": 1 << 40}]},
     ),
+    **{name: ("2.14.0+cu126", {}) for name in ("both-stacks", "left-behind", "one-stack")},
+    "official-hub": (
+        "2.14.0+cu126",
+        {"install_llm_stack_model_hub": "https://HuggingFace.co/"},
+    ),
+    "own-choice-of-xet": (
+        "2.14.0+cu126",
+        {**HUB, "install_llm_stack_variables": {"HF_HUB_DISABLE_XET": "0"}},
+    ),
     "models": (
         "2.14.0+cu126",
         {
@@ -111,6 +124,17 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
 }
+# Distributions that are there besides torch and numpy.
+INSTALLED = {
+    "both-stacks": [
+        "tensorflow==2.21.0",
+        "nvidia-cudnn-cu12==9.28.0.42",
+        "nvidia_cudnn_cu13==9.26.0.51",
+    ],
+    # An upgrade of torch leaves the libraries of the older one behind; nothing uses them.
+    "left-behind": ["nvidia-cudnn-cu12==9.28.0.42", "nvidia-cudnn-cu13==9.26.0.51"],
+    "one-stack": ["tensorflow==2.21.0", "nvidia-cudnn-cu12==9.28.0.42", "nvidia-nccl-cu12==2.27.7"],
+}
 BEFORE = {"OLD": "1", "KEPT": "1"}
 # Pins for numpy, which conda owns, and torch; the backend's own release of torch counts.
 PROFILE = {"pip": ["torch>=2.11", "numpy>=1"], "constraints": ["numpy==2.5.5", "torch==2.13.0"]}
@@ -119,7 +143,10 @@ PROFILE = {"pip": ["torch>=2.11", "numpy>=1"], "constraints": ["numpy==2.5.5", "
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Host]:
     root = tmp_path_factory.mktemp("hosts")
-    return {name: Host(root / name, torch, BEFORE) for name, (torch, _) in CASES.items()}
+    return {
+        name: Host(root / name, torch, BEFORE, INSTALLED.get(name, ()))
+        for name, (torch, _) in CASES.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +212,28 @@ def test_constraints_for_what_conda_owns_are_left_out(played: Played) -> None:
 def test_the_hub_s_mirror_is_set_at_activation(played: Played, hosts: dict[str, Host]) -> None:
     assert changed(played, "gpu-build") == 1
     found = variables(hosts["gpu-build"])
-    assert found == {**BEFORE, "HF_ENDPOINT": "https://hub.example.com"}
+    mirror = {"HF_ENDPOINT": "https://hub.example.com", "HF_HUB_DISABLE_XET": "1"}
+    assert found == {**BEFORE, **mirror}
+
+
+def test_the_official_hub_keeps_xet(played: Played, hosts: dict[str, Host]) -> None:
+    assert changed(played, "official-hub") == 1
+    found = variables(hosts["official-hub"])
+    assert found == {**BEFORE, "HF_ENDPOINT": "https://HuggingFace.co/"}
+
+
+def test_a_site_can_keep_xet_with_its_mirror(played: Played, hosts: dict[str, Host]) -> None:
+    assert changed(played, "own-choice-of-xet") == 1
+    assert variables(hosts["own-choice-of-xet"])["HF_HUB_DISABLE_XET"] == "0"
+
+
+def test_an_environment_with_the_libraries_of_two_versions_of_cuda_fails(played: Played) -> None:
+    said = played.failure("both-stacks")
+    assert (
+        "NVIDIA libraries for CUDA 12 and CUDA 13, and both torch and tensorflow use them" in said
+    )
+    assert changed(played, "left-behind") == 0
+    assert changed(played, "one-stack") == 0
 
 
 def test_shared_models_have_a_setgid_directory_and_a_variable(
