@@ -1,9 +1,9 @@
 """Writes the constraints files of the role install_llm_stack, one for each profile, as resolved today.
 
 ``make constraints`` resolves the profiles that may share an environment together, so that their files agree,
-and each profile that stands alone by itself, once for each Python of the profile. Nothing is installed. Pins
-that lag years behind the newest release are reported, see :mod:`scripts.generate.lagging_pins`. The indexes are those of pip's own
-configuration, which uv does not read; no address is written into a file.
+and each profile that stands alone by itself, once for each Python of the profile. Nothing is installed. The
+indexes are those of pip's own configuration, which uv does not read; no address is written into a file. Pins
+that lag years behind the newest release are reported, see :mod:`scripts.generate.lagging_pins`.
 
 ``make constraints ARGS="train app"`` writes the files of these profiles only.
 """
@@ -134,8 +134,7 @@ def of_torch(
         ResolveError: a release of torch is not there.
     """
     closures = [
-        resolver.resolve([f"torch=={release}"], python, profile.platform)
-        for release in releases
+        resolver.resolve([f"torch=={release}"], python, profile.platform) for release in releases
     ]
     names = {name for closure in closures for name in closure}
     return {
@@ -231,7 +230,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Writes the files into the checkout.
 
     Returns:
-        1 if a profile could not be resolved (its file then stays as it is) or if a pin lags for no known reason.
+        1 if a profile could not be resolved (its file then stays) or if a pin lags for no known reason.
     """
     parser = argparse.ArgumentParser(prog="make constraints", description=__doc__)
     names = [profile.name for profile in read_profiles(ROLE)]

@@ -134,7 +134,7 @@ REFUSED = {
     ),
     "two-stacks-by-name": (
         Case(*HOPPER, backend("cu130", install_llm_stack_profiles=["inference", "tensorflow"])),
-        "or set install_llm_stack_backend to cu126 or cu128, if the driver and the GPUs of the host support it",
+        "or set install_llm_stack_backend to cu126 or cu128, if the driver and the GPUs of the host",
     ),
     "own-tensorflow": (
         Case(
