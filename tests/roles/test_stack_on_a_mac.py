@@ -84,11 +84,13 @@ REFUSED = {
     ),
     "arm-13": (
         of_module("osx-arm64", "13.7.4", **profiles("train")),
-        "This host has macOS 13.7.4. The profile train needs macOS 14 or newer for the wheels of bitsandbytes.",
+        "This host has macOS 13.7.4. The profile train needs macOS 14 or newer"
+        " for the wheels of bitsandbytes.",
     ),
     "arm-13-facts": (
         of_facts("arm64", "13.7.4", **profiles("train")),
-        "This host has macOS 13.7.4. The profile train needs macOS 14 or newer for the wheels of bitsandbytes.",
+        "This host has macOS 13.7.4. The profile train needs macOS 14 or newer"
+        " for the wheels of bitsandbytes.",
     ),
 }
 

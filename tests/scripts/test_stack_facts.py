@@ -28,7 +28,7 @@ def tables() -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def variables() -> dict[str, Any]:
+def variables() -> Any:
     return yaml.safe_load((ROOT / WRITER.target).read_text())
 
 
