@@ -277,3 +277,21 @@ def test_a_volume_without_room_is_refused_first(played: Played, hosts: dict[str,
     assert re.search(r"MiB are free for this user at \S+ \(at least 1099511627776\)", played.flat)
     assert re.search(r"^full +: ok=\d+ +changed=0 +unreachable=0 +failed=1 ", played.text, re.M)
     assert variables(hosts["full"]) == BEFORE
+
+
+def test_check_mode_finds_an_installed_stack_for_another_cuda(
+    play: Callable[..., Played], tmp_path: Path
+) -> None:
+    """TensorFlow is there with CUDA 12, and torch for CUDA 13 is asked for: pip has installed nothing yet."""
+    there = Host(tmp_path / "host", "2.14.0+cu126", {}, INSTALLED["one-stack"])
+    (there.stand_in / "nvidia-smi").write_text(SMI.replace("535.104.05", "580.65.06"))
+    (tmp_path / "playbook.yml").write_text(PLAYBOOK)
+    variables = {
+        "stand_in": str(there.stand_in),
+        "install_llm_stack_installation": str(there.base),
+        "install_llm_stack_backend": "cu130",
+        "install_llm_stack_profiles": ["ours"],
+        "install_llm_stack_profile_overrides": {"ours": {"pip": ["torch>=2.11"]}},
+    }
+    run = play(str(tmp_path / "playbook.yml"), {"host": variables}, "--check")
+    assert "CUDA 12 and CUDA 13, and both torch and tensorflow use them" in run.failure("host")
