@@ -102,6 +102,11 @@ options:
     description:
       - URL of the hub or of a mirror. By default, C(HF_ENDPOINT) of the task's environment, or else the
         official hub.
+      - A hub other than the official one is used without Xet (C(HF_HUB_DISABLE_XET=1)), because hf-xet
+        contacts the official hub's storage directly. C(HF_HUB_DISABLE_XET) in the task's environment
+        overrides this.
+      - Some mirrors, such as hf-mirror, redirect the download of large files to hosts below
+        C(xethub.hf.co). The host must be able to reach these.
     type: str
   token:
     description:

@@ -1,8 +1,9 @@
 """Writes the constraints files of the role install_llm_stack, one for each profile, as resolved today.
 
 ``make constraints`` resolves the profiles that may share an environment together, so that their files agree,
-and each profile that stands alone by itself. Nothing is installed. The indexes are those of pip's own
-configuration, which uv does not read; no address is written into a file.
+and each profile that stands alone by itself, once for each Python of the profile. Nothing is installed. The
+indexes are those of pip's own configuration, which uv does not read; no address is written into a file. Pins
+that lag years behind the newest release are reported, see :mod:`scripts.generate.lagging_pins`.
 
 ``make constraints ARGS="train app"`` writes the files of these profiles only.
 """
@@ -10,12 +11,9 @@ configuration, which uv does not read; no address is written into a file.
 from __future__ import annotations
 
 import argparse
-import ast
 import re
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,21 +21,23 @@ from typing import Any
 
 import yaml
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.version import Version
 
-from scripts.layout import PYTHON, ROOT, VENV_BIN, tool_environment
+from scripts.generate import lagging_pins
+from scripts.generate.resolver import (
+    Pins,
+    ResolveError,
+    Resolver,
+    pip_listing,
+    pip_settings,
+    render_pins,
+    uv_variables,
+)
+from scripts.layout import ROOT
 
 ROLE = ROOT / "roles" / "install_llm_stack"
 # What the builds of torch bring with them, each its own.
 _OF_A_BUILD = re.compile(r"(?:torch|triton|nvidia-.*|cuda-.*)$")
-# Seconds. A resolution takes a few; a mirror that is asked for the first time, more.
-TIMEOUT = 900
-
-Pins = Mapping[str, str]
-
-
-class ResolveError(Exception):
-    """uv found no solution, or a solution that nobody else could install; its text says why."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ class Profile:
 
     name: str
     python: str
+    pythons: tuple[str, ...]
     platform: str
+    also_platforms: tuple[str, ...]
     alone: bool
     torch: str
     plain: tuple[str, ...]
@@ -60,12 +62,20 @@ class Profile:
     @property
     def other_platforms(self) -> tuple[str, ...]:
         """Where its file is tried too; the header names those on which it holds."""
-        return (self.platform.replace("x86_64", "aarch64"), "aarch64-apple-darwin")
+        if "manylinux" not in self.platform:
+            return self.also_platforms
+        arm = self.platform.replace("x86_64", "aarch64")
+        return (arm, *self.also_platforms, "aarch64-apple-darwin")
 
     @property
     def takes_torch(self) -> bool:
         """Whether torch is among the requirements themselves."""
         return any(Requirement(line).name == "torch" for line in self.lines)
+
+    def file_name(self, python: str) -> str:
+        """The name of its file for a Python; the role's vars/main/main.yml builds the same name."""
+        suffix = "" if python == self.python else f"-py{python.replace('.', '')}"
+        return f"{self.name}{suffix}.txt"
 
 
 def read_profile(path: Path) -> Profile:
@@ -76,7 +86,9 @@ def read_profile(path: Path) -> Profile:
     return Profile(
         name=path.stem,
         python=data["python"],
+        pythons=tuple(data["pythons"]),
         platform=data["platform"],
+        also_platforms=tuple(data["also_platforms"]),
         alone=data["alone"],
         torch=data["torch"],
         plain=tuple(lines + pinned),
@@ -98,130 +110,31 @@ def torch_releases(role: Path) -> list[str]:
     return list(dict.fromkeys(each["torch"] for each in backends if each["torch"]))
 
 
-def pip_settings(listing: str) -> dict[str, str]:
-    """pip's settings by key from what ``pip config list`` prints; environment variables win, as for pip.
-
-    Of the sections only ``global`` and the variables count.
-    """
-    found: dict[str, str] = {}
-    for section in ("global", ":env:"):
-        for line in listing.splitlines():
-            name, _, value = line.partition("=")
-            if name.startswith(f"{section}."):
-                found[name.removeprefix(f"{section}.")] = str(ast.literal_eval(value))
-    return found
-
-
-def uv_variables(settings: Mapping[str, str]) -> dict[str, str]:
-    """The variables by which uv takes distributions from the indexes of pip's settings.
-
-    Local directories (``find-links``) are left out: what lies there by chance is no answer for others.
-    Addresses travel as variables and not as arguments, since they may hold credentials.
-    """
-    variables = {
-        "UV_DEFAULT_INDEX": settings.get("index-url", ""),
-        "UV_INDEX": " ".join(settings.get("extra-index-url", "").split()),
-        "SSL_CERT_FILE": settings.get("cert", ""),
-        "UV_HTTP_TIMEOUT": settings.get("default-timeout", ""),
-    }
-    return {
-        **{name: value for name, value in variables.items() if value},
-        # As pip: the newest of all indexes counts. And nothing of the machine's own settings.
-        "UV_INDEX_STRATEGY": "unsafe-best-match",
-        "UV_NO_CONFIG": "1",
-        "UV_PYTHON_DOWNLOADS": "never",
-        # torch's wheels need it; uv's own idea of macOS is older.
-        "MACOSX_DEPLOYMENT_TARGET": "14.0",
-    }
-
-
-class Resolver:
-    """uv, with the indexes that it is to use."""
-
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        inherited = tool_environment().items()
-        own = {name: value for name, value in inherited if not name.startswith("UV_")}
-        self._environment = {**own, **variables}
-
-    def compile(self, *words: str) -> str:
-        """What ``uv pip compile`` prints for these arguments: pins, one a line, wheels only.
-
-        Raises:
-            ResolveError: there is no solution.
-        """
-        argv = [
-            *(str(VENV_BIN / "uv"), "pip", "compile", "--quiet", *words),
-            *("--python", str(PYTHON), "--only-binary", ":all:"),
-            *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),
-        ]
-        done = subprocess.run(
-            argv,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TIMEOUT,
-        )
-        if done.returncode:
-            raise ResolveError(done.stderr.strip())
-        return done.stdout
-
-    def resolve(
-        self, lines: Iterable[str], python: str, platform: str, pins: Pins | None = None
-    ) -> dict[str, str]:
-        """The versions, by name, that the requirement lines lead to; wheels only.
-
-        Args:
-            platform: as uv names them, such as x86_64-manylinux_2_28.
-            pins: versions that may not differ.
-
-        Raises:
-            ResolveError: there is no solution, or one of its versions is of no public index.
-        """
-        with tempfile.TemporaryDirectory() as directory:
-            wanted, held = Path(directory, "requirements.in"), Path(directory, "constraints.txt")
-            wanted.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-            held.write_text(render_pins(pins or {}), encoding="utf-8")
-            printed = self.compile(
-                *(str(wanted), "--constraints", str(held)),
-                *("--python-version", python, "--python-platform", platform),
-            )
-        found: dict[str, str] = {}
-        for line in printed.splitlines():
-            name, _, version = line.partition("==")
-            if not version or "+" in version:
-                raise ResolveError(f"{line}: not a version that a public index has")
-            found[canonicalize_name(name)] = version
-        return found
-
-
-def render_pins(pins: Pins) -> str:
-    """One line for each, by name."""
-    return "".join(f"{name}=={version}\n" for name, version in sorted(pins.items()))
-
-
-def render(profile: Profile, pins: Pins, together: Sequence[str], also: Sequence[str]) -> str:
+def render(
+    profile: Profile, python: str, pins: Pins, together: Sequence[str], also: Sequence[str]
+) -> str:
     """The text of a constraints file."""
     today = datetime.now(UTC).date().isoformat()
     company = f", together with {', '.join(together)}" if together else ""
     head = [
         f"Profile {profile.name}: all that its requirements lead to, resolved on {today}",
-        f"for Python {profile.python} on {profile.platform}{company}.",
+        f"for Python {python} on {profile.platform}{company}.",
         f"It holds on these platforms as well: {', '.join(also) or 'none of those tried'}.",
         "Left out is what belongs to one build or release of torch. Written by `make constraints`.",
     ]
     return "".join(f"# {line}\n" for line in head) + render_pins(pins)
 
 
-def of_torch(resolver: Resolver, profile: Profile, releases: Sequence[str]) -> set[str]:
+def of_torch(
+    resolver: Resolver, profile: Profile, python: str, releases: Sequence[str]
+) -> set[str]:
     """The names that a file must leave open: what torch's builds bring, and where its releases differ.
 
     Raises:
         ResolveError: a release of torch is not there.
     """
     closures = [
-        resolver.resolve([f"torch=={release}"], profile.python, profile.platform)
-        for release in releases
+        resolver.resolve([f"torch=={release}"], python, profile.platform) for release in releases
     ]
     names = {name for closure in closures for name in closure}
     return {
@@ -232,21 +145,21 @@ def of_torch(resolver: Resolver, profile: Profile, releases: Sequence[str]) -> s
 
 
 def make(
-    resolver: Resolver, group: Sequence[Profile], releases: Sequence[str]
+    resolver: Resolver, group: Sequence[Profile], python: str, releases: Sequence[str]
 ) -> dict[str, dict[str, str]]:
-    """The pins of profiles that may share an environment, by profile.
+    """The pins of profiles that may share an environment with this Python, by profile.
 
     Raises:
         ResolveError: they do not fit together, or not with a release of torch.
     """
-    python, platform = group[0].python, group[0].platform
+    platform = group[0].platform
     lines = sorted({line for profile in group for line in profile.lines})
     joint = resolver.resolve(lines, python, platform)
     found = {}
     for profile in group:
         closure = resolver.resolve(profile.lines, python, platform, joint)
         versions = [profile.torch] if profile.torch else list(releases)
-        left = of_torch(resolver, profile, versions) if "torch" in closure else set()
+        left = of_torch(resolver, profile, python, versions) if "torch" in closure else set()
         if not profile.alone:
             # Beside another profile in one environment it is torch that says which CUDA there is.
             left |= {name for name in closure if _OF_A_BUILD.match(name)}
@@ -257,59 +170,68 @@ def make(
     return found
 
 
-def platforms_of(resolver: Resolver, profile: Profile, pins: Pins) -> list[str]:
+def platforms_of(resolver: Resolver, profile: Profile, python: str, pins: Pins) -> list[str]:
     """The profile's other platforms on which the pins hold as well, without what is for CUDA alone."""
     found = []
     for platform in profile.other_platforms:
         try:
-            resolver.resolve(profile.plain, profile.python, platform, pins)
+            resolver.resolve(profile.plain, python, platform, pins)
         except ResolveError:
             continue
         found.append(platform)
     return found
 
 
-def groups_of(profiles: Sequence[Profile]) -> list[list[Profile]]:
-    """The profiles that are resolved together: all that do not stand alone."""
+def groups_of(profiles: Sequence[Profile]) -> list[tuple[str, list[Profile]]]:
+    """The profiles that are resolved together, each group with its Python: all that do not stand alone."""
     shared = [profile for profile in profiles if not profile.alone]
-    return [shared, *([profile] for profile in profiles if profile.alone)]
+    pythons = sorted({python for profile in shared for python in profile.pythons}, key=Version)
+    groups = [(python, [each for each in shared if python in each.pythons]) for python in pythons]
+    alone = [profile for profile in profiles if profile.alone]
+    return groups + [(python, [profile]) for profile in alone for python in profile.pythons]
 
 
-def write(resolver: Resolver, role: Path, chosen: Sequence[str]) -> list[str]:
-    """Writes the files of the chosen profiles, or of all; returns a line for each profile that failed."""
+def write(
+    resolver: Resolver,
+    role: Path,
+    chosen: Sequence[str],
+    lagging: Callable[[Resolver, Profile, str, Pins], list[str]] | None = None,
+) -> list[str]:
+    """Writes the files of the chosen profiles, or of all; returns a line for each problem.
+
+    Args:
+        lagging: names the pins of a profile that are too old.
+    """
     directory = role / "files" / "constraints"
     directory.mkdir(parents=True, exist_ok=True)
     problems = []
-    for group in groups_of(read_profiles(role)):
+    for python, group in groups_of(read_profiles(role)):
         wanted = [profile for profile in group if not chosen or profile.name in chosen]
         if not wanted:
             continue
         try:
-            made = make(resolver, group, torch_releases(role))
+            made = make(resolver, group, python, torch_releases(role))
         except ResolveError as error:
-            problems.append(f"{', '.join(profile.name for profile in group)}: {error}")
+            names = ", ".join(profile.name for profile in group)
+            problems.append(f"not resolved: {names} for Python {python}: {error}")
             continue
         for profile in wanted:
             pins = made[profile.name]
             together = [other.name for other in group if other is not profile]
-            text = render(profile, pins, together, platforms_of(resolver, profile, pins))
-            (directory / f"{profile.name}.txt").write_text(text, encoding="utf-8")
-            sys.stdout.write(f"{profile.name}: {len(pins)} pins\n")
+            also = platforms_of(resolver, profile, python, pins)
+            text = render(profile, python, pins, together, also)
+            (directory / profile.file_name(python)).write_text(text, encoding="utf-8")
+            sys.stdout.write(f"{profile.name} for Python {python}: {len(pins)} pins\n")
+            problems += lagging(resolver, profile, python, pins) if lagging else []
     return problems
 
 
-def pip_listing() -> str:
-    """What pip says of its configuration.
-
-    Raises:
-        subprocess.CalledProcessError: pip fails.
-    """
-    argv = [str(PYTHON), "-m", "pip", "config", "list"]
-    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
-
-
 def main(words: Sequence[str] | None = None) -> int:
-    """Writes the files into the checkout; 1 when a profile could not be resolved, whose file then stays."""
+    """Writes the files into the checkout.
+
+    Returns:
+        1 if a profile could not be resolved (its file then stays) or if a pin lags for no known reason.
+    """
     parser = argparse.ArgumentParser(prog="make constraints", description=__doc__)
     names = [profile.name for profile in read_profiles(ROLE)]
     parser.add_argument("profiles", nargs="*", metavar="PROFILE", help=", ".join(names))
@@ -318,9 +240,9 @@ def main(words: Sequence[str] | None = None) -> int:
     if unknown:
         parser.error(f"no profile is called {', '.join(unknown)}")
     resolver = Resolver(uv_variables(pip_settings(pip_listing())))
-    problems = write(resolver, ROLE, chosen)
+    problems = write(resolver, ROLE, chosen, lagging_pins.lagging)
     for problem in problems:
-        sys.stderr.write(f"not resolved: {problem}\n")
+        sys.stderr.write(f"{problem}\n")
     return 1 if problems else 0
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.generate.make_constraints import (
+from scripts.generate.resolver import (
     ResolveError,
     Resolver,
     pip_listing,

@@ -135,6 +135,17 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"install_llm_stack_python": "3.11"},
         "Set install_llm_stack_python to that version, or set install_llm_stack_pinned to false",
     ),
+    "a profile without that Python": (
+        {"install_llm_stack_profiles": ["data", "tensorflow"], "install_llm_stack_python": "3.14"},
+        "the constraints of the profiles tensorflow are for Python 3.12, 3.13. Set",
+    ),
+    "two stacks for two versions of CUDA": (
+        {
+            "install_llm_stack_requirements": ["tensorflow[and-cuda]"],
+            "install_llm_stack_backend": "pypi",
+        },
+        "Install one of them in another environment",
+    ),
     "legacy with a new Python": (
         {"install_llm_stack_profiles": ["legacy"]},
         "install_llm_stack_python is 3.12, but the constraints of the profiles legacy are for Python 3.8",

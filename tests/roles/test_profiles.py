@@ -20,6 +20,7 @@ PROFILES = sorted((ROLE / "vars/main/profiles").glob("*.yml"))
 NAMES = [path.stem for path in PROFILES]
 KEYS = [
     "alone",
+    "also_platforms",
     "backends",
     "conda",
     "constraints",
@@ -29,6 +30,7 @@ KEYS = [
     "pip",
     "platform",
     "python",
+    "pythons",
     "torch",
 ]
 each_profile = pytest.mark.parametrize("name", NAMES)
@@ -41,14 +43,24 @@ def profile(name: str) -> dict[str, Any]:
     return data[key]
 
 
-def constraints_text(name: str) -> str:
-    return (ROLE / f"files/constraints/{name}.txt").read_text(encoding="utf-8")
+def file_name(name: str, python: str) -> str:
+    """Of the constraints of a profile for a Python."""
+    own = python == profile(name)["python"]
+    return f"{name}.txt" if own else f"{name}-py{python.replace('.', '')}.txt"
 
 
-def pins(name: str) -> dict[str, str]:
+EACH_LIST = [(name, python) for name in NAMES for python in profile(name)["pythons"]]
+each_list = pytest.mark.parametrize(("name", "python"), EACH_LIST)
+
+
+def constraints_text(name: str, python: str) -> str:
+    return (ROLE / "files/constraints" / file_name(name, python)).read_text(encoding="utf-8")
+
+
+def pins(name: str, python: str) -> dict[str, str]:
     """Version by name; every line but the comments has to be such a pin."""
     found = {}
-    for line in constraints_text(name).splitlines():
+    for line in constraints_text(name, python).splitlines():
         if not line.startswith("#"):
             pin = Requirement(line)
             (clause,) = pin.specifier
@@ -91,9 +103,9 @@ def test_every_package_has_a_floor(name: str) -> None:
         assert ">=" in {clause.operator for clause in requirement.specifier}, requirement
 
 
-@each_profile
-def test_the_constraints_keep_the_floors(name: str) -> None:
-    pinned = pins(name)
+@each_list
+def test_the_constraints_keep_the_floors(name: str, python: str) -> None:
+    pinned = pins(name, python)
     for requirement in requirements(name):
         if requirement.name == "torch":  # the backend's or the profile's own
             assert requirement.name not in pinned
@@ -101,55 +113,83 @@ def test_the_constraints_keep_the_floors(name: str) -> None:
             assert requirement.specifier.contains(pinned[requirement.name]), requirement
 
 
-@each_profile
-def test_the_constraints_are_full(name: str) -> None:
+@each_list
+def test_the_constraints_are_full(name: str, python: str) -> None:
     # What a few packages are known to need, so that a list of the named ones alone would not pass.
     needed = {"transformers": "tokenizers", "pandas": "python-dateutil", "flask": "werkzeug"}
     needed |= {"tensorflow": "h5py", "vllm": "transformers", "matplotlib": "pillow"}
     named = {requirement.name for requirement in requirements(name)} & set(needed)
     assert named
-    assert {needed[each] for each in named} <= set(pins(name))
-    assert len(pins(name)) > len(requirements(name))
+    assert {needed[each] for each in named} <= set(pins(name, python))
+    assert len(pins(name, python)) > len(requirements(name))
 
 
-@each_profile
-def test_the_constraints_say_when_and_for_what_they_hold(name: str) -> None:
-    text = " ".join(constraints_text(name).split("\n# "))
+@each_list
+def test_the_constraints_say_when_and_for_what_they_hold(name: str, python: str) -> None:
+    text = " ".join(constraints_text(name, python).split("\n# "))
     said = re.search(r"resolved on (\S+) for Python (\S+) on ([\w-]+)", text)
     assert said is not None
     assert date.fromisoformat(said[1]) >= date.fromisoformat(profile(name)["date"])
-    assert said.groups()[1:] == (profile(name)["python"], profile(name)["platform"])
+    assert said.groups()[1:] == (python, profile(name)["platform"])
 
 
-@each_profile
-def test_the_constraints_name_no_place(name: str) -> None:
-    assert re.findall(r"://|^-|^/|@|\.(?:com|org|net)\b", constraints_text(name), re.M) == []
+@each_list
+def test_the_constraints_name_no_place(name: str, python: str) -> None:
+    text = constraints_text(name, python)
+    assert re.findall(r"://|^-|^/|@|\.(?:com|org|net)\b", text, re.M) == []
 
 
 @each_profile
 def test_the_role_takes_the_file_of_the_profile(name: str) -> None:
     assert profile(name)["constraints"] == f"constraints/{name}.txt"
+    assert profile(name)["python"] in profile(name)["pythons"]
 
 
-def test_there_is_no_file_without_a_profile() -> None:
-    assert sorted(path.stem for path in (ROLE / "files/constraints").iterdir()) == NAMES
+def test_there_is_a_file_for_each_profile_and_python_and_no_other() -> None:
+    found = sorted(path.name for path in (ROLE / "files/constraints").iterdir())
+    assert found == sorted(file_name(name, python) for name, python in EACH_LIST)
 
 
-def test_profiles_that_may_share_an_environment_agree() -> None:
-    shared = [name for name in NAMES if not profile(name)["alone"]]
+@pytest.mark.parametrize("python", ["3.12", "3.13", "3.14"])
+def test_profiles_that_may_share_an_environment_agree(python: str) -> None:
+    shared = [
+        name for name in NAMES if not profile(name)["alone"] and python in profile(name)["pythons"]
+    ]
     assert len(shared) > 2
-    assert len({profile(name)["python"] for name in shared}) == 1
     versions: dict[str, set[str]] = {}
     for name in shared:
-        for package, version in pins(name).items():
+        for package, version in pins(name, python).items():
             versions.setdefault(package, set()).add(version)
     assert {package: found for package, found in versions.items() if len(found) > 1} == {}
+
+
+def test_vllm_is_served_with_bindings_of_its_own_cuda() -> None:
+    # flashinfer names cuda-python without a minimum version, and 12.6 of 2024 fitted as well.
+    for python in profile("serve")["pythons"]:
+        found = pins("serve", python)
+        assert Version(found["vllm"]) >= Version("0.33")
+        assert Version(found["cuda-python"]) >= Version("13")
+
+
+def test_vllm_is_served_on_aarch64_from_glibc_2_34_on() -> None:
+    head = constraints_text("serve", "3.12").splitlines()[2]
+    assert head.endswith("as well: aarch64-manylinux_2_34, aarch64-manylinux_2_35.")
+
+
+def test_an_intel_mac_has_the_last_torch_for_it() -> None:
+    mac = profile("legacy_mac")
+    assert (mac["torch"], mac["platform"]) == ("2.2.2", "x86_64-apple-darwin")
+    assert Version(pins("legacy_mac", "3.12")["numpy"]) < Version("2")
 
 
 def test_what_shares_an_environment_leaves_cuda_to_torch() -> None:
     for name in NAMES:
         if not profile(name)["alone"]:
-            assert [each for each in pins(name) if re.match(r"nvidia-|cuda-|triton$", each)] == []
+            for python in profile(name)["pythons"]:
+                found = [
+                    each for each in pins(name, python) if re.match(r"nvidia-|cuda-|triton$", each)
+                ]
+                assert found == []
 
 
 @each_profile

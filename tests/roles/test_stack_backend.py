@@ -74,11 +74,49 @@ def backend(name: str, **more: Any) -> dict[str, Any]:
 
 
 HOPPER = ("H100", "580.65.06", "9.0")
+AMPERE = ("A100", "535.104.05", "8.0")
 HOSTS = {
     "no-gpu": Case(variables=backend("auto")),
     "default": Case(*HOPPER),
-    "hopper": Case(*HOPPER, backend("auto", install_llm_stack_profiles=["train", "tensorflow"])),
-    "older": Case("A100", "535.104.05", "8.0", backend("auto")),
+    "hopper": Case(*HOPPER, backend("auto", install_llm_stack_profiles=["train"])),
+    "older": Case(*AMPERE, backend("auto", install_llm_stack_profiles=["train", "tensorflow"])),
+    # One stack with CUDA, or torch without it, has nothing to share.
+    "tensorflow-alone": Case(
+        *HOPPER, backend("auto", install_llm_stack_profiles=["tensorflow", "app"])
+    ),
+    "tensorflow-on-cpu": Case(
+        *HOPPER,
+        backend(
+            "cpu",
+            install_llm_stack_profiles=["inference"],
+            install_llm_stack_requirements=["tensorflow[and-cuda]>=2.20"],
+        ),
+    ),
+    "tensorflow-without-cuda": Case(
+        *HOPPER,
+        backend(
+            "auto",
+            install_llm_stack_profiles=["inference", "tensorflow"],
+            install_llm_stack_profile_overrides={"tensorflow": {"cuda": []}},
+        ),
+    ),
+    # Its files are in directories of their own.
+    "other-library": Case(
+        *HOPPER, backend("auto", install_llm_stack_requirements=["nvidia-cutlass-dsl-libs-cu12"])
+    ),
+    # The wheels of torch 2.10 on the default index were for CUDA 12.
+    "older-torch": Case(
+        *HOPPER,
+        backend(
+            "auto",
+            install_llm_stack_profiles=["ours"],
+            install_llm_stack_profile_overrides={
+                "ours": {"pip": ["torch", "tensorflow[and-cuda]"]}
+            },
+            install_llm_stack_torch="2.10.0",
+        ),
+    ),
+    "new-python": Case(variables=backend("cpu", install_llm_stack_python="3.13")),
     "blackwell": Case("B200", "570.86.15", "10.0", backend("auto")),
     "volta": Case("V100", "580.65.06", "7.0", backend("auto")),
     "data-only": Case(*HOPPER, backend("auto", install_llm_stack_profiles=["data"])),
@@ -116,7 +154,63 @@ HOSTS = {
         ),
     ),
 }
+LIBRARIES = "would get NVIDIA libraries for CUDA 12 and CUDA 13: "
 REFUSED = {
+    "two-stacks": (
+        Case(*HOPPER, backend("auto", install_llm_stack_profiles=["train", "tensorflow"])),
+        LIBRARIES
+        + "tensorflow[and-cuda]>=2.20 for CUDA 12, torch of the backend pypi for CUDA 13.",
+    ),
+    "two-stacks-by-name": (
+        Case(*HOPPER, backend("cu130", install_llm_stack_profiles=["inference", "tensorflow"])),
+        "or set install_llm_stack_backend to cu126 or cu128, if the driver and the GPUs of the host",
+    ),
+    "own-tensorflow": (
+        Case(
+            *HOPPER,
+            backend(
+                "cu132",
+                install_llm_stack_profiles=["inference"],
+                install_llm_stack_requirements=["TensorFlow [ And_CUDA ] >= 2.20"],
+            ),
+        ),
+        LIBRARIES
+        + "TensorFlow [ And_CUDA ] >= 2.20 for CUDA 12, torch of the backend cu132 for CUDA 13.",
+    ),
+    "own-library": (
+        Case(
+            *HOPPER,
+            backend("auto", install_llm_stack_requirements=["nvidia_cudnn.cu12==9.28.0.42"]),
+        ),
+        LIBRARIES
+        + "nvidia_cudnn.cu12==9.28.0.42 for CUDA 12, torch of the backend pypi for CUDA 13.",
+    ),
+    "library-of-the-other": (
+        Case(*AMPERE, backend("auto", install_llm_stack_requirements=["nvidia-nccl-cu13"])),
+        LIBRARIES + "nvidia-nccl-cu13 for CUDA 13, torch of the backend cu126 for CUDA 12.",
+    ),
+    "no-torch": (
+        Case(
+            *HOPPER,
+            backend(
+                "auto",
+                install_llm_stack_profiles=["tensorflow"],
+                install_llm_stack_requirements=["jax[cuda13,k8s]"],
+            ),
+        ),
+        "jax[cuda13,k8s] for CUDA 13, and no torch. Both install the same files, such as"
+        " nvidia/cudnn/lib/libcudnn.so.9",
+    ),
+    "in-a-file": (
+        Case(
+            variables=backend(
+                "pypi",
+                install_llm_stack_profiles=["inference"],
+                install_llm_stack_requirements_files=["{{ playbook_dir }}/stack.txt"],
+            )
+        ),
+        LIBRARIES + "tensorflow[and-cuda] for CUDA 12, torch of the backend pypi for CUDA 13.",
+    ),
     "ancient": (
         Case("P100", "470.57.02", "6.0", backend("auto")),
         "driver 470.57.02 is too old for the wheels that this collection knows; 525 is the oldest."
@@ -225,6 +319,7 @@ def played(
     """One run over all hosts, which the role's own module looks at."""
     root = tmp_path_factory.mktemp("gpus")
     (root / "playbook.yml").write_text(PLAYBOOK)
+    (root / "stack.txt").write_text("# Both stacks.\ntensorflow[and-cuda]\n")
     cases = {**HOSTS, **{name: case for name, (case, _) in REFUSED.items()}}
     hosts = {}
     for name, case in cases.items():
@@ -264,7 +359,13 @@ def torch(facts: dict[str, Any]) -> str:
         ("older", "cu126", "==2.14.0"),
         ("blackwell", "cu128", "==2.11.0"),
         ("volta", "cu126", "==2.14.0"),
-        ("by-hand", "cu130", "==2.13.0"),
+        ("tensorflow-alone", "pypi", "==2.15.0"),
+        ("tensorflow-on-cpu", "cpu", "==2.15.0"),
+        ("tensorflow-without-cuda", "pypi", "==2.15.0"),
+        ("other-library", "pypi", "==2.15.0"),
+        ("older-torch", "pypi", "==2.10.0"),
+        ("new-python", "cpu", "==2.15.0"),
+        ("by-hand", "cu130", "==2.14.0"),
         ("unchecked", "cu130", "==2.15.0"),
         ("older-cu128", "cu128", "==2.11.0"),
         # Without a pin pip would take a newer release for CUDA from the default index.
@@ -291,6 +392,8 @@ def test_the_host_is_asked_only_where_its_answer_counts(
     asked = {name: seen(name)["asked"] for name in HOSTS}
     assert [name for name, was in asked.items() if not was] == [
         "default",
+        "tensorflow-on-cpu",
+        "new-python",
         "data-only",
         "unchecked",
         "new-rocm-image",
@@ -318,7 +421,7 @@ def test_a_gpu_that_torch_does_not_use_is_named(played: tuple[Played, Path]) -> 
 def test_the_libraries_for_cuda_come_with_an_nvidia_gpu_only(
     seen: Callable[[str], dict[str, Any]],
 ) -> None:
-    assert "tensorflow[and-cuda]>=2.20" in seen("hopper")["requirements"]
+    assert "tensorflow[and-cuda]>=2.20" in seen("older")["requirements"]
     assert all("and-cuda" not in line for line in seen("no-gpu")["requirements"])
 
 
@@ -330,7 +433,7 @@ def test_the_constraints_are_those_of_the_chosen_profiles(
 
     assert {"numpy", "transformers", "tokenizers", "jupyterlab"} <= names("default")
     assert "trl" not in names("default")
-    assert {"trl", "peft", "h5py"} <= names("hopper")
+    assert {"trl", "peft", "h5py"} <= names("older")
     assert "jupyterlab" not in names("hopper")
     assert "vllm" in names("by-hand")
 
@@ -352,3 +455,38 @@ def test_a_host_that_cannot_run_the_wheels_is_refused(
     run, root = played
     assert REFUSED[host][1] in run.failure(host)
     assert not (root / f"{host}.json").exists()
+
+
+def test_a_further_python_has_constraints_of_its_own(seen: Callable[[str], dict[str, Any]]) -> None:
+    found = seen("new-python")["profile_constraints"]
+    text = "".join(
+        (ROLE / f"files/constraints/{name}-py313.txt").read_text() for name in ("data", "inference")
+    )
+    named = {line for line in text.splitlines() if line and not line.startswith("#")}
+    assert set(found) == named
+    assert "Python 3.13" in text
+
+
+CHECK_MODE = """
+- hosts: all
+  gather_facts: false
+  environment:
+    PATH: "{{ stand_in }}:/usr/bin:/bin"
+  roles:
+    - role: llmfleet.conda.install_llm_stack
+"""
+
+
+def test_check_mode_refuses_two_stacks_too(
+    play: Callable[..., Played], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = tmp_path_factory.mktemp("check")
+    (root / "playbook.yml").write_text(CHECK_MODE)
+    case = REFUSED["two-stacks"][0]
+    stand_in(root / "bin", case)
+    run = play(
+        str(root / "playbook.yml"),
+        {"two-stacks": {"stand_in": str(root / "bin"), **case.variables}},
+        "--check",
+    )
+    assert LIBRARIES in run.failure("two-stacks")

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,12 @@ class Host:
     """An installation with one environment, and a stand-in of the vendor's tool."""
 
     def __init__(
-        self, root: Path, torch: str, variables: Mapping[str, str], amd: bool = False
+        self,
+        root: Path,
+        torch: str,
+        variables: Mapping[str, str],
+        also: Sequence[str] = (),
+        amd: bool = False,
     ) -> None:
         self.base, self.env = root / "conda", root / "conda" / "envs" / "llm"
         for prefix in (self.base, self.env):
@@ -51,6 +56,8 @@ class Host:
         self.record(self.env, "python", "3.12.9")
         self.site = self.env / "lib" / "python3.12" / "site-packages"
         self.put("torch", torch)
+        for each in also:
+            self.put(*each.split("=="))
         self.put("numpy", "1.99.0", conda=True)
         (self.env / "conda-meta" / "state").write_text(json.dumps({"env_vars": dict(variables)}))
         (root / "bin").mkdir()
@@ -114,6 +121,15 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "2.14.0+cu126",
         {**HUB, "install_llm_stack_volumes": [{"path": "{{ place }}/new", "free_mb": 1 << 40}]},
     ),
+    **{name: ("2.14.0+cu126", {}) for name in ("both-stacks", "left-behind", "one-stack")},
+    "official-hub": (
+        "2.14.0+cu126",
+        {"install_llm_stack_model_hub": "https://HuggingFace.co/"},
+    ),
+    "own-choice-of-xet": (
+        "2.14.0+cu126",
+        {**HUB, "install_llm_stack_variables": {"HF_HUB_DISABLE_XET": "0"}},
+    ),
     "models": (
         "2.14.0+cu126",
         {
@@ -135,6 +151,17 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
 }
+# Distributions that are there besides torch and numpy.
+INSTALLED = {
+    "both-stacks": [
+        "tensorflow==2.21.0",
+        "nvidia-cudnn-cu12==9.28.0.42",
+        "nvidia_cudnn_cu13==9.26.0.51",
+    ],
+    # An upgrade of torch leaves the libraries of the older one behind; nothing uses them.
+    "left-behind": ["nvidia-cudnn-cu12==9.28.0.42", "nvidia-cudnn-cu13==9.26.0.51"],
+    "one-stack": ["tensorflow==2.21.0", "nvidia-cudnn-cu12==9.28.0.42", "nvidia-nccl-cu12==2.27.7"],
+}
 BEFORE = {"OLD": "1", "KEPT": "1"}
 # Pins for numpy, which conda owns, and torch; the backend's own release of torch counts.
 PROFILE = {"pip": ["torch>=2.11", "numpy>=1"], "constraints": ["numpy==2.5.5", "torch==2.13.0"]}
@@ -144,7 +171,7 @@ PROFILE = {"pip": ["torch>=2.11", "numpy>=1"], "constraints": ["numpy==2.5.5", "
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Host]:
     root = tmp_path_factory.mktemp("hosts")
     return {
-        name: Host(root / name, torch, BEFORE, amd=variables.get("amd", False))
+        name: Host(root / name, torch, BEFORE, INSTALLED.get(name, ()), variables.get("amd", False))
         for name, (torch, variables) in CASES.items()
     }
 
@@ -241,7 +268,28 @@ def test_constraints_for_what_conda_owns_are_left_out(played: Played) -> None:
 def test_the_hub_s_mirror_is_set_at_activation(played: Played, hosts: dict[str, Host]) -> None:
     assert changed(played, "gpu-build") == 1
     found = variables(hosts["gpu-build"])
-    assert found == {**BEFORE, "HF_ENDPOINT": "https://hub.example.com"}
+    mirror = {"HF_ENDPOINT": "https://hub.example.com", "HF_HUB_DISABLE_XET": "1"}
+    assert found == {**BEFORE, **mirror}
+
+
+def test_the_official_hub_keeps_xet(played: Played, hosts: dict[str, Host]) -> None:
+    assert changed(played, "official-hub") == 1
+    found = variables(hosts["official-hub"])
+    assert found == {**BEFORE, "HF_ENDPOINT": "https://HuggingFace.co/"}
+
+
+def test_a_site_can_keep_xet_with_its_mirror(played: Played, hosts: dict[str, Host]) -> None:
+    assert changed(played, "own-choice-of-xet") == 1
+    assert variables(hosts["own-choice-of-xet"])["HF_HUB_DISABLE_XET"] == "0"
+
+
+def test_an_environment_with_the_libraries_of_two_versions_of_cuda_fails(played: Played) -> None:
+    said = played.failure("both-stacks")
+    assert (
+        "NVIDIA libraries for CUDA 12 and CUDA 13, and both torch and tensorflow use them" in said
+    )
+    assert changed(played, "left-behind") == 0
+    assert changed(played, "one-stack") == 0
 
 
 def test_shared_models_have_a_setgid_directory_and_a_variable(
@@ -285,3 +333,21 @@ def test_a_volume_without_room_is_refused_first(played: Played, hosts: dict[str,
     assert re.search(r"MiB are free for this user at \S+ \(at least 1099511627776\)", played.flat)
     assert re.search(r"^full +: ok=\d+ +changed=0 +unreachable=0 +failed=1 ", played.text, re.M)
     assert variables(hosts["full"]) == BEFORE
+
+
+def test_check_mode_finds_an_installed_stack_for_another_cuda(
+    play: Callable[..., Played], tmp_path: Path
+) -> None:
+    """TensorFlow is there with CUDA 12, and torch for CUDA 13 is asked for: pip has installed nothing yet."""
+    there = Host(tmp_path / "host", "2.14.0+cu126", {}, INSTALLED["one-stack"])
+    (there.stand_in / "nvidia-smi").write_text(SMI.replace("535.104.05", "580.65.06"))
+    (tmp_path / "playbook.yml").write_text(PLAYBOOK)
+    variables = {
+        "stand_in": str(there.stand_in),
+        "install_llm_stack_installation": str(there.base),
+        "install_llm_stack_backend": "cu130",
+        "install_llm_stack_profiles": ["ours"],
+        "install_llm_stack_profile_overrides": {"ours": {"pip": ["torch>=2.11"]}},
+    }
+    run = play(str(tmp_path / "playbook.yml"), {"host": variables}, "--check")
+    assert "CUDA 12 and CUDA 13, and both torch and tensorflow use them" in run.failure("host")

@@ -8,8 +8,8 @@ import pytest
 
 from ansible_collections.llmfleet.conda.tests.unit.plugins.wheel_factory import make_wheel
 from scripts.generate import make_pins
-from scripts.generate.make_constraints import ResolveError, Resolver, uv_variables
 from scripts.generate.make_pins import Environment, environments, resolve, shared_indexes, write
+from scripts.generate.resolver import ResolveError, Resolver, uv_variables
 
 
 @pytest.fixture

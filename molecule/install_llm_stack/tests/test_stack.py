@@ -60,16 +60,24 @@ def test_an_ordinary_user_finds_every_module_compiled(host: Any) -> None:
 
 
 def test_activation_sets_the_variables_of_the_inventory(ada: Any) -> None:
-    names = ["HF_ENDPOINT", "HF_HUB_CACHE", "OMP_NUM_THREADS", "LLM_SITE", "HF_HOME"]
+    names = [
+        "HF_ENDPOINT",
+        "HF_HUB_DISABLE_XET",
+        "HF_HUB_CACHE",
+        "OMP_NUM_THREADS",
+        "LLM_SITE",
+        "HF_HOME",
+    ]
     ask = "printenv " + "; printenv ".join(names)
     assert ada.types(f"{ask}; true") == ""
     found = ada.types(f"conda activate llm; {ask}; true").splitlines()
     # Not HF_HOME: tokens lie below it.
-    assert found == [HUB, "/srv/models", "2", "two words"]
+    assert found == [HUB, "1", "/srv/models", "2", "two words"]
     assert ada.types(f"conda activate llm; conda deactivate; {ask}; true") == ""
 
 
 def test_conda_itself_knows_the_variables(ada: Any) -> None:
     found = json.loads(ada.types("conda env config vars list -n llm --json"))
     assert found["HF_ENDPOINT"] == HUB
-    assert set(found) == {"HF_ENDPOINT", "HF_HUB_CACHE", "OMP_NUM_THREADS", "LLM_SITE"}
+    own = {"OMP_NUM_THREADS", "LLM_SITE"}
+    assert set(found) == {"HF_ENDPOINT", "HF_HUB_DISABLE_XET", "HF_HUB_CACHE", *own}

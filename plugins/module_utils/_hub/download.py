@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ _MARK = "llmfleet-hub-model:"
 # huggingface_hub compares sizes only, so the script compares the downloaded files with the digests in the
 # hub's list. The token comes by stdin, so that neither the process list nor /proc/PID/environ shows it.
 _SCRIPT = f"""
-import hashlib, json, os, sys
+import hashlib, json, os, sys, urllib.parse
 asked = json.load(sys.stdin)
 said = {{}}
 
@@ -64,6 +65,15 @@ def taken_away(path, files, before):
                 os.unlink(one)
     return wrong
 
+def host_of(error):
+    # httpx and requests name the host only in the request, and a redirect may have led to another host.
+    while error is not None:
+        try:
+            return urllib.parse.urlsplit(str(error.request.url)).hostname or ""
+        except Exception:
+            error = error.__cause__ or error.__context__
+    return ""
+
 try:
     import huggingface_hub as hub
     # None: the user's own, if there is one. False: none at all.
@@ -85,13 +95,17 @@ try:
     if not kept:
         said["files"] = files
 except Exception as error:
-    said = {{"error": type(error).__name__, "message": str(error)}}
+    said = {{"error": type(error).__name__, "message": str(error), "host": host_of(error)}}
 print({_MARK!r} + json.dumps(said), flush=True)
 """
 
 # huggingface_hub, constants.py: the default of HF_ENDPOINT, and its second name.
 _OFFICIAL = frozenset({"huggingface.co", "hf.co"})
 _NO_ACCESS = frozenset({"RepositoryNotFoundError", "GatedRepoError", "HfHubHTTPError"})
+_DISABLE_XET = "HF_HUB_DISABLE_XET"
+# Where the official hub keeps large files. Mirrors that only pass requests on redirect there, too
+# (https://github.com/padeoe/hf-mirror-site/issues/64, 2026-05).
+_XET_HOST = re.compile(r"\b(?:[\w-]+\.)*xethub\.hf\.co\b")
 _HINTS = {
     "ModuleNotFoundError": "install huggingface_hub into that environment first (llmfleet.conda.conda_pip).",
     "RevisionNotFoundError": "correct the option revision: a branch, a tag or a commit of that model.",
@@ -159,6 +173,10 @@ def download(wanted: Download) -> Downloaded:
         extra["HF_HUB_DISABLE_IMPLICIT_TOKEN"] = "1"
     if wanted.endpoint:
         extra["HF_ENDPOINT"] = wanted.endpoint
+    if not is_official(_endpoint(wanted)) and _DISABLE_XET not in os.environ:
+        # hf-xet asks the official hub's storage, whatever HF_ENDPOINT says
+        # (https://github.com/huggingface/huggingface_hub/issues/4475, 2026-07).
+        extra[_DISABLE_XET] = "1"
     try:
         done = run(
             [python, "-I", "-c", _SCRIPT],
@@ -228,7 +246,13 @@ def _answer(wanted: Download, stdout: str, stderr: str) -> Downloaded:
         "check the option endpoint, and this host's network, proxy and CA settings; without a network,"
         " set the option path.",
     )
-    if kind in _NO_ACCESS:
+    xet = _XET_HOST.search(f"{said.get('host', '')} {message}")
+    if xet:
+        hint = (
+            f"let this host reach {xet[0]}, where the official hub keeps large files, or set the option"
+            " endpoint to a mirror that serves large files itself; without a network, set the option path."
+        )
+    elif kind in _NO_ACCESS:
         hint = (
             "correct the option model, or set the option token to one that may read the model; its"
             " conditions must be accepted at the hub."

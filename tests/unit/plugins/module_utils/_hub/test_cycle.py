@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -292,6 +293,89 @@ def test_users_token_is_sent_only_to_the_official_hub(
     download(dataclasses.replace(wanted, token="", endpoint=endpoint))
     download(dataclasses.replace(wanted, endpoint=endpoint))
     assert [json.loads(call["stdin"])["token"] for call in calls] == [sent, "hf_secret"]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "environment", "expected"),
+    [
+        ("", {}, None),
+        ("https://huggingface.co", {}, None),
+        ("https://hub.example.com", {}, "1"),
+        ("", {"HF_ENDPOINT": "https://hub.example.com"}, "1"),
+        # The variable of the task's environment wins.
+        ("https://hub.example.com", {"HF_HUB_DISABLE_XET": "0"}, "0"),
+        ("https://huggingface.co", {"HF_HUB_DISABLE_XET": "1"}, "1"),
+    ],
+)
+def test_a_mirror_of_the_hub_is_used_without_xet(
+    endpoint: str,
+    environment: dict[str, str],
+    expected: str | None,
+    wanted: Download,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("HF_ENDPOINT", "HF_HUB_DISABLE_XET"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    calls = answering(monkeypatch, Completed(0, f'llmfleet-hub-model:{{"commit": "{ONE}"}}\n', ""))
+    download(dataclasses.replace(wanted, endpoint=endpoint))
+    assert calls[0]["env"].get("HF_HUB_DISABLE_XET") == expected
+
+
+# A huggingface_hub whose download fails as httpx does: only the request of the cause names the host.
+FAILING_HUB = """
+class Request:
+    url = "https://cas-bridge.xethub.hf.co/xet-bridge-us/abc?signature=secret"
+
+class ConnectError(Exception):
+    request = Request()
+
+class LocalEntryNotFoundError(Exception):
+    @property
+    def request(self):
+        raise RuntimeError("The request has not been set.")
+
+def snapshot_download(*names, **options):
+    try:
+        raise ConnectError("[Errno -2] Name or service not known")
+    except ConnectError as error:
+        raise LocalEntryNotFoundError("cannot find the file on the hub") from error
+"""
+
+
+def test_the_host_of_large_files_is_named_if_it_does_not_answer(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "huggingface_hub.py").write_text(FAILING_HUB)
+    python = tmp_path / "env" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    # As -I would ignore PYTHONPATH, the stand-in drops it.
+    python.write_text(
+        f'#!/bin/sh\nshift\nPYTHONPATH={tmp_path}/site exec "{sys.executable}" "$@"\n'
+    )
+    python.chmod(0o755)
+    wanted = Download(str(tmp_path / "env"), "org/name", "main", str(tmp_path / "cache"))
+    with pytest.raises(CondaModuleError) as caught:
+        download(dataclasses.replace(wanted, endpoint="https://hub.example.com"))
+    assert "let this host reach cas-bridge.xethub.hf.co," in str(caught.value.hint)
+    assert "secret" not in f"{caught.value} {caught.value.said} {caught.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("message", "named"),
+    [
+        ("CAS service error: https://cas-server.xethub.hf.co/v1/x", "cas-server.xethub.hf.co"),
+        ("HTTPSConnectionPool(host='transfer.xethub.hf.co', port=443)", "transfer.xethub.hf.co"),
+    ],
+)
+def test_the_host_of_xet_in_a_message_is_named(
+    message: str, named: str, wanted: Download, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = json.dumps({"error": "RuntimeError", "message": message})
+    answering(monkeypatch, Completed(0, f"llmfleet-hub-model:{said}\n", ""))
+    with pytest.raises(CondaModuleError) as caught:
+        download(wanted)
+    assert f"let this host reach {named}," in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(
