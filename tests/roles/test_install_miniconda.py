@@ -365,6 +365,8 @@ def test_the_host_asks_a_mirror_before_it_is_written(
         preset = {"custom_channels": {"lab": f"file://{mirror}"}}
         return {
             "install_miniconda_prefix": str(tmp_path / "conda"),
+            "install_miniconda_distribution": "miniforge",
+            "install_miniconda_version": "26.3.2-3",
             "install_miniconda_profile_dir": "",
             "install_miniconda_channels": ["lab"],
             "install_miniconda_mirror_preset": "site",
@@ -468,6 +470,8 @@ def test_an_installation_for_each_user_is_foretold_and_nothing_written(
     variables = {
         "install_miniconda_users": [getpass.getuser()],
         "install_miniconda_platform": "debian",
+        "install_miniconda_distribution": "miniforge",
+        "install_miniconda_version": "26.3.2-3",
         **HOME,
         **SHELLS,
     }
@@ -480,3 +484,26 @@ def test_an_installation_for_each_user_is_foretold_and_nothing_written(
         assert f"(item={name})" in run.text
     assert not (tmp_path / "miniconda3").exists()
     assert [path.name for path in tmp_path.iterdir() if "profile" in path.name] == []
+
+
+# -- known vulnerabilities --------------------------------------------------------------------------
+
+
+def test_an_affected_installer_is_named_once_for_all_hosts(
+    play: Callable[..., Played], tmp_path: Path
+) -> None:
+    """The newest Miniconda of the catalogue is older than 26.9.4, whose release notes fix CVE-2026-111497."""
+    variables = {
+        "install_miniconda_prefix": str(tmp_path / "conda"),
+        "install_miniconda_version": "py312_26.5.3-1",
+        "install_miniconda_profile_dir": "",
+    }
+    hosts = dict.fromkeys(("first", "second"), variables)
+    run = play(role_alone(tmp_path), hosts, "--check", expected=["CVE-2026-111497 in brotlicffi"])
+    assert run.code == 0, run.text
+    assert run.text.count("[WARNING]") == 1
+    assert "Install 26.9.4 or newer (options version, checksum and mirror)" in run.flat
+    for host in hosts:
+        assert re.search(rf"{host} +: ok=\d+ +changed=2 +unreachable=0 +failed=0 ", run.text), (
+            run.text
+        )

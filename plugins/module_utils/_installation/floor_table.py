@@ -1,0 +1,22 @@
+# Copyright (c) 2026, llmfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The oldest glibc or macOS that published installers need. Generated from data/facts/installer_floors.yml
+by ``make facts-data``.
+"""
+
+from __future__ import annotations
+
+# (distribution, system, processor) -> (version from which it holds, oldest glibc or macOS), oldest first.
+FLOORS: dict[tuple[str, str, str], tuple[tuple[str, str], ...]] = {
+    ("miniconda", "Linux", "x86_64"): (("4.10", "2.17"), ("25.9", "2.28")),
+    ("miniconda", "Linux", "aarch64"): (("4.10", "2.26"), ("25.9", "2.28")),
+    ("anaconda", "Linux", "x86_64"): (("2025.12", "2.28"),),
+    ("anaconda", "Linux", "aarch64"): (("2025.12", "2.28"),),
+    ("miniforge", "Linux", "x86_64"): (("24.7", "2.17"),),
+    ("miniforge", "Linux", "aarch64"): (("24.7", "2.17"),),
+    ("miniconda", "MacOSX", "arm64"): (("26.5", "12.1"),),
+    ("anaconda", "MacOSX", "arm64"): (("2025.12", "12.1"),),
+    ("miniforge", "MacOSX", "x86_64"): (("24.7", "10.13"), ("26.3.2", "11.0")),
+    ("miniforge", "MacOSX", "arm64"): (("4.10", "11.0"),),
+}
