@@ -12,7 +12,7 @@ import platform
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._host.glibc import host_glibc
-from ansible_collections.llmfleet.conda.plugins.module_utils._installation.floor_table import FLOORS
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation._floor_rows import FLOORS
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation.plan import (
     InstallationRequest,
 )

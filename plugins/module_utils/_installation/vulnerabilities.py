@@ -13,7 +13,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation.plan 
     InstallationRequest,
     ObservedInstallation,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._installation.vulnerable_table import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation._vulnerability_rows import (
     VULNERABILITIES,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.conda_version import (

@@ -1,13 +1,11 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The oldest glibc or macOS that published installers need. Generated from data/facts/installer_floors.yml
-by ``make facts-data``.
-"""
+"""Data of host_floor. Generated from data/facts by ``make facts-data``. Do not edit."""
 
 from __future__ import annotations
 
-# (distribution, system, processor) -> (version from which it holds, oldest glibc or macOS), oldest first.
+# (distribution, system, processor): the oldest glibc or macOS, each with the version from which it holds.
 FLOORS: dict[tuple[str, str, str], tuple[tuple[str, str], ...]] = {
     ("miniconda", "Linux", "x86_64"): (("4.10", "2.17"), ("25.9", "2.28")),
     ("miniconda", "Linux", "aarch64"): (("4.10", "2.26"), ("25.9", "2.28")),
