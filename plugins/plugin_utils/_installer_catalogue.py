@@ -4,8 +4,8 @@
 
 """SHA-256 of published installers. Generated from data/installers.json by ``make catalogue``.
 
-Source: pyenv python-build definitions, snapshot of 2026-07-18; SHA-256 of the published installers. Read on 2026-12-01.
-Entries that were added later have a source of their own in data/installers.json.
+Source: pyenv python-build definitions, snapshot of 2026-07-18; SHA-256 of the published installers.
+Read on 2026-12-01. Entries that were added later have their own source in data/installers.json.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ _HEAD = '''\
 
 """SHA-256 of published installers. Generated from data/installers.json by ``make catalogue``.
 
-Source: {source}. Read on {seen}.
-Entries that were added later have a source of their own in data/installers.json.
+Source: {source}.
+Read on {seen}. Entries that were added later have their own source in data/installers.json.
 """
 
 from __future__ import annotations

@@ -9,17 +9,23 @@ No package can provide either, so the installation could not succeed.
 from __future__ import annotations
 
 import platform
+import re
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._host.glibc import host_glibc
-from ansible_collections.llmfleet.conda.plugins.module_utils._installation._floor_rows import FLOORS
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation._installer_rows import (
+    FLOORS,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation.plan import (
     InstallationRequest,
+    is_older,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.conda_version import (
     InvalidSpecError,
     parse_version,
 )
+
+_VERSION = re.compile(r"\d+(\.\d+)*")
 
 
 def needed_by_installer(
@@ -33,19 +39,12 @@ def needed_by_installer(
             (``26.5.3-1``), Anaconda's own (``2025.12-2``). None if the name has no version.
         system, arch: of the host, as in the names of installers.
     """
-    needed = None
-    for since, floor in FLOORS.get((distribution, system, arch), ()):
-        if not _older(version, since):
-            needed = floor
-    return needed
-
-
-def _older(version: str | None, since: str) -> bool:
-    """Whether a version is older, or not known."""
-    try:
-        return parse_version((version or "").split("-")[0]) < parse_version(since)
-    except InvalidSpecError:
-        return True
+    # Without the build number: 26.5.3 of 26.5.3-1.
+    plain = (version or "").split("-")[0]
+    if not _VERSION.fullmatch(plain):
+        return None
+    steps = FLOORS.get((distribution, system, arch), ())
+    return next((floor for since, floor in reversed(steps) if not is_older(plain, since)), None)
 
 
 def host_macos() -> str | None:
@@ -104,7 +103,7 @@ def _refuse_old_glibc(request: InstallationRequest, needed: str) -> None:
 
 def _refuse_old_macos(request: InstallationRequest, needed: str | None) -> None:
     macos = host_macos()
-    if not (macos and needed) or parse_version(macos) >= parse_version(needed):
+    if not (macos and needed and is_older(macos, needed)):
         return
     raise CondaModuleError(
         f"The installer of {request.distribution} {request.version} needs macOS {needed} or newer (the"

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation._installer_rows import (
+    VULNERABILITIES,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation.installers import (
     parse_installer_version,
 )
@@ -12,13 +15,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation.plan 
     InstallationPlan,
     InstallationRequest,
     ObservedInstallation,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._installation._vulnerability_rows import (
-    VULNERABILITIES,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._spec.conda_version import (
-    InvalidSpecError,
-    parse_version,
+    is_older,
 )
 
 
@@ -38,33 +35,23 @@ def known_vulnerabilities(
     found = []
     records = observed.state.records
     planned = plan.action in ("install", "reinstall") and not observed.is_installation
+    own = request.installer_url or request.installer_path
     for name, package, good, distribution, until in VULNERABILITIES:
         record = records.get(package)
         if record:
-            if _is_older(record.version, good):
+            if is_older(record.version, good):
                 found.append(
                     f"{package} {record.version} in the base environment of {request.prefix} may have the"
                     f" vulnerability {name}, which {distribution} {until} fixed with {package} {good}. Update"
                     f" it with llmfleet.conda.conda_package (installation: {request.prefix}, name: base,"
                     f" packages: ['{package}>={good}'])."
                 )
-        elif planned and distribution == request.distribution and not _is_own(request):
+        elif planned and not own and distribution == request.distribution:
             conda = parse_installer_version(distribution, request.version).conda
-            if conda and _is_older(conda, until):
+            if conda and is_older(conda, until):
                 found.append(
                     f"{distribution} {request.version} may have the vulnerability {name} in {package}, which"
                     f" {distribution} {until} fixed. Install {until} or newer (options version, checksum and"
                     f" mirror), or update {package} in the base environment afterwards."
                 )
     return found
-
-
-def _is_own(request: InstallationRequest) -> bool:
-    return bool(request.installer_url or request.installer_path)
-
-
-def _is_older(version: str, than: str) -> bool:
-    try:
-        return parse_version(version) < parse_version(than)
-    except InvalidSpecError:
-        return False

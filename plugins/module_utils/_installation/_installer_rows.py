@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Data of host_floor. Generated from data/facts by ``make facts-data``. Do not edit."""
+"""Known facts of published installers. Generated from data/facts by ``make facts-data``. Do not edit."""
 
 from __future__ import annotations
 
@@ -18,3 +18,7 @@ FLOORS: dict[tuple[str, str, str], tuple[tuple[str, str], ...]] = {
     ("miniforge", "MacOSX", "x86_64"): (("24.7", "10.13"), ("26.3.2", "11.0")),
     ("miniforge", "MacOSX", "arm64"): (("4.10", "11.0"),),
 }
+# (name, package, the package's first version known to be fixed, distribution, its first fixed installer)
+VULNERABILITIES: tuple[tuple[str, str, str, str, str], ...] = (
+    ("CVE-2026-111497", "brotlicffi", "1.2.1.0", "miniconda", "26.9.4"),
+)
