@@ -35,7 +35,8 @@ def known_vulnerabilities(
     found = []
     records = observed.state.records
     planned = plan.action in ("install", "reinstall") and not observed.is_installation
-    own = request.installer_url or request.installer_path
+    # Another file may be behind the name; its packages are judged once they are installed.
+    own = request.installer_url or request.installer_path or request.checksum
     for name, package, good, distribution, until in VULNERABILITIES:
         record = records.get(package)
         if record:

@@ -130,14 +130,21 @@ def test_check_mode_names_an_affected_installer(
     assert result["vulnerabilities"] == ([expected] if named else [])
 
 
-def test_an_installer_of_the_users_own_is_not_judged_by_its_version(
-    tmp_path: Path, run: Run
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"installer_url": "https://files.example.org/Own.sh"},
+        {"mirror": "https://files.example.org/installers"},
+    ],
+)
+def test_an_installer_with_a_checksum_of_the_users_own_is_not_judged_by_its_version(
+    own: dict[str, str], tmp_path: Path, run: Run
 ) -> None:
     result = run(
         prefix=str(tmp_path / "new"),
         version="py312_26.5.3-1",
-        installer_url="https://files.example.org/Own.sh",
         checksum=f"sha256:{SUM}",
+        **own,
     )
     assert (result["changed"], result["vulnerabilities"]) == (True, [])
 
