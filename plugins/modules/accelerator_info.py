@@ -14,6 +14,7 @@ author: llmfleet contributors (@llmfleet)
 description:
   - Detects NVIDIA, AMD and Apple GPUs and their driver, and returns the PyTorch build that fits them, or
     the reason why none fits.
+  - A host with an Intel GPU, Gaudi or Ascend gets the build V(cpu), and RV(backend.notice) names it.
   - The module reads files of the kernel first. It starts C(nvidia-smi), C(rocminfo) or C(sysctl) only if
     necessary and available.
   - The choice comes from a dated table (RV(backend.table_date)). It is a suggestion. The module installs
@@ -21,6 +22,9 @@ description:
   - A host without a GPU, or one that PyTorch does not support, is not an error. Check RV(supported).
 notes:
   - The lowest compute capability of all GPUs decides. The wheels must also have kernels for the highest.
+  - AMD GPUs without kernels are ignored beside one with kernels, and in a processor. RV(backend.notice) names
+    them.
+  - A container without C(/dev/nvidia*) and C(nvidia-smi) counts as a host without a GPU.
   - If an update has replaced the NVIDIA library while an older driver is loaded, no program can use the
     GPUs until the host is rebooted. The module reports this (RV(reboot_needed)) and does not reboot.
   - A GPU without a loaded driver still counts as a GPU, so that the module does not silently suggest a CPU
@@ -177,6 +181,10 @@ backend:
       description: Why this build was chosen, or why none fits.
       type: str
       sample: drivers 525 to 579 use the wheels for CUDA 12.6, which end at torch 2.14
+    notice:
+      description: What users must know although the build fits, such as an unused GPU. Otherwise empty.
+      type: str
+      sample: ""
     supported:
       description: Whether a build fits.
       type: bool
@@ -188,7 +196,7 @@ backend:
     table_date:
       description: Date of the table of builds.
       type: str
-      sample: "2026-11-22"
+      sample: "2026-11-30"
 """
 
 from dataclasses import asdict

@@ -49,18 +49,24 @@ PLAYBOOK = """
           profile_constraints: "{{ install_llm_stack__profile_constraints }}"
           variables: "{{ install_llm_stack__variables }}"
           asked: "{{ install_llm_stack__accelerator is not skipped }}"
+          large: "{{ install_llm_stack__is_large }}"
+          before: "{{ install_llm_stack__parts_before }}"
 """
 
 
 @dataclass(frozen=True)
 class Case:
-    """A host: what nvidia-smi prints there (none: there is no such program), and its variables."""
+    """A host: what nvidia-smi prints there (none: there is no such program), and its variables.
+
+    ``amd``: architectures of AMD GPUs, which a stand-in rocminfo lists.
+    """
 
     card: str = ""
     driver: str = ""
     capability: str = ""
     variables: dict[str, Any] = field(default_factory=dict)
     broken: str = ""
+    amd: tuple[str, ...] = ()
 
 
 def backend(name: str, **more: Any) -> dict[str, Any]:
@@ -78,6 +84,29 @@ HOSTS = {
     "data-only": Case(*HOPPER, backend("auto", install_llm_stack_profiles=["data"])),
     "by-hand": Case(*HOPPER, backend("cu130", install_llm_stack_profiles=["serve"])),
     "unchecked": Case(variables=backend("cu130", install_llm_stack_driver_check=False)),
+    # CUDA 12.8 needs driver 570 for Blackwell only.
+    "older-cu128": Case("A100", "535.104.05", "8.0", backend("cu128")),
+    "instinct": Case(variables=backend("auto"), amd=("gfx942", "gfx942")),
+    "card-and-ryzen": Case(variables=backend("auto"), amd=("gfx1201", "gfx1036")),
+    "ryzen": Case(variables=backend("auto"), amd=("gfx1036",)),
+    "new-rocm": Case(variables=backend("rocm7.14"), amd=("gfx1103",)),
+    "new-rocm-image": Case(variables=backend("rocm7.14", install_llm_stack_driver_check=False)),
+    "old-python": Case(
+        variables=backend(
+            "cpu",
+            install_llm_stack_python="3.10",
+            install_llm_stack_pinned=False,
+            install_llm_stack_torch="2.14.0",
+        )
+    ),
+    "old-python-data": Case(
+        variables=backend(
+            "cpu",
+            install_llm_stack_python="3.9",
+            install_llm_stack_pinned=False,
+            install_llm_stack_profiles=["data"],
+        )
+    ),
     "ours": Case(
         *HOPPER,
         backend(
@@ -90,7 +119,8 @@ HOSTS = {
 REFUSED = {
     "ancient": (
         Case("P100", "470.57.02", "6.0", backend("auto")),
-        "driver 470.57.02 is too old for any wheel. Install NVIDIA driver 525 or newer.",
+        "driver 470.57.02 is too old for the wheels that this collection knows; 525 is the oldest."
+        " Install NVIDIA driver 525 or newer.",
     ),
     "old-blackwell": (
         Case("B200", "560.28.03", "10.0", backend("auto")),
@@ -121,7 +151,45 @@ REFUSED = {
     ),
     "new-card": (
         Case("B200", "580.65.06", "10.0", backend("cu126")),
-        "compute capabilities from 0.0 to below 10.0. The GPUs of this host have 10.0",
+        "compute capabilities from 5.0 to below 10.0. The GPUs of this host have 10.0",
+    ),
+    "kepler": (
+        Case("Tesla K80", "525.60.13", "3.7", backend("cu126")),
+        "compute capabilities from 5.0 to below 10.0. The GPUs of this host have 3.7",
+    ),
+    "old-blackwell-cu128": (
+        Case("B200", "560.28.03", "10.0", backend("cu128")),
+        "require an NVIDIA GPU and driver 570 or newer. This host has an NVIDIA GPU and driver 560.28.03",
+    ),
+    "ancient-cu128": (
+        Case("A100", "515.105.01", "8.0", backend("cu128")),
+        "require an NVIDIA GPU and driver 525 or newer. This host has an NVIDIA GPU and driver 515.105.01",
+    ),
+    "old-amd": (
+        Case(variables=backend("rocm7.2"), amd=("gfx906",)),
+        "gfx1200, gfx1201. The GPUs of this host have the architecture gfx906",
+    ),
+    "ryzen-cu126": (
+        Case(variables=backend("cu126"), amd=("gfx1036",)),
+        "no loaded driver. With auto, torch uses the CPU, because the host has no GPU that it can use:"
+        " the wheels for ROCm have no kernels for the architecture gfx1036",
+    ),
+    "python-3.10": (
+        Case(
+            variables=backend(
+                "cpu", install_llm_stack_python="3.10", install_llm_stack_pinned=False
+            )
+        ),
+        "torch 2.15.0 has wheels for Python 3.11 and newer, but install_llm_stack_python is 3.10",
+    ),
+    "python-3.9-auto": (
+        Case(
+            *HOPPER[:1],
+            "535.104.05",
+            "9.0",
+            backend("auto", install_llm_stack_python="3.9", install_llm_stack_pinned=False),
+        ),
+        "torch 2.14.0 has wheels for Python 3.10 and newer, but install_llm_stack_python is 3.9",
     ),
     "serve-on-cpu": (
         Case(variables=backend("auto", install_llm_stack_profiles=["serve"])),
@@ -133,6 +201,14 @@ REFUSED = {
 def stand_in(directory: Path, case: Case) -> None:
     """Write the host's nvidia-smi; it answers the module's query and nothing else."""
     directory.mkdir()
+    if case.amd:
+        agents = [
+            f"Agent {number}\nName: {name}\nDevice Type: GPU\n"
+            for number, name in enumerate(case.amd)
+        ]
+        program = directory / "rocminfo"
+        program.write_text("#!/bin/sh\ncat <<END\n" + "".join(agents) + "END\n")
+        program.chmod(0o755)
     if not case.driver and not case.broken:
         return
     answer = f"{case.card}, GPU-0, {case.driver}, 81559, {case.capability}"
@@ -190,6 +266,13 @@ def torch(facts: dict[str, Any]) -> str:
         ("volta", "cu126", "==2.14.0"),
         ("by-hand", "cu130", "==2.13.0"),
         ("unchecked", "cu130", "==2.15.0"),
+        ("older-cu128", "cu128", "==2.11.0"),
+        # Without a pin pip would take a newer release for CUDA from the default index.
+        ("instinct", "rocm7.2", "==2.13.0"),
+        ("card-and-ryzen", "rocm7.2", "==2.13.0"),
+        ("ryzen", "cpu", "==2.15.0"),
+        ("new-rocm", "rocm7.14", "==2.14.0"),
+        ("old-python", "cpu", "==2.14.0"),
         ("ours", "pypi", "==2.12.1"),
     ],
 )
@@ -206,7 +289,30 @@ def test_the_host_is_asked_only_where_its_answer_counts(
     seen: Callable[[str], dict[str, Any]],
 ) -> None:
     asked = {name: seen(name)["asked"] for name in HOSTS}
-    assert [name for name, was in asked.items() if not was] == ["default", "data-only", "unchecked"]
+    assert [name for name, was in asked.items() if not was] == [
+        "default",
+        "data-only",
+        "unchecked",
+        "new-rocm-image",
+        "old-python",
+        "old-python-data",
+    ]
+
+
+def test_a_large_download_is_announced_before_the_environment_is_created(
+    seen: Callable[[str], dict[str, Any]],
+) -> None:
+    large = [name for name in HOSTS if seen(name)["large"]]
+    assert large == ["new-rocm", "new-rocm-image"]
+    assert seen("new-rocm-image")["before"] == ["large_download"]
+    assert seen("new-rocm")["before"] == ["large_download", "backend"]
+
+
+def test_a_gpu_that_torch_does_not_use_is_named(played: tuple[Played, Path]) -> None:
+    run, _root = played
+    assert run.flat.count("set HIP_VISIBLE_DEVICES=0 for programs that use torch") == 1
+    assert run.flat.count("Backend cpu: torch uses the CPU, because the host has no GPU") == 1
+    assert "gfx1036, which is a part of the processor" in run.flat
 
 
 def test_the_libraries_for_cuda_come_with_an_nvidia_gpu_only(

@@ -26,10 +26,23 @@ PLAYBOOK = """
 SMI = "#!/bin/sh\necho 'A100, GPU-0, 535.104.05, 81559, 8.0'\n"
 
 
-class Host:
-    """An installation with one environment, and a stand-in nvidia-smi."""
+ROCMINFO = """#!/bin/sh
+cat <<END
+*******
+Agent 1
+*******
+  Name:                    gfx942
+  Device Type:             GPU
+END
+"""
 
-    def __init__(self, root: Path, torch: str, variables: Mapping[str, str]) -> None:
+
+class Host:
+    """An installation with one environment, and a stand-in of the vendor's tool."""
+
+    def __init__(
+        self, root: Path, torch: str, variables: Mapping[str, str], amd: bool = False
+    ) -> None:
         self.base, self.env = root / "conda", root / "conda" / "envs" / "llm"
         for prefix in (self.base, self.env):
             (prefix / "conda-meta").mkdir(parents=True)
@@ -41,8 +54,9 @@ class Host:
         self.put("numpy", "1.99.0", conda=True)
         (self.env / "conda-meta" / "state").write_text(json.dumps({"env_vars": dict(variables)}))
         (root / "bin").mkdir()
-        (root / "bin" / "nvidia-smi").write_text(SMI)
-        (root / "bin" / "nvidia-smi").chmod(0o755)
+        tool = root / "bin" / ("rocminfo" if amd else "nvidia-smi")
+        tool.write_text(ROCMINFO if amd else SMI)
+        tool.chmod(0o755)
         self.stand_in = root / "bin"
 
     @staticmethod
@@ -73,10 +87,20 @@ class Host:
 
 
 HUB = {"install_llm_stack_model_hub": "https://hub.example.com"}
+AMD = {"install_llm_stack_backend": "rocm7.2", "amd": True}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "gpu-build": ("2.14.0+cu126", HUB),
     "cpu-build": ("2.14.0+cpu", {}),
     "cpu-build-auto": ("2.14.0+cpu", {"install_llm_stack_backend": "auto"}),
+    "rocm-build": ("2.13.0+rocm7.2", AMD),
+    "cuda-for-amd": ("2.13.0", AMD),
+    "cuda-for-amd-auto": ("2.13.0", {**AMD, "install_llm_stack_backend": "auto"}),
+    "cuda-without-index": ("2.13.0", {**AMD, "install_llm_stack_torch_index": ""}),
+    "other-cuda": ("2.14.0+cu130", {}),
+    "plain-for-cuda": ("2.14.0", {}),
+    # Wheels of one's own index or directory have no local version to compare.
+    "own-build": ("2.14.0", {"install_llm_stack_torch_index": ""}),
+    "rocm-without-index": ("2.14.0+rocm7.14", {"install_llm_stack_torch_index": ""}),
     "cpu-wanted": ("2.15.0+cpu", {"install_llm_stack_backend": "cpu"}),
     "room": (
         "2.14.0+cu126",
@@ -119,7 +143,10 @@ PROFILE = {"pip": ["torch>=2.11", "numpy>=1"], "constraints": ["numpy==2.5.5", "
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Host]:
     root = tmp_path_factory.mktemp("hosts")
-    return {name: Host(root / name, torch, BEFORE) for name, (torch, _) in CASES.items()}
+    return {
+        name: Host(root / name, torch, BEFORE, amd=variables.get("amd", False))
+        for name, (torch, variables) in CASES.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -167,10 +194,39 @@ def variables(host: Host) -> dict[str, Any]:
 def test_a_cpu_build_where_a_gpu_is_to_compute_fails_the_host(name: str, played: Played) -> None:
     said = played.failure(name)
     assert (
-        "has torch 2.14.0+cpu, a CPU build, but install_llm_stack_backend cu126 requires a GPU"
-        in said
+        "has torch 2.14.0+cpu, a CPU build, but install_llm_stack_backend cu126 requires a build for it,"
+        " such as 2.14.0+cu126" in said
     )
-    assert "set install_llm_stack_torch to a GPU build such as 2.14.0+cu126" in said
+    assert "Remove torch from the environment" in said
+
+
+@pytest.mark.parametrize("name", ["cuda-for-amd", "cuda-for-amd-auto"])
+def test_a_build_for_another_vendor_fails_the_host(name: str, played: Played) -> None:
+    """The default index's plain version is a CUDA build: on an AMD host it computes on the CPU only."""
+    said = played.failure(name)
+    assert "has torch 2.13.0, but install_llm_stack_backend rocm7.2 requires" in said
+    assert "such as 2.13.0+rocm7.2" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "wanted"),
+    [
+        ("other-cuda", "2.14.0+cu130", "cu126 requires a build for it, such as 2.14.0+cu126"),
+        ("plain-for-cuda", "2.14.0", "cu126 requires a build for it, such as 2.14.0+cu126"),
+        ("rocm-without-index", "2.14.0+rocm7.14", "cu126 requires a build for it"),
+        ("cuda-without-index", "2.13.0", "rocm7.2 requires a build for it"),
+    ],
+)
+def test_a_build_of_another_index_fails_the_host(
+    name: str, there: str, wanted: str, played: Played
+) -> None:
+    said = played.failure(name)
+    assert f"has torch {there}, but install_llm_stack_backend {wanted}" in said
+
+
+@pytest.mark.parametrize("name", ["rocm-build", "own-build"])
+def test_a_build_for_the_vendor_is_accepted(name: str, played: Played) -> None:
+    assert changed(played, name) == 0
 
 
 def test_a_cpu_build_is_what_the_backend_cpu_wants(played: Played) -> None:

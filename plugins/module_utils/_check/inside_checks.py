@@ -183,6 +183,11 @@ def _torch_devices(torch: Any) -> list[str]:
     return devices
 
 
+def _has_only_amd_driver() -> bool:
+    """Whether the host has the device of AMD's compute driver (KFD) and none of NVIDIA's."""
+    return os.path.exists("/dev/kfd") and not os.path.exists("/dev/nvidiactl")
+
+
 def check_framework_torch(options: dict[str, Any]) -> Outcome:
     """Check that torch computes on the CPU and sees ``options["expected_gpus"]`` GPUs (None: any number)."""
     torch = importlib.import_module("torch")
@@ -209,6 +214,8 @@ def check_framework_torch(options: dict[str, Any]) -> Outcome:
     passed = expected is None or len(gpus) == expected
     if not passed and expected and kind == "CPU" and not gpus:
         detail += "; a CPU build never sees a GPU"
+    elif not passed and build and not gpus and _has_only_amd_driver():
+        detail += "; a CUDA build never sees an AMD GPU"
     return passed, detail + ".", measured
 
 

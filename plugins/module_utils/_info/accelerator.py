@@ -12,10 +12,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import Completed, run
 from ansible_collections.llmfleet.conda.plugins.module_utils._host.readings import MIB, HostReadings
+from ansible_collections.llmfleet.conda.plugins.module_utils._info._torch_rows import OTHERS
 from ansible_collections.llmfleet.conda.plugins.module_utils._info.torch_build import (
     AMD,
     APPLE,
@@ -29,7 +31,10 @@ Runner = Callable[[Sequence[str]], "Completed | None"]
 
 TOOL_TIMEOUT = 60
 _MISMATCH = "driver/library version mismatch"
-_FIELDS = "name,uuid,driver_version,memory.total"
+_NOT_INSTALLED = "nvidia-smi is not installed"
+_FIELDS = ("name", "uuid", "driver_version", "memory.total", "compute_cap")
+# Drivers before 510 refuse compute_cap. NVIDIA announces the end of "Driver Version" for CUDA 14.
+_OPTIONAL_FIELDS = ("compute_cap", "driver_version")
 _NVIDIA_SMI = ("nvidia-smi", "/usr/bin/nvidia-smi", "/usr/lib/wsl/lib/nvidia-smi")
 _ROCMINFO = ("rocminfo", "/opt/rocm/bin/rocminfo")
 _KFD_NODES = "/sys/class/kfd/kfd/topology/nodes"
@@ -96,11 +101,77 @@ def observe_accelerator(
     runner = runner or partial(run_tool, timeout=timeout)
     if host.system == "Darwin":
         return _apple(host, runner)
-    return (
-        _nvidia(host, files, runner, timeout)
-        or _amd(host, files, runner)
-        or AcceleratorFacts(host.system, host.machine, glibc=host.glibc)
+    unused: tuple[str, ...] = ()
+    nvidia = _nvidia(host, files, runner, timeout)
+    if nvidia is not None and _is_withheld(nvidia, files):
+        nvidia, unused = None, (_WITHHELD,)
+    found = nvidia or _amd(host, files, runner)
+    if found is not None:
+        return replace(found, unused=unused)
+    return AcceleratorFacts(
+        host.system, host.machine, glibc=host.glibc, unused=(*unused, *_other_accelerators(files))
     )
+
+
+# -- containers, and accelerators without a build -------------------------------------------------
+
+_WITHHELD = (
+    "this container has no access to the host's NVIDIA GPU (no /dev/nvidia* and no nvidia-smi)"
+)
+_CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv", "/run/systemd/container")
+_CONTAINER_GROUPS = re.compile(r"docker|kubepods|containerd|libpod|crio|lxc")
+# Mount point and, after the dash, type (proc_pid_mountinfo(5)).
+_OVERLAY_ROOT = re.compile(r"^\S+ \S+ \S+ \S+ / .* - overlay ", re.MULTILINE)
+_INIT = ("systemd", "init")
+
+
+def _in_container(files: Files) -> bool:
+    """Whether this system is a container.
+
+    Docker and Podman make a file, systemd-nspawn and LXC set a variable. containerd and CRI-O with cgroups of
+    version 2 leave neither, but an overlay as root and no init. A diskless host has both.
+    """
+    if any(files.read(name) is not None for name in _CONTAINER_FILES):
+        return True
+    environment = (files.read("/proc/1/environ") or "").split("\0")
+    if any(entry.startswith("container=") for entry in environment):
+        return True
+    if _CONTAINER_GROUPS.search(files.read("/proc/1/cgroup") or ""):
+        return True
+    overlay = _OVERLAY_ROOT.search(files.read("/proc/self/mountinfo") or "")
+    return overlay is not None and files.read("/proc/1/comm") not in (*_INIT, None)
+
+
+def _is_withheld(facts: AcceleratorFacts, files: Files) -> bool:
+    """Whether a container got no GPU: /sys and /proc show the host's driver and cards there.
+
+    A container with a GPU has nvidia-smi or a device, and without a working driver it is refused like a host.
+    """
+    return (
+        bool(facts.driver_version)
+        and facts.problem == _NOT_INSTALLED
+        and not any(name.startswith("nvidia") for name in files.names("/dev"))
+        and _in_container(files)
+    )
+
+
+def _other_accelerators(files: Files) -> tuple[str, ...]:
+    """The accelerators on the PCI bus that no build here can use, each with the reason."""
+    devices = _pci_devices(files)
+    return tuple(
+        f"{name} ({why})"
+        for name, vendor, kind, why in OTHERS
+        if any(one == vendor and other.startswith(kind) for one, other in devices)
+    )
+
+
+def _pci_devices(files: Files) -> list[tuple[str, str]]:
+    """Vendor and class of every PCI device."""
+    devices = "/sys/bus/pci/devices"
+    return [
+        (files.read(f"{devices}/{name}/vendor") or "", files.read(f"{devices}/{name}/class") or "")
+        for name in files.names(devices)
+    ]
 
 
 # -- NVIDIA ---------------------------------------------------------------------------------------
@@ -136,54 +207,58 @@ def _version_in(text: str) -> str:
 
 def _has_nvidia_card(files: Files) -> bool:
     """Whether an NVIDIA display or 3D controller is on the PCI bus, with or without a driver."""
-    devices = "/sys/bus/pci/devices"
     return any(
-        files.read(f"{devices}/{name}/vendor") == _NVIDIA_PCI_VENDOR
-        and (files.read(f"{devices}/{name}/class") or "").startswith(_DISPLAY_CLASS)
-        for name in files.names(devices)
+        vendor == _NVIDIA_PCI_VENDOR and kind.startswith(_DISPLAY_CLASS)
+        for vendor, kind in _pci_devices(files)
     )
 
 
-def _query(runner: Runner, fields: str) -> Completed | None:
-    return _first(runner, _NVIDIA_SMI, [f"--query-gpu={fields}", "--format=csv,noheader,nounits"])
+def _query(runner: Runner, fields: Sequence[str]) -> Completed | None:
+    options = [f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"]
+    return _first(runner, _NVIDIA_SMI, options)
 
 
 def _ask_nvidia_smi(runner: Runner, timeout: float) -> tuple[tuple[Gpu, ...], str, bool, str]:
     """GPUs, the problem, whether driver and library differ, and the driver's version."""
-    fields = _FIELDS + ",compute_cap"
+    fields: tuple[str, ...] = _FIELDS
     done = _query(runner, fields)
-    if done is not None and done.rc != 0 and "compute_cap" in done.stdout + done.stderr:
-        # Drivers before 510 refuse a query with this field.
-        fields = _FIELDS
+    for _again in _OPTIONAL_FIELDS:
+        # It names the field that it does not know.
+        said = done.stdout + done.stderr if done is not None and done.rc != 0 else ""
+        known = tuple(one for one in fields if one not in _OPTIONAL_FIELDS or one not in said)
+        if known == fields:
+            break
+        fields = known
         done = _query(runner, fields)
     if done is None:
-        return (), "nvidia-smi is not installed", False, ""
+        return (), _NOT_INSTALLED, False, ""
     if done.rc == 0:
-        return (*_parse_nvidia_smi(done.stdout, fields.count(",")),)
+        return _parse_nvidia_smi(done.stdout, fields)
     said = " ".join((done.stdout + " " + done.stderr).split())
     if done.timed_out:
         said = f"it did not answer within {timeout:g} seconds"
     return (), f"nvidia-smi failed: {said}", _MISMATCH in said.lower(), ""
 
 
-def _parse_nvidia_smi(text: str, commas: int) -> tuple[tuple[Gpu, ...], str, bool, str]:
+def _parse_nvidia_smi(text: str, fields: Sequence[str]) -> tuple[tuple[Gpu, ...], str, bool, str]:
     gpus: list[Gpu] = []
     driver = ""
     for line in text.splitlines():
         # From the right: a name may contain a comma.
-        words = [word.strip() for word in line.rsplit(",", commas)]
-        if len(words) != commas + 1:
+        words = [word.strip() for word in line.rsplit(",", len(fields) - 1)]
+        if len(words) != len(fields):
             continue
-        name, uuid, driver, memory = words[:4]
-        capability = words[4] if commas == 4 else ""
+        found = dict(zip(fields, words))
+        memory, capability = found["memory.total"], found.get("compute_cap", "")
+        driver = found.get("driver_version", "")
         gpus.append(
             Gpu(
                 index=len(gpus),
-                name=name,
+                name=found["name"],
                 # GPUs that share the host's memory report [N/A].
                 memory_mib=int(memory) if memory.isdigit() else None,
                 compute_capability=capability if re.fullmatch(r"\d+\.\d+", capability) else "",
-                uuid=uuid,
+                uuid=found["uuid"],
             )
         )
     return tuple(gpus), "" if gpus else "nvidia-smi lists no GPU", False, driver

@@ -191,7 +191,7 @@ def _for_nvidia(facts: AcceleratorFacts, rows: list[Row]) -> Backend:
     capabilities = _capabilities(facts)
     if not capabilities:
         return _refused(
-            "the compute capability of the GPUs is unknown, because"
+            "the compute capability of the GPUs is unknown, because "
             + (facts.problem or "nvidia-smi does not report it")
         )
     oldest, newest = capabilities[0], capabilities[-1]
@@ -203,13 +203,12 @@ def _for_nvidia(facts: AcceleratorFacts, rows: list[Row]) -> Backend:
     spread = " to ".join(dict.fromkeys(f"{high}.{low}" for high, low in (oldest, newest)))
     if not fitting:
         return _refused(f"no wheel has kernels for compute capability {spread} on {facts.platform}")
-    builds = [row for row in fitting if row.backend]
-    for row in fitting:
-        if driver >= row.driver:
-            if not row.backend:
-                return _refused(row.why, min((one.driver for one in builds), default=0))
+    for number, row in enumerate(fitting):
+        if driver >= row.driver and row.backend:
             return _backend(row)
-    needed = min(row.driver for row in builds)
+        if driver >= row.driver:
+            return _refused(row.why, min((one.driver for one in fitting[:number]), default=0))
+    needed = min(row.driver for row in fitting)
     return _refused(
         f"driver {facts.driver_version} is too old for compute capability {spread}"
         f" on {facts.platform}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -29,7 +30,7 @@ def render(tables: Mapping[str, Table]) -> str:
 
 def _section(table: Table) -> Iterator[str]:
     names = [*table.fields, "source", "seen"]
-    yield f"## {table.name.replace('_', ' ').capitalize()}"
+    yield f"## {table.name}"
     yield ""
     yield table.about
     yield ""
@@ -49,9 +50,7 @@ def _cell(row: Mapping[str, Any], name: str) -> str:
     text = _escaped(cell(row[name])) if name in row else ""
     if name == "source":
         # Markdown renderers stop a bare link at punctuation that may belong to the sentence.
-        return " ".join(
-            f"<{word}>" if word.startswith("https://") else word for word in text.split()
-        )
+        return re.sub(r"https://[^\s,]+", r"<\g<0>>", text)
     return text
 
 

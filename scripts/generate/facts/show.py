@@ -10,8 +10,8 @@ from typing import Any
 from scripts.generate.facts.tables import Table
 
 WIDTH = 100
-# A field with longer values has a line of its own.
-_LONGEST = 24
+# A field with longer values has a line of its own; the first one names the row and may be longer.
+_LONGEST, _LONGEST_FIRST = 24, 48
 
 
 def cell(value: Any) -> str:
@@ -29,7 +29,7 @@ def _columns(table: Table) -> dict[str, int]:
     room = WIDTH - len("age in days")
     for name in table.fields:
         width = max(len(name), *(len(cell(row.get(name, ""))) for row in table.rows))
-        if width <= _LONGEST and width + 2 <= room:
+        if width <= (_LONGEST if chosen else _LONGEST_FIRST) and width + 2 <= room:
             chosen[name] = width
             room -= width + 2
     return chosen
@@ -76,5 +76,6 @@ def shown(tables: Mapping[str, Table], today: date) -> str:
     parts = ["\n".join(lines(table, today)) for table in tables.values()]
     oldest = min(row["seen"] for table in tables.values() for row in table.rows)
     rows = sum(len(table.rows) for table in tables.values())
-    last = f"{len(tables)} tables, {rows} rows; the oldest row is {(today - oldest).days} days old"
+    age = (today - oldest).days
+    last = f"{len(tables)} tables, {rows} rows; age of the oldest row in days: {age}"
     return "\n".join([*parts, last]) + "\n"

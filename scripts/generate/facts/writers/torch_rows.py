@@ -69,7 +69,13 @@ def _source(value: Any) -> str:
 
 def formatted(source: str) -> str:
     """The source as the formatter of this repository writes it."""
-    argv = [VENV_BIN / "ruff", "format", "--stdin-filename", "plugins/module_utils/data.py", "-"]
+    argv = [
+        str(VENV_BIN / "ruff"),
+        "format",
+        "--stdin-filename",
+        "plugins/module_utils/data.py",
+        "-",
+    ]
     done = subprocess.run(argv, input=source, cwd=ROOT, capture_output=True, text=True, check=True)
     return done.stdout
 

@@ -55,6 +55,21 @@ def test_a_cpu_build_on_a_gpu_host_is_reported(library: Any) -> None:
     assert "a CPU build never sees a GPU" in detail
 
 
+@pytest.mark.parametrize(
+    ("devices", "said"),
+    [(["/dev/kfd"], True), (["/dev/kfd", "/dev/nvidiactl"], False), ([], False)],
+)
+def test_a_cuda_build_on_an_amd_host_is_reported(
+    devices: list[str], said: bool, library: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/dev/kfd is the device of AMD's driver, /dev/nvidiactl that of NVIDIA's."""
+    monkeypatch.setattr(checks.os.path, "exists", devices.__contains__)
+    library(torch=fakes.torch(cuda="13.2"))
+    passed, detail, _ = checks.check_framework_torch({"expected_gpus": 8})
+    assert not passed
+    assert ("a CUDA build never sees an AMD GPU" in detail) == said
+
+
 def test_a_torch_that_computes_a_wrong_sum(library: Any) -> None:
     library(torch=fakes.torch(squares=1.0))
     passed, detail, _ = checks.check_framework_torch({"expected_gpus": None})
