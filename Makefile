@@ -84,7 +84,8 @@ lab: venv ## build the lab: channel, installer, wheelhouse, model, host images
 build-collection: venv ## the artifact that Galaxy would get, under build/dist
 	@$(BIN)/ansible-galaxy collection build --force --output-path build/dist
 
-catalogue: venv ## write the modules' installer catalogue from data/installers.json
+catalogue: venv ## write the installer catalogue from data/installers.json (URL=... adds a publisher's list first)
+	@$(if $(URL),$(BIN)/python -m scripts.generate.add_installers "$(URL)")
 	@$(BIN)/python -m scripts.generate.make_catalogue
 
 facts: venv ## print the tables in data/facts with the age of each row in days

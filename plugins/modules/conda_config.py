@@ -72,9 +72,9 @@ options:
         acceptance. If a refusal is already recorded, it changes nothing and does not use the network. If
         the channel publishes newer terms, the plugin asks the user again, unless O(newer_tos) recorded
         them.
-      - This requires conda's plugin. Independently of the plugin, conda 24.9 and newer rejects the channels
-        in C(denylist_channels) of O(settings), and every conda rejects all channels except those in
-        C(allowlist_channels).
+      - This requires conda's plugin. Independently of the plugin, conda 24.11.1 and newer rejects
+        the channels in C(denylist_channels) of O(settings) (24.9.0 to 24.11.0 miss some), and every conda
+        rejects all channels except those in C(allowlist_channels).
       - With O(state=absent), the module removes the records of these channels.
     type: list
     elements: str

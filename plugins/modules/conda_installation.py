@@ -155,8 +155,10 @@ options:
     description:
       - Oldest version of the GNU C library for a new installation on a Linux host, for example V(2.28). The
         module refuses a host with an older version before it downloads anything.
-      - By default, the module knows the minimum of newer Miniconda versions. It does not check other
-        installers.
+      - By default, the module knows the minimum of newer Miniconda, Anaconda and Miniforge versions. It
+        does not check other installers.
+      - On macOS this option has no effect. There the module checks the version of macOS for published
+        installers (Miniconda and Anaconda need macOS 12.1, Miniforge needs 11.0).
     type: str
   timeout:
     description:
@@ -245,6 +247,15 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+vulnerabilities:
+  description:
+    - One sentence for each known vulnerability of the base environment, with what to do about it. In check
+      mode on a host without conda, of the installer's version. The module also warns about them.
+    - They are never a failure or a change.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 prefix:
   description: Prefix of the installation.
   returned: success

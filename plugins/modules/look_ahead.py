@@ -98,7 +98,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 as_asked:
-  description: Whether no task of the roles would change anything, fail or warn.
+  description:
+    - Whether no task of the roles would change anything, fail or warn.
+    - Warnings about known vulnerabilities do not count. The module reports them itself.
   returned: success
   type: bool
   sample: true
@@ -136,11 +138,16 @@ def main() -> None:
         supports_check_mode=True,
     )
     reasons: list[str] = []
+    vulnerabilities: list[str] = []
     for step in module.params["steps"]:
-        reason = reason_to_run(step["module"], step["options"])
+        reason = reason_to_run(step["module"], step["options"], vulnerabilities)
         if reason:
             reasons.append(f"{step['module']}: {reason}")
             break
+    else:
+        # Otherwise the tasks run and report them.
+        for warning in vulnerabilities:
+            module.warn(warning)
     module.exit_json(changed=False, as_asked=not reasons, reasons=reasons)
 
 

@@ -5,6 +5,7 @@
 """SHA-256 of published installers. Generated from data/installers.json by ``make catalogue``.
 
 Source: pyenv python-build definitions, snapshot of 2026-07-18; SHA-256 of the published installers.
+Read on 2026-12-01. Entries that were added later have their own source in data/installers.json.
 """
 
 from __future__ import annotations
@@ -962,5 +963,9 @@ py314_26.5.3-1 MacOSX arm64 0cb1e1d43810d3118f7b6cd0095aff48dbde8312a19cb8c44e9a
 26.3.2-3 Linux x86_64 848194851a98903134187fbb4ab50efe87b003e0c0f808f97644b7524a62bf2c
 26.3.2-3 MacOSX arm64 59168f1e24d0a4ad9932021170809fca836cd240e183eeeb331d5bcfc0098168
 26.3.2-3 MacOSX x86_64 39273e4c89a0a1af4538010615d44ae8f44e1af41007e02def593d20f316b003
+26.5.3-0 Linux aarch64 0391e42075a7632e9665d6e728387ee6b905f6c3e704d3513e1c1133d0d69b89
+26.5.3-0 Linux x86_64 14db468222ad564658656f769506056209b6dc375f5e7dfd31eb5ebbf08fa529
+26.5.3-0 MacOSX arm64 0d765919d3ccfd1f89147aa1cf8133bfc55b3a3c13f5bacdcc091c33132fddd2
+26.5.3-0 MacOSX x86_64 0266a7bfeb12165286133145717bef0d88070f1b76710beb6a62fec4e88371a1
 """,
 }

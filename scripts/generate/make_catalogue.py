@@ -22,6 +22,7 @@ _HEAD = '''\
 """SHA-256 of published installers. Generated from data/installers.json by ``make catalogue``.
 
 Source: {source}.
+Read on {seen}. Entries that were added later have their own source in data/installers.json.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def render(catalogue: dict[str, Any]) -> str:
             raise SystemExit(f"{SOURCE.name}: {item['filename']} does not follow its version")
         line = f"{version} {item['os']} {item['arch']} {item['sha256']}"
         groups.setdefault((item["distribution"], base), []).append(line)
-    parts = [_HEAD.format(source=catalogue["source"])]
+    parts = [_HEAD.format(source=catalogue["source"], seen=catalogue["seen"])]
     for (distribution, base), lines in groups.items():
         parts.append(f'    (\n        "{distribution}",\n        "{base}",\n    ): """\\\n')
         parts.extend(f"{line}\n" for line in lines)

@@ -264,7 +264,7 @@ def test_what_cannot_be_refused(site: Site, user_home: Path, run_module: Any) ->
 def test_a_conda_without_a_list_of_denied_channels_allows_none_but_those_named(
     site: Site, user_home: Path, conda_installation: Path, run_module: Any
 ) -> None:
-    """Why the role install_miniconda writes another key for a conda before 24.9: by the real conda."""
+    """Why the role install_miniconda writes another key for a conda before 24.11.1: by the real conda."""
     how: dict[str, Any] = {"environment": {"HOME": str(user_home)}}
     default = site.channel("pkgs/main")
     for name in ("noarch", "linux-64"):

@@ -25,6 +25,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation.plan 
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import observe_prefix
 from ansible_collections.llmfleet.conda.plugins.plugin_utils._published_installers import rows_for
+from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix
 from scripts.layout import ROOT
 from tests.roles.conftest import Played
 
@@ -365,6 +366,8 @@ def test_the_host_asks_a_mirror_before_it_is_written(
         preset = {"custom_channels": {"lab": f"file://{mirror}"}}
         return {
             "install_miniconda_prefix": str(tmp_path / "conda"),
+            "install_miniconda_distribution": "miniforge",
+            "install_miniconda_version": "26.3.2-3",
             "install_miniconda_profile_dir": "",
             "install_miniconda_channels": ["lab"],
             "install_miniconda_mirror_preset": "site",
@@ -468,6 +471,8 @@ def test_an_installation_for_each_user_is_foretold_and_nothing_written(
     variables = {
         "install_miniconda_users": [getpass.getuser()],
         "install_miniconda_platform": "debian",
+        "install_miniconda_distribution": "miniforge",
+        "install_miniconda_version": "26.3.2-3",
         **HOME,
         **SHELLS,
     }
@@ -480,3 +485,81 @@ def test_an_installation_for_each_user_is_foretold_and_nothing_written(
         assert f"(item={name})" in run.text
     assert not (tmp_path / "miniconda3").exists()
     assert [path.name for path in tmp_path.iterdir() if "profile" in path.name] == []
+
+
+# -- updates of macOS -------------------------------------------------------------------------------
+
+
+# /etc/zprofile of macOS: path_helper moves the directories of the system to the front of PATH.
+APPLES_ZPROFILE = """\
+# System-wide profile for interactive zsh(1) shells.
+
+# Setup user specific overrides for this in ~/.zprofile. See zshbuiltins(1)
+# and zshoptions(1) for more details.
+
+if [ -x /usr/libexec/path_helper ]; then
+\teval `/usr/libexec/path_helper -s`
+fi
+"""
+
+
+def test_the_next_run_puts_back_what_an_update_of_macos_overwrote(
+    play: Callable[..., Played], tmp_path: Path
+) -> None:
+    """On a Mac by its facts; the file stands in for /etc/zprofile, and the installation is made of files."""
+    base = FakePrefix(tmp_path / "conda")
+    base.link("python", "3.12.7")
+    base.link("conda", "26.5.3")
+    zprofile = tmp_path / "zprofile"
+    playbook = tmp_path / "mac.yml"
+    facts = {**APPLE, "cacheable": True}
+    role = {"role": "llmfleet.conda.install_miniconda"}
+    first = {"name": "Take the facts of a Mac", "ansible.builtin.set_fact": facts}
+    plays = [{"hosts": "all", "gather_facts": False, "pre_tasks": [first], "roles": [role]}]
+    playbook.write_text(json.dumps(plays))
+    variables = {
+        "install_miniconda_prefix": str(base.path),
+        "install_miniconda_repair": False,
+        "install_miniconda_login_shells": ["zsh"],
+        "install_miniconda_login_paths": {"zsh": str(zprofile)},
+    }
+
+    def changes() -> int:
+        zprofile.write_text(APPLES_ZPROFILE)
+        run = play(str(playbook), {"mac": variables})
+        assert run.code == 0, run.text
+        found = re.search(r"mac +: ok=\d+ +changed=(\d+) ", run.text)
+        assert found is not None
+        return int(found[1])
+
+    # The .condarc and the block.
+    assert changes() == 2
+    text = zprofile.read_text()
+    assert text.startswith(APPLES_ZPROFILE)
+    assert f"'{base.path}'/etc/profile.d/conda.sh" in text[len(APPLES_ZPROFILE) :]
+    # After the update only the block is missing.
+    assert changes() == 1
+    assert zprofile.read_text() == text
+
+
+# -- known vulnerabilities --------------------------------------------------------------------------
+
+
+def test_an_affected_installer_is_named_once_for_all_hosts(
+    play: Callable[..., Played], tmp_path: Path
+) -> None:
+    """The newest Miniconda of the catalogue is older than 26.9.4, whose release notes fix CVE-2026-111497."""
+    variables = {
+        "install_miniconda_prefix": str(tmp_path / "conda"),
+        "install_miniconda_version": "py312_26.5.3-1",
+        "install_miniconda_profile_dir": "",
+    }
+    hosts = dict.fromkeys(("first", "second"), variables)
+    run = play(role_alone(tmp_path), hosts, "--check", expected=["CVE-2026-111497 in brotlicffi"])
+    assert run.code == 0, run.text
+    assert run.text.count("[WARNING]") == 1
+    assert "Install 26.9.4 or newer (options version, checksum and mirror)" in run.flat
+    for host in hosts:
+        assert re.search(rf"{host} +: ok=\d+ +changed=2 +unreachable=0 +failed=0 ", run.text), (
+            run.text
+        )

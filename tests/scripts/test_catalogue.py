@@ -82,4 +82,4 @@ def test_a_file_name_that_does_not_follow_its_version_is_refused() -> None:
     item = dict(SOURCE["installers"][0])
     item["filename"] = "Other.sh"
     with pytest.raises(SystemExit, match="does not follow its version"):
-        render({"source": "x", "installers": [item]})
+        render({"source": "x", "seen": "2026-12-01", "installers": [item]})

@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Refuses a channel that the condarc denies, in any notation, before conda is started.
 
-conda (24.9 and later) compares the URLs in ``denylist_channels`` as text, and does not check the URLs of a
-lock file. This module also recognises a denied channel by HTTP, with a token, under another name, in a match
-spec and in the URL of a package. If ``pkgs/main`` is denied, so are all channels under its terms of service.
+conda (24.9 and later, reliably from 24.11.1 on) compares the URLs in ``denylist_channels`` as text, and does
+not check the URLs of a lock file. This module also recognises a denied channel by HTTP, with a token, under
+another name, in a match spec and in the URL of a package. If ``pkgs/main`` is denied, so are all channels
+under its terms of service.
 """
 
 from __future__ import annotations

@@ -14,10 +14,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.package_ca
     package_caches,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._host.glibc import (
-    host_glibc,
-    needed_by_installer,
-    refuse_old_glibc,
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation.host_floor import (
+    refuse_old_host,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._installation.installer_file import (
     foresee_installer_file,
@@ -106,16 +104,7 @@ class InstallationChange(GuardedChange[InstallationPlan, ObservedInstallation, s
     def refuse(self, plan: InstallationPlan, observed: ObservedInstallation) -> None:
         """Refuse a host that is too old for the installer."""
         if plan.action in ("install", "reinstall"):
-            self._refuse_old_host()
-
-    def _refuse_old_host(self) -> None:
-        request = self.request
-        needed = request.minimum_glibc or needed_by_installer(
-            request.distribution, self._expected_version(), *host_platform()
-        )
-        refuse_old_glibc(
-            host_glibc(), needed, prefix=request.prefix, option=bool(request.minimum_glibc)
-        )
+            refuse_old_host(self.request, *host_platform())
 
     def lock(self, plan: InstallationPlan | None) -> AbstractContextManager[None]:
         """Lock the prefix and the package caches of its conda against other runs."""

@@ -29,6 +29,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._installation.subje
     InstallationOutcome,
     InstallationSubject,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._installation.vulnerabilities import (
+    known_vulnerabilities,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.access import access_of
 
 MakeChange = Callable[
@@ -134,10 +137,14 @@ def main(make: MakeModule = CondaModule, make_change: MakeChange | None = None) 
     module.no_log_values.update(secrets_in(module.params))
     try:
         with volume_errors():
-            outcome = run(_request(dict(module.params)), module.check_mode, make_change)
+            request = _request(dict(module.params))
+            outcome = run(request, module.check_mode, make_change)
     except CondaModuleError as error:
         module.fail_json(**error.as_result())
     else:
-        for warning in outcome.warnings:
-            module.warn(redact(warning))
-        module.exit_json(**_result(outcome))
+        vulnerabilities = [
+            redact(text) for text in known_vulnerabilities(request, outcome.plan, outcome.observed)
+        ]
+        for warning in [*map(redact, outcome.warnings), *vulnerabilities]:
+            module.warn(warning)
+        module.exit_json(vulnerabilities=vulnerabilities, **_result(outcome))

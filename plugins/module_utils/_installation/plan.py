@@ -377,7 +377,7 @@ def wanted_conda(request: InstallationRequest, observed: ObservedInstallation) -
             fits = False
         return None if fits else pin.text
     floor = parse_installer_version(request.distribution, request.version).conda
-    return floor if floor and _is_older(observed.version, floor) else None
+    return floor if floor and is_older(observed.version, floor) else None
 
 
 def exact_version(condition: str) -> str | None:
@@ -392,11 +392,12 @@ def exact_version(condition: str) -> str | None:
 def _conda_action(installed: str | None, wanted: str) -> str:
     # If all versions in a condition are older than the installed one, no version that fits can be newer.
     named = [text.rstrip(".") for text in _NAMED_VERSION.findall(wanted)]
-    older = installed and named and all(_is_older(text, installed) for text in named)
+    older = installed and named and all(is_older(text, installed) for text in named)
     return "downgrade" if older else "upgrade"
 
 
-def _is_older(installed: str, wanted: str) -> bool:
+def is_older(installed: str, wanted: str) -> bool:
+    """Whether a version is older than another; not if one of them is no version."""
     try:
         return parse_version(installed) < parse_version(wanted)
     except InvalidSpecError:

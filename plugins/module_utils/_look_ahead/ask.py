@@ -29,13 +29,13 @@ class Answered(BaseException):
 class AskedModule(CondaModule):
     """A module in check mode that raises its result instead of printing it and ending the process.
 
-    warned: whether it issued a warning.
+    warnings: the warnings that it issued.
     """
 
     def __init__(self, options: Mapping[str, Any], **how: Any) -> None:
         """options: of the task. how: as for AnsibleModule."""
         self._given = {**options, "_ansible_check_mode": True}
-        self.warned = False
+        self.warnings: list[str] = []
         CondaModule.__init__(self, **how)
 
     def _load_params(self) -> None:
@@ -45,9 +45,9 @@ class AskedModule(CondaModule):
     def log(self, *_what: Any, **_how: Any) -> None:
         """Do not log: the task that runs this module is in the host's log already."""
 
-    def warn(self, *_what: Any, **_how: Any) -> None:
-        """Remember that there was a warning; the module itself reports it when its task runs."""
-        self.warned = True
+    def warn(self, warning: str, **_how: Any) -> None:
+        """Remember the warning; the module itself reports it when its task runs."""
+        self.warnings.append(warning)
 
     def exit_json(self, **result: Any) -> NoReturn:
         """Raise the result."""
@@ -100,10 +100,16 @@ MODULES = (*_MAINS, "ansible.builtin.blockinfile")
 """The modules that can be asked."""
 
 
-def reason_to_run(name: str, options: Mapping[str, Any]) -> str:
+def reason_to_run(
+    name: str, options: Mapping[str, Any], vulnerabilities: list[str] | None = None
+) -> str:
     """Why a module has to run on this host; empty if it would change nothing.
 
     If that cannot be decided, the module has to run.
+
+    Args:
+        vulnerabilities: gets the module's warnings about known vulnerabilities. They are no reason to run: a
+            module that runs can only repeat them.
     """
     if name == "ansible.builtin.blockinfile":
         return "" if block_is_kept(options) else f"{options.get('path')} may need a change"
@@ -128,4 +134,9 @@ def reason_to_run(name: str, options: Mapping[str, Any]) -> str:
     if result.get("prefix") and has_locks(str(result["prefix"])):
         # A run holds the lock, or was killed after its last change: the module handles both.
         return "a lock file exists"
-    return "the module reported a warning" if any(one.warned for one in asked) else ""
+    known = result.get("vulnerabilities") or []
+    if any(warning not in known for one in asked for warning in one.warnings):
+        return "the module reported a warning"
+    if vulnerabilities is not None:
+        vulnerabilities += known
+    return ""
