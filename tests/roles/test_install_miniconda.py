@@ -407,7 +407,7 @@ def planned(
         prefix,
         distribution=distribution,
         version=version,
-        mirror=mirror or None,
+        mirror=[mirror] if mirror else [],
         catalogue=rows_for({"distribution": distribution, "version": version}),
     )
     observed = ObservedInstallation(observe_prefix(prefix, thorough=True))
