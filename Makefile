@@ -13,7 +13,7 @@ RUN_TESTS := $(BIN)/python -m scripts.testing.run_tests
 SCENARIO ?= default
 ARGS ?=
 
-.PHONY: help venv demo check test test-full lint sanity docs-lint importer unit units lab-tests integration newest controllers proof proof-page bench faults molecule lab build-collection catalogue constraints pins changelog clean
+.PHONY: help venv demo check test test-full lint sanity docs-lint importer unit units lab-tests integration newest controllers proof proof-page bench faults molecule lab build-collection catalogue facts facts-data constraints pins changelog clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,12 @@ build-collection: venv ## the artifact that Galaxy would get, under build/dist
 
 catalogue: venv ## write the modules' installer catalogue from data/installers.json
 	@$(BIN)/python -m scripts.generate.make_catalogue
+
+facts: venv ## print the tables in data/facts with the age of each row in days
+	@$(BIN)/python -m scripts.generate.facts show
+
+facts-data: venv ## write what is generated from data/facts: role variables, Python tables, docs/facts.md
+	@$(BIN)/python -m scripts.generate.facts write
 
 constraints: venv ## resolve the profiles of the LLM stack anew (ARGS="train app" chooses)
 	@$(BIN)/python -m scripts.generate.make_constraints $(ARGS)

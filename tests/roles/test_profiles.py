@@ -173,11 +173,29 @@ def test_the_backends_know_the_drivers_of_accelerator_info() -> None:
         if backend.get("vendor") != "nvidia":
             continue
         using = [row for row in rows if name in (row.backend, *row.alternatives)]
-        assert backend["driver"] == min(row.driver for row in using), name
+        newest = "driver_blackwell" if "driver_blackwell" in backend else "driver"
+        assert backend[newest] == min(row.driver for row in using), name
         oldest, beyond = (Version(each).release[:2] for each in backend["capability"])
         assert oldest == min(row.oldest[0] for row in using), name
         assert beyond == max(row.newest[1] for row in using), name
 
 
+def test_the_backends_know_the_capabilities_on_aarch64() -> None:
+    rows = [row for row in ROWS if row.platforms == ("linux-aarch64",) and row.backend]
+    for name, backend in backends().items():
+        if backend.get("vendor") == "nvidia":
+            using = [row for row in rows if name in (row.backend, *row.alternatives)]
+            oldest = Version(backend["capability_aarch64"][0]).release[:2]
+            assert oldest == min(row.oldest[0] for row in using), name
+
+
+def test_a_release_of_torch_is_not_older_than_the_index_that_has_it() -> None:
+    """ROCm 7.2 ends at torch 2.13: without a pin pip would take a newer CUDA build from the default index."""
+    found = {name: backend["torch"] for name, backend in backends().items()}
+    assert found["rocm7.2"] == "2.13.0"
+    assert found["rocm7.14"] == "2.14.0"
+    assert [name for name, version in found.items() if not version] == []
+
+
 def test_each_backend_of_accelerator_info_is_one_of_the_role_s() -> None:
-    assert {row.backend for row in ROWS} <= set(backends())
+    assert {row.backend for row in ROWS if row.backend} <= set(backends())

@@ -6,18 +6,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._host.readings import (
     CONDA_PLATFORMS,
     TORCH_GLIBC,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._info.torch_table import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._info._torch_rows import (
     DATE,
-    INDEX,
+    IN_PROCESSOR,
     RECOMMENDED_DRIVER,
-    ROCM_ARCHITECTURES,
+    ROCM_KERNELS,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._info.torch_table import (
+    INDEX,
     ROWS,
     Capability,
     Row,
@@ -50,6 +53,7 @@ class AcceleratorFacts:
         driver_version: version of the loaded kernel driver, empty without one.
         driver_library_mismatch: the loaded driver and the installed library differ.
         problem: why the vendor's tools do not answer, empty if they do.
+        unused: accelerators that no build here can use, each as a noun with its reason.
     """
 
     system: str
@@ -61,6 +65,7 @@ class AcceleratorFacts:
     driver_version: str = ""
     driver_library_mismatch: bool = False
     problem: str = ""
+    unused: tuple[str, ...] = ()
 
     @property
     def platform(self) -> str | None:
@@ -70,7 +75,10 @@ class AcceleratorFacts:
 
 @dataclass(frozen=True)
 class Backend:
-    """The build of torch for a host; without one, ``name`` is empty and ``supported`` False."""
+    """The build of torch for a host; without one, ``name`` is empty and ``supported`` False.
+
+    ``notice`` is what users must know although the build is right, such as a GPU that stays unused.
+    """
 
     name: str
     reason: str
@@ -81,6 +89,7 @@ class Backend:
     constraints: tuple[str, ...] = ()
     alternatives: tuple[str, ...] = ()
     driver_needed: str = ""
+    notice: str = ""
     table_date: str = DATE
 
     def as_result(self) -> dict[str, Any]:
@@ -139,6 +148,11 @@ def choose_backend(facts: AcceleratorFacts) -> Backend:
         return _for_nvidia(facts, rows)
     if facts.vendor == AMD:
         return _for_amd(facts, rows)
+    return _without_driver(facts, rows)
+
+
+def _without_driver(facts: AcceleratorFacts, rows: list[Row]) -> Backend:
+    """For Macs, and for hosts without a GPU that torch can use."""
     version = major(facts.system_version)
     fitting = [row for row in rows if row.system[0] <= version < row.system[1]]
     if not fitting:
@@ -146,7 +160,14 @@ def choose_backend(facts: AcceleratorFacts) -> Backend:
         return _refused(
             f"PyTorch's wheels need macOS {oldest}; this host has {facts.system_version or 'none'}"
         )
-    return _backend(fitting[0])
+    if not facts.unused:
+        return _backend(fitting[0])
+    return _on_cpu(fitting[0], "; ".join(facts.unused))
+
+
+def _on_cpu(row: Row, unused: str, alternatives: tuple[str, ...] = ()) -> Backend:
+    reason = f"torch uses the CPU, because the host has no GPU that it can use: {unused}"
+    return replace(_backend(row), reason=reason, notice=reason, alternatives=alternatives)
 
 
 def _for_nvidia(facts: AcceleratorFacts, rows: list[Row]) -> Backend:
@@ -160,9 +181,13 @@ def _for_nvidia(facts: AcceleratorFacts, rows: list[Row]) -> Backend:
             "the host has an NVIDIA GPU, but no NVIDIA driver is loaded", RECOMMENDED_DRIVER
         )
     driver = major(facts.driver_version)
-    lowest = min((row.driver for row in rows), default=RECOMMENDED_DRIVER)
+    lowest = min((row.driver for row in rows if row.backend), default=RECOMMENDED_DRIVER)
     if driver < lowest:
-        return _refused(f"driver {facts.driver_version} is too old for any wheel", lowest)
+        return _refused(
+            f"driver {facts.driver_version} is too old for the wheels that this collection knows;"
+            f" {lowest} is the oldest",
+            lowest,
+        )
     capabilities = _capabilities(facts)
     if not capabilities:
         return _refused(
@@ -178,10 +203,13 @@ def _for_nvidia(facts: AcceleratorFacts, rows: list[Row]) -> Backend:
     spread = " to ".join(dict.fromkeys(f"{high}.{low}" for high, low in (oldest, newest)))
     if not fitting:
         return _refused(f"no wheel has kernels for compute capability {spread} on {facts.platform}")
+    builds = [row for row in fitting if row.backend]
     for row in fitting:
         if driver >= row.driver:
+            if not row.backend:
+                return _refused(row.why, min((one.driver for one in builds), default=0))
             return _backend(row)
-    needed = min(row.driver for row in fitting)
+    needed = min(row.driver for row in builds)
     return _refused(
         f"driver {facts.driver_version} is too old for compute capability {spread}"
         f" on {facts.platform}",
@@ -190,15 +218,34 @@ def _for_nvidia(facts: AcceleratorFacts, rows: list[Row]) -> Backend:
 
 
 def _for_amd(facts: AcceleratorFacts, rows: list[Row]) -> Backend:
-    found = sorted({gpu.architecture for gpu in facts.gpus})
-    missing = [name or "unknown" for name in found if name not in ROCM_ARCHITECTURES]
+    """Only the GPUs with kernels count: nearly every Ryzen has a small GPU without them."""
     if not rows:
         return _refused(f"there are no wheels for ROCm on {facts.platform}")
-    if missing or not found:
-        return _refused(
-            f"the wheels for ROCm have no kernels for the architecture {', '.join(missing)}"
+    row = rows[0]
+    kernels = ROCM_KERNELS[row.backend]
+    usable = [gpu for gpu in facts.gpus if gpu.architecture in kernels]
+    others = [gpu for gpu in facts.gpus if gpu.architecture not in kernels]
+    missing = ", ".join(sorted({gpu.architecture or "unknown" for gpu in others}))
+    if usable:
+        chosen = _backend(row)
+        if not others:
+            return chosen
+        visible = ",".join(str(gpu.index) for gpu in usable)
+        notice = (
+            f"the wheels have no kernels for the GPUs with the architecture {missing}; set"
+            f" HIP_VISIBLE_DEVICES={visible} for programs that use torch, so that they leave these alone"
         )
-    return _backend(rows[0])
+        return replace(chosen, notice=notice)
+    lacking = f"the wheels for ROCm have no kernels for the architecture {missing or 'unknown'}"
+    # Another build that has kernels for every GPU, but is not chosen by itself.
+    found = {gpu.architecture for gpu in facts.gpus}
+    better = tuple(name for name in row.alternatives if found <= set(ROCM_KERNELS.get(name, ())))
+    if better and found:
+        lacking += f" (those of the backend {better[0]} have)"
+    if not found or not found <= set(IN_PROCESSOR):
+        return _refused(lacking)
+    (on_cpu,) = (one for one in ROWS if one.vendor == NONE and facts.platform in one.platforms)
+    return _on_cpu(on_cpu, f"{lacking}, which is a part of the processor", better)
 
 
 def _backend(row: Row) -> Backend:
@@ -210,4 +257,5 @@ def _backend(row: Row) -> Backend:
         torch_max=row.torch_max,
         constraints=row.constraints,
         alternatives=row.alternatives,
+        notice=row.notice,
     )

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._info._torch_rows import DATE
 from ansible_collections.llmfleet.conda.plugins.module_utils._info.torch_build import (
     AcceleratorFacts,
     Gpu,
     choose_backend,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._info.torch_table import DATE, ROWS
+from ansible_collections.llmfleet.conda.plugins.module_utils._info.torch_table import ROWS
 
 LINUX = AcceleratorFacts("Linux", "x86_64", glibc="2.36")
 ARM = replace(LINUX, machine="aarch64")
@@ -44,8 +45,8 @@ def amd(*architectures: str, host: AcceleratorFacts = LINUX) -> AcceleratorFacts
         (nvidia("580.65.06", "7.0"), "cu126", "", "2.14"),
         (nvidia("535.183.01", "6.0"), "cu126", "", "2.14"),
         (nvidia("580.65.06", "9.0", "7.0"), "cu126", "", "2.14"),
-        (nvidia("580.65.06", "9.0", host=ARM), "pypi", "2.15", ""),
-        (amd("gfx942", "gfx942"), "rocm7.2", "", ""),
+        (nvidia("580.65.06", "9.0", host=ARM), "pypi", "2.11", ""),
+        (amd("gfx942", "gfx942"), "rocm7.2", "", "2.13"),
         (LINUX, "cpu", "", ""),
         (ARM, "cpu", "", ""),
         (replace(MAC, system_version="14.5"), "pypi", "", ""),
@@ -72,19 +73,20 @@ def test_build_for_each_accelerator(
         (nvidia("470.256.02", "8.0"), "525", "too old"),
         (nvidia("470.256.02"), "525", "too old"),
         (nvidia("550.54", "12.0"), "570", "compute capability 12.0"),
-        (nvidia("550.54", "9.0", host=ARM), "580", "too old"),
+        (nvidia("510.54", "9.0", host=ARM), "525", "too old"),
         (nvidia("", "9.0"), "580", "no NVIDIA driver is loaded"),
         (nvidia("580.1", "7.0", "10.0"), "", "7.0 to 10.0"),
         (nvidia("580.1"), "", "is unknown"),
         (nvidia("580.1", "9.0", ""), "", "is unknown"),
-        (amd("gfx90c"), "", "gfx90c"),
-        (amd("gfx942", "gfx803"), "", "gfx803"),
+        (amd("gfx906"), "", "gfx906"),
+        (amd("gfx803", "gfx1036"), "", "gfx1036, gfx803"),
+        (amd(), "", "unknown"),
         (amd("gfx942", host=ARM), "", "ROCm on linux-aarch64"),
         (replace(LINUX, glibc="2.17"), "", "glibc 2.28; this host has 2.17"),
         (replace(LINUX, glibc=None), "", "GNU C library"),
         (replace(LINUX, machine="s390x"), "", "s390x"),
-        (replace(MAC, system_version="12.7"), "", "macOS 13; this host has 12.7"),
-        (replace(MAC, system_version=""), "", "macOS 13"),
+        (replace(MAC, system_version="10.15"), "", "macOS 11; this host has 10.15"),
+        (replace(MAC, system_version=""), "", "macOS 11"),
     ],
 )
 def test_refusals_without_a_build(facts: AcceleratorFacts, driver_needed: str, reason: str) -> None:
