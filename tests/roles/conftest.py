@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,11 +43,15 @@ class Played:
 def play(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Played]:
     """Runs a playbook on the given hosts, all of them this machine, with further variables.
 
-    No warning of Ansible's is borne.
+    No warning of Ansible's is borne, but those whose beginnings are expected, in this order.
     """
 
     def run(
-        playbook: str, hosts: Mapping[str, Mapping[str, Any]], *words: str, **variables: Any
+        playbook: str,
+        hosts: Mapping[str, Mapping[str, Any]],
+        *words: str,
+        expected_warnings: Sequence[str] = (),
+        **variables: Any,
     ) -> Played:
         work = tmp_path_factory.mktemp("run")
         inventory = work / "hosts.json"
@@ -61,7 +65,11 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Played]:
             timeout=120,
         )
         text = (work / "output" / "log.txt").read_text(encoding="utf-8")
-        assert summary["warnings"] == [], text
+        # The line begins with [WARNING].
+        warnings = [warning.partition(": ")[2] for warning in summary["warnings"]]
+        assert len(warnings) == len(expected_warnings), text
+        for warning, beginning in zip(warnings, expected_warnings, strict=True):
+            assert warning.startswith(beginning), text
         return Played(summary["rc"], text, summary)
 
     return run
