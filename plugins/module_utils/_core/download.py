@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import (
     CondaModuleError,
@@ -99,9 +100,7 @@ def fetch(
                 " or raise the option timeout.",
             ) from error
         except HTTPError as error:
-            raise _download_error(
-                url, option, f"the server answered {error.code} {error.reason}"
-            ) from error
+            raise _download_error(url, option, _answer(url, error)) from error
         except OSError as error:
             raise CondaModuleError(
                 f"Cannot write the installer to {path}: {error.strerror or error}.",
@@ -156,6 +155,13 @@ def fetch_first(
     )
 
 
+def _answer(url: str, error: HTTPError) -> str:
+    """What the server answered, with its host if a redirect led to another one."""
+    answered = f"the server answered {error.code} {error.reason}"
+    host = urlsplit(error.geturl() or url).hostname
+    return answered if host == urlsplit(url).hostname else f"it redirects to {host}: {answered}"
+
+
 def _download_error(url: str, option: str, reason: str) -> DownloadError:
     return DownloadError(
         f"Cannot download the installer from {redact(url)}: {reason}.",
@@ -187,7 +193,7 @@ def _transfer(url: str, path: str, timeout: float, deadline: float) -> None:
             os.unlink(path)
             raise _Interrupted("the server does not resume the partial file") from error
         if error.code in _TEMPORARY_STATUS:
-            raise _Interrupted(f"the server answered {error.code} {error.reason}") from error
+            raise _Interrupted(_answer(url, error)) from error
         raise
     except (URLError, http.client.HTTPException, socket.timeout) as error:
         if time.monotonic() >= deadline:

@@ -83,6 +83,21 @@ def test_one_address_keeps_its_own_message(sites: list[Site], tmp_path: Path) ->
     )
 
 
+@pytest.mark.parametrize("status", [404, 503])
+def test_the_error_names_the_host_behind_a_redirect(
+    sites: list[Site], tmp_path: Path, status: int
+) -> None:
+    """mirrors.ustc.edu.cn redirects what it lacks to TUNA: TUNA's failure is not USTC's."""
+    sites[0].redirect = f"{sites[1].url}{FILE}"
+    sites[1].faults = [status, status]
+    with pytest.raises(DownloadError) as error:
+        get([f"{sites[0].url}{FILE}"], tmp_path / "file")
+    assert (
+        f"from {sites[0].url}{FILE}: it redirects to 127.0.0.2: the server answered {status} "
+        in str(error.value)
+    )
+
+
 def test_a_silent_server_leaves_time_for_the_next(sites: list[Site], tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.3", 0)) as mute:
         url = f"http://127.0.0.3:{mute.getsockname()[1]}{FILE}"
