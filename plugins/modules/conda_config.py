@@ -49,6 +49,48 @@ options:
       - With O(state=absent), the values are ignored.
       - At least one of O(settings), O(accept_tos) and O(reject_tos) is required.
     type: dict
+  mirrors:
+    description:
+      - Mirrors that can each serve the channels, in the order of preference. The settings of one of them
+        replace the same keys of O(settings). Empty lists, mappings and strings mean that the mirror does
+        not set this key; if another mirror of the list does, the key is removed.
+      - A file that has the settings of one of these mirrors keeps them, without any request.
+        Otherwise the first mirror is used, or with O(probe), the first that serves the channels itself.
+      - Ignored with O(state=absent).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      channel_alias:
+        description: Base URL of channels given by name.
+        type: str
+        default: ""
+      custom_channels:
+        description: Base URLs of individual channels by name.
+        type: dict
+        default: {}
+      default_channels:
+        description: URLs of the channels behind C(defaults).
+        type: list
+        elements: str
+        default: []
+      redirects:
+        description:
+          - Whether the mirror may redirect to other hosts, for example to an object storage. Such a mirror
+            counts as one that serves the channels itself.
+        type: bool
+        default: false
+      installers:
+        description:
+          - Not used by this module. It is here so that a mirror of
+            C(install_miniconda_mirror_presets) can be passed as it is.
+        type: dict
+        default: {}
+      newest_only:
+        description: Not used by this module, like O(mirrors[].installers).
+        type: list
+        elements: str
+        default: []
   accept_tos:
     description:
       - URLs of channels whose terms of service you have read and accept, for yourself or for your
@@ -91,9 +133,12 @@ options:
     default: false
   probe:
     description:
-      - Before writing the file, request C(noarch/repodata.json) from every channel whose address the change
-        makes new. The host sends the requests, with the proxies and the CA file of the new settings. If a
-        channel does not answer, the task fails and changes nothing.
+      - Before writing the file, request the first bytes of C(noarch/repodata.json) from every channel whose
+        address the change makes new. The host sends the requests, with the proxies and the CA file of the
+        new settings. If a channel does not answer with repodata, the task fails and changes nothing.
+      - With O(mirrors), a mirror that does not answer is passed over with a warning, and the task fails only
+        if none answers. A mirror that redirects to another host is used only if no mirror serves the
+        channels itself (see O(mirrors[].redirects)). A warning then names that host.
       - Only the key C(channels) is probed. If the file or the addresses do not change, no request is sent.
         Check mode sends the requests too.
     type: bool
@@ -154,6 +199,23 @@ EXAMPLES = r"""
       channels: [conda-forge]
       custom_channels:
         conda-forge: https://channels.example.org/conda
+    probe: true
+
+- name: Use the first mirror that serves the channel
+  llmfleet.conda.conda_config:
+    scope: prefix
+    installation: /opt/miniconda3
+    settings:
+      channels: [conda-forge]
+    mirrors:
+      - custom_channels:
+          conda-forge: https://channels.example.org/conda
+        default_channels: [https://channels.example.org/pkgs/main]
+        newest_only: []
+      - channel_alias: https://joint.example.org/conda
+        redirects: true
+        installers:
+          miniconda: https://joint.example.org/miniconda
     probe: true
 
 - name: Add a channel for the current user

@@ -116,9 +116,13 @@ options:
     default: []
   mirror:
     description:
-      - Base URL of a directory that contains the published installer, instead of the publisher's.
-      - Together with O(checksum), it can also serve a O(version) that is not in the catalogue.
-    type: str
+      - Base URL of a directory that contains the published installer, instead of the publisher's. With
+        several, the next one is tried if the file cannot be downloaded from the one before it, or has
+        another checksum there. V(publisher) stands for the publisher's own address.
+      - Together with O(checksum), they can also serve a O(version) that is not in the catalogue.
+    type: list
+    elements: str
+    default: []
   catalogue:
     description:
       - 'Internal: set by the action plugin of this collection. It may change in any release. Do not set
@@ -190,6 +194,16 @@ EXAMPLES = r"""
     distribution: miniforge
     version: 26.1.1-3
     mirror: https://mirror.example.org/miniforge/26.1.1-3
+
+- name: Install Miniforge from the first mirror that has this version, otherwise from its publisher
+  llmfleet.conda.conda_installation:
+    prefix: /opt/miniforge3
+    distribution: miniforge
+    version: 26.1.1-3
+    mirror:
+      - https://mirror.example.org/miniforge/26.1.1-3
+      - https://other.example.org/miniforge/newest
+      - publisher
 
 - name: Install from a custom installer
   llmfleet.conda.conda_installation:

@@ -65,8 +65,16 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "unknown mirror": (
         {"install_miniconda_mirror_preset": "tsinghua"},
-        "install_miniconda_mirror_preset is the unknown mirror tsinghua."
-        " The mirrors are aliyun, bfsu, tuna, ustc",
+        "install_miniconda_mirror_preset contains the unknown mirror tsinghua."
+        " The mirrors are aliyun, bfsu, cernet, sjtug, tuna, ustc",
+    ),
+    "unknown mirror among others": (
+        {"install_miniconda_mirror_preset": ["tuna", "tsinghua"]},
+        "install_miniconda_mirror_preset contains the unknown mirror tsinghua.",
+    ),
+    "mirror that is no name": (
+        {"install_miniconda_mirror_preset": {"tuna": True}},
+        "install_miniconda_mirror_preset",
     ),
     "mirror with a misspelt key": (
         {

@@ -101,6 +101,7 @@ LOGIN: dict[str, tuple[dict[str, Any], list[str]]] = {
 }
 
 TUNA = "https://mirrors.tuna.tsinghua.edu.cn/anaconda"
+CERNET = "https://mirrors.cernet.edu.cn/anaconda"
 MIRRORS: dict[str, dict[str, Any]] = {
     "preset": {"install_miniconda_mirror_preset": "tuna"},
     "preset-pinned": {
@@ -146,9 +147,30 @@ MIRRORS: dict[str, dict[str, Any]] = {
         "install_miniconda_reject_tos": ["https://files.example.org/pkgs/own"],
     },
     "preset-without-installer": {
-        "install_miniconda_mirror_preset": "tuna",
+        "install_miniconda_mirror_preset": "bfsu",
         "install_miniconda_distribution": "miniforge",
         "install_miniconda_version": "26.3.2-3",
+    },
+    "several": {
+        "install_miniconda_mirror_preset": ["ustc", "tuna", "cernet"],
+        "install_miniconda_tos": "accept",
+    },
+    "several-words": {"install_miniconda_mirror_preset": "ustc, site"}
+    | {
+        "install_miniconda_mirror_presets": SITE,
+        "install_miniconda_distribution": "miniforge",
+        "install_miniconda_version": "26.3.2-3",
+        "install_miniconda_custom_channels": {"own": "https://files.example.org/own"},
+    },
+    "several-overridden": {
+        "install_miniconda_mirror_preset": ["tuna", "site"],
+        "install_miniconda_mirror_presets": SITE,
+        "install_miniconda_channel_alias": "https://files.example.org/alias",
+        "install_miniconda_condarc": {"custom_channels": {"x": "https://files.example.org/x"}},
+    },
+    "several-refuse": {
+        "install_miniconda_mirror_preset": ["ustc", "bfsu", "tuna"],
+        "install_miniconda_tos": "refuse",
     },
 }
 
@@ -246,28 +268,54 @@ def test_fish_reads_what_conda_brings_for_it(choices: dict[str, dict[str, Any]])
 # -- mirrors ----------------------------------------------------------------------------------------
 
 
-def test_the_presets_are_dated_and_whole() -> None:
-    data = shipped("mirrors.yml")["install_miniconda__mirrors"]
-    assert re.fullmatch(r"20\d\d-\d\d-\d\d", data["date"])
-    assert data["source"].startswith("https://")
-    assert sorted(data["presets"]) == sorted(data["pages"]) == ["aliyun", "bfsu", "tuna", "ustc"]
-    for preset in data["presets"].values():
-        assert sorted(preset) == ["custom_channels", "default_channels", "installers"]
-        assert sorted(preset["installers"]) == ["anaconda", "miniconda"]
-        assert "conda-forge" in preset["custom_channels"]
-        values = [preset["installers"], preset["custom_channels"]]
-        urls = [*preset["default_channels"], *(url for each in values for url in each.values())]
+def test_each_preset_is_one_mirror() -> None:
+    presets = shipped("mirrors.yml")["install_miniconda__mirrors"]
+    assert sorted(presets) == ["aliyun", "bfsu", "cernet", "sjtug", "tuna", "ustc"]
+    for preset in presets.values():
+        assert {"conda-forge", "bioconda"} <= set(preset["custom_channels"])
+        values = [preset.get("installers", {}), preset["custom_channels"]]
+        urls = [
+            *preset.get("default_channels", []),
+            *(url for each in values for url in each.values()),
+        ]
         assert {urlsplit(url).scheme for url in urls} == {"https"}
         # One mirror each, without a slash at the end that conda and the installer would double.
         assert len({urlsplit(url).hostname for url in urls}) == 1
         assert [url for url in urls if url.endswith("/")] == []
 
 
+USTC = "https://mirrors.ustc.edu.cn"
+
+
+def test_ustc_has_nothing_that_needs_a_licence() -> None:
+    """Since 2025-09 it redirects Anaconda's installers and defaults to TUNA (ustclug/mirrorhelp)."""
+    assert shipped("mirrors.yml")["install_miniconda__mirrors"]["ustc"] == {
+        "installers": {
+            "miniconda": f"{USTC}/anaconda/miniconda",
+            "miniforge": f"{USTC}/github-release/conda-forge/miniforge/LatestRelease",
+        },
+        "newest_only": ["miniforge"],
+        "custom_channels": {
+            "conda-forge": f"{USTC}/anaconda/cloud",
+            "bioconda": f"{USTC}/anaconda/cloud",
+        },
+    }
+
+
+def test_mirrors_that_only_redirect_say_so() -> None:
+    presets = shipped("mirrors.yml")["install_miniconda__mirrors"]
+    assert [name for name in presets if presets[name].get("redirects")] == ["sjtug", "cernet"]
+    assert presets["cernet"]["custom_channels"]["conda-forge"] == f"{CERNET}/cloud"
+    assert presets["sjtug"]["custom_channels"]["conda-forge"] == (
+        "https://mirror.sjtu.edu.cn/anaconda/cloud"
+    )
+
+
 def test_a_preset_is_the_mirror_of_installers_and_channels(
     choices: dict[str, dict[str, Any]],
 ) -> None:
     found = choices["preset"]
-    assert found["installer_mirror"] == f"{TUNA}/miniconda"
+    assert found["installer_mirrors"] == [f"{TUNA}/miniconda"]
     assert found["condarc"]["channels"] == ["conda-forge"]
     assert found["condarc"]["custom_channels"]["conda-forge"] == f"{TUNA}/cloud"
     assert "default_channels" not in found["condarc"]
@@ -277,7 +325,8 @@ def test_a_preset_is_the_mirror_of_installers_and_channels(
 def test_without_a_preset_nothing_of_it_is_there(choices: dict[str, dict[str, Any]]) -> None:
     found = choices["defaults"]
     assert found["condarc"] == {"channels": ["conda-forge"]}
-    assert (found["installer_mirror"], found["own_channels"], found["probe"]) == ("", [], False)
+    assert (found["installer_mirrors"], found["own_channels"], found["probe"]) == ([], [], False)
+    assert found["mirror_settings"] == []
 
 
 def test_a_pinned_conda_comes_from_the_mirror_before_there_is_a_condarc(
@@ -332,7 +381,7 @@ def test_accepting_takes_an_earlier_refusal_out_of_the_condarc_and_avoiding_does
 
 def test_what_the_site_says_itself_wins(choices: dict[str, dict[str, Any]]) -> None:
     found = choices["preset-overridden"]
-    assert found["installer_mirror"] == "https://files.example.org/installers"
+    assert found["installer_mirrors"] == ["https://files.example.org/installers"]
     assert found["condarc"]["custom_channels"] == {
         "bioconda": f"{TUNA}/cloud",
         "conda-forge": "https://files.example.org/conda",
@@ -343,7 +392,7 @@ def test_what_the_site_says_itself_wins(choices: dict[str, dict[str, Any]]) -> N
 
 def test_a_preset_of_the_site_s_own(choices: dict[str, dict[str, Any]]) -> None:
     found = choices["preset-site"]
-    assert found["installer_mirror"] == "https://files.example.org/miniforge/26.3.2-3"
+    assert found["installer_mirrors"] == ["https://files.example.org/miniforge/26.3.2-3"]
     assert found["condarc"] == {
         "channels": ["conda-forge"],
         "channel_alias": "https://files.example.org/conda",
@@ -354,35 +403,120 @@ def test_a_preset_of_the_site_s_own(choices: dict[str, dict[str, Any]]) -> None:
 def test_an_installer_that_the_mirror_lacks_comes_from_its_publisher(
     choices: dict[str, dict[str, Any]],
 ) -> None:
-    assert choices["preset-without-installer"]["installer_mirror"] == ""
+    assert choices["preset-without-installer"]["installer_mirrors"] == []
 
 
-def test_the_host_asks_a_mirror_before_it_is_written(
-    play: Callable[..., Played], tmp_path: Path
+def test_several_mirrors_in_order(choices: dict[str, dict[str, Any]]) -> None:
+    found = choices["several"]
+    assert found["installer_mirrors"] == [
+        f"{USTC}/anaconda/miniconda",
+        f"{TUNA}/miniconda",
+        f"{CERNET}/miniconda",
+    ]
+    settings = found["mirror_settings"]
+    assert [one["custom_channels"]["conda-forge"] for one in settings] == [
+        f"{USTC}/anaconda/cloud",
+        f"{TUNA}/cloud",
+        f"{CERNET}/cloud",
+    ]
+    assert [one.get("default_channels") for one in settings] == [
+        None,
+        [f"{TUNA}/pkgs/main", f"{TUNA}/pkgs/r"],
+        [f"{CERNET}/pkgs/main", f"{CERNET}/pkgs/r"],
+    ]
+    assert [one.get("redirects", False) for one in settings] == [False, False, True]
+    assert found["probe"] is True
+
+
+def test_a_mirror_of_newest_releases_is_followed_by_the_publisher(
+    choices: dict[str, dict[str, Any]],
 ) -> None:
-    """Two hosts, one behind a mirror that has the channel; both mirrors are directories."""
+    """A pinned version of Miniforge leaves such a mirror when the next one is released."""
+    found = choices["several-words"]
+    assert found["installer_mirrors"] == [
+        f"{USTC}/github-release/conda-forge/miniforge/LatestRelease",
+        "https://files.example.org/miniforge/26.3.2-3",
+        "publisher",
+    ]
+    assert [one["custom_channels"]["own"] for one in found["mirror_settings"]] == [
+        "https://files.example.org/own",
+        "https://files.example.org/own",
+    ]
+    assert found["mirror_settings"][1]["channel_alias"] == "https://files.example.org/conda"
+    # Without accepted terms there is no mirror of defaults.
+    assert [one["default_channels"] for one in found["mirror_settings"]] == [[], []]
 
-    def behind(mirror: Path) -> dict[str, Any]:
-        preset = {"custom_channels": {"lab": f"file://{mirror}"}}
-        return {
-            "install_miniconda_prefix": str(tmp_path / "conda"),
-            "install_miniconda_distribution": "miniforge",
-            "install_miniconda_version": "26.3.2-3",
-            "install_miniconda_profile_dir": "",
-            "install_miniconda_channels": ["lab"],
-            "install_miniconda_mirror_preset": "site",
-            "install_miniconda_mirror_presets": {"site": preset},
-        }
 
+def test_what_the_site_says_itself_wins_for_each_mirror(
+    choices: dict[str, dict[str, Any]],
+) -> None:
+    found = choices["several-overridden"]
+    assert [
+        (one.get("channel_alias", ""), one["custom_channels"]) for one in found["mirror_settings"]
+    ] == [("", {}), ("", {})]
+    assert found["condarc"] == {
+        "channels": ["conda-forge"],
+        "channel_alias": "https://files.example.org/alias",
+        "custom_channels": {"x": "https://files.example.org/x"},
+    }
+
+
+def test_refused_channels_are_those_of_all_mirrors(choices: dict[str, dict[str, Any]]) -> None:
+    assert choices["several-refuse"]["condarc"]["denylist_channels"] == [
+        *ANACONDA,
+        "https://mirrors.bfsu.edu.cn/anaconda/pkgs/main",
+        "https://mirrors.bfsu.edu.cn/anaconda/pkgs/r",
+        f"{TUNA}/pkgs/main",
+        f"{TUNA}/pkgs/r",
+    ]
+
+
+def behind(place: Path, *names: str) -> dict[str, Any]:
+    """The variables of a host with these mirrors, which are directories."""
+    return {
+        "install_miniconda_prefix": str(place / "conda"),
+        "install_miniconda_distribution": "miniforge",
+        "install_miniconda_version": "26.3.2-3",
+        "install_miniconda_profile_dir": "",
+        "install_miniconda_channels": ["lab"],
+        "install_miniconda_mirror_preset": list(names),
+        "install_miniconda_mirror_presets": {
+            name: {"custom_channels": {"lab": f"file://{place}/{name}"}} for name in names
+        },
+    }
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> None:
+    """One mirror has the channel."""
     repodata = tmp_path / "full" / "lab" / "noarch" / "repodata.json"
     repodata.parent.mkdir(parents=True)
     repodata.write_text("{}")
-    hosts = {name: behind(tmp_path / name) for name in ("full", "empty")}
+
+
+@pytest.mark.usefixtures("full")
+def test_the_host_asks_a_mirror_before_it_is_written(
+    play: Callable[..., Played], tmp_path: Path
+) -> None:
+    """Two hosts, one behind a mirror that has the channel."""
+    hosts = {name: behind(tmp_path, name) for name in ("full", "empty")}
     run = play(role_alone(tmp_path), hosts, "--check")
     assert run.code == 2
     failure = run.failure("empty")
     assert f"The channel lab does not answer: file://{tmp_path}/empty/lab/noarch" in failure
     assert re.search(r"full +: ok=\d+ +changed=2 +unreachable=0 +failed=0 ", run.text), run.text
+
+
+@pytest.mark.usefixtures("full")
+def test_the_host_takes_the_next_of_several_mirrors(
+    play: Callable[..., Played], tmp_path: Path
+) -> None:
+    passed = f"A mirror was passed over, because it does not answer: file://{tmp_path}/empty/lab/"
+    hosts = {"several": behind(tmp_path, "empty", "full", "other")}
+    run = play(role_alone(tmp_path), hosts, "--check", "--diff", expected=[passed])
+    assert run.code == 0, run.text
+    assert passed in run.flat
+    assert f"+  lab: file://{tmp_path}/full" in run.text
 
 
 # -- the installer, by the host's own facts ---------------------------------------------------------
@@ -410,7 +544,7 @@ def planned(
         prefix,
         distribution=distribution,
         version=version,
-        mirror=mirror or None,
+        mirror=[mirror] if mirror else [],
         catalogue=rows_for({"distribution": distribution, "version": version}),
     )
     observed = ObservedInstallation(observe_prefix(prefix, thorough=True))

@@ -350,7 +350,7 @@ class Conda:
         meant = self.stand_ins.get(prefix, prefix)
         self._last_failure = failure.whole
         raise CondaModuleError(
-            f"{self._name} {verb} failed for {meant}: {failure.headline}{tried}.",
+            f"{self._name} {verb} failed for {meant}: {failure.headline}{failure.hosts}{tried}.",
             prefix=meant,
             asked=list(asked),
             said=failure.said.replace(prefix, meant),

@@ -92,15 +92,18 @@ KINDS: dict[str, Kind] = {
     ),
     "channel": Kind(
         "a channel does not exist at its URL, or lacks a file that its index lists",
-        "correct the URL in the option channels (or channel_alias in the condarc); a mirror may be"
-        " incomplete.",
+        "correct the URL in the option channels (or the mirror in the condarc); a mirror may be incomplete"
+        " or closed, or redirect to another host: then choose another"
+        " (install_miniconda_mirror_preset).",
     ),
     "no_channels": Kind(
         "no channel is configured", "name the channels in the option channels, or in the condarc."
     ),
     "network": Kind(
         "a channel could not be reached",
-        "check that this host can reach the channel's URL, and its proxy and CA settings.",
+        "check that this host can reach the channel's URL, and its proxy and CA settings; if a mirror is"
+        " closed, or redirects to a host that does not answer, choose another"
+        " (install_miniconda_mirror_preset).",
     ),
     "permission": Kind(
         "this user may not write the prefix or the package cache",
@@ -235,6 +238,9 @@ BY_NAME: dict[str, str] = {
     "TooManyArgumentsError": "usage",
     "CommandNotFoundError": "usage",
 }
+
+OF_SERVERS = frozenset({"corrupt", "index", "tls", "denied", "channel", "network"})
+"""The kinds for which it matters which server failed."""
 
 # Checked before any name, because these are the cause of the error that conda names.
 _DEEPEST = {

@@ -18,9 +18,11 @@ from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda.failures import (
     KINDS,
+    OF_SERVERS,
     kind_of,
     may_pass,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.hosts import hosts_in
 
 _TELLING_KEYS = (
     "success",
@@ -68,6 +70,7 @@ class Failure:
         hint: what to do next.
         retry: the same command may succeed a moment later.
         whole: the whole output of conda, to find the file that it complains about.
+        hosts: the servers that conda names, for messages about the network; empty for other kinds.
     """
 
     kind: str
@@ -76,6 +79,7 @@ class Failure:
     hint: str
     retry: bool = False
     whole: str = ""
+    hosts: str = ""
 
 
 def _documents(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -159,6 +163,8 @@ def classify(
         KINDS[kind].hint,
         may_pass(kind, text),
         text,
+        # A redirect is followed: this host may be another one than that in the condarc.
+        hosts_in(said) if kind in OF_SERVERS else "",
     )
 
 

@@ -25,7 +25,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.places imp
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.shapes import misshapen
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import MASK, redact_value
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import HISTORY
 
 _SECRET_KEY = re.compile(r"(?:^|_)(?:token|password|passwd|secret)$", re.IGNORECASE)
 
@@ -123,7 +122,8 @@ def _directories(paths: list[str]) -> list[str]:
 
 def is_writable(installation: str) -> bool:
     """Whether this user may change the base environment, by the same test as conda's."""
-    return os.access(os.path.join(installation, HISTORY), os.W_OK)
+    # Not with the name in _prefix.records: conda_config would carry that file and two more for it.
+    return os.access(os.path.join(installation, "conda-meta", "history"), os.W_OK)
 
 
 def effective(installation: str, files: list[CondarcFile]) -> dict[str, Any]:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.settings import settings_with
-from ansible_collections.llmfleet.conda.plugins.module_utils._config.probe import probe_new_channels
+from ansible_collections.llmfleet.conda.plugins.module_utils._config.mirror_choice import choose
 from ansible_collections.llmfleet.conda.plugins.module_utils._config.subject import (
     ConfigSubject,
     Observed,
@@ -51,6 +51,12 @@ class ConfigChange(Change[Plan, Observed, str]):
         self.path = subject.path
         self.file = subject.file
         self._with_lock = False
+        self._warnings: list[str] = []
+
+    @property
+    def warnings(self) -> list[str]:
+        """Mirrors that were passed over."""
+        return self._warnings
 
     def refuse(self, plan: Plan, observed: Observed) -> None:
         """Refuse to make a directory, unless it is the system's, and to replace a device."""
@@ -98,18 +104,30 @@ class ConfigChange(Change[Plan, Observed, str]):
             yield
 
     def solve(self, plan: Plan, observed: Observed) -> Plan:
-        """Fetch terms from the channels, and check that new channels answer."""
+        """Choose the mirror, check that new channels answer, and fetch terms from the channels."""
+        if plan.write:
+            self._need_lock()
+            if self._module.params["probe"]:
+                plan = self._with_mirror(plan, observed)
         plan.terms.solve(current_terms)
-        if plan and not (self._with_lock or self._module.check_mode):
+        if plan:
+            self._need_lock()
+        return plan
+
+    def _need_lock(self) -> None:
+        if not (self._with_lock or self._module.check_mode):
             raise _LockMissed
-        params = self._module.params
-        if not (params["probe"] and plan.write):
-            return plan
-        before, after = (
-            settings_with(params["installation"], self.path, text or "")
-            for text in (observed.text, plan.text)
-        )
-        return replace(plan, probed=tuple(probe_new_channels(before, after)))
+
+    def _with_mirror(self, plan: Plan, observed: Observed) -> Plan:
+        def effective(text: str | None) -> Mapping[str, Any]:
+            return settings_with(self._module.params["installation"], self.path, text or "")
+
+        choice = choose(observed.candidates, effective(observed.text), effective)
+        self._warnings = choice.warnings
+        text = choice.candidate.text
+        # The channels behind a name may have terms of their own at this mirror.
+        terms = plan.terms if text == plan.text else self._subject.terms_under(text)
+        return replace(plan, text=text, probed=tuple(choice.probed), terms=terms)
 
     def journal(self, plan: Plan, observed: Observed) -> AbstractContextManager[None]:
         """No journal: each file is written atomically."""

@@ -24,9 +24,20 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._config.terms_chang
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.cycle import Change, Cycle
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import (
+    redact,
     redact_value,
     secrets_in,
 )
+
+# As in the presets of the role install_miniconda. The installers are not used here.
+_MIRROR = {
+    "channel_alias": {"type": "str", "default": ""},
+    "custom_channels": {"type": "dict", "default": {}},
+    "default_channels": {"type": "list", "elements": "str", "default": []},
+    "redirects": {"type": "bool", "default": False},
+    "installers": {"type": "dict", "default": {}},
+    "newest_only": {"type": "list", "elements": "str", "default": []},
+}
 
 MakeChange = Callable[[ConfigSubject], Change[Plan, Observed, str]]
 """Creates the object that changes a condarc."""
@@ -64,6 +75,7 @@ def main(make: MakeModule = CondaModule, make_change: MakeChange | None = None) 
             "scope": {"type": "str", "choices": ["prefix", "user", "system"]},
             "installation": {"type": "path"},
             "settings": {"type": "dict"},
+            "mirrors": {"type": "list", "elements": "dict", "default": [], "options": _MIRROR},
             "accept_tos": {"type": "list", "elements": "str"},
             "reject_tos": {"type": "list", "elements": "str"},
             "newer_tos": {"type": "bool", "default": False},
@@ -87,4 +99,6 @@ def main(make: MakeModule = CondaModule, make_change: MakeChange | None = None) 
     except CondaModuleError as error:
         module.fail_json(**error.as_result())
     else:
+        for warning in outcome.warnings:
+            module.warn(redact(warning))
         module.exit_json(**_result(subject, outcome))

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,11 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.document i
     user_condarc,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.shapes import misshapen
+from ansible_collections.llmfleet.conda.plugins.module_utils._config.mirror_settings import (
+    Candidate,
+    candidates,
+    settings_of,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._config.terms_change import TermsChange
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.cycle import Outcome, Subject
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
@@ -38,13 +43,15 @@ class Observed:
 
     Attributes:
         text: of the file, None if it does not exist.
-        wanted: the text that it should have.
+        wanted: the text that it should have, unless its mirror does not answer.
+        candidates: the texts that it may have, one for each mirror, in the order in which they are asked.
         permissions: owner, group and mode that will change, before and after.
         terms: the recorded and the wanted terms.
     """
 
     text: str | None
     wanted: str | None
+    candidates: tuple[Candidate, ...]
     permissions: dict[str, dict[str, Any]]
     terms: TermsChange
 
@@ -93,7 +100,8 @@ class ConfigSubject(Subject[Plan, Observed, str]):
         self.module = module
         self.absent = module.params["state"] == "absent"
         if not self.absent:
-            _refuse_misshapen(module.params["settings"] or {})
+            for settings in settings_of(module.params["settings"] or {}, self._mirrors()):
+                _refuse_misshapen(settings)
         self.path = condarc_path(module.params)
         self.file = followed(self.path)
         # Of the file itself: two links to one file must not have two locks.
@@ -106,17 +114,29 @@ class ConfigSubject(Subject[Plan, Observed, str]):
         text = read(self.file)
         self.module.no_log_values.update(secrets_among(text or ""))
         settings = params["settings"] or {}
+
+        def changed(wanted: Mapping[str, Any]) -> str | None:
+            return changed_text(text, wanted, merge=params["merge"], absent=self.absent)
+
         try:
-            wanted = changed_text(text, settings, merge=params["merge"], absent=self.absent)
+            found = tuple(candidates(text, settings, self._mirrors(), changed))
         except CondarcError as error:
             raise CondaModuleError(
                 f"Cannot parse the condarc {self.path}: {error}. Nothing was changed.",
                 hint="rewrite the file in plain YAML, or move it away.",
             ) from error
+        # A file that is right for one of the mirrors stays.
+        wanted = text if any(one.text == text for one in found) else found[0].text
         # The records to remove were made under the settings that are removed with them.
-        counting = text if self.absent else wanted
-        terms = TermsChange(params, self.path, counting or "")
-        return Observed(text, wanted, self._permissions(), terms)
+        terms = self.terms_under(text if self.absent else wanted)
+        return Observed(text, wanted, found, self._permissions(), terms)
+
+    def terms_under(self, text: str | None) -> TermsChange:
+        """The recorded and the wanted terms, if the file has this text."""
+        return TermsChange(self.module.params, self.path, text or "")
+
+    def _mirrors(self) -> list[dict[str, Any]]:
+        return [] if self.absent else self.module.params["mirrors"]
 
     def _permissions(self) -> dict[str, dict[str, Any]]:
         shown: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
@@ -230,7 +250,7 @@ def read(path: str) -> str | None:
 
 
 def changed_text(
-    text: str | None, settings: dict[str, Any], *, merge: bool, absent: bool
+    text: str | None, settings: Mapping[str, Any], *, merge: bool, absent: bool
 ) -> str | None:
     """The text that the file should have; pure.
 

@@ -11,7 +11,10 @@ import math
 import os
 import socket
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import (
     CondaModuleError,
@@ -24,6 +27,18 @@ _CHUNK_BYTES = 1 << 20
 # Seconds to wait before each retry.
 _DELAYS = (0.5, 2.0, 5.0)
 _TEMPORARY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class DownloadError(CondaModuleError):
+    """One source does not serve the file: another may.
+
+    Attributes:
+        reason: a clause that names the URL and the cause.
+    """
+
+    def __init__(self, message: str, reason: str, hint: str) -> None:
+        super().__init__(f"{message} Nothing was changed.", hint=hint)
+        self.reason = reason
 
 
 class _Interrupted(Exception):
@@ -61,8 +76,9 @@ def fetch(
         within: seconds for the whole download: a server may send a few bytes at a time for ever.
 
     Raises:
-        CondaModuleError: the server refused, the transfer broke off too often or took too long, the sum
-            differs, or the disk is full.
+        DownloadError: the server refused, the transfer broke off too often or took too long, or the sum
+            differs.
+        CondaModuleError: the file cannot be written, for example because the disk is full.
     """
     deadline = time.monotonic() + within
     for attempt, delay in enumerate((*_DELAYS, None), start=1):
@@ -76,16 +92,15 @@ def fetch(
         except ValueError as error:
             raise _download_error(url, option, f"the URL is not valid ({error})") from error
         except _TooSlow as error:
-            raise CondaModuleError(
-                f"The download of the installer from {redact(url)} did not finish within {within:g}"
-                " seconds (option timeout). Nothing was changed.",
-                hint=f"check the server and this host's network, choose a closer mirror (option {option}),"
+            late = f"did not finish within {within:g} seconds"
+            raise DownloadError(
+                f"The download of the installer from {redact(url)} {late} (option timeout).",
+                f"{redact(url)}: it {late}",
+                f"check the server and this host's network, choose a closer mirror (option {option}),"
                 " or raise the option timeout.",
             ) from error
         except HTTPError as error:
-            raise _download_error(
-                url, option, f"the server answered {error.code} {error.reason}"
-            ) from error
+            raise _download_error(url, option, _answer(url, error)) from error
         except OSError as error:
             raise CondaModuleError(
                 f"Cannot write the installer to {path}: {error.strerror or error}.",
@@ -95,18 +110,63 @@ def fetch(
             break
     found = sha256_of(path)
     if found != sha256:
-        raise CondaModuleError(
+        raise DownloadError(
             f"The file at {redact(url)} has the SHA-256 sum {found}; expected {sha256} (option checksum,"
-            " or the catalogue). Nothing was changed.",
-            hint="compare the option checksum with the one that the publisher lists; the mirror may serve"
+            " or the catalogue).",
+            f"{redact(url)}: the file has the SHA-256 sum {found}, not {sha256}",
+            "compare the option checksum with the one that the publisher lists; the mirror may serve"
             " an altered file.",
         )
 
 
-def _download_error(url: str, option: str, reason: str) -> CondaModuleError:
-    return CondaModuleError(
-        f"Cannot download the installer from {redact(url)}: {reason}. Nothing was changed.",
-        hint=f"correct the option {option}, or check this host's network, proxy and CA settings.",
+def fetch_first(
+    urls: Sequence[str], path: str, sha256: str, *, timeout: float, option: str, within: float
+) -> None:
+    """Download the file from the first of ``urls`` that serves it; see :func:`fetch`.
+
+    Args:
+        urls: at least one, in the order in which they are tried.
+        within: seconds for all of them. Each gets an equal part of what is left, so that a slow server does
+            not use up the time of the others.
+
+    Raises:
+        DownloadError: none serves the file; the message names each URL and the cause.
+        CondaModuleError: the file cannot be written.
+    """
+    deadline = time.monotonic() + within
+    failures: list[DownloadError] = []
+    for left, url in zip(range(len(urls), 0, -1), urls):
+        share = within if len(urls) == 1 else max(0.0, deadline - time.monotonic()) / left
+        try:
+            return fetch(url, path, sha256, timeout=timeout, option=option, within=share)
+        except DownloadError as error:
+            failures.append(error)
+            # What another mirror sent may be another file.
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+    if len(failures) == 1:
+        raise failures[0]
+    reasons = "; ".join(error.reason for error in failures)
+    raise DownloadError(
+        f"Cannot download the installer from any of the {len(urls)} addresses: {reasons}.",
+        reasons,
+        f"add an address that has it (option {option}; a mirror may keep only the newest release), or check"
+        " this host's network, proxy and CA settings.",
+    )
+
+
+def _answer(url: str, error: HTTPError) -> str:
+    """What the server answered, with its host if a redirect led to another one."""
+    answered = f"the server answered {error.code} {error.reason}"
+    host = urlsplit(error.geturl() or url).hostname
+    return answered if host == urlsplit(url).hostname else f"it redirects to {host}: {answered}"
+
+
+def _download_error(url: str, option: str, reason: str) -> DownloadError:
+    return DownloadError(
+        f"Cannot download the installer from {redact(url)}: {reason}.",
+        f"{redact(url)}: {reason}",
+        f"correct the option {option}, or check this host's network, proxy and CA settings.",
     )
 
 
@@ -133,7 +193,7 @@ def _transfer(url: str, path: str, timeout: float, deadline: float) -> None:
             os.unlink(path)
             raise _Interrupted("the server does not resume the partial file") from error
         if error.code in _TEMPORARY_STATUS:
-            raise _Interrupted(f"the server answered {error.code} {error.reason}") from error
+            raise _Interrupted(_answer(url, error)) from error
         raise
     except (URLError, http.client.HTTPException, socket.timeout) as error:
         if time.monotonic() >= deadline:

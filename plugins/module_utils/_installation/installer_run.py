@@ -18,7 +18,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.compiled impo
     is_short_of_room,
     remove_cut_short,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._core.download import fetch
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.download import fetch_first
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import (
     READ_ONLY_HINT,
     CondaModuleError,
@@ -144,9 +144,9 @@ class InstallerRun:
         installer = self.installer
         if installer.is_url:
             script = os.path.join(workspace, installer.file_name)
-            fetch(
-                installer.source, script, installer.sha256, timeout=60, option=self.option,
-                within=self.timeout,
+            fetch_first(
+                (installer.source, *installer.others), script, installer.sha256, timeout=60,
+                option=self.option, within=self.timeout,
             )  # fmt: skip
             return script
         check_installer_file(installer, self.prefix)

@@ -15,6 +15,8 @@ from dataclasses import dataclass, fields
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 
 DISTRIBUTIONS = ("miniconda", "miniforge", "anaconda")
+PUBLISHER = "publisher"
+"""Stands for the publisher's own address in a list of mirrors."""
 
 _VERSION = re.compile(r"(?:py(?P<major>\d)(?P<minor>\d+)_)?(?P<conda>\d+(?:\.\d+)*)(?:-\w+)?")
 _CHECKSUM = re.compile(r"(?:sha256:)?(?P<digest>[0-9a-fA-F]{64})")
@@ -27,12 +29,14 @@ class Installer:
     Attributes:
         file_name: ends in ``.sh``: the installers refuse to run under another name.
         source: a URL, or an absolute path on the managed host.
+        others: URLs of the same file at other mirrors, in the order in which they are tried.
         sha256: the expected checksum, lower case hexadecimal.
     """
 
     file_name: str
     source: str
     sha256: str
+    others: tuple[str, ...] = ()
 
     @property
     def is_url(self) -> bool:
@@ -109,7 +113,7 @@ def choose_installer(
     url: str | None = None,
     path: str | None = None,
     checksum: str | None = None,
-    mirror: str | None = None,
+    mirrors: Sequence[str] = (),
     catalogue: Sequence[CatalogueEntry] = (),
 ) -> Installer:
     """The installer that the task names.
@@ -120,8 +124,8 @@ def choose_installer(
         system, arch: of the host, as in the file names (``Linux``, ``MacOSX``; ``x86_64``, ``arm64``).
         url, path: an installer that the user chose.
         checksum: ``sha256:HEX``, required for files that are not in the catalogue.
-        mirror: base URL to download from instead of the publisher's; with ``checksum``, also for a version
-            that is not in the catalogue, under the publisher's file name.
+        mirrors: base URLs to download from instead of the publisher's, in order, or :data:`PUBLISHER`; with
+            ``checksum``, also for a version that is not in the catalogue, under the publisher's file name.
         catalogue: published installers of the version; the newest ones if the version is unknown.
 
     Raises:
@@ -146,17 +150,23 @@ def choose_installer(
                 hint="set checksum to sha256: followed by the sum that the publisher lists.",
             )
         return Installer(file_name, own, digest)
+    bases = [base for base in mirrors if base != PUBLISHER]
     if (
-        mirror
+        bases
         and digest
         and version not in {entry.version for entry in catalogue}
         and _VERSION.fullmatch(version or "")
     ):
         file_name = installer_name(distribution, version or "", system, arch)
-        return Installer(file_name, f"{mirror.rstrip('/')}/{file_name}", digest)
+        return _at(bases, file_name, digest)
     entry = _catalogued(catalogue, distribution, version, system, arch)
-    base = f"{mirror.rstrip('/')}/" if mirror else entry.base_url
-    return Installer(entry.file_name, base + entry.file_name, digest or entry.sha256)
+    bases = [entry.base_url if base == PUBLISHER else base for base in mirrors or [PUBLISHER]]
+    return _at(bases, entry.file_name, digest or entry.sha256)
+
+
+def _at(bases: Sequence[str], file_name: str, digest: str) -> Installer:
+    first, *others = [f"{base.rstrip('/')}/{file_name}" for base in bases]
+    return Installer(file_name, first, digest, tuple(others))
 
 
 def _digest(checksum: str | None) -> str | None:

@@ -62,7 +62,7 @@ ARGUMENT_SPEC = {
         "choices": ["envs", "pkgs"],
         "default": [],
     },
-    "mirror": {"type": "str"},
+    "mirror": {"type": "list", "elements": "str", "default": []},
     "catalogue": {"type": "list", "elements": "str", "default": []},
     "channels": {"type": "list", "elements": "str", "default": []},
     "repair": {"type": "bool", "default": True},

@@ -69,7 +69,7 @@ class InstallationRequest:
     installer_url: str | None = None
     installer_path: str | None = None
     checksum: str | None = None
-    mirror: str | None = None
+    mirror: Sequence[str] = ()
     catalogue: Sequence[str] = ()
     channels: Sequence[str] = ()
     repair: bool = True
@@ -317,7 +317,7 @@ def _installer(request: InstallationRequest, system: str, arch: str) -> Installe
         url=request.installer_url,
         path=request.installer_path,
         checksum=request.checksum,
-        mirror=request.mirror,
+        mirrors=request.mirror,
         catalogue=parse_catalogue(request.catalogue),
     )
 

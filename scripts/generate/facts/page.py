@@ -30,20 +30,30 @@ def render(tables: Mapping[str, Table]) -> str:
 
 def _section(table: Table) -> Iterator[str]:
     names = [*table.fields, "source", "seen"]
-    yield f"## {table.name}"
+    yield f"## {table.name.replace('_', ' ').capitalize()}"
     yield ""
-    yield table.about
+    yield f"{table.about} Table: `data/facts/{table.name}.yml`."
     yield ""
     yield "| " + " | ".join(name.replace("_", " ") for name in names) + " |"
     yield "|---" * len(names) + "|"
     for row in table.rows:
         yield "| " + " | ".join(_cell(row, name) for name in names) + " |"
-    notes = list(dict.fromkeys(cell(row["note"]) for row in table.rows if "note" in row))
+    notes: dict[str, list[str]] = {}
+    for row in table.rows:
+        if "note" in row:
+            notes.setdefault(cell(row["note"]), []).append(_name(table, row))
     if notes:
         yield ""
         yield "Not known, or known with limits:"
         yield ""
-        yield from (f"- {_escaped(note)}" for note in notes)
+        for note, rows in notes.items():
+            yield f"- {_escaped('; '.join(dict.fromkeys(rows)))}: {_escaped(note)}"
+
+
+def _name(table: Table, row: Mapping[str, Any]) -> str:
+    """What tells a row from the others: its first fields that are one short word each."""
+    words = [cell(row[name]) for name in table.fields if name in row]
+    return " ".join([words[0], *(word for word in words[1:4] if word and " " not in word)])
 
 
 def _cell(row: Mapping[str, Any], name: str) -> str:

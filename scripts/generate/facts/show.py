@@ -18,6 +18,8 @@ def cell(value: Any) -> str:
     """A value as a person writes it."""
     if isinstance(value, list | tuple):
         return ", ".join(cell(one) or "any" for one in value) or "-"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {cell(one)}" for name, one in value.items()) or "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return " ".join(str(value).split())

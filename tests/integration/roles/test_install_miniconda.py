@@ -73,7 +73,7 @@ def installed(own: FleetHost, home: Path, mirror: Mirror) -> Run:
     done = play(own)
     assert done.code == 0, done.text
     assert foretold.changed == done.changed == 3
-    assert asked(mirror) == ["HEAD"]
+    assert asked(mirror) == ["GET"]
     return done
 
 

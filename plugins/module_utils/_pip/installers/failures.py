@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.hosts import hosts_in
+
 
 @dataclass(frozen=True)
 class PipFailure:
@@ -222,12 +224,19 @@ _ROWS = {
 }
 
 
+# The rows for which it matters which server failed.
+_OF_SERVERS = frozenset(
+    {"tls", "untrusted", "server_error", "credentials", "file_gone", "network", "download"}
+)
+
+
 def classify(
     program: str,
     rc: int,
     timed_out: bool,
     checks: Sequence[Callable[[], Verdict | None]],
     said: str,
+    blamed: str = "",
 ) -> PipFailure:
     """Classify the failure of a run.
 
@@ -237,6 +246,7 @@ def classify(
         timed_out: the run exceeded its timeout and was stopped.
         checks: each looks for one cause; the first verdict counts.
         said: the relevant lines of the output.
+        blamed: the lines that name the server that failed.
     """
     if timed_out:
         verdict: Verdict | None = Verdict("timeout")
@@ -247,9 +257,11 @@ def classify(
     verdict = verdict or Verdict("other", str(rc))
     row = _ROWS[verdict.row]
     words = {"program": program, "what": verdict.what}
+    message = row.message.format(**words)
+    hosts = hosts_in(blamed) if verdict.row in _OF_SERVERS else ""
     return PipFailure(
         kind=row.kind,
-        message=row.message.format(**words),
+        message=f"{message[:-1]}{hosts}." if hosts else message,
         option=row.option,
         hint=row.hint.format(**words),
         said=said,

@@ -61,7 +61,7 @@ def explain(rc: int, output: str, log: str = "", timed_out: bool = False) -> Pip
     both = f"{output}\n{log}"
     steps = (_local_trouble, _distrust, _transport, _resolution, _installation)
     checks = [partial(step, output, both) for step in steps]
-    return classify("pip", rc, timed_out, checks, _said(output, both))
+    return classify("pip", rc, timed_out, checks, _said(output, both), _blamed(output, both))
 
 
 def _local_trouble(output: str, both: str) -> Verdict | None:
@@ -154,6 +154,15 @@ def _installation(output: str, both: str) -> Verdict | None:
     ):
         return Verdict("build")
     return None
+
+
+def _blamed(output: str, both: str) -> str:
+    """The lines that name the server that failed: what pip could not fetch, otherwise its retries."""
+    lines = output.splitlines()
+    errors = [line for line in lines if re.search(r"ERROR: .*https?://|error:.*https?://", line)]
+    distrusted = re.findall(r"repository located at (\S+) is not a trusted", both)
+    found = [*_FETCH.findall(both), *errors, *(f"http://{host}" for host in distrusted)]
+    return "\n".join(found or [line for line in lines if "WARNING: Retrying" in line])
 
 
 def _said(output: str, both: str) -> str:

@@ -59,7 +59,8 @@ def explain(rc: int, output: str, timed_out: bool = False) -> PipFailure:
     """
     steps = (_local_trouble, _distrust, _transport, _resolution, _installation)
     checks = [partial(step, output) for step in steps]
-    return classify("uv", rc, timed_out, checks, _said(output))
+    # uv names only URLs that failed, unless it found no solution; those failures name no server.
+    return classify("uv", rc, timed_out, checks, _said(output), output)
 
 
 def _local_trouble(output: str) -> Verdict | None:

@@ -232,3 +232,31 @@ def test_traceback_is_reduced_to_its_messages() -> None:
         "conda.CondaMultiError: Error with archive /opt/pkgs/a-1-0.conda.\n"
         "AttributeError: 'InvalidArchiveError' object has no attribute 'dump_map'"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "hosts"),
+    [
+        (
+            "CondaHTTPError: HTTP 000 CONNECTION FAILED for url <https://m.example.org/cloud/x>",
+            " (m.example.org)",
+        ),
+        (
+            "UnavailableInvalidChannel: HTTP 404 NOT FOUND for channel cloud/conda-forge"
+            " <https://m.example.org/cloud/conda-forge>",
+            " (m.example.org)",
+        ),
+        (
+            "critical libmamba Download error (28) Timeout was reached"
+            " [https://m.example.org/cloud/conda-forge/noarch/repodata.json.zst]",
+            " (m.example.org)",
+        ),
+        # No server is to blame for a name that no channel has.
+        (
+            "PackagesNotFoundError: not available from current channels: - https://m.example.org/x",
+            "",
+        ),
+    ],
+)
+def test_failures_of_servers_name_the_host(text: str, hosts: str) -> None:
+    assert classify(1, "", text, None).hosts == hosts

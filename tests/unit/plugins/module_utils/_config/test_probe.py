@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import http.server
 import io
 import os
-import threading
+import socket
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,107 +14,51 @@ import pytest
 from ansible_collections.llmfleet.conda.plugins.module_utils._config import probe as channel_probe
 from ansible_collections.llmfleet.conda.plugins.module_utils._config.probe import probe_new_channels
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
-
-REPODATA = "/cloud/conda-forge/noarch/repodata.json"
-
-
-@dataclass
-class Site:
-    """A server with one channel, conda-forge; ``faults`` are answers that come before the true ones.
-
-    As a proxy it answers for ``elsewhere``.
-    """
-
-    url: str = ""
-    seen: list[str] = field(default_factory=list)
-    faults: list[int] = field(default_factory=list)
-    knows_head: bool = True
-    elsewhere: str = ""
-
-    def answer(self, method: str, path: str) -> int:
-        self.seen.append(f"{method} {path}")
-        if self.faults:
-            return self.faults.pop(0)
-        if method == "HEAD" and not self.knows_head:
-            return 405
-        return 200 if path == f"{self.elsewhere}{REPODATA}" else 404
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {
-            "channels": ["conda-forge"],
-            "custom_channels": {"conda-forge": f"{self.url}/cloud"},
-        }
+from ansible_collections.llmfleet.conda.tests.unit.plugins.channel_site import (
+    REPODATA,
+    Site,
+    serving,
+)
 
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    found = Site()
     monkeypatch.setattr(channel_probe, "_DELAYS", (0.0,))
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self._send("HEAD")
-
-        def do_GET(self) -> None:
-            self._send("GET")
-
-        def _send(self, method: str) -> None:
-            self.send_response(found.answer(method, self.path))
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            if method == "GET":
-                self.wfile.write(b"{}")
-
-        def log_message(self, format: str, *arguments: Any) -> None:
-            del format, arguments
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield found
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving() as found:
+        yield found
 
 
 def test_new_channel_is_probed_once_without_download(site: Site) -> None:
     settings = {**site.settings, "channels": ["conda-forge", f"{site.url}/cloud/conda-forge/"]}
-    assert probe_new_channels({}, settings) == [f"{site.url}/cloud/conda-forge"]
-    assert site.seen == [f"HEAD {REPODATA}"]
+    assert probe_new_channels({}, settings) == ([f"{site.url}/cloud/conda-forge"], {})
+    assert site.seen == [f"GET {REPODATA}"]
+    assert site.ranges == ["bytes=0-63"]
 
 
 def test_unchanged_channel_is_not_probed(site: Site) -> None:
     after = {**site.settings, "solver": "classic"}
-    assert probe_new_channels(site.settings, after) == []
+    assert probe_new_channels(site.settings, after).asked == []
     assert site.seen == []
 
 
 def test_new_proxy_or_tls_settings_are_probed(site: Site) -> None:
     after = {**site.settings, "ssl_verify": False}
-    assert probe_new_channels(site.settings, after) == [f"{site.url}/cloud/conda-forge"]
+    assert probe_new_channels(site.settings, after).asked == [f"{site.url}/cloud/conda-forge"]
 
 
 def test_no_probe_without_channels(site: Site) -> None:
-    assert probe_new_channels(site.settings, {"solver": "classic"}) == []
+    assert probe_new_channels(site.settings, {"solver": "classic"}).asked == []
     assert site.seen == []
-
-
-def test_server_without_head_gets_a_range_request(site: Site) -> None:
-    site.knows_head = False
-    assert probe_new_channels({}, site.settings) != []
-    assert site.seen == [f"HEAD {REPODATA}", f"GET {REPODATA}"]
 
 
 def test_temporary_error_is_retried(site: Site) -> None:
     site.faults = [503]
-    assert probe_new_channels({}, site.settings) != []
+    assert probe_new_channels({}, site.settings).asked != []
     assert len(site.seen) == 2
 
 
 @pytest.mark.parametrize(
-    ("faults", "status"), [([503, 503], "503"), ([404], "404"), ([403, 403], "403")]
+    ("faults", "status"), [([503, 503], "503"), ([404], "404"), ([403], "403")]
 )
 def test_error_names_the_channel(site: Site, faults: list[int], status: str) -> None:
     site.faults = list(faults)
@@ -128,6 +70,83 @@ def test_error_names_the_channel(site: Site, faults: list[int], status: str) -> 
     assert "Nothing was changed" in text
     assert "proxy" in text
     assert len(site.seen) == len(faults)
+
+
+def test_mirror_that_answers_head_requests_and_lacks_the_file(site: Site) -> None:
+    """HEAD and the front page answer with 200; only the file counts."""
+    settings = {"channels": [f"{site.url}/cloud/bioconda"]}
+    with pytest.raises(CondaModuleError, match="the server answered 404"):
+        probe_new_channels({}, settings)
+    assert site.seen == ["GET /cloud/bioconda/noarch/repodata.json"]
+
+
+@pytest.mark.parametrize("body", [b"<!DOCTYPE html><title>closed</title>", b"", b"moved"])
+def test_page_in_place_of_repodata(site: Site, body: bytes) -> None:
+    site.body = body
+    with pytest.raises(CondaModuleError, match="this is not repodata, it begins with "):
+        probe_new_channels({}, site.settings)
+    # A page does not become repodata by asking again.
+    assert len(site.seen) == 1
+
+
+def test_redirect_to_another_host_is_reported(site: Site) -> None:
+    with serving() as other:
+        site.redirect = f"{other.url}{REPODATA}".replace("127.0.0.1", "localhost")
+        found = probe_new_channels({}, site.settings)
+    assert found.asked == [f"{site.url}/cloud/conda-forge"]
+    assert found.elsewhere == {"127.0.0.1": "localhost"}
+
+
+def test_redirect_on_the_same_host_is_not_reported(site: Site) -> None:
+    with serving() as other:
+        site.redirect = f"{other.url}{REPODATA}"
+        assert probe_new_channels({}, site.settings).elsewhere == {}
+    assert site.seen == [f"GET {REPODATA}"]
+
+
+def test_error_names_the_host_behind_a_redirect(site: Site) -> None:
+    with serving() as other:
+        other.faults = [404]
+        site.redirect = f"{other.url}{REPODATA}".replace("127.0.0.1", "localhost")
+        with pytest.raises(CondaModuleError) as error:
+            probe_new_channels({}, site.settings)
+    assert (
+        f"{site.url}{REPODATA}: it redirects to localhost: the server answered 404 Not Found."
+        in str(error.value)
+    )
+
+
+def test_error_names_the_host_behind_a_redirect_that_cannot_be_reached(site: Site) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    site.redirect = f"http://localhost:{port}{REPODATA}"
+    with pytest.raises(CondaModuleError, match=r"it redirects to localhost: .*refused"):
+        probe_new_channels({}, site.settings)
+
+
+def test_redirect_in_a_circle_ends(site: Site) -> None:
+    site.redirect = f"{site.url}/other"
+    with pytest.raises(CondaModuleError, match="more than 10 redirects"):
+        probe_new_channels({}, site.settings)
+    assert len(site.seen) == 10
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://h/x"])
+def test_redirect_away_from_http_is_refused(site: Site, target: str) -> None:
+    site.redirect = target
+    with pytest.raises(CondaModuleError, match="it redirects to a URL of the scheme"):
+        probe_new_channels({}, site.settings)
+    assert len(site.seen) == 1
+
+
+def test_slow_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that accepts connections and never answers."""
+    monkeypatch.setattr(channel_probe, "_DELAYS", ())
+    monkeypatch.setattr(channel_probe, "_TIMEOUT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}/lab"
+        with pytest.raises(CondaModuleError, match=f"{url}/noarch/repodata.json: .*timed out"):
+            probe_new_channels({}, {"channels": [url]})
 
 
 def test_unreachable_server(site: Site) -> None:
@@ -158,7 +177,7 @@ def test_file_channel(site: Site, tmp_path: Path) -> None:
         probe_new_channels({}, settings)
     (tmp_path / "channel" / "noarch").mkdir(parents=True)
     (tmp_path / "channel" / "noarch" / "repodata.json").write_text("{}")
-    assert probe_new_channels({}, settings) == [f"file://{tmp_path}/channel"]
+    assert probe_new_channels({}, settings) == ([f"file://{tmp_path}/channel"], {})
     assert site.seen == []
 
 
@@ -169,8 +188,8 @@ def test_the_proxy_of_the_new_settings_is_used(site: Site, monkeypatch: pytest.M
         "channels": ["http://channels.invalid/cloud/conda-forge"],
         "proxy_servers": {"http": site.url},
     }
-    assert probe_new_channels({}, settings) == settings["channels"]
-    assert site.seen == [f"HEAD http://channels.invalid{REPODATA}"]
+    assert probe_new_channels({}, settings).asked == settings["channels"]
+    assert site.seen == [f"GET http://channels.invalid{REPODATA}"]
 
 
 @pytest.mark.parametrize(

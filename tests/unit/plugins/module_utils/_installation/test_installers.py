@@ -95,24 +95,45 @@ def test_newest_miniforge_exists_for_all_platforms() -> None:
 )
 def test_a_mirror_serves_the_same_bytes(mirror: str) -> None:
     published = choose(version="py312_24.7.1-0")
-    mirrored = choose(version="py312_24.7.1-0", mirror=mirror)
+    mirrored = choose(version="py312_24.7.1-0", mirrors=[mirror])
     assert mirrored.source == f"http://mirror:8000/installers/{published.file_name}"
     assert mirrored.sha256 == published.sha256
 
 
 def test_mirror_with_checksum_allows_uncatalogued_versions() -> None:
     mirror = "https://mirror.example.org/conda/"
-    chosen = choose(version="py399_99.1.0-site1", mirror=mirror, checksum=DIGEST)
+    chosen = choose(version="py399_99.1.0-site1", mirrors=[mirror], checksum=DIGEST)
     assert chosen.file_name == "Miniconda3-py399_99.1.0-site1-Linux-x86_64.sh"
     assert chosen.source == f"https://mirror.example.org/conda/{chosen.file_name}"
     assert chosen.sha256 == DIGEST
     for version, options in {
-        "py399_99.1.0-site1": {"mirror": mirror},
-        "latest": {"mirror": mirror, "checksum": DIGEST},
-        "26.1.1-3/../x": {"mirror": mirror, "checksum": DIGEST},
+        "py399_99.1.0-site1": {"mirrors": [mirror]},
+        "latest": {"mirrors": [mirror], "checksum": DIGEST},
+        "26.1.1-3/../x": {"mirrors": [mirror], "checksum": DIGEST},
     }.items():
         with pytest.raises(CondaModuleError, match="not in the catalogue"):
             choose(version=version, **options)
+
+
+def test_several_mirrors_and_the_publisher_in_order() -> None:
+    published = choose(version="py312_24.7.1-0")
+    name = "Miniconda3-py312_24.7.1-0-Linux-x86_64.sh"
+    chosen = choose(
+        version="py312_24.7.1-0", mirrors=["https://a.invalid/x", "publisher", "https://b.invalid/"]
+    )
+    assert chosen.source == f"https://a.invalid/x/{name}"
+    assert chosen.others == (published.source, f"https://b.invalid/{name}")
+    assert chosen.sha256 == published.sha256
+    assert choose(version="py312_24.7.1-0", mirrors=["publisher"]) == published
+
+
+def test_the_publisher_has_no_address_for_an_uncatalogued_version() -> None:
+    options = {"version": "py399_99.1.0-site1", "checksum": DIGEST}
+    chosen = choose(mirrors=["publisher", "https://a.invalid"], **options)
+    assert chosen.source == f"https://a.invalid/{chosen.file_name}"
+    assert chosen.others == ()
+    with pytest.raises(CondaModuleError, match="not in the catalogue"):
+        choose(mirrors=["publisher"], **options)
 
 
 def test_checksum_option_overrides_the_catalogue() -> None:

@@ -295,6 +295,44 @@ def test_kind_option_and_message(name: str) -> None:
         assert expected in found.said
 
 
+@pytest.mark.parametrize(
+    ("name", "hosts"),
+    [
+        ("server error", "HTTP 500 (127.0.0.1)."),
+        ("bad gateway", "HTTP 502 (127.0.0.1)."),
+        ("access refused", "(HTTP 401) (127.0.0.1)."),
+        ("connection refused", "closed the connection (127.0.0.1)."),
+        ("file gone", "(HTTP 404) (h)."),
+        ("certificate", "on this host (127.0.0.1)."),
+        ("plain http", "unless its host is trusted (10.0.0.1)."),
+    ],
+)
+def test_the_message_names_the_server(name: str, hosts: str) -> None:
+    case = CASES[name]
+    assert explain(1, case.output, case.log).message.endswith(hosts)
+
+
+def test_the_message_names_no_index_that_answered() -> None:
+    output = (
+        "Looking in indexes: https://good.example.org/simple, https://bad.example.org/simple\n"
+        "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError("
+        "\"HTTPSConnection(host='bad.example.org', port=443): Failed to establish a new connection: "
+        "[Errno 111] Connection refused\")': /simple/app/\n" + NO_MATCH.format(versions="none")
+    )
+    log = (
+        f"{STAMP}Could not fetch URL https://bad.example.org/simple/app/: connection error: [Errno 111]"
+        " Connection refused - skipping\n"
+    )
+    message = explain(1, output, log).message
+    assert message == (
+        "The index or mirror cannot be reached, or closed the connection (bad.example.org)."
+    )
+
+
+def test_a_failure_of_another_kind_names_no_server() -> None:
+    assert "127.0.0.1" not in explain(1, CASES["conflict"].output + RETRYING, CONFLICT_LOG).message
+
+
 def test_kinds_are_all_documented() -> None:
     documented = explain.__globals__["PipFailure"].__doc__
     kinds = {case.kind for case in CASES.values()} | {"timeout", "killed"}
