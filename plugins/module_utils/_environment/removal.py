@@ -76,22 +76,40 @@ def remove_environment(request: Request, contents: Contents, conda: Conda) -> No
     Raises:
         CondaModuleError: a part of it cannot be removed.
     """
-    if names := sorted(_undone_by_conda(contents)):
-        try:
-            with marker_lifted(request.prefix, put_back=False):
-                conda.remove_alone(request.prefix, names)
-        except CondaModuleError as error:
-            # Continue: what such a script leaves is outside the prefix, such as a menu entry.
-            conda.warnings.append(
-                f"The removal scripts of {', '.join(names)} failed, but the environment is removed:"
-                f" {error}"
-            )
-        contents = examine_environment(request, conda)
+    contents = _let_conda_undo(request, contents, conda)
     add_to_journal(request.prefix, directory=claim(request.prefix))
     if left := remove_prefix(contents, remove_foreign=request.remove_foreign):
         conda.warnings.append(remain(request.prefix, left))
     # Last, so that the next run continues a removal that is interrupted before this.
     forget_environments(request.prefix)
+
+
+def _let_conda_undo(request: Request, contents: Contents, conda: Conda) -> Contents:
+    """Let conda remove the packages with removal scripts, and examine what is there then.
+
+    A conda that was killed before it ran a script gets a second chance: what the script would have removed
+    looks like a file of the user's afterwards, because no record names it.
+    """
+    for last in (False, True):
+        names = sorted(_undone_by_conda(contents))
+        if not names:
+            break
+        try:
+            with marker_lifted(request.prefix, put_back=False):
+                conda.remove_alone(request.prefix, names)
+            killed = False
+        except CondaModuleError as error:
+            killed = error.cut_off
+            if last or not killed:
+                # Continue: what such a script leaves is outside the prefix, such as a menu entry.
+                conda.warnings.append(
+                    f"The removal scripts of {', '.join(names)} failed, but the environment is removed:"
+                    f" {error}"
+                )
+        contents = examine_environment(request, conda)
+        if not killed:
+            break
+    return contents
 
 
 def _undone_by_conda(contents: Contents) -> Iterator[str]:
