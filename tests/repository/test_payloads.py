@@ -13,7 +13,7 @@ BOUNDS = {
     "conda_config": 280,
     "conda_env": 442,
     "conda_info": 290,
-    "conda_installation": 430,
+    "conda_installation": 436,
     "conda_package": 440,
     "conda_pip": 380,
     "hub_model": 240,
