@@ -171,8 +171,11 @@ def _is_withheld(facts: AcceleratorFacts, files: Files) -> bool:
 
 
 def _lacks_kfd(files: Files) -> bool:
-    """Whether a container got no AMD GPU: every process that computes opens /dev/kfd."""
-    return "kfd" not in files.names("/dev") and _in_container(files)
+    """Whether a container got no AMD GPU: every process that computes opens /dev/kfd.
+
+    On WSL2 there is no KFD at all, and rocminfo answers all the same.
+    """
+    return "kfd" not in files.names("/dev") and bool(_gpus_of_kfd(files)) and _in_container(files)
 
 
 def _other_accelerators(files: Files, known: str = "") -> list[str]:
