@@ -91,7 +91,8 @@ def allowed(play: Callable[..., Played], tmp_path_factory: pytest.TempPathFactor
     asked = [{"distribution": name, "version": version} for name, version in published()]
     asked += [{"version": version, "conda_version": pin} for version, pin, _old in PINNED]
     asked += [
-        {"version": "py312_26.5.3-1", "url" if "://" in name else "path": name} for name, _old in OWN
+        {"version": "py312_26.5.3-1", "url" if "://" in name else "path": name}
+        for name, _old in OWN
     ]
     run = play("tests/roles/terms.yml", {"host": {}}, results=str(result), asked=asked)
     assert run.code == 0, run.text
