@@ -116,6 +116,31 @@ HOSTS = {
             install_llm_stack_torch="2.10.0",
         ),
     ),
+    # Lines that bring no libraries for another CUDA to this host.
+    "harmless-lines": Case(
+        *HOPPER,
+        backend(
+            "auto",
+            install_llm_stack_requirements=[
+                'nvidia-cudnn-cu12 ; sys_platform == "win32"',
+                "jax[cuda12] ; platform_machine == 'aarch64'",
+                "nvidia-nccl-cu12 ; python_version < '3.10'",
+                "tensorflow  # [and-cuda] where there is a GPU",
+                "tensorflow-cpu",
+            ],
+        ),
+    ),
+    "torch-by-address": Case(
+        *HOPPER,
+        backend(
+            "auto",
+            install_llm_stack_profiles=[],
+            install_llm_stack_requirements=[
+                "torch @ https://h.invalid/torch-2.9.0%2Bcu126-cp312-cp312-manylinux_2_28_x86_64.whl",
+                "tensorflow[and-cuda]",
+            ],
+        ),
+    ),
     "new-python": Case(variables=backend("cpu", install_llm_stack_python="3.13")),
     "blackwell": Case("B200", "570.86.15", "10.0", backend("auto")),
     "volta": Case("V100", "580.65.06", "7.0", backend("auto")),
@@ -211,6 +236,28 @@ REFUSED = {
         ),
         LIBRARIES + "tensorflow[and-cuda] for CUDA 12, torch of the backend pypi for CUDA 13.",
     ),
+    "in-an-included-file": (
+        Case(
+            *HOPPER,
+            backend(
+                "auto",
+                install_llm_stack_profiles=[],
+                install_llm_stack_requirements_files=["{{ playbook_dir }}/all.txt"],
+            ),
+        ),
+        LIBRARIES + "tensorflow[and-cuda] for CUDA 12, torch of the backend pypi for CUDA 13.",
+    ),
+    "for-linux": (
+        Case(
+            *HOPPER,
+            backend(
+                "cu130",
+                install_llm_stack_requirements=['jax[k8s, cuda12] ; sys_platform == "linux"'],
+            ),
+        ),
+        LIBRARIES
+        + 'jax[k8s, cuda12] ; sys_platform == "linux" for CUDA 12, torch of the backend cu130 for CUDA 13.',
+    ),
     "ancient": (
         Case("P100", "470.57.02", "6.0", backend("auto")),
         "driver 470.57.02 is too old for the wheels that this collection knows; 525 is the oldest."
@@ -218,7 +265,7 @@ REFUSED = {
     ),
     "old-blackwell": (
         Case("B200", "560.28.03", "10.0", backend("auto")),
-        "Install NVIDIA driver 570 or newer.",
+        "Install NVIDIA driver 570 or newer. To use the CPU, set install_llm_stack_backend to cpu.",
     ),
     "reboot": (
         Case(
@@ -241,7 +288,8 @@ REFUSED = {
     ),
     "old-card": (
         Case("V100", "580.65.06", "7.0", backend("cu130")),
-        "compute capabilities from 7.5 to below 999.0. The GPUs of this host have 7.0",
+        "compute capabilities from 7.5 to below 999.0. The GPUs of this host have 7.0. Set"
+        " install_llm_stack_backend to auto to install the build cu126, or set",
     ),
     "new-card": (
         Case("B200", "580.65.06", "10.0", backend("cu126")),
@@ -249,7 +297,10 @@ REFUSED = {
     ),
     "kepler": (
         Case("Tesla K80", "525.60.13", "3.7", backend("cu126")),
-        "compute capabilities from 5.0 to below 10.0. The GPUs of this host have 3.7",
+        # Not "set it to auto", which refuses it as well.
+        "compute capabilities from 5.0 to below 10.0. The GPUs of this host have 3.7. auto would refuse this"
+        " host, too: no wheel has kernels for compute capability 3.7 on linux-64. Set"
+        " install_llm_stack_backend to cpu to use the CPU, or set install_llm_stack_driver_check to false",
     ),
     "old-blackwell-cu128": (
         Case("B200", "560.28.03", "10.0", backend("cu128")),
@@ -261,7 +312,8 @@ REFUSED = {
     ),
     "old-amd": (
         Case(variables=backend("rocm7.2"), amd=("gfx906",)),
-        "gfx1200, gfx1201. The GPUs of this host have the architecture gfx906",
+        "gfx1200, gfx1201. The GPUs of this host have the architecture gfx906. auto would refuse this host,"
+        " too: the wheels for ROCm have no kernels for the architecture gfx906. Set",
     ),
     "ryzen-cu126": (
         Case(variables=backend("cu126"), amd=("gfx1036",)),
@@ -320,6 +372,7 @@ def played(
     root = tmp_path_factory.mktemp("gpus")
     (root / "playbook.yml").write_text(PLAYBOOK)
     (root / "stack.txt").write_text("# Both stacks.\ntensorflow[and-cuda]\n")
+    (root / "all.txt").write_text("\ufefftransformers[torch]\r\n-r stack.txt\r\n")
     cases = {**HOSTS, **{name: case for name, (case, _) in REFUSED.items()}}
     hosts = {}
     for name, case in cases.items():
@@ -362,6 +415,8 @@ def torch(facts: dict[str, Any]) -> str:
         ("tensorflow-alone", "pypi", "==2.15.0"),
         ("tensorflow-on-cpu", "cpu", "==2.15.0"),
         ("tensorflow-without-cuda", "pypi", "==2.15.0"),
+        ("harmless-lines", "pypi", "==2.15.0"),
+        ("torch-by-address", "pypi", "==2.15.0"),
         ("other-library", "pypi", "==2.15.0"),
         ("older-torch", "pypi", "==2.10.0"),
         ("new-python", "cpu", "==2.15.0"),
