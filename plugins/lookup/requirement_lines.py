@@ -5,26 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
-
-from ansible.errors import AnsibleError
-from ansible.plugins.lookup import LookupBase
-
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip.requirements_file import (
-    RequirementsFileError,
-    read_files,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_marker import (
-    InvalidMarker,
-    environment_of,
-)
-from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_requirement import (
-    InvalidRequirement,
-    logical_lines,
-    parse_line,
-)
-
 DOCUMENTATION = r"""
 name: requirement_lines
 short_description: List the Python requirements that apply on a platform
@@ -75,6 +55,26 @@ _raw:
   elements: str
   sample: ["tensorflow[and-cuda]>=2.20"]
 """
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.requirements_file import (
+    RequirementsFileError,
+    read_files,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_marker import (
+    InvalidMarker,
+    environment_of,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_requirement import (
+    InvalidRequirement,
+    logical_lines,
+    parse_line,
+)
 
 
 class LookupModule(LookupBase):
