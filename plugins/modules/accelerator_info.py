@@ -24,7 +24,10 @@ notes:
   - The lowest compute capability of all GPUs decides. The wheels must also have kernels for the highest.
   - AMD GPUs without kernels are ignored beside one with kernels, and in a processor. RV(backend.notice) names
     them.
-  - A container without C(/dev/nvidia*) and C(nvidia-smi) counts as a host without a GPU.
+  - A container without C(/dev/nvidia*) counts as a host without an NVIDIA GPU, and one without C(/dev/kfd) as
+    a host without an AMD GPU.
+  - An NVIDIA GPU without a driver beside an AMD GPU that torch supports, and a GPU that is reserved for
+    virtual machines (C(vfio-pci)), do not count. RV(backend.notice) names them.
   - If an update has replaced the NVIDIA library while an older driver is loaded, no program can use the
     GPUs until the host is rebooted. The module reports this (RV(reboot_needed)) and does not reboot.
   - A GPU without a loaded driver still counts as a GPU, so that the module does not silently suggest a CPU

@@ -47,8 +47,11 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
         return urllib.request.HTTPRedirectHandler.redirect_request(self, *request)
 
 
-def fetch(url: str) -> str:
-    """The text at an address.
+def fetch(url: str) -> tuple[str, str]:
+    """The text at an address, and the address that its names are beside.
+
+    Without its slash, the address of a directory is redirected to the one with it. Other redirects, as
+    GitHub's to its storage, do not change the address.
 
     Raises:
         ListError: it cannot be read, or somebody on the way could have changed it.
@@ -59,12 +62,16 @@ def fetch(url: str) -> str:
     try:
         with opener.open(url, timeout=_TIMEOUT) as answer:
             content: bytes = answer.read(_LARGEST + 1)
+            length, place = answer.headers.get("Content-Length"), answer.geturl()
     except (OSError, urllib.error.URLError) as error:
         raise ListError(f"it cannot be read: {error}") from error
     if len(content) > _LARGEST:
         raise ListError(f"it is larger than {_LARGEST} bytes")
+    if length is not None and len(content) < int(length):
+        raise ListError(f"the transfer broke off after {len(content)} of {length} bytes")
+    base = place if urlsplit(place).path == urlsplit(url).path + "/" else url
     try:
-        return content.decode("utf-8")
+        return content.decode("utf-8-sig"), base
     except UnicodeDecodeError as error:
         raise ListError("it is not a text") from error
 
@@ -119,7 +126,8 @@ def main(words: Sequence[str] | None = None, path: Path = SOURCE) -> int:
     url = parser.parse_args(words).url
     before = json.loads(path.read_text(encoding="utf-8"))
     try:
-        catalogue, added = add(before, fetch(url), url, date.today())
+        text, place = fetch(url)
+        catalogue, added = add(before, text, place, date.today())
     except ListError as error:
         sys.stderr.write(f"{url}: {error}. Nothing was written.\n")
         return 1

@@ -83,12 +83,14 @@ def published(text: str, url: str) -> list[Published]:
 
 
 def _beside(url: str, name: str) -> str:
-    return url.partition("?")[0].rpartition("/")[0] + "/" + name
+    return re.split(r"[?#]", url)[0].rpartition("/")[0] + "/" + name
 
 
 def _checked(name: str, digest: str) -> str:
+    if not digest:
+        raise ListError(f"{name} has no SHA-256 sum")
     if not _SHA256.fullmatch(digest):
-        raise ListError(f"{name} has {digest or 'nothing'!r}, which is not a SHA-256 sum")
+        raise ListError(f"{name} has {digest!r}, which is not a SHA-256 sum")
     return digest
 
 
@@ -118,6 +120,8 @@ class _Cells(HTMLParser):
 
 
 def _from_page(text: str, url: str) -> Iterator[Published]:
+    if "</table" not in text.lower():
+        raise ListError("its table does not end, so that a part of it may be missing")
     cells = _Cells()
     cells.feed(text)
     rows = [[one.strip() for one in row] for row in cells.rows if row]
@@ -156,8 +160,20 @@ def _from_github(text: str) -> Iterator[Published]:
     for release in data if isinstance(data, list) else [data]:
         if not isinstance(release, dict) or "assets" not in release:
             raise ListError("it is JSON, but not GitHub's answer about a release")
-        for asset in release["assets"]:
+        yield from _assets(release["assets"])
+
+
+def _assets(assets: Any) -> Iterator[Published]:
+    try:
+        for asset in assets:
             name, digest = str(asset["name"]), str(asset.get("digest") or "")
             if _NAME.fullmatch(name):
                 sha256 = _checked(name, digest.removeprefix("sha256:"))
-                yield Published(name, str(asset["browser_download_url"]), sha256)
+                url = str(asset["browser_download_url"])
+                if not (url.startswith("https://") and url.endswith(f"/{name}")):
+                    raise ListError(
+                        f"{name} has the address {url}, which is not https or another file"
+                    )
+                yield Published(name, url, sha256)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ListError("it is JSON, but not GitHub's answer about a release") from error

@@ -155,7 +155,7 @@ MIRRORS: dict[str, dict[str, Any]] = {
         "install_miniconda_mirror_preset": ["ustc", "tuna", "cernet"],
         "install_miniconda_tos": "accept",
     },
-    "several-words": {"install_miniconda_mirror_preset": "ustc, site"}
+    "several-words": {"install_miniconda_mirror_preset": "ustc, site,, ustc ,"}
     | {
         "install_miniconda_mirror_presets": SITE,
         "install_miniconda_distribution": "miniforge",

@@ -116,6 +116,31 @@ HOSTS = {
             install_llm_stack_torch="2.10.0",
         ),
     ),
+    # Lines that bring no libraries for another CUDA to this host.
+    "harmless-lines": Case(
+        *HOPPER,
+        backend(
+            "auto",
+            install_llm_stack_requirements=[
+                'nvidia-cudnn-cu12 ; sys_platform == "win32"',
+                "jax[cuda12] ; platform_machine == 'aarch64'",
+                "nvidia-nccl-cu12 ; python_version < '3.10'",
+                "tensorflow  # [and-cuda] where there is a GPU",
+                "tensorflow-cpu",
+            ],
+        ),
+    ),
+    "torch-by-address": Case(
+        *HOPPER,
+        backend(
+            "auto",
+            install_llm_stack_profiles=[],
+            install_llm_stack_requirements=[
+                "torch @ https://h.invalid/torch-2.9.0%2Bcu126-cp312-cp312-manylinux_2_28_x86_64.whl",
+                "tensorflow[and-cuda]",
+            ],
+        ),
+    ),
     "new-python": Case(variables=backend("cpu", install_llm_stack_python="3.13")),
     "blackwell": Case("B200", "570.86.15", "10.0", backend("auto")),
     "volta": Case("V100", "580.65.06", "7.0", backend("auto")),
@@ -210,6 +235,28 @@ REFUSED = {
             )
         ),
         LIBRARIES + "tensorflow[and-cuda] for CUDA 12, torch of the backend pypi for CUDA 13.",
+    ),
+    "in-an-included-file": (
+        Case(
+            *HOPPER,
+            backend(
+                "auto",
+                install_llm_stack_profiles=[],
+                install_llm_stack_requirements_files=["{{ playbook_dir }}/all.txt"],
+            ),
+        ),
+        LIBRARIES + "tensorflow[and-cuda] for CUDA 12, torch of the backend pypi for CUDA 13.",
+    ),
+    "for-linux": (
+        Case(
+            *HOPPER,
+            backend(
+                "cu130",
+                install_llm_stack_requirements=['jax[k8s, cuda12] ; sys_platform == "linux"'],
+            ),
+        ),
+        LIBRARIES
+        + 'jax[k8s, cuda12] ; sys_platform == "linux" for CUDA 12, torch of the backend cu130 for CUDA 13.',
     ),
     "ancient": (
         Case("P100", "470.57.02", "6.0", backend("auto")),
@@ -320,6 +367,7 @@ def played(
     root = tmp_path_factory.mktemp("gpus")
     (root / "playbook.yml").write_text(PLAYBOOK)
     (root / "stack.txt").write_text("# Both stacks.\ntensorflow[and-cuda]\n")
+    (root / "all.txt").write_text("\ufefftransformers[torch]\r\n-r stack.txt\r\n")
     cases = {**HOSTS, **{name: case for name, (case, _) in REFUSED.items()}}
     hosts = {}
     for name, case in cases.items():
@@ -362,6 +410,8 @@ def torch(facts: dict[str, Any]) -> str:
         ("tensorflow-alone", "pypi", "==2.15.0"),
         ("tensorflow-on-cpu", "cpu", "==2.15.0"),
         ("tensorflow-without-cuda", "pypi", "==2.15.0"),
+        ("harmless-lines", "pypi", "==2.15.0"),
+        ("torch-by-address", "pypi", "==2.15.0"),
         ("other-library", "pypi", "==2.15.0"),
         ("older-torch", "pypi", "==2.10.0"),
         ("new-python", "cpu", "==2.15.0"),

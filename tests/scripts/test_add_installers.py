@@ -87,6 +87,8 @@ def catalogue(tmp_path: Path) -> Path:
 class _Quiet(SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         """Redirect as the path says, or send a file."""
+        if self.path.endswith("?cut"):
+            return self._cut()
         _before, _to, target = self.path.partition("?to=")
         if not target:
             return SimpleHTTPRequestHandler.do_GET(self)
@@ -94,6 +96,13 @@ class _Quiet(SimpleHTTPRequestHandler):
         self.send_header("Location", target)
         self.end_headers()
         return None
+
+    def _cut(self) -> None:
+        """Announce more bytes than come."""
+        self.send_response(200)
+        self.send_header("Content-Length", "5000")
+        self.end_headers()
+        self.wfile.write(f"{NEW}  {FORGE}\n".encode())
 
     def log_message(self, *_what: Any) -> None:
         """Print nothing."""
@@ -188,7 +197,7 @@ def test_a_release_on_github(catalogue: Path, site: tuple[Path, str]) -> None:
             "no column SHA256, only Filename, Size, Last Modified, MD5",
         ),
         (PAGE.replace(NEW.upper(), "d41d8cd98f00b204e9800998ecf8427e"), f"{NAME} has 'd41d8cd9"),
-        (PAGE.replace(NEW.upper(), ""), f"{NAME} has 'nothing', which is not a SHA-256 sum"),
+        (PAGE.replace(NEW.upper(), ""), f"{NAME} has no SHA-256 sum"),
         (PAGE.replace(f"<td>{NEW.upper()}</td>", ""), "has 3 cells instead of 4"),
         (PAGE.replace(OLD, WRONG), f"the SHA-256 {WRONG}, but {OLD} is known"),
         (PAGE.replace("Filename", "Datei"), "no column Filename"),
@@ -198,10 +207,29 @@ def test_a_release_on_github(catalogue: Path, site: tuple[Path, str]) -> None:
         ("", "names no files"),
         ("<html>Moved</html>", "not a sum and a file name"),
         (f"<html>Moved to {FORGE}</html>", "not a SHA-256 sum"),
-        (release((FORGE, None)), f"{FORGE} has 'nothing'"),
+        (release((FORGE, None)), f"{FORGE} has no SHA-256 sum"),
         (release((FORGE, "md5:d41d8cd98f00b204e9800998ecf8427e")), "not a SHA-256 sum"),
         ('{"message": "Not Found"}', "not GitHub's answer about a release"),
         ('{"assets": ', "not valid JSON"),
+        ('{"assets": null}', "not GitHub's answer about a release"),
+        ('{"assets": ["x"]}', "not GitHub's answer about a release"),
+        ('{"assets": {"a": 1}}', "not GitHub's answer about a release"),
+        (f'{{"assets": [{{"name": "{FORGE}"}}]}}', f"{FORGE} has no SHA-256 sum"),
+        (
+            f'{{"assets": [{{"name": "{FORGE}", "digest": "sha256:{NEW}"}}]}}',
+            "not GitHub's answer about a release",
+        ),
+        (
+            release((FORGE, f"sha256:{NEW}")).replace("https://github.com", "http://github.com"),
+            f"the address http://github.com/conda-forge/miniforge/releases/download/26.5.3-0/{FORGE}",
+        ),
+        (
+            release((FORGE, f"sha256:{NEW}")).replace(f"/{FORGE}", "/other.sh"),
+            "which is not https or another file",
+        ),
+        # Cut off between two rows.
+        (PAGE[: PAGE.index("MacOSX-arm64.pkg")], "its table does not end"),
+        (PAGE.replace("26.5.3-1", "26.9.4-1"), f"has the SHA-256 {OLD}, but {NEW} is known"),
     ],
 )
 def test_a_list_without_sha_256_is_refused_as_a_whole(
@@ -236,6 +264,28 @@ def test_an_address_that_cannot_be_trusted_or_read(
     assert main([url], catalogue) == 1
     assert words in capsys.readouterr().err
     assert catalogue.read_text() == before
+
+
+def test_a_transfer_that_broke_off_is_refused(
+    catalogue: Path, site: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = catalogue.read_text()
+    assert main([f"{site[1]}/{FORGE}.sha256?cut"], catalogue) == 1
+    assert "the transfer broke off after 103 of 5000 bytes" in capsys.readouterr().err
+    assert catalogue.read_text() == before
+
+
+@pytest.mark.parametrize("asked", ["/miniconda", "/miniconda/#a/b", "/miniconda/?sort=/x"])
+def test_installers_are_in_the_directory_of_the_page(
+    asked: str, catalogue: Path, site: tuple[Path, str]
+) -> None:
+    """Without its slash, the address of a directory is redirected to the one with it."""
+    root, base = site
+    (root / "miniconda").mkdir()
+    (root / "miniconda" / "index.html").write_bytes(PAGE.replace("\n", "\r\n").encode("utf-8-sig"))
+    assert main([f"{base}{asked}"], catalogue) == 0
+    (new,) = [row for row in rows(catalogue) if row["filename"] == NAME]
+    assert (new["url"], new["sha256"]) == (f"{base}/miniconda/{NAME}", NEW)
 
 
 def test_it_follows_redirects_but_not_to_an_address_that_is_not_safe(

@@ -53,7 +53,15 @@ def claims(cuda: str, line: str) -> bool:
         ("nvidia-nvshmem-cu13", "13"),
         ("jax[cuda12]", "12"),
         ("jax[k8s,cuda13]", "13"),
+        ("TENSORFLOW[And.Cuda]@https://h.invalid/tensorflow-2.21.0-cp312.whl", "12"),
+        ("jax-cuda12-plugin[with_cuda]", "12"),
+        ("jax_cuda13_plugin [with-cuda]==0.12.0.1", "13"),
+        ("tf-nightly[and-cuda]", "12"),
+        ("jax-cuda12-plugin", ""),
         ("tensorflow>=2.20", ""),
+        ("tensorflow-cpu[and-cuda]", ""),
+        # The release decides: 3.3 has NCCL for CUDA 12, 3.4 for CUDA 13.
+        ("xgboost", ""),
         ("tensorflow-text[and-cuda]", ""),
         ("tensorflow[and-cuda-nightly]", ""),
         ("jax[cuda12-local]", ""),
@@ -65,6 +73,26 @@ def claims(cuda: str, line: str) -> bool:
 )
 def test_the_lines_that_bring_cuda_are_known(line: str, cuda: str) -> None:
     assert [one for one in ("12", "13") if claims(one, line)] == ([cuda] if cuda else [])
+
+
+@pytest.mark.parametrize(
+    ("line", "torch"),
+    [
+        ("torch", True),
+        ("Torch[opt_einsum]>=2.11", True),
+        ("transformers[sentencepiece,torch]>=5", True),
+        ("diffusers[torch]", True),
+        ("pytorch_lightning", True),
+        ("transformers>=5", False),
+        ("transformers[torch-vision]", False),
+        ("diffusers", False),
+        ("torch-geometric", False),
+        ("torchdata", False),
+    ],
+)
+def test_the_lines_that_bring_torch_are_known(line: str, torch: bool) -> None:
+    patterns = variables()["install_llm_stack__torch_patterns"]
+    assert bool(re.match(rf"\s*(?:{'|'.join(patterns)})", line, re.IGNORECASE)) == torch
 
 
 def test_the_profile_with_cuda_is_known() -> None:

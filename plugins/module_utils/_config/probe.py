@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import urljoin, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from ansible.module_utils.urls import ConnectionError as AnsibleConnectionError
 from ansible.module_utils.urls import open_url
@@ -154,6 +155,16 @@ def _redirected(place: str, target: str) -> str:
 
 
 def _first_bytes(url: str, settings: Mapping[str, Any]) -> bytes:
+    try:
+        return _request(url, settings, ranged=True)
+    except HTTPError as error:
+        # 416: some servers refuse any range of a short file.
+        if error.code != 416:
+            raise
+    return _request(url, settings, ranged=False)
+
+
+def _request(url: str, settings: Mapping[str, Any], ranged: bool) -> bytes:
     """Make one request, without following a redirect.
 
     Raises:
@@ -164,9 +175,10 @@ def _first_bytes(url: str, settings: Mapping[str, Any]) -> bytes:
     proxies = settings.get("proxy_servers")
     for scheme, proxy in (proxies if isinstance(proxies, dict) else {}).items():
         os.environ.setdefault(f"{scheme}_proxy", str(proxy))
+    headers = {"Range": f"bytes=0-{_FIRST_BYTES - 1}"} if ranged else {}
     with open_url(
         url,
-        headers={"Range": f"bytes=0-{_FIRST_BYTES - 1}", "Accept-Encoding": "identity"},
+        headers={**headers, "Accept-Encoding": "identity"},
         timeout=_TIMEOUT_SECONDS,
         validate_certs=verify is not False,
         ca_path=verify if isinstance(verify, str) and os.path.exists(verify) else None,
@@ -178,7 +190,15 @@ def _first_bytes(url: str, settings: Mapping[str, Any]) -> bytes:
 
 
 def _probe_error(channel: str, url: str, error: _NoAnswer) -> ChannelError:
-    cause, host = error.reason, host_of(error.place)
+    cause, host = error.reason + _proxy_used(error.place), host_of(error.place)
     return ChannelError(
         channel, url, cause if host == host_of(url) else f"it redirects to {host}: {cause}"
     )
+
+
+def _proxy_used(url: str) -> str:
+    """The proxy of a request for the message, without user and password; empty without one."""
+    proxy = getproxies().get(url.partition(":")[0].lower(), "")
+    if not proxy or proxy_bypass(host_of(url)):
+        return ""
+    return f" (through the proxy {host_of(proxy) or host_of(f'//{proxy}')})"

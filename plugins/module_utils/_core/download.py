@@ -157,7 +157,12 @@ def fetch_first(
 
 def _answer(url: str, error: HTTPError) -> str:
     """What the server answered, with its host if a redirect led to another one."""
-    answered = f"the server answered {error.code} {error.reason}"
+    reason = str(error.reason)
+    if "infinite loop" in reason:
+        return "it redirects in a circle"
+    if "is not allowed" in reason:
+        return f"it redirects to {redact(error.geturl())}, which is not allowed"
+    answered = f"the server answered {error.code} {reason}"
     host = urlsplit(error.geturl() or url).hostname
     return answered if host == urlsplit(url).hostname else f"it redirects to {host}: {answered}"
 

@@ -259,8 +259,8 @@ OTHERS: list[tuple[str, str, str, str]] = [
         "0x1002",
         "0x03",
         (
-            "the kernel's compute driver (KFD) does not list it, so its driver is missing or "
-            "this container has no access"
+            "the kernel's compute driver (KFD) does not list it, so its driver is missing, "
+            "the GPU is too old for it, or this container has no access"
         ),
     ),
     (
@@ -268,8 +268,8 @@ OTHERS: list[tuple[str, str, str, str]] = [
         "0x1002",
         "0x12",
         (
-            "the kernel's compute driver (KFD) does not list it, so its driver is missing or "
-            "this container has no access"
+            "the kernel's compute driver (KFD) does not list it, so its driver is missing, "
+            "the GPU is too old for it, or this container has no access"
         ),
     ),
 ]

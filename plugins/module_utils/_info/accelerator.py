@@ -14,10 +14,15 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import Completed, run
 from ansible_collections.llmfleet.conda.plugins.module_utils._host.readings import MIB, HostReadings
-from ansible_collections.llmfleet.conda.plugins.module_utils._info._torch_rows import OTHERS
+from ansible_collections.llmfleet.conda.plugins.module_utils._info._torch_rows import (
+    IN_PROCESSOR,
+    OTHERS,
+    ROCM_KERNELS,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._info.torch_build import (
     AMD,
     APPLE,
@@ -40,6 +45,7 @@ _ROCMINFO = ("rocminfo", "/opt/rocm/bin/rocminfo")
 _KFD_NODES = "/sys/class/kfd/kfd/topology/nodes"
 _NVIDIA_GPUS = "/proc/driver/nvidia/gpus"
 _NVIDIA_PCI_VENDOR = "0x10de"
+_AMD_PCI_VENDOR = "0x1002"
 _DISPLAY_CLASS = "0x03"
 # Types of memory on the GPU: HSA_MEM_HEAP_TYPE_FB_PUBLIC and _PRIVATE.
 _GPU_HEAPS = (1, 2)
@@ -101,23 +107,32 @@ def observe_accelerator(
     runner = runner or partial(run_tool, timeout=timeout)
     if host.system == "Darwin":
         return _apple(host, runner)
-    unused: tuple[str, ...] = ()
+    unused: list[str] = []
     nvidia = _nvidia(host, files, runner, timeout)
     if nvidia is not None and _is_withheld(nvidia, files):
-        nvidia, unused = None, (_WITHHELD,)
+        nvidia = None
+        unused.append(_WITHHELD.format("NVIDIA GPU (no /dev/nvidia*)"))
+    elif nvidia is not None and _has_amd_card(files):
+        if nvidia.driver_version or nvidia.gpus:
+            unused.append("an AMD GPU (torch for CUDA does not use it)")
+        else:
+            # Often a small card for a screen, beside those that compute.
+            nvidia = None
+            unused.append("an NVIDIA GPU (no NVIDIA driver is loaded)")
     found = nvidia or _amd(host, files, runner)
-    if found is not None:
-        return replace(found, unused=unused)
-    return AcceleratorFacts(
-        host.system, host.machine, glibc=host.glibc, unused=(*unused, *_other_accelerators(files))
-    )
+    if found is not None and found.vendor == AMD and _lacks_kfd(files):
+        found = None
+        unused.append(_WITHHELD.format("AMD GPU (no /dev/kfd)"))
+        unused += _other_accelerators(files, _AMD_PCI_VENDOR)
+    elif found is None:
+        unused += _other_accelerators(files)
+    found = found or AcceleratorFacts(host.system, host.machine, glibc=host.glibc)
+    return replace(found, unused=tuple(unused))
 
 
 # -- containers, and accelerators without a build -------------------------------------------------
 
-_WITHHELD = (
-    "this container has no access to the host's NVIDIA GPU (no /dev/nvidia* and no nvidia-smi)"
-)
+_WITHHELD = "this container has no access to the host's {}"
 _CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv", "/run/systemd/container")
 _CONTAINER_GROUPS = re.compile(r"docker|kubepods|containerd|libpod|crio|lxc")
 # Mount point and, after the dash, type (proc_pid_mountinfo(5)).
@@ -145,31 +160,66 @@ def _in_container(files: Files) -> bool:
 def _is_withheld(facts: AcceleratorFacts, files: Files) -> bool:
     """Whether a container got no GPU: /sys and /proc show the host's driver and cards there.
 
-    A container with a GPU has nvidia-smi or a device, and without a working driver it is refused like a host.
+    A container with a GPU has a device, and without a working driver it is refused like a host. Its image may
+    have a nvidia-smi of its own, which fails without a device.
     """
     return (
-        bool(facts.driver_version)
-        and facts.problem == _NOT_INSTALLED
+        bool(facts.problem)
         and not any(name.startswith("nvidia") for name in files.names("/dev"))
         and _in_container(files)
     )
 
 
-def _other_accelerators(files: Files) -> tuple[str, ...]:
-    """The accelerators on the PCI bus that no build here can use, each with the reason."""
+def _lacks_kfd(files: Files) -> bool:
+    """Whether a container got no AMD GPU: every process that computes opens /dev/kfd.
+
+    On WSL2 there is no KFD at all, and rocminfo answers all the same.
+    """
+    return "kfd" not in files.names("/dev") and bool(_gpus_of_kfd(files)) and _in_container(files)
+
+
+def _other_accelerators(files: Files, known: str = "") -> list[str]:
+    """The accelerators on the PCI bus that no build here can use, each with the reason.
+
+    ``known`` is a PCI vendor whose devices are told elsewhere.
+    """
+    kinds = [("an NVIDIA GPU", _NVIDIA_PCI_VENDOR, _DISPLAY_CLASS, ""), *OTHERS]
     devices = _pci_devices(files)
-    return tuple(
-        f"{name} ({why})"
-        for name, vendor, kind, why in OTHERS
-        if any(one == vendor and other.startswith(kind) for one, other in devices)
-    )
+    found = [
+        f"{name} ({_VIRTUAL if reserved else why})"
+        for name, vendor, kind, why in kinds
+        for reserved in (False, True)
+        if vendor != known
+        and (reserved or why)
+        and any(
+            one.vendor == vendor and one.kind.startswith(kind) and one.reserved == reserved
+            for one in devices
+        )
+    ]
+    return found + ([_JETSON] if files.read("/etc/nv_tegra_release") else [])
 
 
-def _pci_devices(files: Files) -> list[tuple[str, str]]:
-    """Vendor and class of every PCI device."""
+_VIRTUAL = "the driver vfio-pci reserves it for virtual machines"
+# NVIDIA's system for them has this file; from JetPack 6 on they have the driver and nvidia-smi of other GPUs.
+_JETSON = "an NVIDIA Jetson before JetPack 6 (it needs NVIDIA's own build of PyTorch)"
+
+
+class _PciDevice(NamedTuple):
+    """A device: vendor and class as in sysfs, and whether it belongs to a virtual machine."""
+
+    vendor: str
+    kind: str
+    reserved: bool
+
+
+def _pci_devices(files: Files) -> list[_PciDevice]:
     devices = "/sys/bus/pci/devices"
     return [
-        (files.read(f"{devices}/{name}/vendor") or "", files.read(f"{devices}/{name}/class") or "")
+        _PciDevice(
+            files.read(f"{devices}/{name}/vendor") or "",
+            files.read(f"{devices}/{name}/class") or "",
+            "DRIVER=vfio-pci" in (files.read(f"{devices}/{name}/uevent") or ""),
+        )
         for name in files.names(devices)
     ]
 
@@ -193,7 +243,7 @@ def _nvidia(
         glibc=host.glibc,
         vendor=NVIDIA,
         gpus=gpus or _gpus_of_driver(files),
-        driver_version=driver or told,
+        driver_version=driver or (told if told[:1].isdigit() else ""),
         driver_library_mismatch=mismatch,
         problem=problem,
     )
@@ -201,15 +251,17 @@ def _nvidia(
 
 def _version_in(text: str) -> str:
     """The version in ``NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.65.06  Sun Jul ...``."""
-    found = re.search(r"Kernel Module.*?\s(\d+(?:\.\d+)+)", text)
+    found = re.search(r"Kernel Module.*?\s(\d+(?:\.\d+)*)\s", text)
     return found[1] if found else ""
 
 
 def _has_nvidia_card(files: Files) -> bool:
     """Whether an NVIDIA display or 3D controller is on the PCI bus, with or without a driver."""
     return any(
-        vendor == _NVIDIA_PCI_VENDOR and kind.startswith(_DISPLAY_CLASS)
-        for vendor, kind in _pci_devices(files)
+        one.vendor == _NVIDIA_PCI_VENDOR
+        and one.kind.startswith(_DISPLAY_CLASS)
+        and not one.reserved
+        for one in _pci_devices(files)
     )
 
 
@@ -299,6 +351,12 @@ def _amd(host: HostReadings, files: Files, runner: Runner) -> AcceleratorFacts |
         gpus=gpus,
         driver_version=driver,
     )
+
+
+def _has_amd_card(files: Files) -> bool:
+    """Whether the kernel's driver has an AMD GPU with kernels that is not a part of the processor."""
+    known = {one for kernels in ROCM_KERNELS.values() for one in kernels}.difference(IN_PROCESSOR)
+    return any(gpu.architecture in known for gpu in _gpus_of_kfd(files))
 
 
 def _properties(text: str | None) -> dict[str, int]:

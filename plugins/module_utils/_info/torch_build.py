@@ -145,20 +145,30 @@ def choose_backend(facts: AcceleratorFacts) -> Backend:
             )
     rows = [row for row in ROWS if row.vendor == facts.vendor and facts.platform in row.platforms]
     if facts.vendor == NVIDIA:
-        return _for_nvidia(facts, rows)
+        return _with_unused(_for_nvidia(facts, rows), facts)
     if facts.vendor == AMD:
-        return _for_amd(facts, rows)
+        return _with_unused(_for_amd(facts, rows), facts)
     return _without_driver(facts, rows)
+
+
+def _with_unused(backend: Backend, facts: AcceleratorFacts) -> Backend:
+    """Also name the accelerators that this build leaves unused."""
+    if not (backend.supported and facts.unused):
+        return backend
+    told = f"this build does not use {'; '.join(facts.unused)}"
+    return replace(backend, notice="; ".join(filter(None, (backend.notice, told))))
 
 
 def _without_driver(facts: AcceleratorFacts, rows: list[Row]) -> Backend:
     """For Macs, and for hosts without a GPU that torch can use."""
     version = major(facts.system_version)
     fitting = [row for row in rows if row.system[0] <= version < row.system[1]]
+    if not fitting and not facts.system_version:
+        return _refused("the version of macOS is unknown, because sw_vers does not answer")
     if not fitting:
         oldest = min((row.system[0] for row in rows), default=0)
         return _refused(
-            f"PyTorch's wheels need macOS {oldest}; this host has {facts.system_version or 'none'}"
+            f"PyTorch's wheels need macOS {oldest}; this host has {facts.system_version}"
         )
     if not facts.unused:
         return _backend(fitting[0])
@@ -176,9 +186,17 @@ def _for_nvidia(facts: AcceleratorFacts, rows: list[Row]) -> Backend:
             "the loaded NVIDIA driver and its library have different versions: reboot the"
             " host first"
         )
-    if not facts.driver_version:
+    if not facts.driver_version and any(gpu.compute_capability for gpu in facts.gpus):
         return _refused(
-            "the host has an NVIDIA GPU, but no NVIDIA driver is loaded", RECOMMENDED_DRIVER
+            "the version of the NVIDIA driver is unknown, because neither the kernel nor nvidia-smi"
+            " reports it"
+        )
+    if not facts.driver_version:
+        # The kernel's log says of newer ones: "The 595.71.05 NVIDIA driver will ignore this GPU".
+        return _refused(
+            "the host has an NVIDIA GPU, but no NVIDIA driver is loaded (580 is the last for"
+            " Maxwell, Pascal and Volta, so that a newer one does not load for them)",
+            RECOMMENDED_DRIVER,
         )
     driver = major(facts.driver_version)
     lowest = min((row.driver for row in rows if row.backend), default=RECOMMENDED_DRIVER)

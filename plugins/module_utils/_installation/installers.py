@@ -150,6 +150,8 @@ def choose_installer(
                 hint="set checksum to sha256: followed by the sum that the publisher lists.",
             )
         return Installer(file_name, own, digest)
+    # Mirrors of one task may be one mirror, or a variable without a value.
+    mirrors = list(dict.fromkeys(base for one in mirrors if (base := one.strip().rstrip("/"))))
     bases = [base for base in mirrors if base != PUBLISHER]
     if (
         bases

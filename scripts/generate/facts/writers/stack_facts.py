@@ -36,12 +36,20 @@ def name_pattern(name: str) -> str:
     return "[-_.]+".join(re.escape(part) for part in name.split("-"))
 
 
+def _line_pattern(row: Row) -> str:
+    """A regular expression for a requirement of a distribution, with the row's extra if it names one."""
+    name = name_pattern(row["name"])
+    if not row.get("extra"):
+        return name + _END
+    return rf"{name}\s*\[[^\]]*{_START}{name_pattern(row['extra'])}{_END}"
+
+
 def cuda_patterns(requirements: Iterable[Row], shared: Iterable[Row]) -> dict[str, list[str]]:
     """By major version of CUDA: patterns for lines that bring NVIDIA's libraries for it."""
     found: dict[str, list[str]] = {}
     for row in requirements:
-        extra = rf"\[[^\]]*{_START}{name_pattern(row['extra'])}{_END}"
-        found.setdefault(row["cuda"], []).append(rf"{name_pattern(row['name'])}\s*{extra}")
+        if row["cuda"]:
+            found.setdefault(row["cuda"], []).append(_line_pattern(row))
     for row in shared:
         for cuda, package in row["packages"].items():
             found.setdefault(cuda, []).append(name_pattern(package) + _END)
@@ -50,7 +58,7 @@ def cuda_patterns(requirements: Iterable[Row], shared: Iterable[Row]) -> dict[st
 
 def torch_patterns(dependents: Iterable[Row]) -> list[str]:
     """Patterns for lines that bring torch."""
-    return [name_pattern(name) + _END for name in ("torch", *(row["name"] for row in dependents))]
+    return [_line_pattern(row) for row in ({"name": "torch"}, *dependents)]
 
 
 def _only(row: Row, *fields: str) -> dict[str, Any]:
@@ -91,7 +99,7 @@ WRITER = Writer(
         "profile_floors": Fields(required=("profile", "system", "machine", "floor", "package")),
         "profile_gaps": Fields(required=("profile", "platform", "package")),
         "torch_cuda_on_pypi": Fields(required=("cuda",)),
-        "torch_dependents": Fields(required=("name",)),
+        "torch_dependents": Fields(required=("name",), optional=("extra",)),
     },
     render=render,
 )

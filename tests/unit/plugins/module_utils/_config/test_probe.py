@@ -72,6 +72,42 @@ def test_error_names_the_channel(site: Site, faults: list[int], status: str) -> 
     assert len(site.seen) == len(faults)
 
 
+@pytest.mark.parametrize(("body", "fits"), [(b"{}", True), (b"", False)])
+def test_server_that_refuses_ranges_is_asked_for_the_file(
+    site: Site, body: bytes, fits: bool
+) -> None:
+    """Some servers answer 416 to any range of a short file, and all do to that of an empty one."""
+    site.faults = [416]
+    site.body = body
+    if fits:
+        assert probe_new_channels({}, site.settings).asked == [f"{site.url}/cloud/conda-forge"]
+    else:
+        with pytest.raises(CondaModuleError, match="this is not repodata"):
+            probe_new_channels({}, site.settings)
+    assert site.ranges == ["bytes=0-63", ""]
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"http_proxy": "http://ada:hush@127.0.0.1:9"}, " (through the proxy 127.0.0.1)"),
+        ({"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}, ""),
+        ({"https_proxy": "http://127.0.0.1:9"}, ""),
+    ],
+)
+def test_error_names_the_proxy(
+    site: Site, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], told: str
+) -> None:
+    """A proxy of the environment that is down would look like a mirror that is down."""
+    monkeypatch.setattr(os, "environ", {"PATH": os.defpath, **variables})
+    site.faults = [404]
+    with pytest.raises(CondaModuleError) as error:
+        probe_new_channels({}, site.settings)
+    assert ("through the proxy" in str(error.value)) == bool(told)
+    assert f"{told}. Nothing was changed." in str(error.value)
+    assert "hush" not in str(error.value)
+
+
 def test_mirror_that_answers_head_requests_and_lacks_the_file(site: Site) -> None:
     """HEAD and the front page answer with 200; only the file counts."""
     settings = {"channels": [f"{site.url}/cloud/bioconda"]}

@@ -110,3 +110,20 @@ def test_a_file_that_cannot_be_written_ends_it(sites: list[Site], tmp_path: Path
         get([f"{site.url}{FILE}" for site in sites], tmp_path / "none" / "file")
     assert not isinstance(error.value, DownloadError)
     assert len(sites[1].seen) == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("{}" + FILE, "it redirects in a circle"),
+        ("file:///etc/passwd", "it redirects to file:///etc/passwd, which is not allowed"),
+    ],
+)
+def test_a_redirect_that_leads_nowhere(
+    sites: list[Site], tmp_path: Path, target: str, told: str
+) -> None:
+    """urllib describes a circle in three lines."""
+    sites[0].redirect = target.format(sites[0].url)
+    with pytest.raises(DownloadError) as error:
+        get([f"{sites[0].url}{FILE}"], tmp_path / "file")
+    assert f"from {sites[0].url}{FILE}: {told}. Nothing was changed." in str(error.value)

@@ -23,8 +23,11 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._info.torch_build i
 SYSTEMS = {
     "x86": ("Linux", "x86_64"),
     "arm": ("Linux", "aarch64"),
+    "power": ("Linux", "ppc64le"),
+    "riscv": ("Linux", "riscv64"),
     "mac": ("Darwin", "arm64"),
     "intel-mac": ("Darwin", "x86_64"),
+    "rosetta": ("Darwin", "x86_64"),
 }
 
 
@@ -62,11 +65,14 @@ def put(root: Path, name: str, text: str) -> None:
     path.write_text(text)
 
 
-def lay_pci(root: Path, devices: Sequence[str]) -> None:
+def lay_pci(root: Path, devices: Sequence[str], more: Sequence[str]) -> None:
     for number, device in enumerate(devices):
         vendor, kind = device.split(":")
-        put(root, f"sys/bus/pci/devices/0000:0{number}:00.0/vendor", f"{vendor}\n")
-        put(root, f"sys/bus/pci/devices/0000:0{number}:00.0/class", f"{kind}\n")
+        place = f"sys/bus/pci/devices/0000:{vendor[2:4]}:{number:02}.0"
+        put(root, f"{place}/vendor", f"{vendor}\n")
+        put(root, f"{place}/class", f"{kind}\n")
+        driver = "vfio-pci" if "vfio" in more else "nouveau"
+        put(root, f"{place}/uevent", f"DRIVER={driver}\nPCI_CLASS={kind[2:]}\n")
 
 
 def lay_kfd(root: Path, architectures: Sequence[str], driver: str) -> None:
@@ -79,6 +85,17 @@ def lay_kfd(root: Path, architectures: Sequence[str], driver: str) -> None:
         put(root, f"{nodes}/{number}/properties", f"gfx_target_version {version}\n")
     if driver:
         put(root, "sys/module/amdgpu/version", f"{driver}\n")
+
+
+def lay_nvidia(root: Path, row: Row) -> None:
+    if "told" in row.more:
+        return  # WSL2 and Jetson: neither on the bus nor a module of that name
+    lay_pci(root, ["0x10de:0x030200"], row.more)
+    if "proc" in row.more:
+        said = f"NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {row.driver}  Release Build  (b@h)"
+        put(root, "proc/driver/nvidia/version", f"{said}\nGCC version:  gcc version 12.2.0\n")
+    elif row.driver:
+        put(root, "sys/module/nvidia/version", f"{row.driver}\n")
 
 
 def lay_container(root: Path, more: Sequence[str]) -> None:
@@ -95,40 +112,65 @@ def lay_container(root: Path, more: Sequence[str]) -> None:
             put(root, path, text)
 
 
+# What nvidia-smi says when it fails, with its exit status.
+FAILURES = {
+    "mismatch": (18, "Failed to initialize NVML: Driver/library version mismatch\n"),
+    "smi-fails": (
+        9,
+        "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the"
+        " latest NVIDIA driver is installed and running.\n",
+    ),
+    "lost": (
+        15,
+        "Unable to determine the device handle for GPU 0000:02:00.0: GPU is lost. Reboot the system to"
+        " recover this GPU\n",
+    ),
+    "none": (6, "No devices were found\n"),
+}
+
+
 class Tools:
     """The vendors' tools of a host."""
 
     def __init__(self, row: Row) -> None:
         self.row = row
+        kinds = [kind.split() for kind in row.gpus.split("+") if kind.strip()]
+        self.kinds = {kind: words for kind, *words in kinds}
 
     def __call__(self, argv: Sequence[str]) -> Completed | None:
         if "nvidia-smi" in argv[0]:
             return self.nvidia_smi(argv[1])
+        if argv[0] == "rocminfo" and "rocminfo" in self.row.more:
+            agents = [
+                f"Agent {number}\n  Name: {name}\n  Device Type: GPU\n"
+                for number, name in enumerate(self.kinds["amd"], 1)
+            ]
+            return Completed(0, "".join(agents), "")
         answers = {"-productVersion": self.row.version, "hw.optional.arm64": "1"}
-        if self.row.platform in ("mac", "intel-mac") and argv[-1] in answers:
-            arm = self.row.platform == "mac"
+        if SYSTEMS[self.row.platform][0] == "Darwin" and argv[-1] in answers:
+            arm = self.row.platform in ("mac", "rosetta")
             return Completed(0, answers[argv[-1]] if arm or argv[-1][0] == "-" else "", "")
         return None
 
     def nvidia_smi(self, query: str) -> Completed | None:
         row = self.row
-        if not row.gpus.startswith("nv") or "no-smi" in row.more or "card" in row.more:
+        for name, (code, said) in FAILURES.items():
+            if name in row.more:
+                return Completed(code, said, "")
+        if "nv" not in self.kinds or "no-smi" in row.more or "card" in row.more:
             return None
-        if "mismatch" in row.more:
-            said = "Failed to initialize NVML: Driver/library version mismatch\n"
-            return Completed(18, said, "")
         unknown = {"old-smi": "compute_cap", "new-smi": "driver_version"}
         for name, field in unknown.items():
             if name in row.more and field in query:
                 return Completed(2, f'Field "{field}" is not a valid field to query.\n', "")
         fields = query.partition("=")[2].split(",")
         lines = []
-        for number, capability in enumerate(row.gpus.split()[1:]):
+        for number, capability in enumerate(self.kinds["nv"]):
             values = {
                 "name": "Card, of many",
                 "uuid": f"GPU-{number}",
                 "driver_version": row.driver,
-                "memory.total": "81559",
+                "memory.total": "[Insufficient Permissions]" if "mig" in row.more else "81559",
                 "compute_cap": capability,
             }
             lines.append(", ".join(values[field] for field in fields) + "\n")
@@ -136,22 +178,23 @@ class Tools:
 
 
 def decide(row: Row, root: Path) -> Backend:
-    kind, *gpus = row.gpus.split() or [""]
-    if kind == "nv":
-        lay_pci(root, ["0x10de:0x030200"])
-        if row.driver:
-            put(root, "sys/module/nvidia/version", f"{row.driver}\n")
-    elif kind == "amd":
-        lay_kfd(root, gpus, row.driver)
-    elif kind == "pci":
-        lay_pci(root, gpus)
+    tools = Tools(row)
+    if "nv" in tools.kinds:
+        lay_nvidia(root, row)
+    if "amd" in tools.kinds and "rocminfo" not in row.more:
+        lay_kfd(root, tools.kinds["amd"], "" if "nv" in tools.kinds else row.driver)
+    lay_pci(root, tools.kinds.get("pci", ()), row.more)
+    if "tegra" in row.more:
+        put(root, "etc/nv_tegra_release", "# R35 (release), REVISION: 4.1, GCID: 33958178\n")
+    if "kfd" in row.more:
+        put(root, "dev/kfd", "")
     if "device" in row.more:
         put(root, "dev/nvidia0", "")
     lay_container(root, row.more)
     system, machine = SYSTEMS[row.platform]
     glibc = row.version if system == "Linux" and row.version != "none" else None
     host = HostReadings(system, machine, glibc, "/", 1, 1, 1)
-    return choose_backend(observe_accelerator(host, Files(str(root)), Tools(row)))
+    return choose_backend(observe_accelerator(host, Files(str(root)), tools))
 
 
 def bounds(torch: str) -> tuple[str, str]:
@@ -174,7 +217,7 @@ def test_a_host_gets_the_build_of_the_table(row: Row, tmp_path: Path) -> None:
 
 
 def test_the_table_is_large_and_has_no_host_twice() -> None:
-    assert len(ROWS) >= 120
+    assert len(ROWS) >= 170
     assert len({row.name for row in ROWS}) == len(ROWS)
 
 

@@ -74,7 +74,9 @@ def test_build_for_each_accelerator(
         (nvidia("470.256.02"), "525", "too old"),
         (nvidia("550.54", "12.0"), "570", "compute capability 12.0"),
         (nvidia("510.54", "9.0", host=ARM), "525", "too old"),
-        (nvidia("", "9.0"), "580", "no NVIDIA driver is loaded"),
+        (nvidia(""), "580", "no NVIDIA driver is loaded"),
+        (nvidia("", ""), "580", "no NVIDIA driver is loaded"),
+        (nvidia("", "9.0"), "", "the version of the NVIDIA driver is unknown"),
         (nvidia("580.1", "7.0", "10.0"), "", "7.0 to 10.0"),
         (nvidia("580.1"), "", "is unknown"),
         (nvidia("580.1", "9.0", ""), "", "is unknown"),
@@ -86,7 +88,7 @@ def test_build_for_each_accelerator(
         (replace(LINUX, glibc=None), "", "GNU C library"),
         (replace(LINUX, machine="s390x"), "", "s390x"),
         (replace(MAC, system_version="10.15"), "", "macOS 11; this host has 10.15"),
-        (replace(MAC, system_version=""), "", "macOS 11"),
+        (replace(MAC, system_version=""), "", "the version of macOS is unknown"),
     ],
 )
 def test_refusals_without_a_build(facts: AcceleratorFacts, driver_needed: str, reason: str) -> None:

@@ -127,6 +127,15 @@ def test_several_mirrors_and_the_publisher_in_order() -> None:
     assert choose(version="py312_24.7.1-0", mirrors=["publisher"]) == published
 
 
+def test_empty_and_repeated_mirrors_do_not_count() -> None:
+    version = "py312_24.7.1-0"
+    mirrors = ["", "https://a.invalid/x/", " ", " https://a.invalid/x", "publisher", "publisher"]
+    assert choose(version=version, mirrors=mirrors) == choose(
+        version=version, mirrors=["https://a.invalid/x", "publisher"]
+    )
+    assert choose(version=version, mirrors=["", " "]) == choose(version=version)
+
+
 def test_the_publisher_has_no_address_for_an_uncatalogued_version() -> None:
     options = {"version": "py399_99.1.0-site1", "checksum": DIGEST}
     chosen = choose(mirrors=["publisher", "https://a.invalid"], **options)
