@@ -67,7 +67,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.process impor
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import secrets_in
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.scratch import (
     LITTLE,
-    scratch_directory,
+    roomy_directory,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.tree import remove_made
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
@@ -214,7 +214,7 @@ class Conda:
         The URLs are passed in a private file, because they may contain tokens. There is no dry run of this,
         and no JSON document on success (conda 24.7): read the prefix to see the result.
         """
-        with scratch_directory([os.path.dirname(prefix), self.installation]) as directory:
+        with roomy_directory([os.path.dirname(prefix), self.installation]) as directory:
             path = os.path.join(directory, "packages.txt")
             with open(path, "w", encoding="utf-8") as stream:
                 stream.write("".join(f"{line}\n" for line in ("@EXPLICIT", *lines)))
@@ -535,7 +535,7 @@ def _private_cache(
         os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), _TERMS_PLUGIN
     )
     near = [os.path.dirname(cache) for cache in caches]
-    with scratch_directory(near, LITTLE + (_size(known) if known else 0)) as directory:
+    with roomy_directory(near, LITTLE + (_size(known) if known else 0)) as directory:
         if known:
             _copy(known, os.path.join(directory, "cache"))
         users = os.path.join(directory, "users")

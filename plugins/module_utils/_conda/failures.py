@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda.kinds import KINDS
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.compiled import CUT_SHORT
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.os_errors import kind_in_text
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import CRASH_SIGNALS
 
 # Among several errors, the kind that comes first in KINDS decides.
 _NAMES = {
@@ -73,11 +74,6 @@ BY_NAME: dict[str, str] = {name: kind for kind, names in _NAMES.items() for name
 
 OF_SERVERS = frozenset({"corrupt", "index", "tls", "denied", "channel", "network"})
 """The kinds for which it matters which server failed."""
-
-CRASH_SIGNALS = frozenset(
-    {signal.SIGILL, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV}
-)
-"""Signals that a defect of a program or of memory causes: they mean no lack of memory."""
 
 _TLS = re.compile(
     r"CERTIFICATE_VERIFY_FAILED|SSLError|certificate verify failed|SSL peer certificate",

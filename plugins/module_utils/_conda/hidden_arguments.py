@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import secrets_in
-from ansible_collections.llmfleet.conda.plugins.module_utils._core.scratch import scratch_directory
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.scratch import roomy_directory
 
 # conda keeps the token of a channel below /conda in this place, as Anaconda Enterprise Repository requires
 # (conda 24.7, models.channel); in a multichannel it would move the token to the front.
@@ -52,7 +52,7 @@ def hidden(arguments: Sequence[str]) -> Iterator[tuple[list[str], dict[str, str]
         return
     near = [os.path.dirname(to) for at, to in zip(arguments, arguments[1:]) if at == "--prefix"]
     # Only this user can read the directory.
-    with scratch_directory(near) as directory:
+    with roomy_directory(near) as directory:
         variables = {}
         if channels:
             # conda reads the file that this variable names if its name ends with .yml; JSON is valid YAML.

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda.failures import (
-    CRASH_SIGNALS,
     OF_SERVERS,
     ended_by_signal,
     kind_of,
@@ -25,6 +24,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda.failures imp
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda.kinds import KINDS
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.hosts import hosts_in
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import CRASH_SIGNALS
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import spec_name
 
 _TELLING_KEYS = (

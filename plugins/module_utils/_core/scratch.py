@@ -10,6 +10,10 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import (
+    CondaModuleError,
+    hint_for,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.tree import remove_made
 
 LITTLE = 16 << 20
@@ -17,7 +21,7 @@ LITTLE = 16 << 20
 
 
 @contextmanager
-def scratch_directory(
+def roomy_directory(
     near: Sequence[str], room: int = LITTLE, name: str = "llmfleet-conda-"
 ) -> Iterator[str]:
     """A private directory, removed at the end: in TMPDIR, or in one of ``near`` if TMPDIR lacks room.
@@ -32,11 +36,17 @@ def scratch_directory(
         name: how the name of the directory begins.
 
     Raises:
-        OSError: no directory can be created; it names the last one tried.
+        CondaModuleError: no directory can be created.
     """
     parent = _place(near, room)
-    before = os.stat(parent)
-    path = tempfile.mkdtemp(prefix=name, dir=parent)
+    try:
+        before = os.stat(parent)
+        path = tempfile.mkdtemp(prefix=name, dir=parent)
+    except OSError as error:
+        raise CondaModuleError(
+            f"A temporary directory cannot be created in {parent}: {error.strerror}. Nothing was changed.",
+            hint=hint_for(error, "set TMPDIR to a directory that this user may write."),
+        ) from error
     try:
         yield path
     finally:

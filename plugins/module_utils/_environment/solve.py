@@ -21,7 +21,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.package_ca
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import redact
-from ansible_collections.llmfleet.conda.plugins.module_utils._core.scratch import scratch_directory
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.scratch import roomy_directory
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explicit_lock import (
     wrong_archives,
 )
@@ -345,7 +345,7 @@ def _record_of(label: str) -> PackageRecord:
 def _nowhere(request: Request) -> Iterator[str]:
     """A path for a prefix in a private directory; the prefix itself does not exist yet."""
     near = [os.path.dirname(request.prefix), request.installation]
-    with scratch_directory(near) as directory:
+    with roomy_directory(near) as directory:
         yield os.path.join(directory, "env")
 
 
