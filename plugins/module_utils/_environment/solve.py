@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda.command import Conda, Solution
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.failures import UNSOLVABLE
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.denied_channels import (
     refuse_denied,
 )
@@ -21,7 +21,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.package_ca
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import redact
-from ansible_collections.llmfleet.conda.plugins.module_utils._core.tree import remove_made
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.scratch import roomy_directory
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explicit_lock import (
     wrong_archives,
 )
@@ -49,10 +49,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import
     spec_name,
 )
 
-# Error kinds of an unsolvable request; a pin may be the cause.
-_MAY_BE_PINS = ("unsatisfiable", "not_found")
 # All error kinds of an unsolvable request, including "pinned" from this file.
-_UNSOLVABLE = (*_MAY_BE_PINS, "pinned")
+_UNSOLVABLE = UNSOLVABLE | {"pinned"}
 
 
 def conda_for(request: Request) -> Conda:
@@ -202,7 +200,7 @@ class Forecast:
             CondaModuleError: conda finds no solution, or none that the pins allow.
         """
         options = conda_options(self.request)
-        with self.pins_named(observed), _nowhere() as prefix:
+        with self.pins_named(observed), _nowhere(self.request) as prefix:
             self.conda.stand_ins[prefix] = self.request.prefix
             if self.request.notes.pinned:
                 # conda create ignores pins: it requires a prefix that does not exist.
@@ -221,7 +219,7 @@ class Forecast:
         """
         request = self.request
         options = conda_options(request)
-        with self.pins_named(observed), _nowhere() as prefix:
+        with self.pins_named(observed), _nowhere(self.request) as prefix:
             self.conda.stand_ins[prefix] = self.request.prefix
             if request.lock is not None:
                 lines = [package.line for package in request.lock]
@@ -252,7 +250,7 @@ class Forecast:
         if not left_out and not observed.lost:
             yield request.prefix
             return
-        with _nowhere() as prefix:
+        with _nowhere(self.request) as prefix:
             self.conda.stand_ins[prefix] = self.request.prefix
             shutil.copytree(
                 os.path.join(request.prefix, "conda-meta"),
@@ -275,7 +273,7 @@ class Forecast:
         except CondaModuleError as error:
             pins = [redact(pin.text) for pin in pins_for(self.request, observed)]
             said_already = "pins" in error.facts
-            if not pins or said_already or error.facts.get("error_kind") not in _MAY_BE_PINS:
+            if not pins or said_already or error.facts.get("error_kind") not in UNSOLVABLE:
                 raise
             raise CondaModuleError(
                 f"{error.message} conda honours the pins of the environment: {', '.join(pins)}.",
@@ -344,13 +342,11 @@ def _record_of(label: str) -> PackageRecord:
 
 
 @contextmanager
-def _nowhere() -> Iterator[str]:
+def _nowhere(request: Request) -> Iterator[str]:
     """A path for a prefix in a private directory; the prefix itself does not exist yet."""
-    directory = tempfile.mkdtemp(prefix="llmfleet-conda-")
-    try:
+    near = [os.path.dirname(request.prefix), request.installation]
+    with roomy_directory(near) as directory:
         yield os.path.join(directory, "env")
-    finally:
-        remove_made(directory)
 
 
 def _make_empty(prefix: str, pins: tuple[str, ...]) -> None:

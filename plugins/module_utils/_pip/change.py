@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +14,7 @@ from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import redact
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.scratch import roomy_directory
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.consistency import (
     inconsistencies,
     new_inconsistencies,
@@ -62,6 +62,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction
     journalled,
     locked,
 )
+
+# What pip downloads to foresee an installation of torch with its CUDA libraries, roughly.
+_ROOM_FOR_WHEELS = 4 << 30
 
 
 def _uv(*place: Any, **how: Any) -> Installer:
@@ -184,7 +187,7 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         self._clear_up(observed)
         for path in plan.sweep:
             remove_metadata(path)
-        with self._installer(observed, scratch_parent(self.request.prefix)) as installer:
+        with self._installer(observed) as installer:
             with nothing_half_installed(observed.state):
                 if plan.remove:
                     installer.uninstall(plan.remove)
@@ -198,10 +201,17 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
                 self._compile(installer, seen)
 
     @contextmanager
-    def _installer(self, observed: Observed, parent: str) -> Iterator[Installer]:
-        """The chosen installer, with a private directory in `parent`."""
+    def _installer(self, observed: Observed) -> Iterator[Installer]:
+        """The chosen installer, with a private directory."""
         choice = observed.choice
-        with scratch_directory(parent, os.path.basename(self.request.prefix)) as scratch:
+        name = os.path.basename(self.request.prefix)
+        parent = scratch_parent(self.request.prefix)
+        with (
+            # Check mode must not change even the time stamp of the prefix's parent directory.
+            roomy_directory([parent], _ROOM_FOR_WHEELS, f".{name}.llmfleet-pip-")
+            if self.check_mode
+            else scratch_directory(parent, name)
+        ) as scratch:
             how = {"deadline": self._deadline, "writes": not self.check_mode}
             place = (self.request.prefix, observed.state.python)
             if choice.name == "uv":
@@ -221,7 +231,7 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         self._clear_up(observed)
         remove_unfinished(observed.state)
         if not observed.unready:
-            with self._installer(observed, scratch_parent(self.request.prefix)) as installer:
+            with self._installer(observed) as installer:
                 self._compile(installer, observed)
         forget_journal(self.request.prefix)
 
@@ -298,7 +308,7 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         seen = replace(seen, damage=seen.damage if looked_at else {})
         verify(self.request, plan, observed, seen, self._reported)
         if self.request.desired.check:
-            with self._installer(observed, scratch_parent(self.request.prefix)) as installer:
+            with self._installer(observed) as installer:
                 self._check(installer, observed, seen)
         return seen
 
@@ -344,9 +354,7 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
 
     def _predict(self, plan: Plan, observed: Observed) -> Packages:
         """The distributions after the run, according to the installer's own resolver."""
-        # Check mode must not change even the timestamp of the prefix's parent directory.
-        parent = tempfile.gettempdir() if self.check_mode else scratch_parent(self.request.prefix)
-        with self._installer(observed, parent) as installer:
+        with self._installer(observed) as installer:
             if plan.sweep:
                 installer.overlook(str(observed.state.site_packages), plan.sweep)
             if not installer.can_report and (plan.install or plan.reinstall):
