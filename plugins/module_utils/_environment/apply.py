@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda.command import Conda
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
@@ -46,7 +47,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.aside impor
     refuse_without_room,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.claim import claim
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.history import add_requests
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.leftovers import (
     UNREADABLE,
     guard_records,
@@ -61,9 +61,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.removal imp
     remove_half_made,
     undo,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.revisions import (
+    add_requests,
+    mend_revisions,
+    preserve_history,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
     add_to_journal,
-    preserve_history,
 )
 
 
@@ -96,6 +100,8 @@ class Application:
         with self._room_for(plan, observed, contents):
             with guard_records(request.prefix):
                 self._carry_out(plan, observed)
+            if replace(plan, notes=False):
+                mend_revisions(request.prefix, observe_prefix(request.prefix).records.values())
             write_notes(request.prefix, request.notes)
 
     @contextmanager
@@ -258,7 +264,8 @@ class Application:
             with preserve_history(prefix):
                 self.conda.install(prefix, plan.specs, install_options(self.request, plan))
         if plan.requested:
-            add_requests(prefix, plan.requested, ())
+            records = observe_prefix(prefix).records.values()
+            add_requests(prefix, plan.requested, (), records)
 
 
 def _exactly(state: PrefixState, name: str) -> str:

@@ -61,6 +61,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.registry im
     listed_environments,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.removal import Contents
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.revisions import mend_revisions
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
     forget_journal,
     journalled,
@@ -114,6 +115,7 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
             list_again(journal.get("listed"))
             if observed.state.is_environment:
                 clear_up(self.request.prefix)
+                mend_revisions(self.request.prefix, observed.state.records.values())
             elif not observed.state.exists:
                 forget_environments(self.request.prefix)
         return recovered

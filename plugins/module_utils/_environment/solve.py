@@ -40,7 +40,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.leftovers i
     write_down_requests,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import FROZEN, HISTORY
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import old_history
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.revisions import old_history
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import (
     Wanted,
