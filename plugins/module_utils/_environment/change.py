@@ -72,6 +72,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import (
     missing_dependencies,
     spec_name,
+    unneeded,
 )
 
 
@@ -224,9 +225,8 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
                 f"the dependency {text} is missing"
                 for text in missing_dependencies(seen.state.records)
             ]
-            missing += [
-                f"{name} is still installed" for name in plan.remove if name in seen.state.records
-            ]
+            gone = unneeded(request.wanted, seen.state.records) if request.prune else plan.remove
+            missing += [f"{name} is still installed" for name in gone if name in seen.state.records]
             missing += [
                 f"{name} is still damaged: {seen.damaged[name][0]}"
                 for name in plan.reinstall
@@ -241,6 +241,7 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
             missing += list(seen.state.problems)
         if not (request.whole and request.state == "absent"):
             missing += seen.notes.unlike(request.notes)
+            missing += [f"{spec} is still requested" for spec in seen.undeclared]
         if missing:
             raise CondaModuleError(
                 f"conda reported success, but {'; '.join(missing)}.",
