@@ -150,7 +150,7 @@ class Application:
         )
 
     def _refuse_pinned(self, plan: Plan, observed: Observed) -> None:
-        """Solve first if conda might ignore a pin or a spec, or if packages are removed before the installation."""
+        """Solve first if conda might ignore a pin or a spec, or if the plan also removes packages."""
         pinned = {pin.spec.name for pin in pins_for(self.request, observed) if pin.spec}
         specs = plan.specs
         names = {item.spec.name for item in self.request.wanted if item.spec and item.text in specs}
