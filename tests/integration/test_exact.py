@@ -90,7 +90,8 @@ def test_a_declared_package_that_came_as_a_dependency_stays(
 ) -> None:
     """conda would remove it together with the package that brought it."""
     prefix = make_env("lab-conflict-a")
-    four_steps("conda_env", options(prefix, "lab-upgrade"))
+    result = four_steps("conda_env", options(prefix, "lab-upgrade"))
+    assert result["removed"] == ["(not requested: lab-upgrade)", "lab-conflict-a 1.0 lab_0 lab"]
     assert versions(prefix) == {"lab-upgrade": "2.0"}
 
 

@@ -49,11 +49,7 @@ def read(conda_installation: Path, home: Path) -> Read:
 
 
 def damage(prefix: Path) -> None:
-    path = prefix / "share" / "lab-upgrade.txt"
-    text = f"{path.read_text()}more"
-    # The file may be a hard link into the package cache.
-    path.unlink()
-    path.write_text(text)
+    (prefix / "share" / "lab-upgrade.txt").unlink()
 
 
 def spoil_record(prefix: Path) -> None:
@@ -68,6 +64,7 @@ def lose_record(prefix: Path) -> None:
     (prefix / "share" / "lab-upgrade.txt").unlink()
 
 
+BOTH = ("lab-conflict-b", "lab-upgrade")
 UPGRADE, NAMES = "lab-upgrade", ("lab-post-link", "lab-rebuilt", "lab-upgrade")
 PINNED = {"pinned": ["lab-upgrade>=1.1,<2"]}
 # What happens to the environment first, the module and its options, the requests afterwards.
@@ -85,7 +82,7 @@ OPERATIONS: list[tuple[Any, str, dict[str, Any], set[str]]] = [
     (None, "conda_env", {"packages": ["lab-conflict-b"]}, {"lab-conflict-b", UPGRADE, NAMES[0]}),
     # lab-upgrade stays as a dependency: only the request for it goes.
     (None, "conda_env", {"packages": ["lab-conflict-b"], "exact": True}, {"lab-conflict-b"}),
-    (None, "conda_env", {"packages": ["lab-conflict-b", UPGRADE], "exact": True}, {"lab-conflict-b", UPGRADE}),
+    (None, "conda_env", {"packages": [*BOTH], "exact": True}, {*BOTH}),
     (None, "conda_env", {"packages": [UPGRADE], "prune": True}, {UPGRADE}),
 ]  # fmt: skip
 

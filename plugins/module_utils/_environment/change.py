@@ -241,7 +241,7 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
             missing += list(seen.state.problems)
         if not (request.whole and request.state == "absent"):
             missing += seen.notes.unlike(request.notes)
-            missing += [f"{spec} is still requested" for spec in seen.undeclared]
+            missing += [f"the history still says {text}" for text in seen.wrong_requests]
         if missing:
             raise CondaModuleError(
                 f"conda reported success, but {'; '.join(missing)}.",

@@ -22,38 +22,45 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.match_spec im
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import (
     Wanted,
+    is_satisfied,
     unneeded,
 )
 
 
-def undeclared_requests(
+def wrong_requests(
     prefix: str,
     wanted: Sequence[Wanted],
     lock: Sequence[LockedPackage] | None,
     records: Mapping[str, PackageRecord],
 ) -> tuple[str, ...]:
-    """The specs in the history that the task does not declare, as conda wrote them, sorted.
+    """How requests in the history differ from the task: ``requested: SPEC`` and ``not requested: SPEC``, sorted.
 
-    conda keeps to a request whenever it solves, and never removes a requested package as unneeded.
+    conda keeps to a request whenever it solves. It removes a package that is not requested together with the
+    last one that depends on it.
 
     Args:
         prefix: the environment.
         wanted: the specs of the task.
         lock: the packages of its lock.
-        records: the packages of the environment. The request for a package that goes is not listed: it goes
-            with the package.
+        records: the packages of the environment. Requests for packages that the task changes or removes are
+            left out: they change with the package.
     """
     if lock is not None:
         # Any request for one of its packages counts as declared.
         return ()
+    there = requests(prefix)
     stay = set(records) - set(unneeded(wanted, records))
-    return tuple(
-        sorted(
-            text
-            for name, text in requests(prefix).items()
-            if name in stay and _canonical(text) not in _canonicals(wanted, name)
-        )
-    )
+    found = [
+        f"requested: {text}"
+        for name, text in there.items()
+        if name in stay and _canonical(text) not in _canonicals(wanted, name)
+    ]
+    found += [
+        f"not requested: {item.text}"
+        for item in wanted
+        if item.spec and item.spec.name not in there and is_satisfied(item, records)
+    ]
+    return tuple(sorted(found))
 
 
 def settle_requests(

@@ -99,7 +99,7 @@ def plan(request: Request, observed: Observed) -> Plan:
         return Plan(recreate=True, create=True, install=request.specs, reasons=reasons)
     unlike = [
         *observed.notes.unlike(request.notes),
-        *(f"{redact(spec)} is requested, but not declared" for spec in observed.undeclared),
+        *(f"the history differs: {redact(text)}" for text in observed.wrong_requests),
     ]
     if unlike:
         result = replace(result, notes=True, reasons=(*result.reasons, *unlike))

@@ -109,7 +109,7 @@ class Observed:
         pins: all pins of the environment, whether or not the task sets pins.
         notes: the settings beside the packages that the task sets.
         note_lines: the same as diff lines.
-        undeclared: specs in conda's history that the task does not declare, with the option exact.
+        wrong_requests: with the option exact, how the requests in conda's history differ from the task.
     """
 
     state: PrefixState
@@ -122,12 +122,12 @@ class Observed:
     pins: tuple[Wanted, ...] = ()
     notes: Notes = field(default_factory=Notes)
     note_lines: tuple[str, ...] = ()
-    undeclared: tuple[str, ...] = ()
+    wrong_requests: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """One diff line for each package; the line names damage."""
         bad = [f"{name} (unreadable record)" for name in self.state.bad_records]
-        requests = [f"(requested: {redact(spec)})" for spec in self.undeclared]
+        requests = [f"({redact(text)})" for text in self.wrong_requests]
         return [*self.note_lines, *requests, *sorted([*map(self._line, self.state.records), *bad])]
 
     def _line(self, name: str) -> str:
@@ -168,16 +168,14 @@ def observe(request: Request) -> Observed:
     satisfied = [
         item.spec.name for item in request.wanted if item.spec and is_satisfied(item, state.records)
     ]
-    undeclared: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
     if request.notes.exact:
         # Imported only with this option, so that other runs do not compile it.
         from ansible_collections.llmfleet.conda.plugins.module_utils._environment.exact import (
-            undeclared_requests,
+            wrong_requests,
         )
 
-        undeclared = undeclared_requests(
-            request.prefix, request.wanted, request.lock, state.records
-        )
+        wrong = wrong_requests(request.prefix, request.wanted, request.lock, state.records)
     return Observed(
         state,
         damaged=damaged_files(state) if thorough else {},
@@ -188,5 +186,5 @@ def observe(request: Request) -> Observed:
         pins=() if gone else parsed_pins(read_pins(request.prefix)),
         notes=notes,
         note_lines=tuple(notes.lines(wanted)),
-        undeclared=undeclared,
+        wrong_requests=wrong,
     )

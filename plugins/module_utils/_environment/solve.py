@@ -283,7 +283,7 @@ class Forecast:
         if observed.state.frozen:
             # The plan lifts the marker; newer versions of conda solve nothing for a frozen environment.
             left_out.add(os.path.basename(FROZEN))
-        if not left_out and not observed.lost and not observed.undeclared:
+        if not left_out and not observed.lost and not observed.wrong_requests:
             yield request.prefix
             return
         with _nowhere() as prefix:
