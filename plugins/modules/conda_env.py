@@ -113,6 +113,20 @@ options:
     description: Remove packages that are neither listed in O(packages) nor dependencies of listed packages.
     type: bool
     default: false
+  exact:
+    description:
+      - Remove everything that the task does not declare. By default, the module only adds and changes, and
+        what a task no longer names stays on the host.
+      - This is O(prune) plus pins, variables and the requests in conda's history. O(pinned) and O(variables)
+        then list all pins and variables; if omitted, there are none.
+      - Dependencies of declared packages stay, but no longer as requests of a user. A package whose version
+        satisfies its match spec is not changed back.
+      - Distributions that pip installed stay. Remove them with O(llmfleet.conda.conda_pip#module:exact) in
+        the next task. O(owner), O(group) and O(frozen) are not changed if omitted.
+      - Cannot be combined with O(state=absent), with match specs that only conda can interpret, or with a
+        task that names no packages, or used in a base environment.
+    type: bool
+    default: false
   recreate:
     description:
       - If the environment differs from the task, remove it and create it again instead of changing it. A
@@ -185,6 +199,15 @@ EXAMPLES = r"""
     # Wait up to an hour for programs that run from the environment.
     in_use: wait
     in_use_timeout: 3600
+
+- name: Remove packages, pins and variables that are not declared
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    packages: [python=3.12, "numpy>=2,<3"]
+    channels: [conda-forge]
+    variables: {OMP_NUM_THREADS: "8"}
+    exact: true
 
 - name: Update packages within their match specs
   llmfleet.conda.conda_env:
@@ -362,7 +385,8 @@ added:
 removed:
   description:
     - The lines that the diff removes, one for each package. Also returned in check mode.
-    - Pins, variables, owner, group and the marker of a frozen environment are in parentheses.
+    - Pins, variables, owner, group and the marker of a frozen environment are in parentheses, and with
+      O(exact) requests in conda's history.
   returned: success
   type: list
   elements: str

@@ -43,7 +43,8 @@ options:
         C(name @ URL), comments and C(--hash=sha256:...).
       - Options of pip such as C(-r) and C(-e) are an error. The message names what to use instead.
       - With O(state=absent) the module removes the distributions that satisfy a line.
-      - At least one of O(requirements) and O(requirements_files) is required.
+      - At least one of O(requirements) and O(requirements_files) is required. With O(exact=true) the list may
+        be empty.
     type: list
     elements: str
   requirements_files:
@@ -155,6 +156,15 @@ options:
     type: str
     choices: [present, absent, latest]
     default: present
+  exact:
+    description:
+      - Remove the distributions that neither the requirements, nor distributions that conda owns, nor the
+        dependencies of these need. By default, the module only adds and changes.
+      - pip stays, and so does every distribution that conda owns or has a record of. Only the
+        C(site-packages) of the environment's current Python is considered.
+      - Cannot be combined with O(state=absent).
+    type: bool
+    default: false
   replace_conda_packages:
     description:
       - Allow the installer to replace or remove distributions that conda owns.
@@ -286,6 +296,13 @@ EXAMPLES = r"""
     replace_conda_packages: true
     repair: false
     check: false
+
+- name: Remove what no requirement needs
+  llmfleet.conda.conda_pip:
+    installation: /opt/miniconda3
+    name: llm
+    requirements: [transformers]
+    exact: true
 
 - name: Remove a distribution
   llmfleet.conda.conda_pip:

@@ -62,7 +62,7 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Played]:
             output=work / "output",
             # Only these: a variable of the caller's could change what is tested.
             env=tool_environment(),
-            timeout=120,
+            timeout=600,
         )
         text = (work / "output" / "log.txt").read_text(encoding="utf-8")
         flat = [" ".join(warning.split()) for warning in summary["warnings"]]

@@ -135,6 +135,7 @@ def main(make: MakeModule = CondaModule, make_change: MakeChange | None = None) 
                 "default": "present",
             },
             "prune": {"type": "bool", "default": False},
+            "exact": {"type": "bool", "default": False},
             "recreate": {"type": "bool", "default": False},
             "remove_foreign": {"type": "bool", "default": False},
             "frozen": {"type": "bool"},

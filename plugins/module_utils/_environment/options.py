@@ -71,6 +71,12 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
             prefix=prefix,
             hint="set state: present to recreate the environment.",
         )
+    if params.get("exact") and params["state"] == "absent":
+        raise CondaModuleError(
+            "The option exact cannot be used with state: absent, which keeps nothing. Nothing was changed.",
+            prefix=prefix,
+            hint="remove exact from the task.",
+        )
     declared = read_environment(params)
     option = "environment" if params.get("environment") is not None else "environment_file"
     from_file = wanted_packages(list(declared.packages), option)
@@ -83,6 +89,13 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
         *(item for item in wanted_packages(params["packages"]) if item.text not in specs_in_file),
     ]
     _refuse_unreadable_specs(params, wanted, prefix, whole)
+    if notes.exact and not wanted and lock is None:
+        raise CondaModuleError(
+            "The option exact removes what the task does not name, but the task names no packages."
+            " Nothing was changed.",
+            prefix=prefix,
+            hint="name the packages in packages, environment, environment_file, lock or lock_file.",
+        )
     return Request(
         installation=check_prefix(params["installation"], "installation"),
         prefix=prefix,
@@ -91,7 +104,7 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
         state=params["state"],
         channels=tuple(params["channels"] or declared.channels),
         channel_priority=params["channel_priority"],
-        prune=params.get("prune", False),
+        prune=params.get("prune", False) or notes.exact,
         repair=params["repair"],
         offline=params["offline"],
         timeout=params["timeout"],
@@ -119,6 +132,8 @@ def _refuse_unreadable_specs(
     reason = None
     if params.get("force_reinstall"):
         reason = "force_reinstall"
+    elif params.get("exact"):
+        reason = "exact"
     elif params.get("prune"):
         reason = "prune"
     elif params["state"] == "absent" and not whole:

@@ -22,6 +22,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.package_ca
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import redact
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.scratch import roomy_directory
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.exact import (
+    settle_requests,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explicit_lock import (
     wrong_archives,
 )
@@ -39,8 +42,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.reques
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.leftovers import (
     write_down_requests,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import FROZEN, HISTORY
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import old_history
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
+    FROZEN,
+    HISTORY,
+    observe_prefix,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.revisions import old_history
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import (
     Wanted,
@@ -191,7 +198,30 @@ class Forecast:
             options = install_options(self.request, plan)
             solution = self.conda.install(prefix, specs, options, dry_run=True)
         self._refuse_pinned(solution, observed)
-        return solution.apply_to(labels)
+        result = solution.apply_to(labels)
+        return self._needed(result) if self.request.prune and solution.link else result
+
+    def _needed(self, labels: list[str]) -> list[str]:
+        """The lines without packages that nothing declared needs in the versions after the run.
+
+        conda's dry run does not say what new packages depend on. Another dry run tells it: of the declared
+        specs for an empty environment in which these versions are pinned.
+        """
+        pins = tuple("{}=={}={}".format(*label.split(" ")) for label in labels)
+        with _nowhere(self.request) as prefix:
+            self.conda.stand_ins[prefix] = self.request.prefix
+            _make_empty(prefix, pins)
+            try:
+                solution = self.conda.install(
+                    prefix, self.request.specs, conda_options(self.request), dry_run=True
+                )
+            except CondaModuleError as error:
+                if error.facts.get("error_kind") not in _UNSOLVABLE:
+                    raise
+                # A channel no longer has one of these versions.
+                return labels
+        needed = {_record_of(label).name for label in solution.link}
+        return [label for label in labels if _record_of(label).name in needed]
 
     def creation(self, specs: Sequence[str], observed: Observed) -> Solution:
         """The packages that creating the environment would link; solved for another prefix, as conda refuses
@@ -244,10 +274,14 @@ class Forecast:
         request = self.request
         pins = request.notes.pinned if plan.notes else None
         left_out = {*plan.quarantine, *([] if pins is None else [os.path.basename(PINNED)])}
+        if request.whole:
+            # The run removes these before it solves.
+            records = observed.state.records
+            left_out |= {os.path.basename(records[name].record_path) for name in plan.remove}
         if observed.state.frozen:
             # The plan lifts the marker; newer versions of conda solve nothing for a frozen environment.
             left_out.add(os.path.basename(FROZEN))
-        if not left_out and not observed.lost:
+        if not left_out and not observed.lost and not observed.wrong_requests:
             yield request.prefix
             return
         with _nowhere(self.request) as prefix:
@@ -263,6 +297,10 @@ class Forecast:
                 # Include requests that an interrupted run fulfilled but conda's history lacks.
                 old_history(prefix)
                 write_down_requests(prefix)
+            if request.notes.exact:
+                settle_requests(
+                    prefix, request.wanted, request.lock, observe_prefix(prefix).records
+                )
             yield prefix
 
     @contextmanager

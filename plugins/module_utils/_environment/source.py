@@ -106,13 +106,16 @@ def read_notes(params: Mapping[str, Any], declared: EnvironmentFile) -> Notes:
     for given, source in ((declared.variables, option), (params.get("variables"), "variables")):
         if given is not None:
             variables = {**(variables or {}), **given_variables(given, source)}
-    pinned = params.get("pinned")
+    pinned, exact = params.get("pinned"), params.get("exact", False)
+    if exact and pinned is None:
+        pinned = ()
     return Notes(
         frozen=params.get("frozen"),
         pinned=None if pinned is None else given_pins(pinned),
         variables=variables,
         owner=params.get("owner"),
         group=params.get("group"),
+        exact=exact,
     )
 
 

@@ -20,6 +20,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip.consistency im
     new_inconsistencies,
     was_so_before,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.exact import (
+    metadata_to_sweep,
+    unneeded,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.base import Installer
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.forget_secrets import (
     forget_secrets,
@@ -195,10 +199,22 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
                     self._reported = self._install_all(installer, plan, observed, dry_run=False)
                 finally:
                     forget_secrets(str(observed.state.site_packages or ""))
+                if plan.install and self.request.desired.exact:
+                    self._remove_unneeded(installer)
             if observed.interrupted:
                 seen = observe(self.request)
                 remove_unfinished(seen.state)
                 self._compile(installer, seen)
+
+    def _remove_unneeded(self, installer: Installer) -> None:
+        """Remove what nothing needs after an installation."""
+        seen = observe(self.request)
+        requirements = self.request.desired.requirements
+        names = unneeded(requirements, seen.packages, seen.environment)
+        for path in metadata_to_sweep(names, seen.packages):
+            remove_metadata(path)
+        if names:
+            installer.uninstall(names)
 
     @contextmanager
     def _installer(self, observed: Observed) -> Iterator[Installer]:
@@ -365,12 +381,41 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
                     hint="update pip in the environment to 22.2 or later.",
                 )
             reported = self._install_all(installer, plan, observed, dry_run=True)
+            told = installer.tells_requirements or not reported
         predicted = after_change(observed.packages, reported, plan.remove)
+        if plan.install and self.request.desired.exact:
+            requirements = self.request.desired.requirements
+            names = set(unneeded(requirements, predicted, observed.environment))
+            if names and not told:
+                names -= self._resolved_anew(plan, observed, predicted, parent)
+            predicted = after_change(predicted, (), sorted(names))
         if self.request.desired.check:
             broken = new_inconsistencies(observed.packages, predicted, observed.environment)
             if broken:
                 raise self._unfit(broken, "would leave")
         return predicted
+
+    def _resolved_anew(
+        self, plan: Plan, observed: Observed, predicted: Packages, parent: str
+    ) -> set[str]:
+        """Names of pip's distributions that the requirements need in the predicted versions.
+
+        For uv, which does not say what new distributions require: a dry run without pip's distributions.
+        """
+        own = [one for one in predicted.by_name.values() if one.owner == PIP]
+        pins = [f"{one.name}=={one.version}" for one in own if not one.direct_url]
+        hidden = [one.path for one in observed.packages.by_name.values() if one.owner == PIP]
+        constraints = [*self._constraints(observed), *plan.pins, *pins]
+        with self._installer(observed, parent) as installer:
+            installer.overlook(str(observed.state.site_packages), hidden)
+            try:
+                found = installer.install(plan.install, constraints, dry_run=True)
+            except CondaModuleError as error:
+                if error.facts.get("kind") not in ("conflict", "no_match"):
+                    raise
+                # An installed version is not on the index any longer.
+                return {one.name for one in own}
+        return {one.name for one in found}
 
 
 def unlinked(plan: Plan, observed: Observed, foresee: Callable[[], list[str]]) -> Unlinking:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -38,7 +37,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.claim impor
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import HISTORY, JOURNAL
 
 _LOCK_INSIDE = os.path.join("conda-meta", ".llmfleet.lock")
-_HISTORY_COPY = os.path.join("conda-meta", ".llmfleet-history")
 _CACHE_LOCK = ".llmfleet.lock"
 _UNFINISHED = "-unfinished"
 # Values of a journal's "installer" while one runs and when it has ended.
@@ -122,40 +120,6 @@ def _write_journal(path: str, content: dict[str, Any]) -> None:
     except BaseException:
         os.unlink(unfinished)
         raise
-
-
-@contextmanager
-def preserve_history(prefix: str) -> Iterator[None]:
-    """Put ``conda-meta/history`` back after a repair.
-
-    conda would record the exact reinstalled versions as the user's requests and pin them for ever; a repair
-    requests nothing new. A killed run leaves a copy for :func:`old_history`.
-    """
-    path, copy = os.path.join(prefix, HISTORY), os.path.join(prefix, _HISTORY_COPY)
-    unfinished = f"{copy}-unfinished"
-    shutil.copy2(path, unfinished)
-    os.replace(unfinished, copy)
-    try:
-        yield
-    finally:
-        _put_back(copy, path)
-
-
-def _put_back(copy: str, path: str) -> None:
-    # Overwritten, not replaced: owner and permissions stay. Its time tells what an interrupted run had done.
-    shutil.copyfile(copy, path)
-    found = os.stat(copy)
-    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
-    os.unlink(copy)
-
-
-def old_history(prefix: str) -> None:
-    """Put back the history that a killed repair could not; the caller holds the lock of ``prefix``."""
-    copy = os.path.join(prefix, _HISTORY_COPY)
-    if os.path.isfile(copy) and not os.path.islink(copy):
-        _put_back(copy, os.path.join(prefix, HISTORY))
-    with suppress(OSError):
-        os.unlink(f"{copy}-unfinished")
 
 
 def make_parents(path: str) -> list[str]:

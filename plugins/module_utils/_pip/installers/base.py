@@ -78,6 +78,8 @@ class Installer(ABC):
 
     name = ""
     can_report = True
+    # Whether the report of a dry run has the requirements of distributions.
+    tells_requirements = True
 
     def __init__(
         self,
