@@ -293,7 +293,7 @@ options:
         description: Absolute path of a directory on the host with the files that the model must have.
         type: path
       include:
-        description: Patterns of the files that must be there, as in O(llmfleet.conda.hub_model#module:include).
+        description: Patterns of the wanted files, as in O(llmfleet.conda.hub_model#module:include).
         type: list
         elements: str
         default: []
@@ -394,14 +394,14 @@ options:
     default: 60
   max_age:
     description:
-      - Hours for which the checks in the environment's interpreter are not repeated after they have all passed,
+      - Hours for which the checks in the environment's interpreter are not repeated after all of them passed,
         as long as nothing changes that they depend on. V(0) runs them every time.
-      - They run again if other checks are requested, the host was restarted, its clock was set back, or one of
-        these has changed. The records of the packages. The distributions. Size, times or inode of the
-        interpreter, of a file of any package, of a file that the checks had loaded, or of the model. The
-        directories of packages. The version of the kernel or of the GPU driver, or the list of GPUs.
-      - A hard link to a file changes its status. So the checks run again after another environment with the
-        same packages was created or removed.
+      - They run again if other checks are requested, if the host was restarted, if its clock was set back, or
+        if one of the following changed. The package records, the distributions, the interpreter, a file or
+        directory of a package, a file that the checks had loaded, the model, the kernel, the GPU driver, the
+        list of GPUs. Files are compared by inode, size and times.
+      - A new hard link changes the status of a file. So the checks also run again after another environment
+        with the same packages was created or removed.
     type: float
     default: 0
 seealso:
@@ -527,8 +527,9 @@ EXAMPLES = r"""
         state: absent
       - prefix: /opt/miniconda3/envs/exact
         lock_file: locks/exact.txt
-      - name: copied
-        lock: "{{ lookup('ansible.builtin.file', 'locks/copied.txt') }}"
+      - name: minimal
+        lock:
+          - https://conda.anaconda.org/conda-forge/noarch/six-1.17.0-pyhe01879c_1.conda
       - name: report
         environment:
           dependencies: [python=3.11]

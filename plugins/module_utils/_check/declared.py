@@ -8,6 +8,8 @@ The layer drift then asks the plans of those modules, so that both read a declar
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._check.request import Declared, Request
@@ -81,7 +83,7 @@ def for_conda(request: Request) -> conda_request.Request:
     options = dict.fromkeys(OPTIONS)
     options.update(declared.options)
     options["remote_src"] = bool(options["remote_src"])
-    return request_from(
+    wanted = request_from(
         {
             **_ELSE,
             **options,
@@ -91,6 +93,8 @@ def for_conda(request: Request) -> conda_request.Request:
         },
         whole=True,
     )
+    # Without an installation, the plan must not take this environment for its base.
+    return wanted if request.installation else replace(wanted, installation=os.devnull)
 
 
 def for_pip(request: Request) -> Desired:

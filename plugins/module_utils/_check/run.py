@@ -219,7 +219,7 @@ class Checker:
             checker = Checker(request, self._scratch, self._limits)
             if stopped is None:
                 return checker.run()
-            reason = f"Not run, because layer {stopped.layer} failed ({stopped.name})."
+            reason = _why_not_run(stopped.layer, [stopped])
             skips = [
                 replace(_result(check, skipped(reason), 0.0), environment=request.label)
                 for check in checker._planned
@@ -237,8 +237,7 @@ class Checker:
         for layer in LAYERS:
             planned = [check for check in self._planned if check.layer == layer]
             if stopped is not None:
-                culprits = [result.name for result in results if result.status in _STOPS]
-                reason = f"Not run, because layer {stopped} failed ({', '.join(culprits)})."
+                reason = _why_not_run(stopped, results)
                 results += [_result(check, skipped(reason), 0.0) for check in planned]
                 continue
             if layer == _FIRST_OF_FILES:
@@ -267,7 +266,10 @@ class Checker:
         for check in planned:
             first = results[0] if results else None
             if first is not None and first.name.endswith(".exists") and first.status in _STOPS:
-                results.append(_result(check, skipped(f"Not run, because {first.name} failed."), 0))
+                reason = f"Not run, because {first.name} failed."
+                if first.status == ABSENT:
+                    reason = _why_not_run(layer, results)
+                results.append(_result(check, skipped(reason), 0))
                 continue
             started = time.perf_counter()
             finding = skipped(check.skip) if check.skip else self._look(check.name)
@@ -408,6 +410,14 @@ def _recorded_version(observed: Observed, name: str) -> str | None:
         return distribution.version
     record = observed.state.records.get(name.lower())
     return record.version if record else None
+
+
+def _why_not_run(layer: str, results: Sequence[Result]) -> str:
+    """The reason of the checks behind the layer that stopped them."""
+    failed = [result.name for result in results if result.status == "fail"]
+    if not failed:
+        return f"Not run, because the {layer} is not there yet."
+    return f"Not run, because layer {layer} failed ({', '.join(failed)})."
 
 
 def _result(check: Planned, finding: Finding, seconds: float) -> Result:
