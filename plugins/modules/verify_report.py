@@ -90,9 +90,10 @@ written:
   type: bool
 hosts:
   description:
-    - For each host its status (V(pass), V(drift), V(fail), V(skip)), one line for each failed check
-      (C(failed)), and one line for each check that found drift (C(drift)).
+    - For each host its status (V(pass), V(drift), V(absent), V(fail), V(skip)), one line for each failed check
+      (C(failed)), for each check that found drift (C(drift)), and, in check mode, for each installation or
+      environment that is not there yet (C(absent)).
   returned: always
   type: dict
-  sample: {"gpu1": {"status": "fail", "failed": ["imports.numpy: ModuleNotFoundError"], "drift": []}}
+  sample: {"gpu1": {"status": "fail", "failed": ["imports.numpy: ModuleNotFoundError"], "drift": [], "absent": []}}
 """
