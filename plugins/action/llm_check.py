@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read the declared files on the controller, then run llm_check; plugins/modules/llm_check.py documents it."""
+"""Read declared files on the controller and run llm_check; plugins/modules/llm_check.py documents it."""
 
 from __future__ import annotations
 

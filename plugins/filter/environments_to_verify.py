@@ -18,8 +18,8 @@ author:
   - llmfleet contributors (@llmfleet)
 description:
   - 'Internal: used by the role verify. Its options may change in any release.'
-  - Takes the entries of O(llmfleet.conda.create_conda_env#role:main:create_conda_env_environments) and keeps the
-    keys that say what an environment contains.
+  - Takes the entries of O(llmfleet.conda.create_conda_env#role:main:create_conda_env_environments) and keeps
+    the keys that say what an environment contains.
 positional: imports, installation, state
 options:
   _input:
@@ -46,7 +46,7 @@ EXAMPLES = r"""
   llmfleet.conda.llm_check:
     installation: /opt/miniconda3
     name: llm
-    environments: "{{ create_conda_env_environments | llmfleet.conda.environments_to_verify({'tools': {'tqdm': ''}}) }}"
+    environments: "{{ declared | llmfleet.conda.environments_to_verify({'tools': {'tqdm': ''}}) }}"
 """
 
 RETURN = r"""

@@ -821,10 +821,6 @@ def request_from(params: dict[str, Any], check_mode: bool = False) -> Request:
         label=params["name"] or params["prefix"] or "",
     )
     further = [_further_from(entry, request) for entry in params["environments"]]
-    prefixes = [one.prefix for one in (request, *further)]
-    twice = sorted({prefix for prefix in prefixes if prefixes.count(prefix) > 1})
-    if twice:
-        raise CondaModuleError(f"environments names {', '.join(twice)} more than once.")
     return replace(request, further=further)
 
 

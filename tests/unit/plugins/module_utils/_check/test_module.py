@@ -106,10 +106,6 @@ def test_a_name_needs_and_finds_its_installation(run: Any, tmp_path: Path) -> No
         ({"prefix": "/opt/e", "skip_checks": ["kernels"]}, ["skip_checks", "kernels"]),
         ({"prefix": "/opt/e", "environments": [{}]}, ["name", "prefix"]),
         ({"prefix": "/opt/e", "environments": [{"name": "a"}]}, ["name", "installation"]),
-        (
-            {"prefix": "/opt/e", "environments": [{"prefix": "/opt/e"}]},
-            ["/opt/e", "more than once"],
-        ),
         ({"prefix": "/opt/e", "model_cache": "models"}, ["model_cache", "models"]),
         ({"prefix": "/opt/e", "max_age": -1}, ["max_age"]),
     ],
