@@ -39,7 +39,10 @@ HOSTS: dict[str, dict[str, Any]] = {
             {"name": "other", "variables": {"HF_TOKEN": "hf_hunter2222"}},
         ]
     },
-    "removed": {"create_conda_env_environments": [{"name": "other"}], "create_conda_env_state": "absent"},
+    "removed": {
+        "create_conda_env_environments": [{"name": "other"}],
+        "create_conda_env_state": "absent",
+    },
     "models": {
         "install_llm_stack_model_cache": "/nowhere/models",
         "install_llm_stack_models": [{"name": "example/tiny"}],
@@ -232,7 +235,9 @@ def test_a_bare_host_is_not_there_yet_in_check_mode(
     played = play("llmfleet.conda.site", hosts, "--check", "--tags", "verify")
     assert played.code == 0
     assert "1 host: 1 not there yet" in played.flat
-    assert "not there yet: installation.exists: The conda installation is not there yet" in played.flat
+    assert (
+        "not there yet: installation.exists: The conda installation is not there yet" in played.flat
+    )
     # Without check mode, what is not there has failed.
     assert "1 host: 1 fail" in play("llmfleet.conda.verify", hosts).flat
 

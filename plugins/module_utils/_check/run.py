@@ -290,6 +290,9 @@ class Checker:
             return verdict(False, f"A file cannot be read: {error}.")
 
     def _probed(self, layer: str, planned: Sequence[Planned]) -> list[Result]:
+        if self._is_without_python():
+            reason = "The environment has no Python, and the declaration imports nothing."
+            return [_result(check, skipped(reason), 0.0) for check in planned]
         if planned and not self._reports:
             self._reports = self._passes.standing(self._environment()) or self._probed_reports()
         record = self._environment().state.records.get("python")
@@ -307,6 +310,12 @@ class Checker:
                 reason = "Not run, because the interpreter failed."
                 results.append(_result(check, skipped(reason), 0.0))
         return results
+
+    def _is_without_python(self) -> bool:
+        """Whether this is a further environment of other programs, such as compilers."""
+        request, state = self._request, self._environment().state
+        known = request.is_further and not request.imports and not state.bad_records
+        return known and "python" not in state.records
 
     def _start_ahead(self) -> None:
         """Start the interpreter early if it has steps to run and the prefix looks like an environment."""

@@ -237,6 +237,19 @@ def test_a_declaration_that_cannot_be_used_fails_its_environment_only(
     assert "'six=='" in of(result, "tools")["drift.packages"]["detail"]
 
 
+def test_an_environment_without_python_imports_nothing(
+    make: Callable[[str], Prefix], run: Callable[..., dict[str, Any]]
+) -> None:
+    make("llm")
+    tools = make("tools")
+    shutil.rmtree(tools.path)
+    tools.record("ripgrep", "14.1")
+    result = run({"name": "tools", "packages": ["ripgrep"]})
+    assert result["status"] == "pass", result["msg"]
+    assert of(result, "tools")["imports.interpreter"]["status"] == "skip"
+    assert run({"name": "tools", "imports": {"six": ""}})["status"] == "fail"
+
+
 @pytest.mark.parametrize(("there", "status"), [(False, "pass"), (True, "drift")])
 def test_an_environment_that_must_be_absent(
     make: Callable[[str], Prefix], run: Callable[..., dict[str, Any]], there: bool, status: str
