@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._check.footprint import Footprint
@@ -74,6 +74,7 @@ class Observed:
         error: why it could not be read; empty if it could.
         interrupted: a clause about an interrupted change; empty if there was none.
         busy: who is changing the prefix now; the rest is then unknown. Empty if nobody is.
+        mark: the time of the last change of ``conda-meta`` before the prefix was read, see :func:`mark_of`.
         of_conda, of_pip: what the files of conda's packages and of pip's distributions looked like; complete
             after the first use of ``conda_damage`` and ``pip_damage``.
     """
@@ -83,6 +84,7 @@ class Observed:
     error: str = ""
     interrupted: str = ""
     busy: str = ""
+    mark: int = 0
     of_conda: Footprint = field(default_factory=Footprint, compare=False)
     of_pip: Footprint = field(default_factory=Footprint, compare=False)
 
@@ -111,7 +113,8 @@ def observe(prefix: str, *, thorough: bool = True, patience: float = 0) -> Obser
     while True:
         holder = at_work(prefix)
         if not holder:
-            observed = _observe_now(prefix, thorough, nothing)
+            mark = mark_of(prefix)
+            observed = replace(_observe_now(prefix, thorough, nothing), mark=mark)
             # A change that began meanwhile: what was read may be half of it.
             holder = at_work(prefix)
             if not holder:
@@ -119,6 +122,17 @@ def observe(prefix: str, *, thorough: bool = True, patience: float = 0) -> Obser
         if time.monotonic() >= deadline:
             return Observed(nothing, Packages(), busy=holder)
         time.sleep(_POLL_SECONDS)
+
+
+def mark_of(prefix: str) -> int:
+    """When a file of ``conda-meta`` last came or went, in nanoseconds; 0 without that directory.
+
+    Every change of this collection or of conda adds or removes a file there.
+    """
+    try:
+        return os.stat(os.path.join(prefix, "conda-meta")).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _observe_now(prefix: str, thorough: bool, nothing: PrefixState) -> Observed:

@@ -34,6 +34,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._check.prefix impor
     ENVIRONMENT_CHECKS,
     INSTALLATION_CHECKS,
     Observed,
+    mark_of,
     observe,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._check.probe import (
@@ -86,6 +87,8 @@ _Value = TypeVar("_Value")
 _STOPS = ("fail", ABSENT)
 # The interpreter starts no earlier, so that a host without memory or disk space starts nothing.
 _FIRST_OF_FILES = "installation"
+# A failure of these layers may come from a change that another run makes at the same time.
+_OF_FILES = (_FIRST_OF_FILES, "environment", DRIFT)
 # Their results belong to no environment.
 _OF_HOST = ("host", _FIRST_OF_FILES)
 
@@ -169,18 +172,21 @@ class Checker:
         if self._own_limits:
             self._limits = Limits.starting_now(self._request.timeout, self._request.check_timeout)
         outcome = self._run_own(started)
-        if outcome.failed_layer and not self._was_busy() and at_work(self._request.prefix):
-            # A change began while the files were checked: what they found may be half of it.
+        if outcome.failed_layer in _OF_FILES and self._changed_meanwhile():
+            # What the checks of files found may be half of a change.
             outcome = self._again()._run_own(started)
         return self._with_further(outcome, started)
 
     def _again(self) -> Checker:
         return Checker(self._request, self._scratch, self._limits)
 
-    def _was_busy(self) -> bool:
-        return any(
-            one is not None and bool(one.busy) for one in (self._base.seen, self._environment.seen)
-        )
+    def _changed_meanwhile(self) -> bool:
+        """Whether another run changed one of the prefixes, or began to, while its files were checked."""
+        seen = [one for one in (self._base.seen, self._environment.seen) if one is not None]
+        if any(one.busy for one in seen):
+            return False
+        paths = {one.state.path: one.mark for one in seen}
+        return any(at_work(path) or mark_of(path) != mark for path, mark in paths.items())
 
     def _run_own(self, started: float) -> Outcome:
         try:

@@ -56,7 +56,7 @@ def bad_record(prefix: Prefix) -> None:
 
 
 def two_owners(prefix: Prefix) -> None:
-    prefix.pip_package("six", "1.16.0", "__version__ = '1.17.0'\n")
+    prefix.pip_package("six", "1.18.0", "__version__ = '1.17.0'\n")
 
 
 def no_pin(prefix: Prefix) -> None:
@@ -97,7 +97,7 @@ def frozen_by_hand(prefix: Prefix) -> None:
 DAMAGE: dict[Callable[[Prefix], None], tuple[str, str, str]] = {
     lost_file: ("fail", "environment.files", "six/__init__.py"),
     bad_record: ("fail", "environment.records", "six-1.17.0-0.json is not a package record"),
-    two_owners: ("fail", "environment.owners", "six (conda's 1.17.0, and six-1.16.0.dist-info)"),
+    two_owners: ("fail", "environment.owners", "six (conda's 1.17.0, and six-1.18.0.dist-info)"),
     no_pin: ("drift", "drift.settings", "the requested pins are not set: six<2"),
     other_variable: ("drift", "drift.settings", "the variable OMP_NUM_THREADS does not have"),
     other_version: ("drift", "drift.packages", "six=1.17 is declared, but six 1.16.0 0 lab is"),
