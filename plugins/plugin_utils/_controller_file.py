@@ -72,11 +72,20 @@ class ControllerFileAction(ActionBase):
         Raises:
             AnsibleError: the file does not exist, cannot be read or cannot be decrypted.
         """
-        try:
-            path = self._find_needle("files", name)  # type: ignore[no-untyped-call]
-            return str(self._loader.get_text_file_contents(path))
-        except AnsibleError as error:
-            raise unreadable(f"The option {option} names {name}", error) from None
+        return text_of(self, option, name)
+
+
+def text_of(action: ActionBase, option: str, name: str) -> str:
+    """Return the text of a file on the controller, for any action plugin.
+
+    Raises:
+        AnsibleError: the file does not exist, cannot be read or cannot be decrypted.
+    """
+    try:
+        path = action._find_needle("files", name)  # type: ignore[no-untyped-call]
+        return str(action._loader.get_text_file_contents(path))
+    except AnsibleError as error:
+        raise unreadable(f"The option {option} names {name}", error) from None
 
 
 def unreadable(what: str, error: AnsibleError) -> AnsibleError:

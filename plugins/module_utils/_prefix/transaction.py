@@ -27,6 +27,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.lock import (
     file_lock,
+    holder_of,
     remove_if_free,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
@@ -243,6 +244,11 @@ def remove_old_locks(prefix: str) -> None:
 def has_locks(prefix: str) -> bool:
     """Whether a lock file of ``prefix`` exists, held or left behind."""
     return any(os.path.lexists(path) for path in _locks(prefix))
+
+
+def at_work(prefix: str) -> str:
+    """The process that holds a lock of ``prefix`` now, for messages; empty if none does. Writes nothing."""
+    return next(filter(None, map(holder_of, _locks(prefix))), "")
 
 
 def _locks(prefix: str) -> tuple[str, str]:
