@@ -49,9 +49,9 @@ options:
   environment_file:
     description:
       - Name of a file with the text for O(environment), usually C(environment.yml).
-      - The file is on the controller. The search path is that of M(ansible.builtin.copy), which is C(files)
-        of the role or the play and then the directory of the play. The file may be encrypted with Ansible
-        Vault.
+      - The file is on the controller. A relative name is looked for as M(ansible.builtin.copy) does, which is
+        C(files) of the role or the play and then the directory of the play, then in the directory of the
+        inventory, then in the working directory. The file may be encrypted with Ansible Vault.
       - With O(remote_src=true) it is a path on the managed host.
     type: path
   lock:

@@ -73,8 +73,8 @@ options:
   installer_path:
     description:
       - Installer file to use instead of a download.
-      - The file is on the controller, unless O(remote_src=true). The search path is that of
-        M(ansible.builtin.copy).
+      - The file is on the controller, unless O(remote_src=true). A relative name is looked for
+        as M(ansible.builtin.copy) does, then in the directory of the inventory, then in the working directory.
       - The file is copied only to hosts that need it, into the task's temporary directory (C(remote_tmp)),
         and removed afterwards. The checksum is checked on the host.
     type: path
