@@ -85,9 +85,7 @@ class ActionModule(ActionBase):
         The value is empty for a name that was given with ``-e``, and such a name is read in time.
         """
         given = set(load_extra_vars(self._loader))
-        found: dict[str, list[str]] = {
-            name: [] for name in given if name not in READ_BEFORE_HOSTS
-        }
+        found: dict[str, list[str]] = {name: [] for name in given if name not in READ_BEFORE_HOSTS}
         for host in hosts:
             names = set(hostvars.raw_get(host)) - given - set_by_tasks(hostvars, host)
             for name in names:
@@ -152,7 +150,9 @@ def wrong_tags(known: Iterable[str], chosen: Iterable[str], skipped: Iterable[st
 
 
 def _unknown(name: str, hosts: list[str], meant: str) -> str:
-    where = f"The inventory variable {name} ({_some(hosts)})" if hosts else f"The variable {name} of -e"
+    where = (
+        f"The inventory variable {name} ({_some(hosts)})" if hosts else f"The variable {name} of -e"
+    )
     return f"{where} is none of llmfleet.conda's and has no effect." + (
         f" Did you mean {meant}?" if meant else " README.md lists the variables of the playbooks."
     )
@@ -162,11 +162,11 @@ def _too_late(ignored: Mapping[str, list[str]]) -> str:
     names = " and ".join(ignored)
     hosts = sorted({host for some in ignored.values() for host in some})
     options = " ".join(f"-e {name}=..." for name in ignored)
+    them = "them" if len(ignored) > 1 else "it"
     return (
-        f"The inventory sets {names} ({_some(hosts)}), but Ansible reads {'them' if len(ignored) > 1 else 'it'}"
-        " before it loads the inventory's variables, so all hosts would run without"
-        f" {'them' if len(ignored) > 1 else 'it'}. Nothing was changed. Remove {names} from the inventory and"
-        f" set it on the command line: {options}"
+        f"The inventory sets {names} ({_some(hosts)}), but Ansible reads {them} before it loads the"
+        f" inventory's variables, so all hosts would run without {them}. Nothing was changed. Remove {names}"
+        f" from the inventory and use the command line: {options}"
     )
 
 

@@ -104,8 +104,8 @@ class ActionModule(ActionBase):
     ) -> tuple[str, str]:
         """Return why the role's variables are refused, and a warning; both may be empty.
 
-        A name like that of a variable is a mistake. Any other name may have a meaning of its own to the people
-        who wrote it, for example ``verify_contact``: that is a warning, unless llmfleet_strict is set.
+        A name like that of a variable is a mistake. Any other name may have a meaning of its own to the
+        people who wrote it, for example ``verify_contact``: that is a warning, unless llmfleet_strict is set.
         """
         names = unknown(task_vars, role, options)
         if names:

@@ -29,7 +29,7 @@ def options_of(role_path: str, loader: Any) -> Mapping[str, Any]:
 
 
 def set_by_tasks(hostvars: Any, host: str) -> set[str]:
-    """The names that ``register``, ``set_fact`` and facts gave to a host: they are no mistake of an inventory.
+    """The names that ``register``, ``set_fact`` and facts gave to a host, which are no mistakes.
 
     ansible-core (2.19 to 2.21) keeps them beside the inventory, but offers no public way to ask. If a later
     release keeps them elsewhere, nothing is excepted.

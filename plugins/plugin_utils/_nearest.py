@@ -31,7 +31,7 @@ def distance(one: str, other: str, limit: int) -> int:
     """Count the insertions, deletions, substitutions and swaps of neighbours between two words.
 
     Returns:
-        The count, or ``limit + 1`` if it is larger than ``limit``: most pairs are given up after a few letters.
+        The count, or ``limit + 1`` if it is larger: most pairs are given up after a few letters.
     """
     if abs(len(one) - len(other)) > limit:
         return limit + 1
@@ -43,12 +43,7 @@ def distance(one: str, other: str, limit: int) -> int:
         for column, against in enumerate(other, start=1):
             cost = before[column - 1] + (letter != against)
             cost = min(cost, before[column] + 1, row[column - 1] + 1)
-            if (
-                older
-                and column > 1
-                and letter == other[column - 2]
-                and one[place - 2] == against
-            ):
+            if older and column > 1 and letter == other[column - 2] and one[place - 2] == against:
                 cost = min(cost, older[column - 2] + 1)
             row.append(cost)
         if min(row) > limit:

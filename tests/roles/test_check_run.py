@@ -1,4 +1,4 @@
-"""Mistakes in a playbook's call that Ansible ignores: tags that no task has, misspelt names, early variables."""
+"""Mistakes in a call that Ansible ignores: tags that no task has, misspelt names, early variables."""
 
 from __future__ import annotations
 
@@ -51,8 +51,9 @@ def test_a_misspelt_variable_of_the_playbooks_is_told(verify: Callable[..., Play
     played = verify({"a1": {}}, llmfleet_seriall=2, llmfleet_colour="red")
     assert "The variable llmfleet_seriall of -e is none of" in played.flat
     assert "Did you mean llmfleet_serial?" in played.flat
-    assert "The variable llmfleet_colour of -e is none of llmfleet.conda's and has no effect. README" in (
-        played.flat
+    assert (
+        "The variable llmfleet_colour of -e is none of llmfleet.conda's and has no effect. README"
+        in (played.flat)
     )
 
 
@@ -71,8 +72,9 @@ def test_names_of_other_projects_are_not_told(verify: Callable[..., Played]) -> 
 
 def test_strict_refuses_before_the_first_host(verify: Callable[..., Played]) -> None:
     played = verify({"a1": {"install_minicnda_prefix": "/opt/mc"}}, llmfleet_strict=True)
-    assert "Did you mean install_miniconda_prefix? The run stops because llmfleet_strict is set." in (
-        played.failure("a1")
+    assert (
+        "Did you mean install_miniconda_prefix? The run stops because llmfleet_strict is set."
+        in (played.failure("a1"))
     )
     assert played.code == 2
 
@@ -126,7 +128,7 @@ def test_a_variable_that_ansible_reads_too_early_is_refused_in_an_inventory(
     # A task that runs once reports for the first host.
     failure = played.failure("a1")
     assert "The inventory sets llmfleet_serial (a1, a2), but Ansible reads it before" in failure
-    assert "on the command line: -e llmfleet_serial=..." in failure
+    assert "use the command line: -e llmfleet_serial=..." in failure
     assert {host["state"] for host in played.summary["hosts"].values()} == {"failed"}
 
 

@@ -1,4 +1,4 @@
-"""Where relative files of the controller are looked for: beside the play, the inventory, the working directory."""
+"""Where relative files are looked for: beside the play and the inventory, in the working directory."""
 
 from __future__ import annotations
 

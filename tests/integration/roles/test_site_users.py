@@ -1,4 +1,4 @@
-"""The site playbook where each user has an installation of their own, with environments and the stack in it."""
+"""The site playbook where each user has an installation, environments and the stack of their own."""
 
 from __future__ import annotations
 
