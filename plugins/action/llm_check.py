@@ -30,11 +30,16 @@ class ActionModule(NoGcAction):
             return super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         try:
+            variables = task_vars or {}
             if isinstance(arguments.get("declared"), Mapping):
-                arguments["declared"] = self._with_texts(arguments["declared"], "declared")
+                arguments["declared"] = self._with_texts(
+                    arguments["declared"], "declared", variables
+                )
             if isinstance(arguments.get("environments"), list):
                 arguments["environments"] = [
-                    self._with_texts(entry, "environments") if isinstance(entry, Mapping) else entry
+                    self._with_texts(entry, "environments", variables)
+                    if isinstance(entry, Mapping)
+                    else entry
                     for entry in arguments["environments"]
                 ]
         except TypeError as error:
@@ -45,8 +50,13 @@ class ActionModule(NoGcAction):
         self._task.args = arguments
         return super().run(tmp, task_vars)
 
-    def _with_texts(self, declared: Mapping[str, Any], option: str) -> dict[str, Any]:
+    def _with_texts(
+        self, declared: Mapping[str, Any], option: str, variables: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """Return the declaration with the texts of its files, unless they are on the managed host.
+
+        Args:
+            variables: those of the task.
 
         Raises:
             AnsibleError: a file cannot be read.
@@ -59,5 +69,5 @@ class ActionModule(NoGcAction):
             # If both options are set, the module reports the error.
             if given.get(file_option) and given.get(text_option) is None:
                 name = str(given.pop(file_option))
-                given[text_option] = text_of(self, f"{option}: {file_option}", name)
+                given[text_option] = text_of(self, f"{option}: {file_option}", name, variables)
         return given

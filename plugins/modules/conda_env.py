@@ -49,9 +49,9 @@ options:
   environment_file:
     description:
       - Name of a file with the text for O(environment), usually C(environment.yml).
-      - The file is on the controller. The search path is that of M(ansible.builtin.copy), which is C(files)
-        of the role or the play and then the directory of the play. The file may be encrypted with Ansible
-        Vault.
+      - The file is on the controller. A relative name is looked for as M(ansible.builtin.copy) does, which is
+        C(files) of the role or the play and then the directory of the play, then in the directory of the
+        inventory, then in the working directory. The file may be encrypted with Ansible Vault.
       - With O(remote_src=true) it is a path on the managed host.
     type: path
   lock:
@@ -391,6 +391,14 @@ removed:
   type: list
   elements: str
   sample: ["numpy 1.26.4 py312heda63a1_0 conda-forge"]
+unresolved:
+  description:
+    - In check mode, the match specs that were not resolved because there is no conda on the host yet. A
+      misspelt package name among them shows only in the real run. Otherwise empty.
+  returned: success
+  type: list
+  elements: str
+  sample: [python=3.12, numpy]
 in_use:
   description:
     - Processes that run from the prefix, if the task removes or replaces files there. Otherwise empty.
@@ -408,7 +416,7 @@ in_use:
       type: str
       sample: ada
     command:
-      description: Command line with secrets masked, cut to 120 characters.
+      description: Command line with secrets masked, shortened to about 120 characters.
       type: str
       sample: /opt/miniconda3/envs/llm/bin/python serve.py
     age_seconds:

@@ -50,9 +50,9 @@ options:
   requirements_files:
     description:
       - Requirements files whose lines are added to O(requirements).
-      - The files are on the controller, unless O(remote_src=true). The search path is that of
-        M(ansible.builtin.copy), which is C(files) of the role and then the directory of the play. Absolute
-        paths also work.
+      - The files are on the controller, unless O(remote_src=true). A relative name is looked
+        for as M(ansible.builtin.copy) does, which is C(files) of the role and then the directory of the
+        play, then in the directory of the inventory, then in the working directory.
       - The module reads comments, continued lines and C(--hash) as pip does. C(-r FILE) and C(-c FILE)
         include other files, relative to the including file.
       - Index options (C(-i), C(--extra-index-url), C(--find-links), C(--no-index), C(--trusted-host)),
@@ -357,7 +357,7 @@ in_use:
       type: str
       sample: ada
     command:
-      description: Command line with secrets masked, cut to 120 characters.
+      description: Command line with secrets masked, shortened to about 120 characters.
       type: str
       sample: /opt/miniconda3/envs/llm/bin/python serve.py
     age_seconds:

@@ -69,6 +69,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.scratch impor
     LITTLE,
     roomy_directory,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.shorten import beginning
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.tree import remove_made
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
     MADE,
@@ -124,7 +125,7 @@ def solution_of(document: Mapping[str, Any] | None) -> Solution:
     except (AttributeError, KeyError, TypeError) as error:
         raise CondaModuleError(
             f"conda's JSON output has an unknown format ({type(error).__name__}: {error}).",
-            said=str(actions)[:2000],
+            said=beginning(str(actions), 2000),
             hint="check the conda of the installation with: conda create --dry-run --json",
         ) from error
 

@@ -25,6 +25,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda.failures imp
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda.kinds import KINDS
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.hosts import hosts_in
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import CRASH_SIGNALS
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.shorten import both_ends
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import spec_name
 
 _TELLING_KEYS = (
@@ -131,12 +132,8 @@ def _last_lines(text: str, count: int = 12) -> str:
 
 
 def trim(text: str, limit: int = 2000) -> str:
-    """``text`` without empty lines, shortened in the middle to ``limit`` characters."""
-    text = "\n".join(line.rstrip() for line in text.splitlines() if line.strip())
-    if len(text) <= limit:
-        return text
-    half = limit // 2
-    return f"{text[:half]}\n[...]\n{text[-half:]}"
+    """``text`` without empty lines, shortened in the middle to about ``limit`` characters."""
+    return both_ends("\n".join(line.rstrip() for line in text.splitlines() if line.strip()), limit)
 
 
 def classify(

@@ -37,6 +37,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import
     is_satisfied,
 )
 
+# Ends the diff's line of a spec that check mode cannot solve for, because conda is not there yet.
+UNSOLVED = " (to be solved)"
+
 # After these operations, the remains of a prefix without a history are ours to remove.
 _HALF = ("create", "remove")
 

@@ -36,6 +36,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.pins i
     violations,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.request import (
+    UNSOLVED,
     Observed,
     Request,
 )
@@ -120,7 +121,7 @@ class Forecast:
             return None
         if not (observed.state.is_environment or plan.create):
             # An earlier task of the same play would create the environment.
-            return [f"{text} (to be solved)" for text in sorted(plan.install)]
+            return [f"{text}{UNSOLVED}" for text in sorted(plan.install)]
         return [*self.request.notes.lines(), *self._packages(plan, observed)]
 
     def _packages(self, plan: Plan, observed: Observed) -> list[str]:
@@ -132,7 +133,7 @@ class Forecast:
             return sorted(
                 [
                     *replace(observed, note_lines=()).lines(),
-                    *(f"{text} (to be solved)" for text in plan.specs),
+                    *(f"{text}{UNSOLVED}" for text in plan.specs),
                 ]
             )
         labels = observed.state.labels()

@@ -20,7 +20,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explic
     parse_lock,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.metadata import Notes
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment.module import run
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.module import (
+    result_of,
+    run,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.plan import plan
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.request import (
     Observed,
@@ -776,6 +779,13 @@ def test_check_mode_before_conda_is_there(world: World) -> None:
     outcome = run(request, True, EnvironmentChange)
     assert outcome.changed
     assert outcome.after == ["six (to be solved)"]
+    assert result_of(request, outcome)["unresolved"] == ["six"]
+
+
+def test_all_is_resolved_where_conda_is(world: World) -> None:
+    world.run("six")
+    request = world.request("six")
+    assert result_of(request, run(request, True, EnvironmentChange))["unresolved"] == []
 
 
 def test_without_conda_no_leftovers_remain(world: World) -> None:
