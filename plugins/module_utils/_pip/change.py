@@ -387,7 +387,7 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
             requirements = self.request.desired.requirements
             names = set(unneeded(requirements, predicted, observed.environment))
             if names and not told:
-                names -= self._resolved_anew(plan, observed, predicted, parent)
+                names -= self._resolved_anew(plan, observed, predicted)
             predicted = after_change(predicted, (), sorted(names))
         if self.request.desired.check:
             broken = new_inconsistencies(observed.packages, predicted, observed.environment)
@@ -395,9 +395,7 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
                 raise self._unfit(broken, "would leave")
         return predicted
 
-    def _resolved_anew(
-        self, plan: Plan, observed: Observed, predicted: Packages, parent: str
-    ) -> set[str]:
+    def _resolved_anew(self, plan: Plan, observed: Observed, predicted: Packages) -> set[str]:
         """Names of pip's distributions that the requirements need in the predicted versions.
 
         For uv, which does not say what new distributions require: a dry run without pip's distributions.
@@ -406,7 +404,7 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         pins = [f"{one.name}=={one.version}" for one in own if not one.direct_url]
         hidden = [one.path for one in observed.packages.by_name.values() if one.owner == PIP]
         constraints = [*self._constraints(observed), *plan.pins, *pins]
-        with self._installer(observed, parent) as installer:
+        with self._installer(observed) as installer:
             installer.overlook(str(observed.state.site_packages), hidden)
             try:
                 found = installer.install(plan.install, constraints, dry_run=True)
