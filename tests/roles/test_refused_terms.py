@@ -55,7 +55,22 @@ PINNED = [
     ("py312_26.5.3-1", ">=25|24.9.*", True),
     ("py312_26.5.3-1", ">=25", False),
     ("py312_26.5.3-1", ">=25,<26.1,!=25.3.0", False),
+    ("py312_26.5.3-1", "*", True),
+    ("py312_26.5.3-1", " >= 24.9 ", True),
+    ("py312_26.5.3-1", "~=24.9", True),
+    ("py312_26.5.3-1", "~=24.11.1", False),
+    ("py312_26.5.3-1", "=25", False),
+    ("py312_26.5.3-1", "24.11.1=py312h06a4308_0", False),
+    ("py312_26.5.3-1", "24.11.0 py312_0", True),
     ("latest", "", False),
+]
+# (URL or path of an installer, the default version stays): whether its conda may be older.
+OWN = [
+    ("https://files.example.org/1.2/Miniconda3-py38_4.12.0-Linux-x86_64.sh?v=26.1", True),
+    ("https://files.example.org/4.8/Miniconda3-py312_26.5.3-1-Linux-x86_64.sh#4.8", False),
+    ("/srv/installers/Miniforge3-24.9.2-0-Linux-x86_64.sh", True),
+    # Nothing is known of it.
+    ("/srv/installers/site.sh", False),
 ]
 
 
@@ -75,6 +90,10 @@ def allowed(play: Callable[..., Played], tmp_path_factory: pytest.TempPathFactor
     result = tmp_path_factory.mktemp("terms") / "allowed.json"
     asked = [{"distribution": name, "version": version} for name, version in published()]
     asked += [{"version": version, "conda_version": pin} for version, pin, _old in PINNED]
+    asked += [
+        {"version": "py312_26.5.3-1", "url" if "://" in name else "path": name}
+        for name, _old in OWN
+    ]
     run = play("tests/roles/terms.yml", {"host": {}}, results=str(result), asked=asked)
     assert run.code == 0, run.text
     found: list[list[str]] = json.loads(Path(result).read_text())
@@ -98,6 +117,13 @@ def test_every_installer_without_a_reliable_denylist_gets_an_allowlist(
 
 
 def test_a_pin_counts_instead_of_the_installer(allowed: list[list[str]]) -> None:
-    found = allowed[-len(PINNED) :]
+    found = allowed[-len(PINNED) - len(OWN) : -len(OWN)]
     for (version, pin, old), channels in zip(PINNED, found, strict=True):
         assert channels == (["conda-forge"] if old else []), (version, pin)
+
+
+def test_the_name_of_an_own_installer_counts_instead_of_the_version(
+    allowed: list[list[str]],
+) -> None:
+    for (name, old), channels in zip(OWN, allowed[-len(OWN) :], strict=True):
+        assert channels == (["conda-forge"] if old else []), name

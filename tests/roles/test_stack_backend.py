@@ -265,7 +265,7 @@ REFUSED = {
     ),
     "old-blackwell": (
         Case("B200", "560.28.03", "10.0", backend("auto")),
-        "Install NVIDIA driver 570 or newer.",
+        "Install NVIDIA driver 570 or newer. To use the CPU, set install_llm_stack_backend to cpu.",
     ),
     "reboot": (
         Case(
@@ -288,7 +288,8 @@ REFUSED = {
     ),
     "old-card": (
         Case("V100", "580.65.06", "7.0", backend("cu130")),
-        "compute capabilities from 7.5 to below 999.0. The GPUs of this host have 7.0",
+        "compute capabilities from 7.5 to below 999.0. The GPUs of this host have 7.0. Set"
+        " install_llm_stack_backend to auto to install the build cu126, or set",
     ),
     "new-card": (
         Case("B200", "580.65.06", "10.0", backend("cu126")),
@@ -296,7 +297,10 @@ REFUSED = {
     ),
     "kepler": (
         Case("Tesla K80", "525.60.13", "3.7", backend("cu126")),
-        "compute capabilities from 5.0 to below 10.0. The GPUs of this host have 3.7",
+        # Not "set it to auto", which refuses it as well.
+        "compute capabilities from 5.0 to below 10.0. The GPUs of this host have 3.7. auto would refuse this"
+        " host, too: no wheel has kernels for compute capability 3.7 on linux-64. Set"
+        " install_llm_stack_backend to cpu to use the CPU, or set install_llm_stack_driver_check to false",
     ),
     "old-blackwell-cu128": (
         Case("B200", "560.28.03", "10.0", backend("cu128")),
@@ -308,7 +312,8 @@ REFUSED = {
     ),
     "old-amd": (
         Case(variables=backend("rocm7.2"), amd=("gfx906",)),
-        "gfx1200, gfx1201. The GPUs of this host have the architecture gfx906",
+        "gfx1200, gfx1201. The GPUs of this host have the architecture gfx906. auto would refuse this host,"
+        " too: the wheels for ROCm have no kernels for the architecture gfx906. Set",
     ),
     "ryzen-cu126": (
         Case(variables=backend("cu126"), amd=("gfx1036",)),
