@@ -369,7 +369,9 @@ packages:
       type: str
       sample: conda-forge
 pip_requirements:
-  description: The pip section of O(environment) or O(environment_file). This module does not install it.
+  description:
+    - The pip section of O(environment) or O(environment_file), or the lines C(# pip NAME @ URL) of O(lock) or
+      O(lock_file), as conda-lock writes them. This module does not install them.
   returned: success
   type: list
   elements: str

@@ -1,8 +1,8 @@
 """The kinds of text that conda 24.7 takes at first, and that we refuse with a message.
 
 conda ignores text in brackets that is no ``key=value``, without a word. It gives up on the others later: on a
-name that CEP 26 forbids with "package not found" (later releases refuse it while they parse), on ``~=2`` as soon
-as it meets a version of 2 or newer.
+name that CEP 26 forbids with "package not found" (later releases refuse it while they parse), on ``~=2`` as
+soon as it meets a version of 2 or newer.
 """
 
 from __future__ import annotations

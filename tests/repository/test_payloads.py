@@ -11,14 +11,14 @@ from proof.bench.payload import packing
 BOUNDS = {
     "accelerator_info": 230,
     "conda_config": 280,
-    "conda_env": 442,
+    "conda_env": 456,
     "conda_info": 290,
-    "conda_installation": 436,
-    "conda_package": 440,
-    "conda_pip": 380,
-    "hub_model": 240,
+    "conda_installation": 450,
+    "conda_package": 453,
+    "conda_pip": 386,
+    "hub_model": 245,
     "llm_check": 370,
-    "look_ahead": 410,
+    "look_ahead": 416,
 }
 
 

@@ -81,7 +81,7 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
     option = "environment" if params.get("environment") is not None else "environment_file"
     from_file = wanted_packages(list(declared.packages), option)
     specs_in_file = {item.text for item in from_file}
-    notes, lock = read_notes(params, declared), read_lock(params)
+    notes, (lock, pip_of_lock) = read_notes(params, declared), read_lock(params)
     check_lock_against_pins(lock or (), notes.pinned or ())
     check_ownership(prefix, Ownership(notes.owner, notes.group))
     wanted = [
@@ -116,7 +116,7 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
         force_reinstall=params.get("force_reinstall", False),
         remove_foreign=params.get("remove_foreign", False),
         notes=notes,
-        pip_requirements=declared.pip_requirements,
+        pip_requirements=(*declared.pip_requirements, *pip_of_lock),
     )
 
 

@@ -65,7 +65,8 @@ class Request:
         force_reinstall: relink packages that satisfy ``wanted``, damaged or not.
         remove_foreign: with the environment, also remove files that neither conda nor pip installed.
         notes: the settings beside the packages: frozen marker, pins, variables, owner.
-        pip_requirements: the pip section of an environment file, only returned to the task.
+        pip_requirements: the pip section of an environment file, or the lines for pip of a lock; only
+            returned to the task.
     """
 
     installation: str

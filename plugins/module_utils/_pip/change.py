@@ -27,10 +27,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip.exact import (
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.base import Installer
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.forget_secrets import (
     forget_secrets,
+    note_hashes,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.pip import Pip
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.report import Reported
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.scratch import (
+    remove_abandoned,
     remove_leftovers,
     remove_metadata,
     remove_renamed,
@@ -65,6 +67,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction
     forget_journal,
     journalled,
     locked,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_requirement import (
+    parse_lines,
 )
 
 # What pip downloads to foresee an installation of torch with its CUDA libraries, roughly.
@@ -197,8 +202,13 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
                     installer.uninstall(plan.remove)
                 try:
                     self._reported = self._install_all(installer, plan, observed, dry_run=False)
+                    lines = [*plan.install, *plan.reinstall.values()]
+                    note_hashes(
+                        str(observed.state.site_packages or ""), parse_lines(lines, "requirements")
+                    )
                 finally:
                     forget_secrets(str(observed.state.site_packages or ""))
+                    remove_abandoned(one.path for one in observed.packages.by_name.values())
                 if plan.install and self.request.desired.exact:
                     self._remove_unneeded(installer)
             if observed.interrupted:

@@ -37,8 +37,8 @@ _BRACKET_ITEM = re.compile(
     r"(?:\"(?P<double>[^'\"]*)\"|'(?P<single>[^'\"]*)'|(?P<bare>[^,'\" ]*))(?=[, ]|$)"
 )
 _KEYS = frozenset({"version", "build", "build_number", "channel", "subdir", "md5", "sha256"})
-# Keys of conda (``MatchSpec.FIELD_NAMES`` of 24.7.1 and 26.7.1, and the arguments optional and target) that do
-# not concern linked packages, or that their records do not contain. Only 26.7.1 has extras and flags.
+# Keys of conda (``MatchSpec.FIELD_NAMES`` of 24.7.1 and 26.7.1, and the arguments optional and target) that
+# do not concern linked packages, or that their records do not contain. Only 26.7.1 has extras and flags.
 _KEYS_OF_CONDA = frozenset(
     {
         "name",
