@@ -11,14 +11,14 @@ from proof.bench.payload import packing
 BOUNDS = {
     "accelerator_info": 230,
     "conda_config": 280,
-    "conda_env": 442,
+    "conda_env": 448,
     "conda_info": 290,
-    "conda_installation": 436,
-    "conda_package": 440,
+    "conda_installation": 437,
+    "conda_package": 445,
     "conda_pip": 380,
     "hub_model": 240,
     "llm_check": 370,
-    "look_ahead": 410,
+    "look_ahead": 415,
 }
 
 
