@@ -12,9 +12,6 @@ from dataclasses import replace
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda.command import Conda
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment.exact import (
-    settle_requests,
-)
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explicit_lock import (
     LockedPackage,
     other_files,
@@ -37,6 +34,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.remova
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.request import (
     Observed,
     Request,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.settled_requests import (
+    settle_requests,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.solve import (
     Forecast,

@@ -11,7 +11,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explic
     LockedPackage,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.history import requests
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.revisions import add_requests
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.conda_version import (
     InvalidSpecError,
     UnsupportedSpecError,
@@ -33,7 +32,7 @@ def wrong_requests(
     lock: Sequence[LockedPackage] | None,
     records: Mapping[str, PackageRecord],
 ) -> tuple[str, ...]:
-    """How requests in the history differ from the task: ``requested: SPEC`` and ``not requested: SPEC``, sorted.
+    """How requests in the history differ from the task: ``requested: SPEC``, ``not requested: SPEC``.
 
     conda keeps to a request whenever it solves. It removes a package that is not requested together with the
     last one that depends on it.
@@ -53,7 +52,7 @@ def wrong_requests(
     found = [
         f"requested: {text}"
         for name, text in there.items()
-        if name in stay and _canonical(text) not in _canonicals(wanted, name)
+        if name in stay and canonical(text) not in canonicals(wanted, name)
     ]
     found += [
         f"not requested: {item.text}"
@@ -63,35 +62,12 @@ def wrong_requests(
     return tuple(sorted(found))
 
 
-def settle_requests(
-    prefix: str,
-    wanted: Sequence[Wanted],
-    lock: Sequence[LockedPackage] | None,
-    records: Mapping[str, PackageRecord],
-) -> None:
-    """Make the history request what the task declares, and nothing else; arguments as above.
-
-    Raises:
-        OSError: the history cannot be written.
-    """
-    there = requests(prefix)
-    names = {item.spec.name: item for item in wanted if item.spec}
-    names_kept = {*names, *(package.name for package in lock or ())}
-    unwanted = sorted(name for name in there if name in records and name not in names_kept)
-    missing = [
-        item.text
-        for name, item in names.items()
-        if name in records and _canonical(there.get(name, "")) not in _canonicals(wanted, name)
-    ]
-    if unwanted or missing:
-        add_requests(prefix, missing, unwanted, records.values())
-
-
-def _canonicals(wanted: Iterable[Wanted], name: str) -> set[str]:
+def canonicals(wanted: Iterable[Wanted], name: str) -> set[str]:
+    """The specs for one package in conda's own form."""
     return {item.spec.canonical for item in wanted if item.spec and item.spec.name == name}
 
 
-def _canonical(text: str) -> str:
+def canonical(text: str) -> str:
     """The spec in conda's own form; the text itself if only conda can parse it."""
     try:
         return parse_match_spec(text).canonical

@@ -22,9 +22,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.package_ca
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import redact
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.scratch import roomy_directory
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment.exact import (
-    settle_requests,
-)
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explicit_lock import (
     wrong_archives,
 )
@@ -39,6 +36,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.reques
     UNSOLVED,
     Observed,
     Request,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.settled_requests import (
+    settle_requests,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.leftovers import (
     write_down_requests,
