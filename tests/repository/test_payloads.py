@@ -17,7 +17,7 @@ BOUNDS = {
     "conda_package": 440,
     "conda_pip": 380,
     "hub_model": 240,
-    "llm_check": 370,
+    "llm_check": 480,
     "look_ahead": 410,
 }
 
