@@ -68,6 +68,11 @@ _KEPT = (
     "owner",
     "group",
     "prune",
+    "requirements",
+    "constraints",
+    "constraints_for_pip",
+    "environment",
+    "lock",
 )
 
 
@@ -106,7 +111,10 @@ def _converted(
         found["prefix"] = f"{installation.rstrip('/')}/envs/{name}"
     else:
         found["name"] = name
-    found["imports"] = dict(imports.get(str(prefix or name)) or {})
+    found["imports"] = {
+        **(entry.get("imports") or {}),
+        **(imports.get(str(prefix or name)) or {}),
+    }
     gone = "absent" in (state, entry.get("state"))
     found["state"] = "absent" if gone else "present"
     return found

@@ -14,11 +14,11 @@ BOUNDS = {
     "conda_env": 456,
     "conda_info": 290,
     "conda_installation": 450,
-    "conda_package": 453,
-    "conda_pip": 386,
+    "conda_package": 458,
+    "conda_pip": 392,
     "hub_model": 245,
-    "llm_check": 370,
-    "look_ahead": 416,
+    "llm_check": 500,
+    "look_ahead": 422,
 }
 
 

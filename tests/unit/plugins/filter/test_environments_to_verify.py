@@ -35,9 +35,13 @@ def test_what_an_environment_contains_is_kept() -> None:
 
 
 def test_imports_are_those_of_the_name_or_prefix() -> None:
-    entries = [{"name": "a"}, {"prefix": "/srv/b"}, {"name": "c"}]
+    entries = [{"name": "a"}, {"prefix": "/srv/b", "imports": {"yaml": ""}}, {"name": "c"}]
     found = environments_to_verify(entries, {"a": {"six": ""}, "/srv/b": {"tqdm": ">=4"}})
-    assert [one["imports"] for one in found] == [{"six": ""}, {"tqdm": ">=4"}, {}]
+    assert [one["imports"] for one in found] == [
+        {"six": ""},
+        {"yaml": "", "tqdm": ">=4"},
+        {},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -63,9 +67,14 @@ def test_environments_of_another_installation_have_a_prefix() -> None:
 
 
 def test_every_key_is_an_option_of_the_module() -> None:
-    entry = dict.fromkeys(ENVIRONMENT_OPTIONS, "x")
+    entry = {
+        **dict.fromkeys(ENVIRONMENT_OPTIONS, "x"),
+        "imports": {},
+        "prefix": None,
+        "channels": [],
+    }
     (found,) = environments_to_verify([entry])
-    assert set(found) <= set(ENVIRONMENT_OPTIONS)
+    assert set(found) == set(ENVIRONMENT_OPTIONS) - {"prefix"}
 
 
 @pytest.mark.parametrize("entries", ["tools", {"name": "tools"}, ["tools"], 7])
