@@ -13,7 +13,7 @@ PACKAGE = "ansible_collections.llmfleet.conda.plugins.module_utils"
 
 # Each layer imports those above it.
 LAYERS = ("_core", "_spec", "_prefix", "_condarc", "_conda")
-FEATURES = ("_config", "_environment", "_hub", "_info", "_installation", "_pip")
+FEATURES = ("_clean", "_config", "_environment", "_hub", "_info", "_installation", "_pip")
 ALLOWED = {
     **{layer: {layer, *LAYERS[:place]} for place, layer in enumerate(LAYERS)},
     "_host": {"_host", "_core", "_spec"},

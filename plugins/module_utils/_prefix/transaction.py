@@ -38,7 +38,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.claim impor
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import HISTORY, JOURNAL
 
 _LOCK_INSIDE = os.path.join("conda-meta", ".llmfleet.lock")
-_CACHE_LOCK = ".llmfleet.lock"
+CACHE_LOCK = ".llmfleet.lock"
 _UNFINISHED = "-unfinished"
 # Values of a journal's "installer" while one runs and when it has ended.
 INSTALLER_BEGUN, INSTALLER_ENDED = "begun", "ended"
@@ -223,7 +223,7 @@ def locked(
             # All processes take the locks in the same order, so that no two wait for each other.
             for cache in sorted({os.path.realpath(cache) for cache in caches}):
                 if os.path.isdir(cache) and os.access(cache, os.W_OK):
-                    lock = os.path.join(cache, _CACHE_LOCK)
+                    lock = os.path.join(cache, CACHE_LOCK)
                     stack.enter_context(file_lock(lock, operation=operation, timeout=timeout))
             yield
     except BaseException:
