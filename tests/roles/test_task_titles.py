@@ -11,10 +11,28 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted([*ROOT.glob("playbooks/**/*.yml"), *ROOT.glob("roles/*/tasks/*.yml")])
-VERBS = set(
-    """Activate Add Announce Check Clean Configure Create Detect Fail Install Load Name Read Remove Run Say Stop
-    Update Verify Write""".split()
-)
+VERBS = {
+    "Activate",
+    "Add",
+    "Announce",
+    "Check",
+    "Clean",
+    "Configure",
+    "Create",
+    "Detect",
+    "Fail",
+    "Install",
+    "Load",
+    "Name",
+    "Read",
+    "Remove",
+    "Run",
+    "Say",
+    "Stop",
+    "Update",
+    "Verify",
+    "Write",
+}
 
 
 def titles(tasks: list[dict[str, Any]]) -> Iterator[str]:

@@ -115,7 +115,9 @@ def request_from(params: Mapping[str, Any]) -> Request:
     return Request(
         installation,
         kinds,
-        *(os.path.normpath(path) for path in places.values()),
+        pip_cache=os.path.normpath(places["pip_cache_dir"]),
+        uv_cache=os.path.normpath(places["uv_cache_dir"]),
+        hub_cache=os.path.normpath(places["hub_cache_dir"]),
         keep_revisions=tuple(params["keep_revisions"]),
         min_age=params["min_age"],
         timeout=params["timeout"],
