@@ -104,7 +104,7 @@ def for_pip(request: Request) -> Desired:
         CondaModuleError: conda_pip would refuse the declaration.
     """
     declared = _declared(request)
-    lines = ()
+    lines: tuple[str, ...] = ()
     if declared.has("environment", "environment_file"):
         lines = tuple(for_conda(request).pip_requirements)
     return _desired(request, lines)
