@@ -547,6 +547,45 @@ EXAMPLES = r"""
     declared:
       environment_file: environment.yml
 
+- name: Compare an environment with its lock file and its settings
+  llmfleet.conda.llm_check:
+    prefix: /opt/miniconda3/envs/llm
+    checks:
+      - drift
+    declared:
+      lock_file: /srv/locks/llm.txt
+      remote_src: true
+      pinned:
+        - numpy<3
+      variables:
+        OMP_NUM_THREADS: "4"
+      frozen: true
+      owner: root
+      group: root
+  register: proof
+
+- name: Compare an environment with an environment file in the playbook
+  llmfleet.conda.llm_check:
+    prefix: /opt/miniconda3/envs/llm
+    checks:
+      - drift
+    declared:
+      environment:
+        dependencies:
+          - python=3.11
+          - numpy>=1.26
+  register: proof
+
+- name: Compare an environment with a lock in the playbook
+  llmfleet.conda.llm_check:
+    prefix: /opt/miniconda3/envs/llm
+    checks:
+      - drift
+    declared:
+      lock:
+        - https://conda.anaconda.org/conda-forge/noarch/six-1.17.0-pyhe01879c_1.conda
+  register: proof
+
 - name: Skip the checks that compute
   llmfleet.conda.llm_check:
     prefix: /opt/miniconda3/envs/llm

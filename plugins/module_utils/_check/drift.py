@@ -216,11 +216,7 @@ def _seen_by_conda(
     state = observed.state
     return conda_request.Observed(
         state,
-        damaged=(
-            {}
-            if request.is_quick
-            else {name: list(files) for name, files in observed.conda_damage.items()}
-        ),
+        damaged={} if request.is_quick else dict(observed.conda_damage),
         others=frozenset(other_files(wanted.lock or (), state)),
         notes=_only_pins(wanted.notes),
     )

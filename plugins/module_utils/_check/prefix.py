@@ -89,7 +89,7 @@ class Observed:
     of_pip: Footprint = field(default_factory=Footprint, compare=False)
 
     @cached_property
-    def conda_damage(self) -> Mapping[str, Sequence[str]]:
+    def conda_damage(self) -> Mapping[str, list[str]]:
         """Damaged files of conda's packages, by package name."""
         return damaged_files(self.state, self.of_conda.see)
 
