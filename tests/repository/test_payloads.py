@@ -10,7 +10,7 @@ from proof.bench.payload import packing
 # inside functions: a bound that is passed says that something is imported that the module can do without.
 BOUNDS = {
     "accelerator_info": 230,
-    "conda_clean": 240,
+    "conda_clean": 270,
     "conda_config": 280,
     "conda_env": 456,
     "conda_info": 290,

@@ -1,4 +1,4 @@
-"""Task titles are what a person sees of a run: each begins with what the task does, and no two look alike."""
+"""Task titles are what a person sees of a run: each begins with a verb, and no two of a file are alike."""
 
 from __future__ import annotations
 
@@ -12,26 +12,20 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted([*ROOT.glob("playbooks/**/*.yml"), *ROOT.glob("roles/*/tasks/*.yml")])
 VERBS = {
-    "Activate",
-    "Add",
-    "Announce",
-    "Check",
-    "Clean",
-    "Configure",
-    "Create",
-    "Detect",
-    "Fail",
-    "Install",
-    "Load",
-    "Name",
-    "Read",
-    "Remove",
-    "Run",
-    "Say",
-    "Stop",
-    "Update",
-    "Verify",
-    "Write",
+    *("Activate", "Add", "Announce", "Check", "Clean", "Configure", "Create", "Detect", "Fail"),
+    *(
+        "Install",
+        "Load",
+        "Name",
+        "Read",
+        "Remove",
+        "Run",
+        "Say",
+        "Stop",
+        "Update",
+        "Verify",
+        "Write",
+    ),
 }
 
 
