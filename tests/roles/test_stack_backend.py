@@ -65,6 +65,7 @@ class Case:
     driver: str = ""
     capability: str = ""
     variables: dict[str, Any] = field(default_factory=dict)
+    broken: str = ""
     amd: tuple[str, ...] = ()
 
 
@@ -266,6 +267,13 @@ REFUSED = {
         Case("B200", "560.28.03", "10.0", backend("auto")),
         "Install NVIDIA driver 570 or newer. To use the CPU, set install_llm_stack_backend to cpu.",
     ),
+    "reboot": (
+        Case(
+            broken="Failed to initialize NVML: Driver/library version mismatch",
+            variables=backend("auto"),
+        ),
+        "reboot the host first",
+    ),
     "old-driver": (
         Case("A100", "535.104.05", "8.0", backend("cu130")),
         "require an NVIDIA GPU and driver 580 or newer. This host has an NVIDIA GPU and driver 535.104.05",
@@ -347,10 +355,10 @@ def stand_in(directory: Path, case: Case) -> None:
         program = directory / "rocminfo"
         program.write_text("#!/bin/sh\ncat <<END\n" + "".join(agents) + "END\n")
         program.chmod(0o755)
-    if not case.driver:
+    if not case.driver and not case.broken:
         return
     answer = f"{case.card}, GPU-0, {case.driver}, 81559, {case.capability}"
-    script = f'echo "{answer}"; exit 0\n'
+    script = f'echo "{case.broken or answer}"; exit {9 if case.broken else 0}\n'
     program = directory / "nvidia-smi"
     program.write_text(f'#!/bin/sh\ncase "$1" in --query-gpu=*) {script.strip()} ;; esac\nexit 2\n')
     program.chmod(0o755)

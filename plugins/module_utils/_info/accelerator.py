@@ -113,7 +113,7 @@ def observe_accelerator(
         nvidia = None
         unused.append(_WITHHELD.format("NVIDIA GPU (no /dev/nvidia*)"))
     elif nvidia is not None and _has_amd_card(files):
-        if nvidia.driver_version or nvidia.gpus:
+        if nvidia.driver_version or nvidia.gpus or nvidia.driver_library_mismatch:
             unused.append("an AMD GPU (torch for CUDA does not use it)")
         else:
             # Often a small card for a screen, beside those that compute.
@@ -161,10 +161,12 @@ def _is_withheld(facts: AcceleratorFacts, files: Files) -> bool:
     """Whether a container got no GPU: /sys and /proc show the host's driver and cards there.
 
     A container with a GPU has a device, and without a working driver it is refused like a host. Its image may
-    have a nvidia-smi of its own, which fails without a device.
+    have a nvidia-smi of its own, which fails without a device. A driver that refuses the version of its library
+    was reached, so the container has a device.
     """
     return (
         bool(facts.problem)
+        and not facts.driver_library_mismatch
         and not any(name.startswith("nvidia") for name in files.names("/dev"))
         and _in_container(files)
     )
