@@ -161,8 +161,8 @@ def _is_withheld(facts: AcceleratorFacts, files: Files) -> bool:
     """Whether a container got no GPU: /sys and /proc show the host's driver and cards there.
 
     A container with a GPU has a device, and without a working driver it is refused like a host. Its image may
-    have a nvidia-smi of its own, which fails without a device. A driver that refuses the version of its library
-    was reached, so the container has a device.
+    have a nvidia-smi of its own, which fails without a device. A driver that refuses the version of its
+    library was reached, so the container has a device.
     """
     return (
         bool(facts.problem)
