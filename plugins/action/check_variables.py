@@ -12,10 +12,16 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.template import is_trusted_as_template, trust_as_template
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import redact
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._inventory_names import (
+    options_of,
+    set_by_tasks,
+)
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._nearest import nearest
 
 
 def unknown(names: Iterable[str], role: str, known: Iterable[str]) -> list[str]:
@@ -43,7 +49,7 @@ def all_in_one(rules: Iterable[Mapping[str, Any]]) -> str | None:
 
 
 class ActionModule(ActionBase):
-    """Validate types and choices, reject unknown names, then evaluate the rules in order."""
+    """Validate types and choices, refuse misspelt names, then evaluate the rules in order."""
 
     TRANSFERS_FILES = False
     _requires_connection = False
@@ -66,7 +72,7 @@ class ActionModule(ActionBase):
         if not path or not isinstance(rules, list):
             raise AnsibleActionFail("check_variables requires role_path, and rules must be a list.")
         role = os.path.basename(path)
-        options = self._options(path)
+        options = options_of(path, self._loader)
         values = self._templar.template(
             {name: task_vars[name] for name in options if name in task_vars}
         )
@@ -80,23 +86,49 @@ class ActionModule(ActionBase):
         if errors:
             result["argument_errors"] = [redact(error) for error in errors]
             return self._refused(result, "Validation of arguments failed:\n" + "\n".join(errors))
-        misspelt = unknown(task_vars, role, options)
-        if misspelt:
-            return self._refused(
-                result,
-                f"The role {role} has no variable {', '.join(misspelt)}. Its README lists its variables.",
-            )
+        wrong, strange = self._unknown(role, options, task_vars)
+        if wrong:
+            return self._refused(result, wrong)
         for name in self._task.args.get("once") or []:
             variables[name] = self._with(variables).template(task_vars[name])
         message = self._first_mistake(rules, variables)
-        return result if message is None else self._refused(result, message)
+        if message is not None:
+            return self._refused(result, message)
+        if strange:
+            # The same text for all hosts: Ansible prints it once.
+            result["warnings"] = [*result.get("warnings", []), strange]
+        return result
 
-    def _options(self, role_path: str) -> Mapping[str, Any]:
-        """Return the role's argument spec; Ansible usually has the file in its cache."""
-        path = os.path.join(role_path, "meta", "argument_specs.yml")
-        specs = self._loader.load_from_file(path, unsafe=True)
-        options: Mapping[str, Any] = specs["argument_specs"]["main"]["options"]
-        return options
+    def _unknown(
+        self, role: str, options: Mapping[str, Any], task_vars: Mapping[str, Any]
+    ) -> tuple[str, str]:
+        """Return why the role's variables are refused, and a warning; both may be empty.
+
+        A name like that of a variable is a mistake. Any other name may have a meaning of its own to the
+        people who wrote it, for example ``verify_contact``: that is a warning, unless llmfleet_strict is set.
+        """
+        names = unknown(task_vars, role, options)
+        if names:
+            own = set_by_tasks(task_vars.get("hostvars"), task_vars.get("inventory_hostname", ""))
+            names = [name for name in names if name not in own]
+        meant = {name: nearest(name, options) for name in names}
+        likely = [name for name in names if meant[name]]
+        if likely:
+            guesses = ", ".join(f"{meant[name]} instead of {name}" for name in likely)
+            return (
+                f"The role {role} has no variable {', '.join(likely)}. Did you mean {guesses}? Its README"
+                " lists its variables."
+            ), ""
+        if not names:
+            return "", ""
+        told = (
+            f"The role {role} has no variable {', '.join(names)}, so it has no effect there. Its README lists"
+            " its variables."
+        )
+        strict = self._templar.template(task_vars.get("llmfleet_strict") or False)
+        if boolean(strict, strict=False):
+            return f"{told} The run stops because llmfleet_strict is set.", ""
+        return "", told
 
     def _first_mistake(
         self, rules: list[Mapping[str, Any]], variables: dict[str, Any]

@@ -12,6 +12,9 @@ from typing import Any
 from ansible.errors import AnsibleError
 
 from ansible_collections.llmfleet.conda.plugins.plugin_utils._controller_file import unreadable
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._controller_search import (
+    find_on_controller,
+)
 from ansible_collections.llmfleet.conda.plugins.plugin_utils._controller_transfer import (
     ControllerTransferAction,
 )
@@ -30,10 +33,10 @@ class ActionModule(ControllerTransferAction[str]):
         return {"catalogue": rows, **arguments} if rows else dict(arguments)
 
     def source_of(self, arguments: Mapping[str, Any]) -> str:
-        """Find the file as ``ansible.builtin.copy`` does."""
+        """Find the file."""
         name = str(arguments[self.PATH_OPTION])
         try:
-            return str(self._find_needle("files", name))  # type: ignore[no-untyped-call]
+            return find_on_controller(self, name, self.variables)
         except AnsibleError as error:
             raise unreadable(f"The option {self.PATH_OPTION} names {name}", error) from None
 

@@ -20,6 +20,9 @@ from ansible_collections.llmfleet.conda.plugins.plugin_utils._controller_file im
     ControllerFileAction,
     unreadable,
 )
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._controller_search import (
+    find_on_controller,
+)
 
 
 class ActionModule(ControllerFileAction):
@@ -30,6 +33,7 @@ class ActionModule(ControllerFileAction):
     ) -> dict[str, Any]:
         """Run the module with the lines of the files; the host never sees the file names."""
         arguments = dict(self._task.args)
+        self.variables = task_vars or {}
         # The base class rejects values that are not booleans.
         if not boolean(arguments.get("remote_src") or False, strict=False):
             try:
@@ -52,7 +56,7 @@ class ActionModule(ControllerFileAction):
             paths[option] = []
             for name in _listed(option, arguments.get(option)):
                 text = self.text_of(option, str(name))
-                path = os.path.abspath(self._find_needle("files", str(name)))  # type: ignore[no-untyped-call]
+                path = os.path.abspath(find_on_controller(self, str(name), self.variables))
                 top[path] = text
                 paths[option].append(path)
         if not top:

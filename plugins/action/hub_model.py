@@ -15,6 +15,9 @@ from ansible.errors import AnsibleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._hub.cache import parse_choice
 from ansible_collections.llmfleet.conda.plugins.module_utils._hub.store import Source, read_source
 from ansible_collections.llmfleet.conda.plugins.plugin_utils._controller_file import unreadable
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._controller_search import (
+    find_on_controller,
+)
 from ansible_collections.llmfleet.conda.plugins.plugin_utils._controller_transfer import (
     ControllerTransferAction,
 )
@@ -27,10 +30,10 @@ class ActionModule(ControllerTransferAction[Source]):
     NEEDED_FOR = ("import",)
 
     def source_of(self, arguments: Mapping[str, Any]) -> Source:
-        """Find the directory as ``ansible.builtin.copy`` does, and list its files."""
+        """Find the directory, and list its files."""
         name = str(arguments[self.PATH_OPTION])
         try:
-            path = str(self._find_needle("files", name))  # type: ignore[no-untyped-call]
+            path = find_on_controller(self, name, self.variables)
         except AnsibleError as error:
             raise unreadable(f"The option path names {name}", error) from None
         choice = parse_choice(_listed(arguments.get("include")), _listed(arguments.get("exclude")))

@@ -28,6 +28,10 @@ _ANSIBLE_KEYS = (
 
 _DETAIL_WIDTH = 100
 
+_STATUSES = ("pass", "drift", "absent", "fail", "skip")
+# How the table shows a status of which the name alone would not tell what it means.
+_SHOWN = {"absent": "not there yet"}
+
 
 def host_entry(result: Mapping[str, Any] | None, *, running: bool) -> dict[str, Any]:
     """Return a host's entry in the fleet report.
@@ -37,14 +41,15 @@ def host_entry(result: Mapping[str, Any] | None, *, running: bool) -> dict[str, 
         running: whether the host has not failed so far in this play.
 
     Returns:
-        ``{"status": "pass" | "drift" | "fail" | "skip", "checks": [...]}``. A host without a result counts
-        as failed, unless it belongs to a later batch (``serial``), so that the report covers every host.
+        ``{"status": "pass" | "drift" | "absent" | "fail" | "skip", "checks": [...]}``, and ``last_passes`` if
+        checks were not run again. A host without a result counts as failed, unless it belongs to a later
+        batch (``serial``), so that the report covers every host.
     """
     if result is None:
         if running:
             return _single("skip", "turn", "not checked yet")
         return _single("fail", "reached", "the host failed before its checks ran")
-    if result.get("status") not in ("pass", "drift", "fail"):
+    if result.get("status") not in ("pass", "drift", "absent", "fail"):
         said = str(result.get("msg") or "llm_check returned no result").strip()
         return _single("fail", "llm_check", said)
     checks = [
@@ -53,37 +58,60 @@ def host_entry(result: Mapping[str, Any] | None, *, running: bool) -> dict[str, 
             "status": str(check.get("status", "fail")),
             "detail": str(check.get("detail", "")),
             "seconds": float(check.get("seconds") or 0.0),
+            **({"environment": str(check["environment"])} if check.get("environment") else {}),
         }
         for check in result.get("checks") or []
     ]
     if not checks:
         # A run without checks proves nothing.
         return _single("fail", "llm_check", "no check ran")
-    return {"status": str(result["status"]), "checks": checks}
+    entry = {"status": str(result["status"]), "checks": checks}
+    reused = [
+        {"environment": str(one["environment"]), "since": str(one["since"])}
+        for one in result.get("last_passes") or []
+        if one.get("reused")
+    ]
+    return {**entry, "last_passes": reused} if reused else entry
 
 
 def failed_lines(entry: Mapping[str, Any]) -> list[str]:
     """Return one line for each failed check of a host: its name and the first line of its detail."""
-    return [
-        f"{check['name']}: {_first_line(check['detail'])}"
-        for check in entry["checks"]
-        if check["status"] == "fail"
-    ] or (["a check failed"] if entry["status"] == "fail" else [])
+    return _lines(entry, "fail") or (["a check failed"] if entry["status"] == "fail" else [])
 
 
 def drift_lines(entry: Mapping[str, Any]) -> list[str]:
     """Return one line for each check of a host that found drift."""
+    return _lines(entry, "drift")
+
+
+def absent_lines(entry: Mapping[str, Any]) -> list[str]:
+    """Return one line for each installation or environment that check mode did not find."""
+    return _lines(entry, "absent")
+
+
+def reused_lines(entry: Mapping[str, Any]) -> list[str]:
+    """Return one line for each environment whose imports and computations were not run again."""
     return [
-        f"{check['name']}: {_first_line(check['detail'])}"
+        f"{one['environment']}: nothing changed since {one['since']}"
+        for one in entry.get("last_passes") or []
+    ]
+
+
+def _lines(entry: Mapping[str, Any], status: str) -> list[str]:
+    """Return one line for each check with the status; several environments are told apart by name."""
+    several = len({check.get("environment") for check in entry["checks"]} - {None}) > 1
+    return [
+        (f"{check['environment']}: " if several and "environment" in check else "")
+        + f"{check['name']}: {_first_line(check['detail'])}"
         for check in entry["checks"]
-        if check["status"] == "drift"
+        if check["status"] == status
     ]
 
 
 def totals(entries: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the summary line: the number of hosts, and of hosts with each status."""
     statuses = [entry["status"] for entry in entries.values()]
-    counts = {name: statuses.count(name) for name in ("pass", "drift", "fail", "skip")}
+    counts = {_SHOWN.get(name, name): statuses.count(name) for name in _STATUSES}
     hosts = "1 host" if len(statuses) == 1 else f"{len(statuses)} hosts"
     return f"{hosts}: " + ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
@@ -96,10 +124,13 @@ def table(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
         counted = [check for check in entry["checks"] if check["status"] != "skip"]
         passed = sum(check["status"] == "pass" for check in counted)
         seconds = sum(check["seconds"] for check in entry["checks"])
-        rows.append((name, entry["status"], f"{passed} of {len(counted)}", f"{seconds:.1f}"))
+        status = _SHOWN.get(entry["status"], entry["status"])
+        rows.append((name, status, f"{passed} of {len(counted)}", f"{seconds:.1f}"))
         failures.append(
             [f"  failed: {line}" for line in failed_lines(entry)]
             + [f"  drift: {line}" for line in drift_lines(entry)]
+            + [f"  not there yet: {line}" for line in absent_lines(entry)]
+            + [f"  not run again: {line}" for line in reused_lines(entry)]
         )
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = []
@@ -215,6 +246,7 @@ class ActionModule(ActionBase):
                     "status": entry["status"],
                     "failed": failed_lines(entry),
                     "drift": drift_lines(entry),
+                    "absent": absent_lines(entry),
                 }
                 for host, entry in entries.items()
             },

@@ -49,9 +49,9 @@ options:
   environment_file:
     description:
       - Name of a file with the text for O(environment), usually C(environment.yml).
-      - The file is on the controller. The search path is that of M(ansible.builtin.copy), which is C(files)
-        of the role or the play and then the directory of the play. The file may be encrypted with Ansible
-        Vault.
+      - The file is on the controller. A relative name is looked for as M(ansible.builtin.copy) does, which is
+        C(files) of the role or the play and then the directory of the play, then in the directory of the
+        inventory, then in the working directory. The file may be encrypted with Ansible Vault.
       - With O(remote_src=true) it is a path on the managed host.
     type: path
   lock:
@@ -111,6 +111,20 @@ options:
     default: present
   prune:
     description: Remove packages that are neither listed in O(packages) nor dependencies of listed packages.
+    type: bool
+    default: false
+  exact:
+    description:
+      - Remove everything that the task does not declare. By default, the module only adds and changes, and
+        what a task no longer names stays on the host.
+      - This is O(prune) plus pins, variables and the requests in conda's history. O(pinned) and O(variables)
+        then list all pins and variables; if omitted, there are none.
+      - Dependencies of declared packages stay, but no longer as requests of a user. A package whose version
+        satisfies its match spec is not changed back.
+      - Distributions that pip installed stay. Remove them with O(llmfleet.conda.conda_pip#module:exact) in
+        the next task. O(owner), O(group) and O(frozen) are not changed if omitted.
+      - Cannot be combined with O(state=absent), with match specs that only conda can interpret, or with a
+        task that names no packages, or used in a base environment.
     type: bool
     default: false
   recreate:
@@ -185,6 +199,15 @@ EXAMPLES = r"""
     # Wait up to an hour for programs that run from the environment.
     in_use: wait
     in_use_timeout: 3600
+
+- name: Remove packages, pins and variables that are not declared
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    packages: [python=3.12, "numpy>=2,<3"]
+    channels: [conda-forge]
+    variables: {OMP_NUM_THREADS: "8"}
+    exact: true
 
 - name: Update packages within their match specs
   llmfleet.conda.conda_env:
@@ -346,7 +369,9 @@ packages:
       type: str
       sample: conda-forge
 pip_requirements:
-  description: The pip section of O(environment) or O(environment_file). This module does not install it.
+  description:
+    - The pip section of O(environment) or O(environment_file), or the lines C(# pip NAME @ URL) of O(lock) or
+      O(lock_file), as conda-lock writes them. This module does not install them.
   returned: success
   type: list
   elements: str
@@ -362,11 +387,20 @@ added:
 removed:
   description:
     - The lines that the diff removes, one for each package. Also returned in check mode.
-    - Pins, variables, owner, group and the marker of a frozen environment are in parentheses.
+    - Pins, variables, owner, group and the marker of a frozen environment are in parentheses, and with
+      O(exact) requests in conda's history.
   returned: success
   type: list
   elements: str
   sample: ["numpy 1.26.4 py312heda63a1_0 conda-forge"]
+unresolved:
+  description:
+    - In check mode, the match specs that were not resolved because there is no conda on the host yet. A
+      misspelt package name among them shows only in the real run. Otherwise empty.
+  returned: success
+  type: list
+  elements: str
+  sample: [python=3.12, numpy]
 in_use:
   description:
     - Processes that run from the prefix, if the task removes or replaces files there. Otherwise empty.
@@ -384,7 +418,7 @@ in_use:
       type: str
       sample: ada
     command:
-      description: Command line with secrets masked, cut to 120 characters.
+      description: Command line with secrets masked, shortened to about 120 characters.
       type: str
       sample: /opt/miniconda3/envs/llm/bin/python serve.py
     age_seconds:

@@ -73,8 +73,9 @@ options:
   installer_path:
     description:
       - Installer file to use instead of a download.
-      - The file is on the controller, unless O(remote_src=true). The search path is that of
-        M(ansible.builtin.copy).
+      - The file is on the controller, unless O(remote_src=true). A relative name is looked for
+        as M(ansible.builtin.copy) does, then in the directory of the inventory, then in the working
+        directory.
       - The file is copied only to hosts that need it, into the task's temporary directory (C(remote_tmp)),
         and removed afterwards. The checksum is checked on the host.
     type: path
@@ -309,7 +310,7 @@ in_use:
       type: str
       sample: ada
     command:
-      description: Command line with secrets masked, cut to 120 characters.
+      description: Command line with secrets masked, shortened to about 120 characters.
       type: str
       sample: /opt/miniconda3/envs/llm/bin/python serve.py
     age_seconds:

@@ -155,6 +155,14 @@ removed:
   type: list
   elements: str
   sample: ["numpy 1.26.4 py312heda63a1_0 conda-forge"]
+unresolved:
+  description:
+    - In check mode, the match specs that were not resolved because there is no conda on the host yet. A
+      misspelt package name among them shows only in the real run. Otherwise empty.
+  returned: success
+  type: list
+  elements: str
+  sample: [python=3.12, numpy]
 in_use:
   description:
     - Processes that run from the prefix, if the task removes or replaces files there. Otherwise empty.
@@ -172,7 +180,7 @@ in_use:
       type: str
       sample: ada
     command:
-      description: Command line with secrets masked, cut to 120 characters.
+      description: Command line with secrets masked, shortened to about 120 characters.
       type: str
       sample: /opt/miniconda3/envs/llm/bin/python serve.py
     age_seconds:

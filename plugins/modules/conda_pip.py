@@ -43,15 +43,16 @@ options:
         C(name @ URL), comments and C(--hash=sha256:...).
       - Options of pip such as C(-r) and C(-e) are an error. The message names what to use instead.
       - With O(state=absent) the module removes the distributions that satisfy a line.
-      - At least one of O(requirements) and O(requirements_files) is required.
+      - At least one of O(requirements) and O(requirements_files) is required. With O(exact=true) the list may
+        be empty.
     type: list
     elements: str
   requirements_files:
     description:
       - Requirements files whose lines are added to O(requirements).
-      - The files are on the controller, unless O(remote_src=true). The search path is that of
-        M(ansible.builtin.copy), which is C(files) of the role and then the directory of the play. Absolute
-        paths also work.
+      - The files are on the controller, unless O(remote_src=true). A relative name is looked
+        for as M(ansible.builtin.copy) does, which is C(files) of the role and then the directory of the
+        play, then in the directory of the inventory, then in the working directory.
       - The module reads comments, continued lines and C(--hash) as pip does. C(-r FILE) and C(-c FILE)
         include other files, relative to the including file.
       - Index options (C(-i), C(--extra-index-url), C(--find-links), C(--no-index), C(--trusted-host)),
@@ -155,6 +156,15 @@ options:
     type: str
     choices: [present, absent, latest]
     default: present
+  exact:
+    description:
+      - Remove the distributions that neither the requirements, nor distributions that conda owns, nor the
+        dependencies of these need. By default, the module only adds and changes.
+      - pip stays, and so does every distribution that conda owns or has a record of. Only the
+        C(site-packages) of the environment's current Python is considered.
+      - Cannot be combined with O(state=absent).
+    type: bool
+    default: false
   replace_conda_packages:
     description:
       - Allow the installer to replace or remove distributions that conda owns.
@@ -287,6 +297,13 @@ EXAMPLES = r"""
     repair: false
     check: false
 
+- name: Remove what no requirement needs
+  llmfleet.conda.conda_pip:
+    installation: /opt/miniconda3
+    name: llm
+    requirements: [transformers]
+    exact: true
+
 - name: Remove a distribution
   llmfleet.conda.conda_pip:
     prefix: /srv/envs/llm
@@ -340,7 +357,7 @@ in_use:
       type: str
       sample: ada
     command:
-      description: Command line with secrets masked, cut to 120 characters.
+      description: Command line with secrets masked, shortened to about 120 characters.
       type: str
       sample: /opt/miniconda3/envs/llm/bin/python serve.py
     age_seconds:

@@ -68,9 +68,9 @@ options:
     description:
       - A directory with the model's files, as C(save_pretrained) writes it, to use instead of the hub. The
         module copies the files into the cache, except hidden files.
-      - The directory is on the controller, unless O(remote_src=true). The search path is that of
-        M(ansible.builtin.copy), which is C(files) of the role and then the directory of the playbook. An
-        absolute path also works.
+      - The directory is on the controller, unless O(remote_src=true). A relative name is looked
+        for as M(ansible.builtin.copy) does, which is C(files) of the role and then the directory of the
+        playbook, then in the directory of the inventory, then in the working directory.
       - The files are copied only to hosts that need them, first to the task's temporary directory. During
         the task the host needs space for two copies.
     type: str

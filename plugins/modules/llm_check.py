@@ -8,21 +8,26 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: llm_check
-short_description: Verify a conda environment for LLM work
+short_description: Verify conda environments for LLM work
 version_added: 0.1.0
 author: llmfleet contributors (@llmfleet)
 description:
-  - Checks a host, its conda installation and one environment in layers, from the C library to a model that
-    answers. Returns one structured result for each check.
+  - Checks a host, its conda installation and one or more environments in layers, from the C library to a
+    model that answers. Returns one structured result for each check and environment.
   - The layers are C(host), C(installation), C(environment), C(drift), C(imports), C(framework), C(kernel)
     and C(workload), in this order. If a check fails, the module completes the checks of that layer and
-    reports those of later layers as skipped.
+    reports those of later layers as skipped. A failed environment does not stop the checks of the others.
   - An environment that differs from O(declared) has the status V(drift), which is neither a pass nor a
     failure. Later layers are still checked.
   - A failed check does not fail the task. Check RV(status), or use the role P(llmfleet.conda.verify#role),
     which fails the host and writes a report.
-  - The module changes nothing on the host and never starts conda. The environment's own interpreter runs
-    the imports. It writes no bytecode, and its caches go to a temporary directory that is removed.
+  - The module never starts conda. The environment's own interpreter runs the imports. It writes no bytecode,
+    and its caches go to a temporary directory that is removed. The module changes nothing on the host, except
+    that with O(max_age) it notes a pass in C(conda-meta/.llmfleet-verified) of the environment.
+  - If another run is changing the installation or an environment, the module waits up to O(lock_timeout)
+    seconds. The check C(exists) of its layer then fails and names the process.
+  - In check mode an installation or environment that does not exist has the status V(absent), because an
+    earlier task of the play may create it.
   - The interpreter runs while the module checks files. If a check of the files fails, the module terminates
     the interpreter and ignores its results. It does not start the interpreter on a host that fails or in a
     directory that is not an environment.
@@ -36,17 +41,21 @@ notes:
   - 'Layer C(environment). C(environment.exists), C(environment.records) and C(environment.files): the same
     for the environment. C(environment.python): Python has the requested version.
     C(environment.distributions): the distributions that pip installed have all files of their C(RECORD).
+    C(environment.owners): no distribution has metadata of both conda and pip.
     C(environment.requirements): the dependencies of conda packages and Python distributions are installed
     in suitable versions. C(environment.channels): no package comes from C(defaults), unless
     O(allow_defaults). C(environment.in_use) never fails. It lists the processes that run from the
     environment and would keep M(llmfleet.conda.conda_env) from changing it
     (O(llmfleet.conda.conda_env#module:in_use)).'
-  - 'Layer C(drift), if O(declared) is set. C(drift.packages): the conda packages are installed in versions
-    and builds that satisfy the match specs. C(drift.requirements): the Python distributions and their
-    dependencies are installed and satisfy the constraints. C(drift.unneeded), with O(declared.prune): no
-    other package is installed. An environment has drifted if M(llmfleet.conda.conda_env) or
-    M(llmfleet.conda.conda_pip) with the same specs and O(llmfleet.conda.conda_env#module:state=present)
-    would change packages.'
+  - 'Layer C(drift), if O(declared) or O(models) is set. C(drift.packages): the conda packages are installed
+    in versions and builds that satisfy the match specs or the lock and the pins. C(drift.requirements): the
+    Python distributions and their dependencies are installed and satisfy the constraints. C(drift.unneeded),
+    with O(declared.prune): no other package is installed. C(drift.settings): pins, variables, frozen marker,
+    owner and group are those that are declared. C(drift.models): the models are complete in their caches.
+    C(drift.absent), for an entry of O(environments) with V(absent): the environment does not exist. An
+    environment has drifted if M(llmfleet.conda.conda_env), M(llmfleet.conda.conda_pip) or
+    M(llmfleet.conda.hub_model) with the same options and O(llmfleet.conda.conda_env#module:state=present)
+    would change something. If one of them would refuse the declaration, the check fails.'
   - 'Layer C(imports). C(imports.interpreter): Python starts from the environment''s prefix.
     C(imports.NAME), for each entry of O(imports): the package is importable in a process without
     C(LD_LIBRARY_PATH), C(PYTHONPATH) and similar variables, and its version satisfies the specifier.
@@ -60,6 +69,8 @@ notes:
     recovers known coefficients, by least squares and by gradient descent. C(workload.plot): matplotlib
     draws a PNG in memory. C(workload.sentiment): the sentiment pipeline of transformers classifies O(text)
     as O(expect_label).'
+  - The checks of the last four layers, which run in the environment's interpreter, can take most of the time
+    of a run. See O(max_age).
   - The checks of the last three layers run if O(imports) lists the packages that they use, or if O(checks)
     lists the check itself. In the second case a missing package is a failure.
 extends_documentation_fragment:
@@ -67,7 +78,8 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    description: Does the same in check mode, because it never changes anything.
+    description:
+      - Runs the same checks and writes nothing. What does not exist yet has the status V(absent).
   diff_mode:
     support: none
     description: The module changes nothing, so there is no diff.
@@ -98,6 +110,9 @@ options:
   checks:
     description:
       - Names of the checks and layers to run. The notes list the names. By default, all that apply.
+      - V(quick) stands for the checks that take less than a second of CPU time, for example before every job
+        of a scheduler. They read records and metadata and start the interpreter, but they neither inspect the
+        files of packages nor import anything.
       - Checks that the others depend on (the environment exists and its interpreter starts) always run.
     type: list
     elements: str
@@ -118,6 +133,38 @@ options:
         type: list
         elements: str
         default: []
+      environment:
+        description: Content of an C(environment.yml), as in O(llmfleet.conda.conda_env#module:environment).
+        type: raw
+      environment_file:
+        description: Path of an C(environment.yml), as in O(llmfleet.conda.conda_env#module:environment_file).
+        type: path
+      lock:
+        description: Content of an explicit lock file, as in O(llmfleet.conda.conda_env#module:lock).
+        type: raw
+      lock_file:
+        description: Path of an explicit lock file, as in O(llmfleet.conda.conda_env#module:lock_file).
+        type: path
+      remote_src:
+        description: Whether C(environment_file) and C(lock_file) are on the managed host.
+        type: bool
+        default: false
+      pinned:
+        description: Pins, as in O(llmfleet.conda.conda_env#module:pinned).
+        type: list
+        elements: str
+      variables:
+        description: Variables, as in O(llmfleet.conda.conda_env#module:variables).
+        type: dict
+      frozen:
+        description: Whether the environment is frozen, as in O(llmfleet.conda.conda_env#module:frozen).
+        type: bool
+      owner:
+        description: Owner, as in O(llmfleet.conda.conda_env#module:owner).
+        type: str
+      group:
+        description: Group, as in O(llmfleet.conda.conda_env#module:group).
+        type: str
       requirements:
         description: Requirement lines, as in O(llmfleet.conda.conda_pip#module:requirements).
         type: list
@@ -136,14 +183,134 @@ options:
         elements: str
         default: []
       prune:
-        description: Whether a package that nothing in O(declared) requires is drift.
+        description: Whether a package that nothing in the declaration requires is drift.
         type: bool
         default: false
+  environments:
+    description:
+      - Further environments of the host, each with its declared content. Their results have the name of the
+        environment in C(environment).
+      - The layers C(environment), C(drift) and C(imports) are checked for each of them, and the last three
+        layers for the packages in its C(imports). O(checks) and O(skip_checks) count for all of them.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the environment in O(installation). Required without C(prefix).
+        type: str
+      prefix:
+        description: Absolute path of the environment. Required without C(name).
+        type: path
+      imports:
+        description: Packages that must be importable, as in O(imports).
+        type: dict
+        default: {}
+      state:
+        description: V(absent) for an environment that must not exist.
+        type: str
+        choices: [present, absent]
+        default: present
+      packages:
+        description: Match specs of conda packages, as in O(llmfleet.conda.conda_env#module:packages).
+        type: list
+        elements: str
+        default: []
+      environment:
+        description: Content of an C(environment.yml), as in O(llmfleet.conda.conda_env#module:environment).
+        type: raw
+      environment_file:
+        description: Path of an C(environment.yml), as in O(llmfleet.conda.conda_env#module:environment_file).
+        type: path
+      lock:
+        description: Content of an explicit lock file, as in O(llmfleet.conda.conda_env#module:lock).
+        type: raw
+      lock_file:
+        description: Path of an explicit lock file, as in O(llmfleet.conda.conda_env#module:lock_file).
+        type: path
+      remote_src:
+        description: Whether C(environment_file) and C(lock_file) are on the managed host.
+        type: bool
+        default: false
+      pinned:
+        description: Pins, as in O(llmfleet.conda.conda_env#module:pinned).
+        type: list
+        elements: str
+      variables:
+        description: Variables, as in O(llmfleet.conda.conda_env#module:variables).
+        type: dict
+      frozen:
+        description: Whether the environment is frozen, as in O(llmfleet.conda.conda_env#module:frozen).
+        type: bool
+      owner:
+        description: Owner, as in O(llmfleet.conda.conda_env#module:owner).
+        type: str
+      group:
+        description: Group, as in O(llmfleet.conda.conda_env#module:group).
+        type: str
+      requirements:
+        description: Requirement lines, as in O(llmfleet.conda.conda_pip#module:requirements).
+        type: list
+        elements: str
+        default: []
+      constraints:
+        description: Constraint lines, as in O(llmfleet.conda.conda_pip#module:constraints).
+        type: list
+        elements: str
+        default: []
+      constraints_for_pip:
+        description:
+          - Constraint lines that do not apply to packages that conda owns, as in
+            O(llmfleet.conda.conda_pip#module:constraints_for_pip).
+        type: list
+        elements: str
+        default: []
+      prune:
+        description: Whether a package that nothing in the declaration requires is drift.
+        type: bool
+        default: false
+  models:
+    description: Models that must be complete in a cache.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: ID of the model, as in O(llmfleet.conda.hub_model#module:model).
+        type: str
+        required: true
+      cache_dir:
+        description: Absolute path of the cache. By default, O(model_cache).
+        type: path
+      revision:
+        description: Branch, tag or commit.
+        type: str
+        default: main
+      commit:
+        description: Commit that the revision must have. If omitted, any.
+        type: str
+      path:
+        description: Absolute path of a directory on the host with the files that the model must have.
+        type: path
+      include:
+        description: Patterns of the wanted files, as in O(llmfleet.conda.hub_model#module:include).
+        type: list
+        elements: str
+        default: []
+      exclude:
+        description: Patterns of files to ignore, as in O(llmfleet.conda.hub_model#module:exclude).
+        type: list
+        elements: str
+        default: []
   model:
     description:
-      - The sentiment model, as the absolute path of a directory on the host or as the ID of a model in the
-        model cache of the user who runs the task. The module never downloads a model.
+      - The sentiment model, as the absolute path of a directory on the host or as the ID of a model in
+        O(model_cache). The module never downloads a model.
     type: str
+  model_cache:
+    description:
+      - Absolute path of the model cache. By default, that of the user who runs the task.
+    type: path
   text:
     description: The text that the sentiment model classifies.
     type: str
@@ -220,6 +387,23 @@ options:
     description: Timeout in seconds for each check in the environment's interpreter.
     type: int
     default: 300
+  lock_timeout:
+    description:
+      - Seconds to wait while another run of this collection is changing the installation or an environment.
+    type: int
+    default: 60
+  max_age:
+    description:
+      - Hours for which the checks in the environment's interpreter are not repeated after all of them passed,
+        as long as nothing changes that they depend on. V(0) runs them every time.
+      - They run again if other checks are requested, if the host was restarted, if its clock was set back, or
+        if one of the following changed. The package records, the distributions, the interpreter, a file or
+        directory of a package, a file that the checks had loaded, the model, the kernel, the GPU driver, the
+        list of GPUs. Files are compared by inode, size and times.
+      - A new hard link changes the status of a file. So the checks also run again after another environment
+        with the same packages was created or removed.
+    type: float
+    default: 0
 seealso:
   - module: llmfleet.conda.conda_env
   - module: llmfleet.conda.conda_pip
@@ -304,6 +488,104 @@ EXAMPLES = r"""
   register: proof
   failed_when: proof.status | default('fail') != 'pass'
 
+- name: Verify all environments of a host, and repeat imports only once a day or after a change
+  llmfleet.conda.llm_check:
+    installation: /opt/miniconda3
+    name: llm
+    model_cache: /srv/models
+    models:
+      - name: example/tiny-sentiment
+        revision: main
+        commit: 8f3a2b1c4d5e6f708192a3b4c5d6e7f801234567
+        include: ["*.json"]
+        exclude: ["*.h5"]
+      - name: example/ours
+        cache_dir: /srv/models
+        path: /srv/import/ours
+    environments:
+      - name: tools
+        imports:
+          tqdm: ""
+        packages:
+          - python=3.11
+          - tqdm
+        pinned:
+          - tqdm<5
+        variables:
+          OMP_NUM_THREADS: "4"
+        frozen: false
+        owner: root
+        group: root
+        requirements:
+          - torch
+        constraints:
+          - torch==2.13.0
+        constraints_for_pip:
+          - numpy==1.26.4
+        prune: true
+      - name: old
+        state: absent
+      - prefix: /opt/miniconda3/envs/exact
+        lock_file: locks/exact.txt
+      - name: minimal
+        lock:
+          - https://conda.anaconda.org/conda-forge/noarch/six-1.17.0-pyhe01879c_1.conda
+      - name: report
+        environment:
+          dependencies: [python=3.11]
+      - name: training
+        environment_file: /srv/environments/training.yml
+        remote_src: true
+    max_age: 24
+    lock_timeout: 120
+
+- name: Verify an environment before a job of the scheduler
+  llmfleet.conda.llm_check:
+    prefix: /opt/miniconda3/envs/llm
+    checks:
+      - quick
+    declared:
+      environment_file: environment.yml
+
+- name: Compare an environment with its lock file and its settings
+  llmfleet.conda.llm_check:
+    prefix: /opt/miniconda3/envs/llm
+    checks:
+      - drift
+    declared:
+      lock_file: /srv/locks/llm.txt
+      remote_src: true
+      pinned:
+        - numpy<3
+      variables:
+        OMP_NUM_THREADS: "4"
+      frozen: true
+      owner: root
+      group: root
+  register: proof
+
+- name: Compare an environment with an environment file in the playbook
+  llmfleet.conda.llm_check:
+    prefix: /opt/miniconda3/envs/llm
+    checks:
+      - drift
+    declared:
+      environment:
+        dependencies:
+          - python=3.11
+          - numpy>=1.26
+  register: proof
+
+- name: Compare an environment with a lock in the playbook
+  llmfleet.conda.llm_check:
+    prefix: /opt/miniconda3/envs/llm
+    checks:
+      - drift
+    declared:
+      lock:
+        - https://conda.anaconda.org/conda-forge/noarch/six-1.17.0-pyhe01879c_1.conda
+  register: proof
+
 - name: Skip the checks that compute
   llmfleet.conda.llm_check:
     prefix: /opt/miniconda3/envs/llm
@@ -323,8 +605,8 @@ EXAMPLES = r"""
 RETURN = r"""
 status:
   description:
-    - V(fail) if a check failed. Otherwise V(drift) if the environment differs from O(declared). Otherwise
-      V(pass).
+    - V(fail) if a check failed. Otherwise V(drift) if an environment differs from its declaration. Otherwise,
+      in check mode, V(absent) if the installation or an environment does not exist. Otherwise V(pass).
   returned: success
   type: str
   sample: pass
@@ -358,12 +640,17 @@ checks:
       description: Name of the check, starting with its layer.
       type: str
       sample: imports.numpy
+    environment:
+      description:
+        - Name or prefix of the environment. Empty for the layers C(host) and C(installation).
+      type: str
+      sample: llm
     layer:
       description: Layer of the check.
       type: str
       sample: imports
     status:
-      description: V(pass), V(fail), V(drift) or V(skip).
+      description: V(pass), V(fail), V(drift), V(absent) or V(skip).
       type: str
       sample: pass
     detail:
@@ -380,7 +667,7 @@ checks:
         - The measured values, for programs. They depend on the check.
         - C(coefficients) and C(intercept) for a regression, C(label) and C(score) for the sentiment,
           C(gflops) and C(relative_error) for a kernel, C(version) and C(path) for an import, C(damaged) for
-          files, C(in_use) for processes, C(differences) for drift.
+          files, C(in_use) for processes, C(differences) for drift, C(both) for distributions of two owners.
       type: dict
       sample:
         coefficients: [2.0001, -3.3998]
@@ -408,17 +695,46 @@ facts:
       sample:
         numpy: 1.26.4
         torch: 2.13.0+cpu
+last_passes:
+  description:
+    - One entry for each environment of which O(max_age) found an earlier pass.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    environment:
+      description: Name or prefix of the environment.
+      type: str
+      sample: llm
+    reused:
+      description: Whether the earlier pass still stands, so that the checks did not run again.
+      type: bool
+      sample: true
+    since:
+      description: Time of that pass.
+      type: str
+      sample: 2026-11-30 04:12 UTC
+    reason:
+      description: Why the checks ran again. Empty if they did not.
+      type: str
+      sample: ""
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.declared import OPTIONS
 from ansible_collections.llmfleet.conda.plugins.module_utils._check.request import (
+    ABSENT,
     DRIFT,
     Declared,
+    Model,
     Request,
     Thresholds,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._check.run import Checker, Outcome
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.steps import cache_of
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.module import CondaModule
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.guards import (
@@ -426,6 +742,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.guards import
     environment_prefix,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import secrets_in
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.variables import (
+    secret_values,
+)
 
 THRESHOLD_OPTIONS: dict[str, dict[str, Any]] = {
     "min_glibc": {"type": "str"},
@@ -447,6 +766,34 @@ DECLARED_OPTIONS: dict[str, dict[str, Any]] = {
     "constraints": {"type": "list", "elements": "str", "default": []},
     "constraints_for_pip": {"type": "list", "elements": "str", "default": []},
     "prune": {"type": "bool", "default": False},
+    "environment": {"type": "raw"},
+    "environment_file": {"type": "path"},
+    "lock": {"type": "raw"},
+    "lock_file": {"type": "path"},
+    "remote_src": {"type": "bool", "default": False},
+    "pinned": {"type": "list", "elements": "str"},
+    "variables": {"type": "dict"},
+    "frozen": {"type": "bool"},
+    "owner": {"type": "str"},
+    "group": {"type": "str"},
+}
+
+ENVIRONMENT_OPTIONS: dict[str, dict[str, Any]] = {
+    "name": {"type": "str"},
+    "prefix": {"type": "path"},
+    "imports": {"type": "dict", "default": {}},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    **DECLARED_OPTIONS,
+}
+
+MODEL_OPTIONS: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "cache_dir": {"type": "path"},
+    "revision": {"type": "str", "default": "main"},
+    "commit": {"type": "str"},
+    "path": {"type": "path"},
+    "include": {"type": "list", "elements": "str", "default": []},
+    "exclude": {"type": "list", "elements": "str", "default": []},
 }
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
@@ -458,7 +805,15 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "checks": {"type": "list", "elements": "str"},
     "skip_checks": {"type": "list", "elements": "str", "default": []},
     "declared": {"type": "dict", "options": DECLARED_OPTIONS},
+    "environments": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": ENVIRONMENT_OPTIONS,
+    },
+    "models": {"type": "list", "elements": "dict", "default": [], "options": MODEL_OPTIONS},
     "model": {"type": "str"},
+    "model_cache": {"type": "path"},
     "text": {"type": "str", "default": "This is a great movie!"},
     "expect_label": {"type": "str", "default": "POSITIVE"},
     "expected_gpus": {"type": "int"},
@@ -466,28 +821,32 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "thresholds": {"type": "dict", "default": {}, "options": THRESHOLD_OPTIONS},
     "timeout": {"type": "int", "default": 900},
     "check_timeout": {"type": "int", "default": 300},
+    "lock_timeout": {"type": "int", "default": 60},
+    "max_age": {"type": "float", "default": 0},
 }
 
 
-def request_from(params: dict[str, Any]) -> Request:
+def request_from(params: dict[str, Any], check_mode: bool = False) -> Request:
     """Build the request from validated options.
 
     Raises:
         CondaModuleError: an option has an invalid value; the message names the option.
     """
     installation = params["installation"]
-    return Request(
+    cache = params["model_cache"]
+    if cache is not None and not cache.startswith("/"):
+        raise CondaModuleError(f"model_cache: {cache!r} is not an absolute path.")
+    request = Request(
         prefix=environment_prefix(installation, params["name"], params["prefix"]),
         installation=None if installation is None else check_prefix(installation, "installation"),
         python_version=params["python_version"] or None,
-        imports={
-            str(name): "" if version is None else str(version)
-            for name, version in params["imports"].items()
-        },
+        imports=_imports_of(params),
         checks=params["checks"],
         skip_checks=params["skip_checks"],
-        declared=None if params["declared"] is None else Declared(**params["declared"]),
+        declared=None if params["declared"] is None else declared_from(params["declared"]),
         model=params["model"] or None,
+        model_cache=cache,
+        models=[_model_from(model, cache_of(cache)) for model in params["models"]],
         text=params["text"],
         expect_label=params["expect_label"],
         expected_gpus=params["expected_gpus"],
@@ -495,30 +854,95 @@ def request_from(params: dict[str, Any]) -> Request:
         thresholds=Thresholds(**params["thresholds"]),
         timeout=params["timeout"],
         check_timeout=params["check_timeout"],
+        lock_timeout=params["lock_timeout"],
+        max_age=params["max_age"],
+        check_mode=check_mode,
+        label=params["name"] or params["prefix"] or "",
+    )
+    further = [_further_from(entry, request) for entry in params["environments"]]
+    return replace(request, further=further)
+
+
+def _further_from(entry: Mapping[str, Any], request: Request) -> Request:
+    """The request for an entry of ``environments``; all but its content is that of the first environment."""
+    declared = replace(declared_from(entry), absent=entry["state"] == "absent")
+    return replace(
+        request,
+        prefix=environment_prefix(request.installation, entry["name"], entry["prefix"]),
+        label=entry["name"] or entry["prefix"],
+        python_version=None,
+        imports=_imports_of(entry),
+        declared=declared,
+        model=None,
+        models=(),
+        expected_gpus=None,
+        is_further=True,
+    )
+
+
+def _imports_of(params: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        str(name): "" if version is None else str(version)
+        for name, version in params["imports"].items()
+    }
+
+
+def declared_from(given: Mapping[str, Any]) -> Declared:
+    """The declared content from validated suboptions."""
+    return Declared(
+        packages=given["packages"],
+        requirements=given["requirements"],
+        constraints=given["constraints"],
+        constraints_for_pip=given["constraints_for_pip"],
+        prune=given["prune"],
+        options={name: given[name] for name in OPTIONS},
+    )
+
+
+def _model_from(given: Mapping[str, Any], cache: str) -> Model:
+    return Model(
+        name=given["name"],
+        cache_dir=given["cache_dir"] or cache,
+        revision=given["revision"],
+        commit=given["commit"] or "",
+        path=given["path"] or "",
+        include=given["include"],
+        exclude=given["exclude"],
     )
 
 
 def summary(outcome: Outcome) -> str:
     """Return a one-sentence summary of a run."""
-    counts = dict.fromkeys(("pass", "fail", DRIFT, "skip"), 0)
+    counts = dict.fromkeys(("pass", "fail", DRIFT, ABSENT, "skip"), 0)
     for result in outcome.results:
         counts[result.status] += 1
     skips = f"; {counts['skip']} were skipped" if counts["skip"] else ""
-    ran = counts["pass"] + counts["fail"] + counts[DRIFT]
-    drifted = _named(outcome, DRIFT)
-    if outcome.failed_layer is None and drifted:
-        return f"No check failed; {counts[DRIFT]} of {ran} found drift: {drifted}{skips}."
-    if outcome.failed_layer is None:
-        return f"All {counts['pass']} checks passed{skips}."
+    ran = sum(counts.values()) - counts["skip"]
+    drifted, absent = _named(outcome, DRIFT), _named(outcome, ABSENT)
     also = f"; {counts[DRIFT]} found drift: {drifted}" if drifted else ""
-    return (
-        f"{counts['fail']} of {ran} checks failed in layer {outcome.failed_layer}:"
-        f" {_named(outcome, 'fail')}{also}{skips}."
-    )
+    if counts["fail"]:
+        in_layer = "" if _has_several(outcome) else f" in layer {outcome.failed_layer}"
+        return f"{counts['fail']} of {ran} checks failed{in_layer}: {_named(outcome, 'fail')}{also}{skips}."
+    if absent:
+        return f"No check failed; not there yet: {absent}{also}{skips}."
+    if drifted:
+        return f"No check failed; {counts[DRIFT]} of {ran} found drift: {drifted}{skips}."
+    return f"All {counts['pass']} checks passed{skips}."
+
+
+def _has_several(outcome: Outcome) -> bool:
+    """Whether the results are of several environments."""
+    return len({result.environment for result in outcome.results if result.environment}) > 1
 
 
 def _named(outcome: Outcome, status: str) -> str:
-    return ", ".join(result.name for result in outcome.results if result.status == status)
+    """The names of the checks with this status, with their environment if there are several."""
+    several = _has_several(outcome)
+    return ", ".join(
+        f"{result.environment}: {result.name}" if several and result.environment else result.name
+        for result in outcome.results
+        if result.status == status
+    )
 
 
 def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
@@ -532,14 +956,17 @@ def result_of(request: Request, outcome: Outcome) -> dict[str, Any]:
         "checks": [result.as_dict() for result in outcome.results],
         "facts": dict(outcome.facts),
         "seconds": round(outcome.seconds, 3),
+        "last_passes": [dict(one) for one in outcome.last_passes],
     }
 
 
 def main() -> None:
     module = CondaModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.no_log_values.update(secrets_in(module.params["declared"]))
+    for declared in (module.params["declared"] or {}, *module.params["environments"]):
+        module.no_log_values.update(secrets_in(declared))
+        module.no_log_values.update(secret_values(declared.get("variables")))
     try:
-        request = request_from(module.params)
+        request = request_from(module.params, module.check_mode)
         # Do not use module.tmpdir: Ansible would leave its directory in the user's home.
         outcome = Checker(request).run()
     except CondaModuleError as error:

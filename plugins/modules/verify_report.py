@@ -90,9 +90,15 @@ written:
   type: bool
 hosts:
   description:
-    - For each host its status (V(pass), V(drift), V(fail), V(skip)), one line for each failed check
-      (C(failed)), and one line for each check that found drift (C(drift)).
+    - For each host its status (V(pass), V(drift), V(absent), V(fail), V(skip)) and lists of lines. C(failed)
+      has the failed checks, C(drift) those that found drift, and C(absent), in check mode, the installations
+      and environments that are not there yet.
   returned: always
   type: dict
-  sample: {"gpu1": {"status": "fail", "failed": ["imports.numpy: ModuleNotFoundError"], "drift": []}}
+  sample:
+    gpu1:
+      status: fail
+      failed: ["imports.numpy: ModuleNotFoundError"]
+      drift: []
+      absent: []
 """

@@ -17,18 +17,22 @@ from ansible.errors import AnsibleError, AnsibleFileNotFound
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.llmfleet.conda.plugins.plugin_utils._controller_search import (
+    find_on_controller,
+)
 from ansible_collections.llmfleet.conda.plugins.plugin_utils._gc_paused import gc_paused
 
 
 class ControllerFileAction(ActionBase):
     """Replace the name of a file on the controller with the file's text, then run the module.
 
-    ``TEXT_OPTIONS`` maps the option that names a file to the option that takes its text. The search path is
-    that of ``ansible.builtin.copy`` (``files`` of the role or the play). Files encrypted with Ansible Vault
-    are decrypted.
+    ``TEXT_OPTIONS`` maps the option that names a file to the option that takes its text. Where files are
+    looked for, :func:`find_on_controller` says. Files encrypted with Ansible Vault are decrypted.
     """
 
     TEXT_OPTIONS: ClassVar[Mapping[str, str]] = {}
+    # Those of the task.
+    variables: Mapping[str, Any] = {}
 
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
@@ -36,6 +40,7 @@ class ControllerFileAction(ActionBase):
         """Run the module; if a file cannot be read, fail the task and name the option."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         del tmp
+        self.variables = task_vars or {}
         arguments = dict(self._task.args)
         names: dict[str, str] = {}
         try:
@@ -72,11 +77,24 @@ class ControllerFileAction(ActionBase):
         Raises:
             AnsibleError: the file does not exist, cannot be read or cannot be decrypted.
         """
-        try:
-            path = self._find_needle("files", name)  # type: ignore[no-untyped-call]
-            return str(self._loader.get_text_file_contents(path))
-        except AnsibleError as error:
-            raise unreadable(f"The option {option} names {name}", error) from None
+        return text_of(self, option, name, self.variables)
+
+
+def text_of(action: ActionBase, option: str, name: str, variables: Mapping[str, Any]) -> str:
+    """Return the text of a file on the controller, for any action plugin.
+
+    Args:
+        option: names the file, for the error.
+        variables: those of the task, which say where the inventory is.
+
+    Raises:
+        AnsibleError: the file does not exist, cannot be read or cannot be decrypted.
+    """
+    try:
+        path = find_on_controller(action, str(name), variables)
+        return str(action._loader.get_text_file_contents(path))
+    except AnsibleError as error:
+        raise unreadable(f"The option {option} names {name}", error) from None
 
 
 def unreadable(what: str, error: AnsibleError) -> AnsibleError:

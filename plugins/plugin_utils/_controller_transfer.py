@@ -35,6 +35,8 @@ class ControllerTransferAction(ActionBase, Generic[Source]):
 
     PATH_OPTION: ClassVar[str]
     NEEDED_FOR: ClassVar[tuple[str, ...]]
+    # Those of the task.
+    variables: Mapping[str, Any] = {}
 
     _supports_async = True
     _supports_check_mode = True
@@ -45,6 +47,7 @@ class ControllerTransferAction(ActionBase, Generic[Source]):
         """Return the result documented in the module's file."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         del tmp
+        self.variables = task_vars or {}
         arguments = dict(self._task.args)
         try:
             travels = self._is_on_controller(arguments)

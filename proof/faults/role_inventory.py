@@ -34,7 +34,7 @@ _INSTALLER = "Install Miniconda"
 _CONDARC = "Configure channels"
 _ITEMS = "Create or remove environments"
 _SECTIONS = "Install the pip sections of environment files"
-_BY_CONDA = "Create the environment"
+_BY_CONDA = "Create the stack's environment"
 _BY_PIP = "Install Python packages"
 _MODELS = "Add models to the cache"
 

@@ -96,6 +96,17 @@ GIVEN: dict[str, Given] = {
             ("conda_pip", {**_WHEELS, "requirements": ["t-app==1.0", "t-lib==1.0"]}),
         )
     ),
+    "caches": Given(
+        files={
+            "pip/wheels/ab/x.whl": "wheel\n",
+            "pip/notes.txt": "mine\n",
+            "uv/archive-v0/ab/x.py": "x = 1\n",
+            "hub/models--a--b/refs/main": "a" * 40,
+            f"hub/models--a--b/snapshots/{'a' * 40}/config.json": "{}\n",
+            f"hub/models--a--b/snapshots/{'b' * 40}/config.json": "{}\n",
+            "hub/models--a--b/blobs/cd.incomplete": "half",
+        }
+    ),
     "stranger": Given(files={"env/notes.txt": "mine\n"}),
     "condarc": Given(files={"condarc": _CONDARC}),
     "odd condarc": Given(files={"condarc": "channels: &ours [lab]\nold: *ours\n"}),
@@ -143,6 +154,18 @@ def installation(name: str, /, *, given: str = "installation", **more: Any) -> R
 def model(name: str, /, *, given: str = "model", **more: Any) -> Row:
     """A row of hub_model with a directory in the place of the hub."""
     return _row(name, "hub_model", dict(_FROM_OURS), given, more)
+
+
+def clean(name: str, /, *, given: str = "caches", **more: Any) -> Row:
+    """A row of conda_clean, for caches in the place and nowhere else."""
+    options = {
+        "caches": ["pip", "uv", "hub"],
+        "pip_cache_dir": "{place}/pip",
+        "uv_cache_dir": "{place}/uv",
+        "hub_cache_dir": "{place}/hub",
+        "min_age": 0,
+    }
+    return _row(name, "conda_clean", options, given, more)
 
 
 def reads(name: str, module: str, /, *, given: str = "small", **options: Any) -> Row:
@@ -537,6 +560,14 @@ READING = (
     reads("not as wanted", "llm_check", given="python", prefix="{env}", python_version="3.8"),
 )
 
+CONDA_CLEAN = (
+    clean("caches of pip, uv and the hub"),
+    clean("one cache", caches=["hub"]),
+    clean("nothing is old enough", min_age=3600, expect=SAME),
+    clean("no cache", given="nothing", expect=SAME),
+    clean("no installation", caches=["packages"], installation="{env}", expect=FAILS),
+)
+
 HUB_MODEL = (
     model("from a directory", given="model directory"),
     model("all is there", expect=SAME),
@@ -573,6 +604,7 @@ TABLE: tuple[Row, ...] = (
     *CONDA_CONFIG,
     *CONDA_INSTALLATION,
     *HUB_MODEL,
+    *CONDA_CLEAN,
     *READING,
 )
 
@@ -601,6 +633,7 @@ SMOKE: frozenset[tuple[str, str]] = frozenset(
         ),
         "conda_config": ("make the file", "as it is", "merge a list", "accept terms"),
         "conda_installation": ("from an address", "all is there", "absent"),
+        "conda_clean": ("caches of pip, uv and the hub", "nothing is old enough"),
         "hub_model": ("from a directory", "all is there", "from the hub"),
         "conda_info": ("everything", "damage"),
         "accelerator_info": ("this host",),

@@ -48,6 +48,6 @@ def test_a_denied_channel_is_refused_before_conda_runs(
         {"installation": str(conda_installation), "prefix": str(prefix), **options},
         check=check,
     )
-    assert (result["rc"], result["error_kind"]) == (1, "denied"), result
+    assert (result["rc"], result["error_kind"]) == (1, "forbidden"), result
     assert "Nothing was changed" in result["msg"]
     assert "command" not in result

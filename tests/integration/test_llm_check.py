@@ -113,7 +113,7 @@ def test_the_whole_stack(
     assert answer["status"] == "pass", answer["msg"]
     assert answer["failed_layer"] is None
     assert {check["status"] for check in found.values()} == {"pass"}
-    assert len(found) == 30
+    assert len(found) == 31
     for name in ("workload.regression_numpy", "workload.regression_torch"):
         measured = found[name]["measured"]
         assert measured["coefficients"] == pytest.approx([2.0, -3.4], abs=0.02)

@@ -38,7 +38,7 @@ EXPECTED_TOP = {
 }
 
 # These share no option with the others: they work on the controller, or for whole roles.
-INTERNAL_MODULES = ("check_variables", "look_ahead", "verify_report")
+INTERNAL_MODULES = ("check_run", "check_variables", "look_ahead", "verify_report")
 INTERNAL = (
     "Internal: used by the roles and playbooks of this collection."
     " Its options may change in any release."

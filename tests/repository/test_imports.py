@@ -13,14 +13,14 @@ PACKAGE = "ansible_collections.llmfleet.conda.plugins.module_utils"
 
 # Each layer imports those above it.
 LAYERS = ("_core", "_spec", "_prefix", "_condarc", "_conda")
-FEATURES = ("_config", "_environment", "_hub", "_info", "_installation", "_pip")
+FEATURES = ("_clean", "_config", "_environment", "_hub", "_info", "_installation", "_pip")
 ALLOWED = {
     **{layer: {layer, *LAYERS[:place]} for place, layer in enumerate(LAYERS)},
     "_host": {"_host", "_core", "_spec"},
     # Features never import each other.
     **{feature: {feature, *LAYERS, "_host"} for feature in FEATURES},
-    # Drift is what the plans of these two say.
-    "_check": {"_check", *LAYERS, "_host", "_environment", "_pip"},
+    # Drift is what the plans of these say.
+    "_check": {"_check", *LAYERS, "_host", "_environment", "_hub", "_pip"},
     "_look_ahead": {"_look_ahead", *LAYERS, "_host", *FEATURES},
 }
 # What changes a host. Only modules and other changes import it: a run with nothing to do goes without.

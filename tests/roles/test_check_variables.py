@@ -24,6 +24,14 @@ PLAYBOOK = """
     # Counted by the files that it leaves behind.
     costly: "{{ lookup('ansible.builtin.pipe', 'echo once >> ' ~ seen ~ '; echo 7') | int }}"
   tasks:
+    - name: Set a variable
+      ansible.builtin.set_fact:
+        sample_sizes: [1, 2]
+      when: sets | default(false)
+    - name: Register another
+      ansible.builtin.command: echo
+      register: sample_kinds
+      when: sets | default(false)
     - name: Check the variables
       llmfleet.conda.check_variables:
         role_path: "{{ role }}"
@@ -37,8 +45,15 @@ PLAYBOOK = """
             fail_msg: "{{ lookup('ansible.builtin.pipe', 'echo told >> ' ~ seen ~ '; echo taken') }}"
       register: checked
 """
+# Hosts that go on. The last one has variables of its tasks' own, which no inventory contains.
+FINE = {
+    "good": {"sample_size": 2},
+    "contact": {"sample_size": 2, "sample_contact": "ops"},
+    "contact-too": {"sample_size": 2, "sample_contact": "staff"},
+    "set": {"sample_size": 2, "sets": True},
+}
+STRANGE = "The role sample has no variable sample_contact, so it has no effect there."
 CASES: dict[str, tuple[dict[str, Any], str]] = {
-    "good": ({"sample_size": 2}, ""),
     "first": ({"sample_size": 0}, "sample_size must be more than nothing, not 0."),
     "second": ({"sample_size": 1}, "sample_size must be at least 2, not 1; known is 7."),
     "third": ({"sample_size": 7}, "taken"),
@@ -49,7 +64,13 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "misspelt": (
         {"sample_size": 2, "sample_sise": 2, "sample__own": 1},
-        "The role sample has no variable sample_sise. Its README lists its variables.",
+        "The role sample has no variable sample_sise. Did you mean sample_size instead of sample_sise? Its"
+        " README lists its variables.",
+    ),
+    "strict": (
+        {"sample_size": 2, "sample_contact": "ops", "llmfleet_strict": "yes"},
+        "The role sample has no variable sample_contact, so it has no effect there. Its README lists its"
+        " variables. The run stops because llmfleet_strict is set.",
     ),
 }
 
@@ -66,12 +87,12 @@ def played(
     (root / "playbook.yml").write_text(PLAYBOOK)
     hosts = {
         name: {**variables, "seen": str(root / f"{name}.txt")}
-        for name, (variables, _) in CASES.items()
+        for name, variables in {**FINE, **{name: case[0] for name, case in CASES.items()}}.items()
     }
-    return play(str(root / "playbook.yml"), hosts, role=str(role)), root
+    return play(str(root / "playbook.yml"), hosts, expected=[STRANGE], role=str(role)), root
 
 
-@pytest.mark.parametrize("case", [name for name in CASES if name != "good"])
+@pytest.mark.parametrize("case", CASES)
 def test_the_first_mistake_is_told(case: str, played: tuple[Played, Path]) -> None:
     said = played[0].failure(case)
     assert CASES[case][1] in said
@@ -79,8 +100,15 @@ def test_the_first_mistake_is_told(case: str, played: tuple[Played, Path]) -> No
     assert "division" not in said
 
 
-def test_a_host_without_a_mistake_goes_on(played: tuple[Played, Path]) -> None:
-    assert "ok: [good]" in played[0].text
+@pytest.mark.parametrize("host", FINE)
+def test_a_host_without_a_mistake_goes_on(host: str, played: tuple[Played, Path]) -> None:
+    assert f"ok: [{host}]" in played[0].text
+
+
+def test_a_name_unlike_all_others_is_a_warning_and_printed_once(
+    played: tuple[Played, Path],
+) -> None:
+    assert played[0].flat.count(f"[WARNING]: {STRANGE}") == 1
 
 
 def test_a_costly_variable_is_worked_out_once(played: tuple[Played, Path]) -> None:

@@ -28,8 +28,24 @@ HOSTS: dict[str, dict[str, Any]] = {
     "unlisted": {
         "create_conda_env_environments": [
             {"name": "llm", "packages": ["pandas"], "state": "absent"},
-            {"name": "other", "packages": ["pandas"]},
+            {"name": "other", "packages": ["numpy"]},
         ]
+    },
+    "second": {"create_conda_env_environments": [{"name": "other", "packages": ["pandas"]}]},
+    "gone": {"create_conda_env_environments": [{"name": "moved-away", "packages": ["numpy"]}]},
+    "pinned": {
+        "create_conda_env_environments": [
+            {"name": "llm", "packages": ["numpy"], "pinned": ["numpy<3"]},
+            {"name": "other", "variables": {"HF_TOKEN": "hf_hunter2222"}},
+        ]
+    },
+    "removed": {
+        "create_conda_env_environments": [{"name": "other"}],
+        "create_conda_env_state": "absent",
+    },
+    "models": {
+        "install_llm_stack_model_cache": "/nowhere/models",
+        "install_llm_stack_models": [{"name": "example/tiny"}],
     },
     "outright": {"verify_packages": ["numpy=1"], "verify_requirements": []},
     "pruned": {"verify_packages": ["python"], "verify_prune": True},
@@ -43,7 +59,12 @@ DRIFTED = {
     "listed": "pandas is declared, but not installed",
     "outright": "numpy=1 is declared",
     "pruned": "numpy 2.1.0 0 lab is installed, but nothing declared needs it",
+    "second": "pandas is declared, but not installed",
+    "pinned": "the requested pins are not set: numpy<3",
+    "removed": "must be absent, but it is an environment",
+    "models": "example/tiny in /nowhere/models: the model is not in the cache",
 }
+FAILED = {"gone": "moved-away: environment.exists: There is no environment"}
 
 
 def make_environment(prefix: Path) -> None:
@@ -101,7 +122,8 @@ def looked(
 def test_the_status_of_each_host(host: str, looked: tuple[Played, dict[str, Any]]) -> None:
     _, report = looked
     entry = report[host]
-    assert entry["status"] == ("drift" if host in DRIFTED else "pass"), entry
+    expected = "fail" if host in FAILED else "drift" if host in DRIFTED else "pass"
+    assert entry["status"] == expected, entry
     details = " ".join(check["detail"] for check in entry["checks"] if check["status"] == "drift")
     assert DRIFTED.get(host, "") in details
 
@@ -111,24 +133,48 @@ def test_drift_fails_the_host_unless_it_may_not(
     host: str, looked: tuple[Played, dict[str, Any]]
 ) -> None:
     played, _ = looked
-    failed = host in DRIFTED and host != "tolerant"
+    failed = host in FAILED or (host in DRIFTED and host != "tolerant")
     assert played.summary["hosts"][host]["failed"] == failed
     reasons = [one["message"] for one in played.summary["failures"] if one["host"] == host]
     assert len(reasons) == failed
     # The message is cut to a line; the report holds all of it.
-    assert all(DRIFTED[host][:20] in reason for reason in reasons)
+    said = FAILED.get(host) or DRIFTED.get(host, "")
+    assert all(said[:20] in reason for reason in reasons)
+    assert "hunter" not in played.text
 
 
 def test_the_table_tells_drift_and_counts_it(looked: tuple[Played, dict[str, Any]]) -> None:
     played, _ = looked
     assert played.code == 2
     assert {name: found["status"] for name, found in played.summary["checks"].items()} == {
-        name: "drift" if name in DRIFTED else "pass" for name in HOSTS
+        name: "fail" if name in FAILED else "drift" if name in DRIFTED else "pass" for name in HOSTS
     }
     assert "drift: drift.packages: 1 difference from the declaration: numpy<2" in played.flat
     assert (
-        f"{len(HOSTS)} hosts: {len(HOSTS) - len(DRIFTED)} pass, {len(DRIFTED)} drift" in played.flat
+        f"{len(HOSTS)} hosts: {len(HOSTS) - len(DRIFTED) - 1} pass, {len(DRIFTED)} drift, 1 fail"
+        in played.flat
     )
+
+
+def test_an_environment_is_named_where_there_are_several(
+    looked: tuple[Played, dict[str, Any]],
+) -> None:
+    played, report = looked
+    assert "drift: other: drift.packages: 1 difference from the declaration: pandas" in played.flat
+    assert "failed: moved-away: environment.exists:" in played.flat
+    assert "drift: llm: drift.settings: 2 differences" not in played.flat
+    settings = [
+        (check["environment"], check["detail"])
+        for check in report["pinned"]["checks"]
+        if check["name"] == "drift.settings"
+    ]
+    assert settings == [
+        ("llm", "1 difference from the declaration: the requested pins are not set: numpy<3."),
+        (
+            "other",
+            "1 difference from the declaration: the variable HF_TOKEN does not have the requested value.",
+        ),
+    ]
 
 
 def test_the_tag_runs_its_layer_and_what_it_rests_on(looked: tuple[Played, dict[str, Any]]) -> None:
@@ -139,6 +185,9 @@ def test_the_tag_runs_its_layer_and_what_it_rests_on(looked: tuple[Played, dict[
         "drift.packages",
         "drift.requirements",
         "drift.unneeded",
+        "drift.settings",
+        "drift.models",
+        "drift.absent",
     }
 
 
@@ -175,3 +224,31 @@ def test_layers_are_left_out_by_name(
     assert played.code == 0
     checks = json.loads(report.read_text())["hosts"]["same"]["checks"]
     assert [check["name"] for check in checks] == ["environment.exists", "drift.packages"]
+
+
+def test_a_bare_host_is_not_there_yet_in_check_mode(
+    play: Callable[..., Played], tmp_path: Path
+) -> None:
+    nowhere = tmp_path / "conda"
+    easy = {"min_glibc": "2.0", "min_free_disk_mb": 0, "min_free_inodes": 0, "min_memory_mb": 1}
+    hosts = {"bare": {**fleet(nowhere, tmp_path / "r.json")["same"], "verify_thresholds": easy}}
+    played = play("llmfleet.conda.site", hosts, "--check", "--tags", "verify")
+    assert played.code == 0
+    assert "1 host: 1 not there yet" in played.flat
+    assert (
+        "not there yet: installation.exists: The conda installation is not there yet" in played.flat
+    )
+    # Without check mode, what is not there has failed.
+    assert "1 host: 1 fail" in play("llmfleet.conda.verify", hosts).flat
+
+
+def test_the_quick_checks_by_variable(
+    play: Callable[..., Played], conda: Path, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.json"
+    hosts = {"same": fleet(conda, report)["same"]}
+    play("llmfleet.conda.verify", hosts, verify_quick=True, verify_enforce=False)
+    checks = json.loads(report.read_text())["hosts"]["same"]["checks"]
+    names = {check["name"] for check in checks}
+    assert {"host.memory", "environment.owners", "drift.packages", "imports.interpreter"} <= names
+    assert not names & {"environment.files", "imports.torch", "kernel.numpy"}

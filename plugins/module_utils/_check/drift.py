@@ -4,17 +4,21 @@
 """The drift layer of llm_check: whether an environment matches the inventory.
 
 Drift is neither a pass nor a failure: the environment may work. The checks use the planning functions of
-conda_env and conda_pip, so they report drift exactly when those modules would change packages.
+conda_env, conda_pip and hub_model, so they report drift exactly when those modules would change something.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.declared import (
+    for_conda,
+    for_pip,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._check.prefix import Observed
 from ansible_collections.llmfleet.conda.plugins.module_utils._check.request import (
     DRIFT,
-    Declared,
     Finding,
     Request,
     skipped,
@@ -22,23 +26,38 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._check.request impo
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import redact
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment import (
+    request as conda_request,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explicit_lock import (
+    other_files,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.metadata import (
+    Notes,
+    observe_notes,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.plan import (
+    plan as conda_plan,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub.cache import (
+    CachedModel,
+    parse_choice,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub.subject import HubSubject
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub.subject import (
+    Request as HubRequest,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.closure import Closure, closure_of
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip.options import parsed_option
-from ansible_collections.llmfleet.conda.plugins.module_utils._pip.request import Desired
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.python_packages import CONDA
-from ansible_collections.llmfleet.conda.plugins.module_utils._spec.conda_version import (
-    InvalidSpecError,
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.plan import plan_changes
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.python_packages import (
+    CONDA,
+    damage_of,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_marker import (
     environment_of,
     normalize_name,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import (
-    Wanted,
-    closure,
-    is_satisfied,
-    parse_specs,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import Wanted, closure
 
 # How many differences a sentence names before "and N more"; ``measured`` has all of them.
 _NAMED = 5
@@ -47,50 +66,110 @@ _NAMED = 5
 _COMES_ALONG = frozenset({"pip", "setuptools", "wheel"})
 
 
-def validate_declared(request: Request) -> None:
-    """Refuse a declaration that conda or pip would refuse.
-
-    Raises:
-        CondaModuleError: a spec or a line is invalid; the message names it.
-    """
-    _specs(request)
-    _desired(request)
-
-
 def check_drift_packages(observed: Observed, request: Request) -> Finding:
-    """Check that every declared conda package is installed in a version and build that its spec allows."""
-    records = observed.state.records
-    wanted = _specs(request)
-    found = []
-    for item in wanted:
-        if item.spec is None or is_satisfied(item, records):
-            continue
-        linked = records.get(item.spec.name)
-        there = f"{linked.label} is installed" if linked else "not installed"
-        found.append(f"{item.text} is declared, but {there}")
-    only_conda = [item.text for item in wanted if item.spec is None]
+    """Check that conda_env with the declared packages, lock and pins would change no package.
+
+    A declaration that conda_env refuses on this host is a failure: the environment can never become what is
+    declared.
+    """
+    try:
+        wanted = for_conda(request)
+        readable = replace(
+            wanted,
+            wanted=[item for item in wanted.wanted if item.spec],
+            prune=False,
+            notes=_only_pins(wanted.notes),
+        )
+        plan = conda_plan(readable, _seen_by_conda(wanted, observed, request))
+    except CondaModuleError as error:
+        return _refused("conda_env", error)
+    found = [reason.replace(" is requested, but ", " is declared, but ") for reason in plan.reasons]
+    only_conda = [item.text for item in wanted.wanted if item.spec is None]
     aside = f" Only conda can interpret {', '.join(only_conda)}." if only_conda else ""
-    if len(only_conda) == len(wanted):
+    count = len(wanted.specs) - len(only_conda)
+    if only_conda and not count and not found:
         return skipped(redact(aside.strip()))
-    good = f"The {len(wanted) - len(only_conda)} declared conda packages are installed."
-    return _finding(found, good, aside)
+    return _finding(found, f"The {count} declared conda packages are installed.", aside)
+
+
+def check_drift_settings(observed: Observed, request: Request) -> Finding:
+    """Check that pins, variables, frozen marker, owner and group are those that are declared."""
+    try:
+        wanted = for_conda(request).notes
+        there = observe_notes(request.prefix, wanted)
+    except CondaModuleError as error:
+        return _refused("conda_env", error)
+    return _finding(there.unlike(wanted), "The declared settings of the environment are in place.")
 
 
 def check_drift_requirements(observed: Observed, request: Request) -> Finding:
-    """Check that every declared requirement and its dependencies are installed within the constraints."""
-    reached = _closure(observed, request)
-    if reached is None:
-        return _finding(["requirements are declared, but the environment has no Python"], "")
-    found = [shortfall.reason for shortfall in reached.shortfalls]
-    count = len(_declared(request).requirements)
-    return _finding(found, f"The {count} declared requirements and their dependencies are met.")
+    """Check that conda_pip with the declared requirements would change no distribution.
+
+    A declaration that conda_pip refuses here is a failure, for example because conda owns the distribution.
+    """
+    python = observed.state.records.get("python")
+    try:
+        desired = for_pip(request)
+        if not desired.requirements:
+            return verdict(True, "No requirements are declared.")
+        if python is None:
+            return _finding(["requirements are declared, but the environment has no Python"], "")
+        environment = environment_of(python.version, python.subdir)
+        damage: Mapping[str, tuple[str, ...]] = {}
+        if desired.repair:
+            names = closure_of(desired, observed.packages, environment).names
+            damage = damage_of(observed.packages, names)
+        plan = plan_changes(desired, observed.packages, environment, damage, request.prefix)
+    except CondaModuleError as error:
+        return _refused("conda_pip", error)
+    count = len(desired.requirements)
+    return _finding(
+        plan.reasons, f"The {count} declared requirements and their dependencies are met."
+    )
+
+
+def check_drift_models(observed: Observed, request: Request) -> Finding:
+    """Check that hub_model would change nothing for each declared model."""
+    found = []
+    for model in request.models:
+        wanted = HubRequest(
+            CachedModel(model.cache_dir, model.name),
+            revision=model.revision,
+            choice=parse_choice(model.include, model.exclude),
+            commit=model.commit,
+            path=model.path,
+            on_host=bool(model.path),
+        )
+        try:
+            subject = HubSubject(wanted)
+            plan = subject.plan(subject.observe())
+        except CondaModuleError as error:
+            found.append(f"{model.name}: {error.message.rstrip('.')}")
+            continue
+        if plan:
+            found.append(f"{model.name} in {model.cache_dir}: {plan.reason}")
+    return _finding(found, f"The {len(request.models)} declared models are complete.")
+
+
+def check_drift_absent(observed: Observed, request: Request) -> Finding:
+    """Check that an environment that must not exist is gone."""
+    if observed.error:
+        return verdict(False, observed.error)
+    if observed.interrupted:
+        return verdict(False, f"{request.prefix} must be absent; {observed.interrupted}.")
+    if observed.state.is_environment:
+        return _finding([f"{request.prefix} must be absent, but it is an environment"], "")
+    return verdict(True, f"There is no environment at {request.prefix}.")
 
 
 def check_drift_unneeded(observed: Observed, request: Request) -> Finding:
     """Check that declared packages and requirements need everything that is installed."""
     state, packages = observed.state, observed.packages
-    wanted = _specs(request)
-    reached = _closure(observed, request)
+    try:
+        wanted: Sequence[Wanted] = for_conda(request).wanted
+        reached = _closure(observed, request)
+    except CondaModuleError as error:
+        return _refused("conda_env", error)
     distributions = set(reached.names) if reached else set()
     names = [item.spec.name for item in wanted if item.spec]
     # A distribution that pip's need may come from conda: the package of the same name.
@@ -121,32 +200,25 @@ def _finding(found: Sequence[str], good: str, aside: str = "") -> Finding:
     return Finding(DRIFT, f"{count} from the declaration: {shown}{more}.{aside}", measured)
 
 
-def _declared(request: Request) -> Declared:
-    return request.declared or Declared()
+def _refused(module: str, error: CondaModuleError) -> Finding:
+    return verdict(False, redact(f"{module} refuses the declaration: {error.message}"))
 
 
-def _specs(request: Request) -> list[Wanted]:
-    wanted = []
-    for text in _declared(request).packages:
-        try:
-            wanted += parse_specs([text])
-        except InvalidSpecError as error:
-            raise CondaModuleError(
-                f"declared: packages: {text!r} is not a match spec: {str(error).rstrip('.')}.",
-                prefix=request.prefix,
-                hint="write match specs that conda accepts, such as numpy>=2 or python=3.12.",
-            ) from error
-    return wanted
+def _only_pins(notes: Notes) -> Notes:
+    """The settings that decide about packages; a declared marker allows to change a frozen environment."""
+    return Notes(pinned=notes.pinned, frozen=notes.frozen)
 
 
-def _desired(request: Request) -> Desired:
-    declared = _declared(request)
-    return Desired(
-        requirements=parsed_option("requirements", declared.requirements, request.prefix),
-        constraints=parsed_option("constraints", declared.constraints, request.prefix),
-        constraints_for_pip=parsed_option(
-            "constraints_for_pip", declared.constraints_for_pip, request.prefix
-        ),
+def _seen_by_conda(
+    wanted: conda_request.Request, observed: Observed, request: Request
+) -> conda_request.Observed:
+    """The environment as conda_env observes it, without its settings, which have their own check."""
+    state = observed.state
+    return conda_request.Observed(
+        state,
+        damaged={} if request.is_quick else dict(observed.conda_damage),
+        others=frozenset(other_files(wanted.lock or (), state)),
+        notes=_only_pins(wanted.notes),
     )
 
 
@@ -156,11 +228,14 @@ def _closure(observed: Observed, request: Request) -> Closure | None:
     if python is None:
         return None
     environment = environment_of(python.version, python.subdir)
-    return closure_of(_desired(request), observed.packages, environment)
+    return closure_of(for_pip(request), observed.packages, environment)
 
 
 DRIFT_CHECKS = {
     "drift.packages": check_drift_packages,
     "drift.requirements": check_drift_requirements,
     "drift.unneeded": check_drift_unneeded,
+    "drift.settings": check_drift_settings,
+    "drift.models": check_drift_models,
+    "drift.absent": check_drift_absent,
 }

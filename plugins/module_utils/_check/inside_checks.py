@@ -493,3 +493,26 @@ def check_plot(options: dict[str, Any]) -> Outcome:
         f"colours (at least {options['min_colours']}), {len(data)} bytes."
     )
     return passed, detail, measured
+
+
+def check_loaded(options: dict[str, Any]) -> Outcome:
+    """Not a check: the files that the checks before it have loaded, and the directories of ``sys.path``."""
+    found = {os.path.abspath(path) for path in sys.path if path}
+    for module in list(sys.modules.values()):
+        # Asking a lazy module for an attribute could import more; its namespace does not.
+        space = getattr(module, "__dict__", None)
+        for name in ("__file__", "__cached__"):
+            path = space.get(name) if isinstance(space, dict) else None
+            if isinstance(path, str) and os.path.isabs(path):
+                found.add(path)
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as stream:
+            # Address, permissions, offset, device, inode, path.
+            mapped = [line.rstrip("\n").split(None, 5)[5:] for line in stream]
+    except OSError:
+        mapped = []
+    found.update(path[0] for path in mapped if path and path[0].startswith("/"))
+    # The caches of this run, devices, and memory without a file.
+    others = (os.environ["TMPDIR"] + "/", "/dev/", "/proc/", "/memfd:", "/SYSV")
+    files = [path for path in found if not path.startswith(others) and " (deleted)" not in path]
+    return True, "", {"files": sorted(files)}

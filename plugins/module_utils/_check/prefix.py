@@ -10,10 +10,14 @@ list, and the metadata of the Python distributions.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.footprint import Footprint
 from ansible_collections.llmfleet.conda.plugins.module_utils._check.request import (
+    ABSENT,
     Finding,
     Request,
     python_specifier,
@@ -38,8 +42,11 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.process_use
     places_of,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.python_packages import (
+    CONDA,
+    PIP,
     Packages,
     damage_of,
+    dist_info_key,
     observe_packages,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
@@ -47,35 +54,90 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records imp
     observe_prefix,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
+    at_work,
     pending_journal,
 )
 
 # How many packages and files a sentence names before "and N more".
 _NAMED = 3
+# Seconds between two looks at a lock that another run holds.
+_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Observed:
-    """An observed prefix.
+    """An observed prefix. Its files are inspected on first use, once for all checks.
 
     Attributes:
         state: its conda packages.
         packages: its Python distributions.
         error: why it could not be read; empty if it could.
         interrupted: a clause about an interrupted change; empty if there was none.
+        busy: who is changing the prefix now; the rest is then unknown. Empty if nobody is.
+        mark: the time of the last change of ``conda-meta`` before the prefix was read, see :func:`mark_of`.
+        of_conda, of_pip: what the files of conda's packages and of pip's distributions looked like; complete
+            after the first use of ``conda_damage`` and ``pip_damage``.
     """
 
     state: PrefixState
     packages: Packages
     error: str = ""
     interrupted: str = ""
+    busy: str = ""
+    mark: int = 0
+    of_conda: Footprint = field(default_factory=Footprint, compare=False)
+    of_pip: Footprint = field(default_factory=Footprint, compare=False)
+
+    @cached_property
+    def conda_damage(self) -> Mapping[str, list[str]]:
+        """Damaged files of conda's packages, by package name."""
+        return damaged_files(self.state, self.of_conda.see)
+
+    @cached_property
+    def pip_damage(self) -> Mapping[str, Sequence[str]]:
+        """Damaged files of the distributions that conda does not own, by name."""
+        own = [name for name, one in self.packages.by_name.items() if one.owner != CONDA]
+        return damage_of(self.packages, own, self.of_pip.see)
 
 
-def observe(prefix: str) -> Observed:
-    """Read a prefix; if this user may not read it, set ``error`` instead of raising an exception."""
+def observe(prefix: str, *, thorough: bool = True, patience: float = 0) -> Observed:
+    """Read a prefix; if this user may not read it, set ``error`` instead of raising an exception.
+
+    Args:
+        prefix: its absolute path.
+        thorough: also read which files the packages have; without it, ``conda_damage`` is empty.
+        patience: seconds to wait while another run is changing the prefix.
+    """
     nothing = PrefixState(path=prefix, exists=False, is_environment=False, records={})
+    deadline = time.monotonic() + patience
+    while True:
+        holder = at_work(prefix)
+        if not holder:
+            mark = mark_of(prefix)
+            observed = replace(_observe_now(prefix, thorough, nothing), mark=mark)
+            # A change that began meanwhile: what was read may be half of it.
+            holder = at_work(prefix)
+            if not holder:
+                return observed
+        if time.monotonic() >= deadline:
+            return Observed(nothing, Packages(), busy=holder)
+        time.sleep(_POLL_SECONDS)
+
+
+def mark_of(prefix: str) -> int:
+    """When a file of ``conda-meta`` last came or went, in nanoseconds; 0 without that directory.
+
+    Every change of this collection or of conda adds or removes a file there.
+    """
     try:
-        state = observe_prefix(prefix, thorough=True)
+        return os.stat(os.path.join(prefix, "conda-meta")).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _observe_now(prefix: str, thorough: bool, nothing: PrefixState) -> Observed:
+    try:
+        state = observe_prefix(prefix, thorough=thorough)
         packages = Packages()
         if state.site_packages is not None:
             files = conda_files(state.records.values())
@@ -94,8 +156,8 @@ def observe(prefix: str) -> Observed:
 
 def check_installation_exists(observed: Observed, request: Request) -> Finding:
     """Check that the prefix is a conda installation: an environment that contains conda."""
-    found = _exists(observed, "conda installation")
-    if found.status == "fail":
+    found = _exists(observed, "conda installation", request)
+    if found.status != "pass":
         return found
     record = observed.state.records.get("conda")
     if record is None:
@@ -109,15 +171,20 @@ def check_installation_exists(observed: Observed, request: Request) -> Finding:
 
 def check_environment_exists(observed: Observed, request: Request) -> Finding:
     """Check that ``conda-meta/history`` exists: the file by which conda recognizes an environment."""
-    return _exists(observed, "environment")
+    return _exists(observed, "environment", request)
 
 
-def _exists(observed: Observed, what: str) -> Finding:
+def _exists(observed: Observed, what: str, request: Request) -> Finding:
     state = observed.state
+    if observed.busy:
+        text = f"{state.path} is being changed by {observed.busy}; waited {request.lock_timeout:g} seconds."
+        return verdict(False, f"{text} Verify it again when that run has ended.")
     cut_off = f"; {observed.interrupted}" if observed.interrupted else ""
     if observed.error:
         return verdict(False, observed.error)
     if not state.exists:
+        if request.check_mode and not cut_off:
+            return Finding(ABSENT, f"The {what} is not there yet: {state.path} does not exist.")
         return verdict(False, f"There is no {what}: {state.path} does not exist{cut_off}.")
     if not state.is_environment:
         text = f"There is no {what}: {state.path} has no conda-meta/history{cut_off}."
@@ -153,7 +220,7 @@ def check_records(observed: Observed, request: Request) -> Finding:
 def check_files(observed: Observed, request: Request) -> Finding:
     """Check that every file that conda linked exists and is not truncated."""
     state = observed.state
-    damaged = damaged_files(state)
+    damaged = observed.conda_damage
     total = sum(len(record.paths.files) for record in state.records.values())
     if damaged:
         return verdict(
@@ -193,8 +260,8 @@ def check_python(observed: Observed, request: Request) -> Finding:
 def check_distributions(observed: Observed, request: Request) -> Finding:
     """Check that every distribution of pip has the files in its RECORD and is installed only once."""
     packages = observed.packages
-    own = [name for name, one in packages.by_name.items() if one.owner != "conda"]
-    damage = damage_of(packages, own)
+    own = [name for name, one in packages.by_name.items() if one.owner != CONDA]
+    damage = observed.pip_damage
     if damage:
         return verdict(
             False,
@@ -205,6 +272,39 @@ def check_distributions(observed: Observed, request: Request) -> Finding:
         True,
         f"All files of the {len(own)} distributions that pip installed are in place.",
         {"distributions": len(own)},
+    )
+
+
+def check_owners(observed: Observed, request: Request) -> Finding:
+    """Check that each distribution has one owner, conda or pip: its files are a mixture otherwise."""
+    packages = observed.packages
+    counts = {CONDA: 0, PIP: 0}
+    of_conda = dict(packages.of_conda)
+    both = []
+    for name, one in sorted(packages.by_name.items()):
+        counts[one.owner] += 1
+        if name not in of_conda:
+            continue
+        others = [
+            path
+            for path in (one.path, *packages.doubles.get(name, ()))
+            if dist_info_key(path) not in packages.of_conda
+        ]
+        if others:
+            found = ", ".join(os.path.basename(path) for path in others)
+            both.append(f"{name} (conda's {of_conda[name]}, and {found})")
+    measured = {**counts, "both": both}
+    if both:
+        text = _listed(both, "distributions have", "distribution has")
+        return verdict(
+            False,
+            f"{text.rstrip('.')}: metadata of both conda and pip, so their files may be a mixture.",
+            measured,
+        )
+    return verdict(
+        True,
+        f"conda owns {counts[CONDA]} Python distributions, pip {counts[PIP]}, and no other's files.",
+        measured,
     )
 
 
@@ -293,6 +393,7 @@ ENVIRONMENT_CHECKS = {
     "environment.python": check_python,
     "environment.files": check_files,
     "environment.distributions": check_distributions,
+    "environment.owners": check_owners,
     "environment.requirements": check_requirements,
     "environment.channels": check_channels,
     "environment.in_use": check_in_use,

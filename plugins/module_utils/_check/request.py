@@ -38,6 +38,10 @@ PROBE_LAYERS = frozenset({"imports", "framework", "kernel", "workload"})
 
 # The status of a check that found differences from the declaration: neither a pass nor a failure.
 DRIFT = "drift"
+# The status, in check mode, of an installation or environment that an earlier task would create.
+ABSENT = "absent"
+# A name in the option checks: the checks that a scheduler can run before every job.
+QUICK = "quick"
 
 IMPORT_PREFIX = "imports."
 # Plain Python verifies the float64 reference; its lists need gigabytes above this size.
@@ -72,12 +76,16 @@ CHECKS = (
     Check("environment.python"),
     Check("environment.files"),
     Check("environment.distributions"),
+    Check("environment.owners"),
     Check("environment.requirements"),
     Check("environment.channels"),
     Check("environment.in_use"),
     Check("drift.packages"),
     Check("drift.requirements"),
     Check("drift.unneeded"),
+    Check("drift.settings"),
+    Check("drift.models"),
+    Check("drift.absent"),
     Check("imports.interpreter"),
     Check("imports.user_environment"),
     Check("framework.torch", ("torch",)),
@@ -89,6 +97,29 @@ CHECKS = (
     Check("workload.sentiment", ("torch", "transformers")),
 )
 _BY_NAME = {check.name: check for check in CHECKS}
+
+# They read the records and the metadata of distributions, but not the files of packages, and import nothing.
+_QUICK = frozenset(
+    {
+        "host.architecture",
+        "host.glibc",
+        "host.disk",
+        "host.inodes",
+        "host.memory",
+        "installation.exists",
+        "installation.records",
+        "environment.exists",
+        "environment.records",
+        "environment.python",
+        "environment.owners",
+        "drift.packages",
+        "drift.requirements",
+        "drift.settings",
+        "drift.models",
+        "drift.absent",
+        "imports.interpreter",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -122,6 +153,9 @@ class Declared:
         constraints: constraints on the requirements.
         constraints_for_pip: constraints that do not apply to packages that conda owns.
         prune: installed packages that no declared package needs are drift.
+        absent: the environment must not exist.
+        options: the other options of conda_env by name: the environment file, the lock, pins, variables,
+            frozen, owner and group. None or missing for what is not declared.
     """
 
     packages: Sequence[str] = ()
@@ -129,6 +163,34 @@ class Declared:
     constraints: Sequence[str] = ()
     constraints_for_pip: Sequence[str] = ()
     prune: bool = False
+    absent: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def has(self, *names: str) -> bool:
+        """Whether one of these options is declared."""
+        return any(self.options.get(name) is not None for name in names)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A declared model of a hub.
+
+    Attributes:
+        name: its name at the hub, ``ORG/NAME``.
+        cache_dir: absolute path of the cache.
+        revision: branch, tag or commit.
+        commit: the required commit of the revision, empty for any.
+        path: directory on the host with the model's files, empty if they are from elsewhere.
+        include, exclude: patterns of the wanted files.
+    """
+
+    name: str
+    cache_dir: str
+    revision: str = "main"
+    commit: str = ""
+    path: str = ""
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -144,10 +206,19 @@ class Request:
         skip_checks: names of checks and layers to skip.
         declared: the declared content of the environment; None without a declaration.
         model: a local directory or a model id, None for none.
+        model_cache: the cache in which a model id is looked up; None for that of the user.
+        models: the declared models.
         expected_gpus: how many GPUs the framework must see, None for any number.
         allow_defaults: accept packages from Anaconda's ``defaults`` channels.
         timeout: seconds that all checks in the environment's interpreter may take together.
         check_timeout: seconds that one of them may take.
+        lock_timeout: seconds to wait for a run that is changing the installation or the environment.
+        max_age: hours for which a pass of the checks inside the interpreter is not repeated while nothing
+            changes; 0 to run them every time.
+        check_mode: write nothing; what does not exist yet is no failure.
+        label: the name of the environment in results.
+        further: requests for the other environments of the host.
+        is_further: this is one of those: the layers host and installation belong to the first request.
     """
 
     prefix: str
@@ -158,6 +229,8 @@ class Request:
     skip_checks: Sequence[str] = ()
     declared: Declared | None = None
     model: str | None = None
+    model_cache: str | None = None
+    models: Sequence[Model] = ()
     text: str = "This is a great movie!"
     expect_label: str = "POSITIVE"
     expected_gpus: int | None = None
@@ -165,6 +238,22 @@ class Request:
     thresholds: Thresholds = field(default_factory=Thresholds)
     timeout: int = 900
     check_timeout: int = 300
+    lock_timeout: int = 60
+    max_age: float = 0
+    check_mode: bool = False
+    label: str = ""
+    further: Sequence[Request] = ()
+    is_further: bool = False
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether only the quick checks are requested."""
+        return self.checks is not None and list(self.checks) == [QUICK]
+
+    @property
+    def keeps_pass(self) -> bool:
+        """Whether a pass of the checks inside the interpreter may stand for this run."""
+        return self.max_age > 0 and not self.is_quick
 
     def wants_package(self, name: str) -> bool:
         """Whether ``imports`` names this package, in any spelling."""
@@ -182,7 +271,10 @@ class Planned:
 
 @dataclass(frozen=True)
 class Result:
-    """The result of a check: its status, detail, duration in ``seconds``, and ``measured`` values."""
+    """The result of a check: its status, detail, duration in ``seconds``, and ``measured`` values.
+
+    ``environment`` is the label of the environment, empty for the layers host and installation.
+    """
 
     name: str
     layer: str
@@ -190,10 +282,12 @@ class Result:
     detail: str
     seconds: float = 0.0
     measured: Mapping[str, Any] = field(default_factory=dict)
+    environment: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "name": self.name,
+            "environment": self.environment,
             "layer": self.layer,
             "status": self.status,
             "detail": self.detail,
@@ -204,7 +298,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Finding:
-    """The finding of a check function: pass, fail, drift or skip, one sentence, and measured values."""
+    """The finding of a check function: its status, one sentence, and measured values.
+
+    The status is pass, fail, drift, skip, or, in check mode, absent.
+    """
 
     status: str
     detail: str
@@ -221,10 +318,18 @@ def skipped(reason: str) -> Finding:
     return Finding("skip", reason)
 
 
+# These layers are checked once for each host.
+_OF_HOST = frozenset({"host", "installation"})
+
+
 def _default_checks(request: Request) -> list[Planned]:
     """All checks that apply to a request, in running order."""
     planned: list[Planned] = []
+    if request.declared is not None and request.declared.absent:
+        return [Planned("drift.absent", DRIFT)]
     for check in CHECKS:
+        if request.is_further and (check.layer in _OF_HOST or check.name == "environment.in_use"):
+            continue
         if check.name == USER_CHECK:
             planned += [Planned(IMPORT_PREFIX + name, "imports") for name in request.imports]
             if not request.imports:
@@ -247,13 +352,20 @@ def _default_checks(request: Request) -> list[Planned]:
 
 def _is_declared(name: str, request: Request) -> bool:
     """Whether the declaration has something for this check of the layer drift."""
+    if name == "drift.models":
+        return bool(request.models)
     declared = request.declared
     if declared is None:
         return False
+    file = declared.has("environment", "environment_file")
+    lock = declared.has("lock", "lock_file")
     return {
-        "drift.packages": bool(declared.packages),
-        "drift.requirements": bool(declared.requirements),
-        "drift.unneeded": declared.prune and bool(declared.packages),
+        "drift.packages": bool(declared.packages) or file or lock,
+        "drift.requirements": bool(declared.requirements) or file,
+        # A lock names every package, so drift.packages finds further ones.
+        "drift.unneeded": declared.prune and (bool(declared.packages) or file) and not lock,
+        "drift.settings": file or declared.has("pinned", "variables", "frozen", "owner", "group"),
+        "drift.absent": declared.absent,
     }[name]
 
 
@@ -263,7 +375,7 @@ def _reject_unknown(option: str, name: str, request: Request) -> None:
         f"{option}: {name!r} is not a known check.",
         prefix=request.prefix,
         hint=(
-            f"name a layer ({', '.join(LAYERS)}), one of the checks {', '.join(known)}, "
+            f"name {QUICK}, a layer ({', '.join(LAYERS)}), one of the checks {', '.join(known)}, "
             "or imports.NAME for an import or distribution name."
         ),
     )
@@ -323,7 +435,9 @@ def _wanted_names(request: Request) -> set[str]:
         )
     wanted: set[str] = set()
     for name in request.checks:
-        if name in LAYERS:
+        if name == QUICK:
+            wanted |= {check.name for check in _default_checks(request)} & _QUICK
+        elif name in LAYERS:
             wanted |= _checks_of_layer(name, request)
         elif _is_check(name):
             _reject_unanswerable(name, request)
@@ -361,7 +475,7 @@ def _without_skipped(planned: Sequence[Planned], request: Request) -> list[Plann
 def _in_order(wanted: set[str], request: Request) -> list[Planned]:
     """The wanted checks in the order of :data:`CHECKS`, with the checks that they depend on."""
     layers = {name.split(".", 1)[0] for name in wanted}
-    if layers & (PROBE_LAYERS | {"environment", DRIFT}):
+    if layers & (PROBE_LAYERS | {"environment", DRIFT}) and "drift.absent" not in wanted:
         wanted = wanted | {"environment.exists"}
     if layers & PROBE_LAYERS:
         wanted = wanted | {"imports.interpreter"}
@@ -385,6 +499,24 @@ def _in_order(wanted: set[str], request: Request) -> list[Planned]:
     ]
 
 
+def _of_further(request: Request) -> list[Planned]:
+    """The selected checks that apply to a further environment: it need not have what the first one has."""
+    default = _default_checks(request)
+    if request.declared is not None and request.declared.absent:
+        return default
+    names = {check.name for check in default}
+    if request.checks is not None:
+        chosen = set(request.checks)
+        names = {
+            check.name
+            for check in default
+            if chosen & {check.name, check.layer} or (QUICK in chosen and check.name in _QUICK)
+        }
+    left_out = set(request.skip_checks)
+    names = {name for name in names if not left_out & {name, name.split(".", 1)[0]}}
+    return _in_order(names, request) if names else []
+
+
 def select_checks(request: Request) -> list[Planned]:
     """Select the checks of a request, in running order.
 
@@ -396,6 +528,8 @@ def select_checks(request: Request) -> list[Planned]:
         CondaModuleError: ``checks`` or ``skip_checks`` has an unknown name or one that lacks an option, or no
             check is left.
     """
+    if request.is_further:
+        return _of_further(request)
     if request.checks is None:
         planned = _default_checks(request)
     else:
@@ -439,10 +573,14 @@ def validate(request: Request) -> None:
     for option, seconds in (("timeout", request.timeout), ("check_timeout", request.check_timeout)):
         if seconds < 1:
             raise CondaModuleError(f"{option}: {seconds} is not a positive number of seconds.")
+    if request.lock_timeout < 0 or request.max_age < 0:
+        raise CondaModuleError("lock_timeout and max_age must not be negative.")
     _validate_thresholds(request)
     _validate_model(request)
     if request.expected_gpus is not None and request.expected_gpus < 0:
         raise CondaModuleError(f"expected_gpus: {request.expected_gpus} is negative.")
+    if request.is_further:
+        return
     # If skip_checks names framework.torch, that is on purpose.
     planned_all = select_checks(replace(request, skip_checks=()))
     if request.expected_gpus is not None and not any(

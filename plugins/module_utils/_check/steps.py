@@ -30,6 +30,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_versio
     SpecifierSet,
 )
 
+# The name of the step that is no check.
+LOADED = "loaded"
+
 _FUNCTIONS = {
     "imports.interpreter": "check_interpreter",
     "framework.torch": "check_framework_torch",
@@ -83,28 +86,52 @@ def steps_for(planned: Sequence[Planned], request: Request) -> list[Step]:
     return steps
 
 
+def loaded_step() -> Step:
+    """The step after all others: it reports what they have loaded. It runs only if all have passed."""
+    return Step(LOADED, LOADED, "check_loaded")
+
+
 def is_local_model(model: str | None) -> bool:
     """Whether ``model`` is a directory on the host, not a model id."""
     return bool(model) and os.path.isabs(str(model))
 
 
-def model_environment(model: str | None) -> dict[str, str]:
-    """Variables with which the libraries find the model and never download one.
+def cache_of(cache: str | None) -> str:
+    """The cache in which a model id is looked up: ``cache``, or that of the user who runs the checks.
 
-    A model id is looked up in the cache of the user who runs the checks (Hugging Face's order:
-    ``HF_HUB_CACHE``, then ``HF_HOME``, then ``XDG_CACHE_HOME``).
+    Hugging Face's order: ``HF_HUB_CACHE``, then ``HF_HOME``, then ``XDG_CACHE_HOME``.
     """
-    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
-    if model is None or is_local_model(model):
-        return offline
+    if cache:
+        return cache
     caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     home = os.environ.get("HF_HOME") or os.path.join(caches, "huggingface")
-    cache = (
+    found = (
         os.environ.get("HF_HUB_CACHE")
         or os.environ.get("HUGGINGFACE_HUB_CACHE")
         or os.path.join(home, "hub")
     )
-    return {**offline, "HF_HUB_CACHE": os.path.expanduser(cache)}
+    return os.path.expanduser(found)
+
+
+def model_environment(model: str | None, cache: str | None = None) -> dict[str, str]:
+    """Variables with which the libraries find the model and never download one."""
+    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+    if model is None or is_local_model(model):
+        return offline
+    return {**offline, "HF_HUB_CACHE": cache_of(cache)}
+
+
+def model_files(model: str | None, cache: str | None = None) -> list[str]:
+    """The directories and files of the model, sorted; empty without one."""
+    if model is None:
+        return []
+    top = model
+    if not is_local_model(model):
+        top = os.path.join(cache_of(cache), "--".join(["models", *model.split("/")]))
+    found = [top]
+    for directory, directories, files in os.walk(top):
+        found += [os.path.join(directory, name) for name in [*directories, *files]]
+    return sorted(found)
 
 
 def judge(report: Report, request: Request, recorded_python: str) -> Finding:

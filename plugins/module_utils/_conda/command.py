@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda.damaged_cache import (
@@ -24,6 +24,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda.dialect impo
     COMMON,
     dialect_of,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.kinds import KINDS
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda.noted_addresses import (
     forget_addresses,
 )
@@ -33,6 +34,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda.output impor
     classify,
     find_document,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.traces import traces
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.channels import (
     channel_addresses,
 )
@@ -53,13 +55,21 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.compiled impo
     is_short_of_room,
     remove_cut_short,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import (
+    CondaModuleError,
+    hint_for,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import (
     Completed,
     child_environment,
     run,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import secrets_in
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.scratch import (
+    LITTLE,
+    roomy_directory,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.shorten import beginning
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.tree import remove_made
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
     MADE,
@@ -68,9 +78,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records imp
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import canonical_channel
 
 # Kinds that conda shows when it cannot import one of its modules; some crashes print nothing at all.
-_CRASHES = frozenset({"crash", "unknown"})
+_CRASHES = frozenset({"crash", "unknown", "plugin"})
 # Seconds to wait before each retry of a network failure; conda itself has made three attempts by then.
 _RETRY_DELAYS = (1.0, 4.0)
+_TERMS_PLUGIN = "conda-anaconda-tos"
 _MOVED = re.compile(
     r"\[Errno \d+\] (?:No such file or directory|Directory not empty|File exists)\b"
     # Another user's conda has extracted the package meanwhile.
@@ -114,7 +125,7 @@ def solution_of(document: Mapping[str, Any] | None) -> Solution:
     except (AttributeError, KeyError, TypeError) as error:
         raise CondaModuleError(
             f"conda's JSON output has an unknown format ({type(error).__name__}: {error}).",
-            said=str(actions)[:2000],
+            said=beginning(str(actions), 2000),
             hint="check the conda of the installation with: conda create --dry-run --json",
         ) from error
 
@@ -204,10 +215,11 @@ class Conda:
         The URLs are passed in a private file, because they may contain tokens. There is no dry run of this,
         and no JSON document on success (conda 24.7): read the prefix to see the result.
         """
-        with tempfile.NamedTemporaryFile("w", prefix="llmfleet-conda-", suffix=".txt") as stream:
-            stream.write("".join(f"{line}\n" for line in ("@EXPLICIT", *lines)))
-            stream.flush()
-            argv = [command, "--prefix", prefix, *COMMON, *options, "--file", stream.name]
+        with roomy_directory([os.path.dirname(prefix), self.installation]) as directory:
+            path = os.path.join(directory, "packages.txt")
+            with open(path, "w", encoding="utf-8") as stream:
+                stream.write("".join(f"{line}\n" for line in ("@EXPLICIT", *lines)))
+            argv = [command, "--prefix", prefix, *COMMON, *options, "--file", path]
             self._run(argv, prefix, lines)
 
     def remove_alone(self, prefix: str, names: Sequence[str]) -> None:
@@ -243,14 +255,14 @@ class Conda:
         """Run conda with ``--dry-run``, so that it writes only to a temporary package cache."""
         offline = "--offline" in argv
         try:
-            with _private_cache(self.caches, offline) as cache:
-                return self._run(argv, prefix, asked, {"CONDA_PKGS_DIRS": cache})
+            with _private_cache(self.caches, offline) as variables:
+                return self._run(argv, prefix, asked, variables)
         except CondaModuleError as error:
             if error.facts.get("error_kind") != "index" or offline:
                 raise
         # The index in the cache is damaged. The real run will set it aside; the dry run only ignores it.
-        with _private_cache(self.caches, offline, with_index=False) as cache:
-            return self._run(argv, prefix, asked, {"CONDA_PKGS_DIRS": cache})
+        with _private_cache(self.caches, offline, with_index=False) as variables:
+            return self._run(argv, prefix, asked, variables)
 
     def _run(
         self,
@@ -309,20 +321,23 @@ class Conda:
         """
         deadline = time.monotonic() + self.timeout
         delays = list(_RETRY_DELAYS)
-        curable = "--dry-run" not in arguments
+        dry_run = "--dry-run" in arguments
+        curable = not dry_run
+        before = traces(prefix)
         fresh = arguments[0] == "create" and curable and _is_absent_or_empty(prefix)
         attempt = 0
+        crashes = 0
         aside: list[str] = []
         while True:
             attempt += 1
             completed = self._start(arguments, prefix, extra or {}, deadline - time.monotonic())
             document = find_document(completed.stdout) or find_document(completed.stderr)
-            failure = failure_of(completed, document)
+            failure = failure_of(completed, document, asked)
             if failure is None:
-                if "--dry-run" not in arguments and is_short_of_room(prefix):
+                if not dry_run and is_short_of_room(prefix):
                     self._remove_compiled(prefix)
                 return document
-            if failure.kind == "disk_full" and "--dry-run" not in arguments:
+            if failure.kind == "disk_full" and not dry_run:
                 # Compiled files that Python wrote to a full disk fail on every import.
                 self._remove_compiled(prefix)
             if curable and failure.kind in CURABLE:
@@ -334,6 +349,14 @@ class Conda:
             elif curable and failure.kind in _CRASHES and (aside := self._remove_compiled(prefix)):
                 curable = False
                 self.warnings += aside
+            elif failure.kind == "crash" and failure.signal and not crashes:
+                crashes += 1
+                if traces(prefix) != before:
+                    break
+                self.warnings.append(
+                    f"Signal {failure.signal} ended {self._name} before it changed anything; it was started"
+                    " again."
+                )
             elif (
                 (failure.retry or self._is_race_with_other_conda(failure))
                 and delays
@@ -349,12 +372,13 @@ class Conda:
         tried = f" (tried {attempt} times)" if attempt > 1 else ""
         meant = self.stand_ins.get(prefix, prefix)
         self._last_failure = failure.whole
+        failure = self._seen_from_here(failure, arguments, meant)
         raise CondaModuleError(
             f"{self._name} {verb} failed for {meant}: {failure.headline}{failure.hosts}{tried}.",
             prefix=meant,
             asked=list(asked),
             said=failure.said.replace(prefix, meant),
-            hint=_hint(failure, arguments, attempt) + self._channels_hint(failure, arguments),
+            hint=_hint(failure, attempt) + self._channels_hint(failure, arguments),
             cut_off=completed.timed_out or completed.rc < 0,
             error_kind=failure.kind,
             command=[self._name, *arguments],
@@ -362,6 +386,20 @@ class Conda:
             attempts=attempt,
             set_aside=aside,
         )
+
+    def _seen_from_here(self, failure: Failure, arguments: Sequence[str], prefix: str) -> Failure:
+        """The failure with what only this command's options and paths tell about its cause."""
+        records = f"{os.path.join(self.installation, 'conda-meta')}{os.sep}"
+        if (
+            failure.kind == "environment_damaged"
+            and prefix != self.installation
+            and records in failure.whole
+        ):
+            return _as(failure, "base_damaged")
+        if failure.kind in ("not_found", "dependency") and "--offline" in arguments:
+            offline = _as(failure, "offline")
+            return replace(offline, kind=failure.kind)
+        return failure
 
     def _channels_hint(self, failure: Failure, arguments: Sequence[str]) -> str:
         """The channel URLs, for failures in which conda does not print them."""
@@ -411,8 +449,11 @@ class Conda:
             raise CondaModuleError(
                 f"conda cannot be started: {program[0]}: {error.strerror}.",
                 prefix=prefix,
-                hint="install conda there with llmfleet.conda.conda_installation, or correct the option"
-                " installation (or executable).",
+                hint=hint_for(
+                    error,
+                    "install conda there with llmfleet.conda.conda_installation, or correct the option"
+                    " installation (or executable).",
+                ),
             ) from error
 
 
@@ -433,12 +474,11 @@ def _is_absent_or_empty(directory: str) -> bool:
         return not os.path.lexists(directory)
 
 
-def _hint(failure: Failure, arguments: Sequence[str], attempt: int) -> str:
-    if failure.kind == "not_found" and "--offline" in arguments:
-        return (
-            "set the option offline to false for one run: the package cache of this host lacks the"
-            " requested packages."
-        )
+def _as(failure: Failure, kind: str) -> Failure:
+    return replace(failure, kind=kind, headline=KINDS[kind].headline, hint=KINDS[kind].hint)
+
+
+def _hint(failure: Failure, attempt: int) -> str:
     if failure.kind in CURABLE - {"compiled"} and attempt > 1:
         return (
             "the file was downloaded again and is still damaged: do not trust that channel;"
@@ -447,22 +487,31 @@ def _hint(failure: Failure, arguments: Sequence[str], attempt: int) -> str:
     return failure.hint
 
 
-def failure_of(completed: Completed, document: Mapping[str, Any] | None) -> Failure | None:
-    """Return None if conda reports success: its document counts more than its exit status."""
+def failure_of(
+    completed: Completed, document: Mapping[str, Any] | None, asked: Sequence[str] = ()
+) -> Failure | None:
+    """Return None if conda reports success: its document counts more than its exit status.
+
+    Args:
+        completed: how conda ended.
+        document: its result, None if it printed none.
+        asked: the specs of the run.
+    """
+    rc, out, err = completed.rc, completed.stdout, completed.stderr
     if completed.timed_out:
-        return classify(completed.rc, completed.stdout, completed.stderr, document, timed_out=True)
+        return classify(rc, out, err, document, timed_out=True)
     if (
         document is not None
         and document.get("success") is True
         and "exception_name" not in document
     ):
         return None
-    if document is not None and completed.rc == 0 and _is_good_end(document):
+    if document is not None and rc == 0 and _is_good_end(document):
         return None
-    if document is None and completed.rc == 0:
+    if document is None and rc == 0:
         # Explicit installs and removals of empty environments print nothing; the caller reads the prefix.
         return None
-    return classify(completed.rc, completed.stdout, completed.stderr, document)
+    return classify(rc, out, err, document, asked=asked)
 
 
 def _is_good_end(document: Mapping[str, Any]) -> bool:
@@ -471,24 +520,49 @@ def _is_good_end(document: Mapping[str, Any]) -> bool:
 
 
 @contextmanager
-def _private_cache(caches: Sequence[str], offline: bool, with_index: bool = True) -> Iterator[str]:
-    """A temporary package cache for ``--dry-run``, which otherwise writes repodata into the real cache.
+def _private_cache(
+    caches: Sequence[str], offline: bool, with_index: bool = True
+) -> Iterator[dict[str, str]]:
+    """Variables for ``--dry-run`` that name temporary caches; conda would write into the real ones.
 
     The existing repodata is copied, so that a large channel is not downloaded again. Offline, the packages of
-    the real ``caches`` count as well; conda writes to the first cache only.
+    the real ``caches`` count as well; conda writes to the first cache only. The plugin for terms of service
+    writes what it downloads below XDG_CACHE_HOME (conda-anaconda-tos, path.py; on macOS in ~/Library/Caches).
     """
-    directory = tempfile.mkdtemp(prefix="llmfleet-conda-")
-    try:
-        known = next(
-            filter(os.path.isdir, (os.path.join(cache, "cache") for cache in caches)), None
-        )
-        if known and with_index:
-            try:
-                shutil.copytree(known, os.path.join(directory, "cache"))
-            except (OSError, shutil.Error):
-                # This user may not read it, or another process rewrites it: conda downloads it again.
-                remove_made(os.path.join(directory, "cache"))
+    known = next(filter(os.path.isdir, (os.path.join(cache, "cache") for cache in caches)), None)
+    if not with_index:
+        known = None
+    terms = os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), _TERMS_PLUGIN
+    )
+    near = [os.path.dirname(cache) for cache in caches]
+    with roomy_directory(near, LITTLE + (_size(known) if known else 0)) as directory:
+        if known:
+            _copy(known, os.path.join(directory, "cache"))
+        users = os.path.join(directory, "users")
+        os.mkdir(users)
+        if os.path.isdir(terms):
+            _copy(terms, os.path.join(users, _TERMS_PLUGIN))
         # conda splits the variable at commas (conda.common.configuration.SequenceParameter).
-        yield ",".join([directory, *caches]) if offline else directory
-    finally:
-        remove_made(directory)
+        places = ",".join([directory, *caches]) if offline else directory
+        variables = {"CONDA_PKGS_DIRS": places, "XDG_CACHE_HOME": users}
+        if os.path.dirname(directory) != tempfile.gettempdir():
+            variables["TMPDIR"] = directory
+        yield variables
+
+
+def _size(directory: str) -> int:
+    """Bytes of the files in a directory, without those of its directories."""
+    try:
+        with os.scandir(directory) as entries:
+            return sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
+    except OSError:
+        return 0
+
+
+def _copy(source: str, target: str) -> None:
+    try:
+        shutil.copytree(source, target)
+    except (OSError, shutil.Error):
+        # This user may not read it, or another process rewrites it: conda downloads it again.
+        remove_made(target)

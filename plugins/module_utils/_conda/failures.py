@@ -1,255 +1,79 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kinds of conda failures: what each means, what to do about it, and how to recognise it.
+"""Recognises the kind of a conda failure by its exception names and its words.
 
-Pure tables and functions over text. The exception names are those of ``conda.exceptions`` (24.7 to 26.7) and
-of its plugins; the sentences are those of libmamba, which prints no names (recorded runs of micromamba
-2.8.1).
+Pure tables and functions over text. The exception names are those of conda 24.7.1 and 26.7.1 (all classes of
+``conda.exceptions`` and ``conda.common.configuration``) and of conda's plugins; the sentences are those of
+libmamba, which prints no names (recorded runs of micromamba 2.8.1), and of rattler (py-rattler 0.26.0).
 """
 
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.kinds import KINDS
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.compiled import CUT_SHORT
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.os_errors import kind_in_text
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import CRASH_SIGNALS
 
-
-@dataclass(frozen=True)
-class Kind:
-    """What a kind of failure is (a clause) and what to do about it (an imperative sentence)."""
-
-    headline: str
-    hint: str
-
-
-KINDS: dict[str, Kind] = {
-    "disk_full": Kind(
-        "the disk is full",
-        "make room on the volumes of the prefix and of the package cache (pkgs_dirs).",
-    ),
-    "read_only": Kind(
-        "a volume is read-only",
-        "make the volumes of the prefix and of the package cache (pkgs_dirs) writable again (mount -o"
-        " remount,rw); the system makes a volume read-only after a disk error and reports it in its"
-        " log.",
-    ),
-    "compiled": Kind(
-        "a compiled file (.pyc) of its Python is truncated",
-        "run the task again, not in check mode: it removes such files.",
-    ),
-    "terms": Kind(
-        "the terms of service of a channel have not been accepted",
-        "use conda-forge (the default of this collection), or accept the terms of that channel explicitly"
-        " (conda tos accept, or the role's variable install_miniconda_tos).",
-    ),
-    "frozen": Kind(
-        "the environment is frozen",
-        "change another environment, or remove the file conda-meta/frozen if the change is intended.",
-    ),
-    "corrupt": Kind(
-        "a package is damaged, in the package cache or in the channel",
-        "compare the named file with the channel's original; a proxy or mirror may alter it.",
-    ),
-    "index": Kind(
-        "the index of a channel (repodata) is damaged",
-        "compare the channel's repodata.json with the original; a proxy or mirror may alter it.",
-    ),
-    "environment_damaged": Kind(
-        "the records of the environment are damaged",
-        "set the option repair to true, or recreate the environment (conda_env with the option recreate).",
-    ),
-    "not_found": Kind(
-        "the channels do not have a package that the option packages requests",
-        "correct the name or version in the option packages, or add a channel that has it.",
-    ),
-    "not_installed": Kind(
-        "the environment does not have a package that the task updates or removes",
-        "correct the name in the option packages; conda list shows the installed packages.",
-    ),
-    "unsatisfiable": Kind(
-        "the specs in the option packages conflict with each other or with installed packages",
-        "loosen one of the conflicting specs in the option packages, or use two environments.",
-    ),
-    "spec": Kind(
-        "conda cannot read a spec",
-        "write the spec like numpy, numpy=1.26, 'numpy>=1.26,<2' or conda-forge::numpy.",
-    ),
-    "tls": Kind(
-        "a channel's certificate is not trusted",
-        "set ssl_verify in the condarc (conda_config) to your site's CA file, or check the host's clock.",
-    ),
-    "denied": Kind(
-        "a channel, or a proxy, refuses access",
-        "check the credentials in the channel's URL (user and password, or /t/TOKEN/) and those of the"
-        " proxy.",
-    ),
-    "proxy": Kind(
-        "the proxy settings are invalid",
-        "correct proxy_servers in the condarc (conda_config), or the variables http_proxy and https_proxy.",
-    ),
-    "channel": Kind(
-        "a channel does not exist at its URL, or lacks a file that its index lists",
-        "correct the URL in the option channels (or the mirror in the condarc); a mirror may be incomplete"
-        " or closed, or redirect to another host: then choose another"
-        " (install_miniconda_mirror_preset).",
-    ),
-    "no_channels": Kind(
-        "no channel is configured", "name the channels in the option channels, or in the condarc."
-    ),
-    "network": Kind(
-        "a channel could not be reached",
-        "check that this host can reach the channel's URL, and its proxy and CA settings; if a mirror is"
-        " closed, or redirects to a host that does not answer, choose another"
-        " (install_miniconda_mirror_preset).",
-    ),
-    "permission": Kind(
-        "this user may not write the prefix or the package cache",
-        "run the task as the user who owns the prefix and the package cache (become_user).",
-    ),
-    "not_environment": Kind(
-        "there is no environment", "create the environment first with llmfleet.conda.conda_env."
-    ),
-    "protected": Kind(
-        "conda refuses the change, because it would break conda itself or a setting forbids it",
-        "leave base to conda_installation and use another environment; see conda's output.",
-    ),
-    "clobber": Kind(
-        "two packages claim the same file",
-        "remove one of the two packages, or set path_conflict in the condarc (conda_config).",
-    ),
-    "script": Kind(
-        "a package cannot be linked, or its post-link script failed",
-        "run the named script by hand to see its error; the specs are correct.",
-    ),
-    "config": Kind(
-        "a condarc contains an error",
-        "correct the named file, or manage it with llmfleet.conda.conda_config.",
-    ),
-    "locked": Kind(
-        "another process holds conda's own lock",
-        "wait until the other conda has finished, then run the task again.",
-    ),
-    "memory": Kind(
-        "the host ran out of memory",
-        "give the host more memory, or use the solver libmamba (conda_config).",
-    ),
-    "killed": Kind(
-        "a signal killed it",
-        "check the kernel log: when memory runs out, the kernel kills the largest process.",
-    ),
-    "interrupted": Kind("it was interrupted", "run the task again."),
-    "usage": Kind(
-        "it did not accept its command line",
-        "this version of conda does not support the command; report the command and the version.",
-    ),
-    "crash": Kind(
-        "it crashed",
-        "run the command by hand on the host to see the full output; updating conda may help"
-        " (conda_installation).",
-    ),
-    "timeout": Kind(
-        "it took longer than the option timeout allows",
-        "raise the option timeout, or find out why conda is slow (network, disk).",
-    ),
-    "unknown": Kind(
-        "it reported no known reason",
-        "read conda's output, and run the command by hand on the host to see more.",
-    ),
+# Among several errors, the kind that comes first in KINDS decides.
+_NAMES = {
+    "disk_full": "NoSpaceLeftError",
+    "terms": "CondaToSNonInteractiveError CondaToSRejectedError",
+    "forbidden": "ChannelDenied ChannelNotAllowed",
+    "offline": "OfflineError",
+    "frozen": "EnvironmentIsFrozenError EnvironmentIsReadOnlyError",
+    "corrupt": "ChecksumMismatchError CondaVerificationError SafetyError InvalidArchiveError",
+    "environment_damaged": "CorruptedEnvironmentError CondaHistoryError",
+    "not_found": "PackagesNotFoundError PackagesNotFoundInChannelsError ResolvePackageNotFound"
+    " NoPackagesFound NoPackagesFoundError",
+    "not_installed": "PackagesNotFoundInPrefixError PackageNotInstalledError",
+    "unsatisfiable": "UnsatisfiableError LibMambaUnsatisfiableError RattlerUnsatisfiableError"
+    " SpecsConfigurationConflictError CyclicalDependencyError",
+    "spec": "InvalidSpec InvalidMatchSpec InvalidVersionSpec CouldntParseError ParseError",
+    "platform": "PlatformMismatchError",
+    "file_format": "EnvironmentFileInvalid EnvironmentFileTypeMismatchError EnvironmentFileEmpty"
+    " EnvironmentFileExtensionNotValid EnvironmentFileNotFound EnvironmentFileNotDownloaded SpecNotFound"
+    " AmbiguousEnvironmentSpecPlugin EnvironmentSpecPluginSelectionError EnvironmentSpecPluginNotDetected"
+    " EnvironmentExporterNotDetected InvalidInstaller CondaEnvException",
+    "plugin": "PluginError CondaImportError CondaDependencyError CommandNotFoundError ModuleNotFoundError",
+    "outdated": "CondaUpgradeError",
+    "not_cached": "SpecNotFoundInPackageCache",
+    "tls": "CondaSSLError",
+    "denied": "AuthenticationError",
+    "proxy": "ProxyError",
+    "channel": "UnavailableInvalidChannel RepodataIsEmpty ChannelError",
+    "no_channels": "NoChannelsConfiguredError",
+    "network": "CondaHTTPError",
+    "permission": "NotWritableError EnvironmentNotWritableError NoWritableEnvsDirError NoWritablePkgsDirError"
+    " PermissionError CondaToSPermissionError",
+    "no_base": "NoBaseEnvironmentError",
+    "not_environment": "EnvironmentLocationNotFound EnvironmentNameNotFound"
+    " DirectoryNotACondaEnvironmentError",
+    "protected": "RemoveError CondaEnvironmentError",
+    "not_allowed": "DisallowedPackageError OperationNotAllowed",
+    "clobber": "ClobberError BasicClobberError KnownPackageClobberError UnknownPackageClobberError"
+    " SharedLinkPathClobberError",
+    "prefix_length": "PaddingError BinaryPrefixReplacementError",
+    "script": "LinkError",
+    "config": "ConfigurationError ConfigurationLoadError ValidationError MultipleKeysError InvalidTypeError"
+    " CustomValidationError MultiValidationError",
+    "encoding": "EncodingError UnicodeDecodeError",
+    "value": "CondaValueError CondaKeyError CondaIndexError",
+    "file": "CondaOSError CondaIOError CondaFileIOError PathNotFoundError DirectoryNotFoundError",
+    "locked": "LockError",
+    "memory": "CondaMemoryError MemoryError",
+    "interrupted": "CondaSignalInterrupt KeyboardInterrupt",
+    "usage": "ArgumentError TooManyArgumentsError CondaUpdatePackageError Help ActivateHelp DeactivateHelp"
+    " GenericHelp",
 }
-
-# conda's exception names; among several errors, the kind that comes first in KINDS decides.
-BY_NAME: dict[str, str] = {
-    "NoSpaceLeftError": "disk_full",
-    "CondaToSNonInteractiveError": "terms",
-    "CondaToSRejectedError": "terms",
-    "CondaToSPermissionError": "permission",
-    "EnvironmentIsFrozenError": "frozen",
-    "EnvironmentIsReadOnlyError": "frozen",
-    "ChecksumMismatchError": "corrupt",
-    "CondaVerificationError": "corrupt",
-    "SafetyError": "corrupt",
-    "InvalidArchiveError": "corrupt",
-    "PaddingError": "script",
-    "BinaryPrefixReplacementError": "script",
-    "CorruptedEnvironmentError": "environment_damaged",
-    "CondaHistoryError": "environment_damaged",
-    "PackagesNotFoundError": "not_found",
-    "PackagesNotFoundInChannelsError": "not_found",
-    "ResolvePackageNotFound": "not_found",
-    "NoPackagesFound": "not_found",
-    "NoPackagesFoundError": "not_found",
-    "SpecNotFound": "not_found",
-    "PackagesNotFoundInPrefixError": "not_installed",
-    "PackageNotInstalledError": "not_installed",
-    "UnsatisfiableError": "unsatisfiable",
-    "LibMambaUnsatisfiableError": "unsatisfiable",
-    "RattlerUnsatisfiableError": "unsatisfiable",
-    "SpecsConfigurationConflictError": "unsatisfiable",
-    "CyclicalDependencyError": "unsatisfiable",
-    "CondaDependencyError": "unsatisfiable",
-    "InvalidSpec": "spec",
-    "InvalidMatchSpec": "spec",
-    "InvalidVersionSpec": "spec",
-    "CouldntParseError": "spec",
-    "ParseError": "spec",
-    "CondaSSLError": "tls",
-    "AuthenticationError": "denied",
-    "ProxyError": "proxy",
-    "UnavailableInvalidChannel": "channel",
-    "ChannelError": "channel",
-    "ChannelNotAllowed": "channel",
-    "NoChannelsConfiguredError": "no_channels",
-    "CondaHTTPError": "network",
-    "NotWritableError": "permission",
-    "EnvironmentNotWritableError": "permission",
-    "NoWritableEnvsDirError": "permission",
-    "NoWritablePkgsDirError": "permission",
-    "PermissionError": "permission",
-    "EnvironmentLocationNotFound": "not_environment",
-    "EnvironmentNameNotFound": "not_environment",
-    "DirectoryNotACondaEnvironmentError": "not_environment",
-    "NoBaseEnvironmentError": "not_environment",
-    "RemoveError": "protected",
-    "DisallowedPackageError": "protected",
-    "OperationNotAllowed": "protected",
-    "ClobberError": "clobber",
-    "BasicClobberError": "clobber",
-    "KnownPackageClobberError": "clobber",
-    "UnknownPackageClobberError": "clobber",
-    "SharedLinkPathClobberError": "clobber",
-    "LinkError": "script",
-    "ConfigurationError": "config",
-    "ConfigurationLoadError": "config",
-    "ValidationError": "config",
-    "MultipleKeysError": "config",
-    "InvalidTypeError": "config",
-    "CustomValidationError": "config",
-    "MultiValidationError": "config",
-    "PluginError": "config",
-    "LockError": "locked",
-    "CondaMemoryError": "memory",
-    "MemoryError": "memory",
-    "CondaSignalInterrupt": "interrupted",
-    "KeyboardInterrupt": "interrupted",
-    "ArgumentError": "usage",
-    "TooManyArgumentsError": "usage",
-    "CommandNotFoundError": "usage",
-}
+BY_NAME: dict[str, str] = {name: kind for kind, names in _NAMES.items() for name in names.split()}
 
 OF_SERVERS = frozenset({"corrupt", "index", "tls", "denied", "channel", "network"})
 """The kinds for which it matters which server failed."""
-
-# Checked before any name, because these are the cause of the error that conda names.
-_DEEPEST = {
-    "disk_full": re.compile(
-        r"no space left|errno:? ?(?:28|122)\b|disk quota|ENOSPC|NoSpaceLeft", re.IGNORECASE
-    ),
-    "read_only": re.compile(r"read-only file system|errno:? ?30\b|EROFS", re.IGNORECASE),
-    "compiled": CUT_SHORT,
-}
 
 _TLS = re.compile(
     r"CERTIFICATE_VERIFY_FAILED|SSLError|certificate verify failed|SSL peer certificate",
@@ -258,6 +82,8 @@ _TLS = re.compile(
 
 # For output without exception names: crashes, plain text, and libmamba. The first matching row decides.
 _BY_TEXT: tuple[tuple[str, re.Pattern[str]], ...] = (
+    # conda 24.7 raises a RuntimeError where 26.7 has OfflineError; rattler misses the file of the index.
+    ("offline", re.compile(r"EnforceUnusedAdapter|failed to open file `[^`]*/cache/\w+\.json`")),
     ("terms", re.compile(r"terms of service", re.IGNORECASE)),
     # conda crashes on an index that is not JSON, and on files of its own cache that are not.
     (
@@ -305,7 +131,23 @@ _BY_TEXT: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("crash", re.compile(r"Traceback \(most recent call last\)|Segmentation fault|core dumped")),
 )
 
-_NAME_IN_TEXT = re.compile(rf"(?<![\w.])({'|'.join(sorted(BY_NAME, key=len, reverse=True))})\b")
+# "Help" is a word of many messages.
+_NAME_IN_TEXT = re.compile(
+    rf"(?<![\w.])({'|'.join(sorted({*BY_NAME} - {'Help'}, key=len, reverse=True))})\b"
+)
+
+UNSOLVABLE = frozenset({"unsatisfiable", "not_found", "dependency", "host_lacks"})
+"""The kinds of a request without a solution."""
+
+# libmamba: "nothing provides X needed by Y"; rattler: "X, for which no candidates were found" below "would
+# require"; conda's classic solver lists X like a requested package.
+_HOST_LACKS = re.compile(
+    r"nothing provides (?:requested )?__\w|\b__\w+[^\n]*no candidates were found|^ *- __\w",
+    re.MULTILINE,
+)
+_DEPENDENCY = re.compile(
+    r"nothing provides (?!requested)\S[^\n]* needed by|would require\n[^\n]*no candidates were found"
+)
 
 _DENIED = re.compile(r"HTTP (?:401|403|407)")
 _ABSENT = re.compile(r"HTTP (?:404|410)")
@@ -316,16 +158,19 @@ _PASSES = re.compile(
 )
 
 
-def kind_of(names: Iterable[str], text: str) -> str:
+def kind_of(names: Iterable[str], text: str, not_asked: bool = False) -> str:
     """The kind of a failure, one of the keys of :data:`KINDS`.
 
     Args:
         names: exception names in conda's document, including those in its list ``errors``.
         text: the rest of conda's output.
+        not_asked: conda lists missing packages, and the task requested none of them.
     """
-    for kind, pattern in _DEEPEST.items():
-        if pattern.search(text):
-            return kind
+    # These are the cause of the error that conda names.
+    if kind := kind_in_text(text):
+        return kind
+    if CUT_SHORT.search(text):
+        return "compiled"
     named = {BY_NAME[name] for name in names if name in BY_NAME}
     named |= {"unsatisfiable" for name in names if "Unsatisfiable" in name}
     if not named:
@@ -336,11 +181,11 @@ def kind_of(names: Iterable[str], text: str) -> str:
         kind = next(kind for kind in KINDS if kind in named)
     else:
         kind = next((kind for kind, pattern in _BY_TEXT if pattern.search(text)), "unknown")
-    return _refined(kind, text)
+    return _refined(kind, text, not_asked)
 
 
-def _refined(kind: str, text: str) -> str:
-    """An HTTP or TLS error is more specific than the name of the exception."""
+def _refined(kind: str, text: str, not_asked: bool) -> str:
+    """The text is more specific than the name of the exception for HTTP, TLS and missing packages."""
     if kind in {"network", "channel"}:
         if _DENIED.search(text):
             return "denied"
@@ -348,9 +193,26 @@ def _refined(kind: str, text: str) -> str:
             return "tls"
         if _ABSENT.search(text):
             return "channel"
-    if kind == "unsatisfiable" and "nothing provides" in text:
-        return "not_found"
+    if kind in {"unsatisfiable", "not_found"}:
+        if _HOST_LACKS.search(text):
+            return "host_lacks"
+        if not_asked or _DEPENDENCY.search(text):
+            return "dependency"
+        if "nothing provides" in text:
+            return "not_found"
+    if kind == "value" and "solver backend" in text:
+        return "plugin"
     return kind
+
+
+def ended_by_signal(rc: int) -> int:
+    """The signal that ended a program, by its exit status; 0 if none did.
+
+    A shell script that starts conda reports 128 and the number.
+    """
+    if rc < 0:
+        return -rc
+    return rc - 128 if rc - 128 in CRASH_SIGNALS | {signal.SIGKILL} else 0
 
 
 def may_pass(kind: str, text: str) -> bool:

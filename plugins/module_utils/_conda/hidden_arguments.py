@@ -13,12 +13,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import secrets_in
-from ansible_collections.llmfleet.conda.plugins.module_utils._core.tree import remove_made
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.scratch import roomy_directory
 
 # conda keeps the token of a channel below /conda in this place, as Anaconda Enterprise Repository requires
 # (conda 24.7, models.channel); in a multichannel it would move the token to the front.
@@ -51,9 +50,9 @@ def hidden(arguments: Sequence[str]) -> Iterator[tuple[list[str], dict[str, str]
     if not channels and not specs:
         yield list(arguments), {}
         return
+    near = [os.path.dirname(to) for at, to in zip(arguments, arguments[1:]) if at == "--prefix"]
     # Only this user can read the directory.
-    directory = tempfile.mkdtemp(prefix="llmfleet-conda-")
-    try:
+    with roomy_directory(near) as directory:
         variables = {}
         if channels:
             # conda reads the file that this variable names if its name ends with .yml; JSON is valid YAML.
@@ -67,8 +66,6 @@ def hidden(arguments: Sequence[str]) -> Iterator[tuple[list[str], dict[str, str]
                 stream.write("".join(f"{spec}\n" for spec in specs))
             shown += ["--file", listed]
         yield shown, variables
-    finally:
-        remove_made(directory)
 
 
 def _named(

@@ -12,17 +12,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda.failures import (
-    KINDS,
     OF_SERVERS,
+    ended_by_signal,
     kind_of,
     may_pass,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.kinds import KINDS
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.hosts import hosts_in
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import CRASH_SIGNALS
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.shorten import both_ends
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import spec_name
 
 _TELLING_KEYS = (
     "success",
@@ -71,6 +75,7 @@ class Failure:
         retry: the same command may succeed a moment later.
         whole: the whole output of conda, to find the file that it complains about.
         hosts: the servers that conda names, for messages about the network; empty for other kinds.
+        signal: the number of the signal that ended conda before it printed a result, else 0.
     """
 
     kind: str
@@ -80,6 +85,7 @@ class Failure:
     retry: bool = False
     whole: str = ""
     hosts: str = ""
+    signal: int = 0
 
 
 def _documents(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -126,20 +132,30 @@ def _last_lines(text: str, count: int = 12) -> str:
 
 
 def trim(text: str, limit: int = 2000) -> str:
-    """``text`` without empty lines, shortened in the middle to ``limit`` characters."""
-    text = "\n".join(line.rstrip() for line in text.splitlines() if line.strip())
-    if len(text) <= limit:
-        return text
-    half = limit // 2
-    return f"{text[:half]}\n[...]\n{text[-half:]}"
+    """``text`` without empty lines, shortened in the middle to about ``limit`` characters."""
+    return both_ends("\n".join(line.rstrip() for line in text.splitlines() if line.strip()), limit)
 
 
 def classify(
-    rc: int, stdout: str, stderr: str, document: Mapping[str, Any] | None, timed_out: bool = False
+    rc: int,
+    stdout: str,
+    stderr: str,
+    document: Mapping[str, Any] | None,
+    timed_out: bool = False,
+    asked: Sequence[str] = (),
 ) -> Failure:
-    """Return why a run of conda failed."""
+    """Return why a run of conda failed.
+
+    Args:
+        rc: exit status, negative for a signal.
+        stdout, stderr: its output.
+        document: conda's result, from :func:`find_document`.
+        timed_out: the run was ended because it took too long.
+        asked: the specs of the run.
+    """
     nothing = f"no output (exit status {rc})"
     names: list[str] = []
+    not_asked = False
     if document is None:
         said = _last_lines(stderr) or _last_lines(stdout) or nothing
         text = f"{stdout}\n{stderr}"
@@ -152,10 +168,15 @@ def classify(
         text = "\n".join([*searched, said])
         if document.get("solver_problems"):
             text += "\nsolver_problems"
-    kind = "timeout" if timed_out else kind_of(names, text)
-    if kind == "unknown" and document is None and rc < 0:
-        kind = "killed"
-        said = f"{said} (ended by signal {-rc})" if said != nothing else f"no output (signal {-rc})"
+        missing = [str(one) for part in parts for one in _listed(part.get("packages"))]
+        wanted = {spec_name(spec) for spec in asked}
+        not_asked = bool(missing and wanted) and not any(spec_name(m) in wanted for m in missing)
+    kind = "timeout" if timed_out else kind_of(names, text, not_asked)
+    number = ended_by_signal(rc)
+    if kind in ("unknown", "crash") and document is None and number:
+        kind = "crash" if number in CRASH_SIGNALS else "killed"
+        ended = f"signal {number}"
+        said = f"no output ({ended})" if said == nothing else f"{said} (ended by {ended})"
     return Failure(
         kind,
         KINDS[kind].headline,
@@ -165,7 +186,12 @@ def classify(
         text,
         # A redirect is followed: this host may be another one than that in the condarc.
         hosts_in(said) if kind in OF_SERVERS else "",
+        number if document is None else 0,
     )
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 # conda's advice after a list of missing packages is of no use on a fleet.

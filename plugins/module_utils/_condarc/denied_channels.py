@@ -73,7 +73,7 @@ def refuse_denied(
                 asked=[text],
                 hint="use another channel. The role install_miniconda denies the channels of defaults if"
                 " install_miniconda_tos is refuse.",
-                error_kind="denied",
+                error_kind="forbidden",
             )
 
 

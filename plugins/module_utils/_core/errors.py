@@ -10,26 +10,27 @@ Private to this collection: it may change in any release.
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.os_errors import (
+    HOST_TROUBLE,
+    kind_of_error,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import (
     redact,
     redact_value,
 )
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+READ_ONLY_HINT = HOST_TROUBLE["read_only"][1]
 
 
 def hint_for(error: Exception, otherwise: str) -> str:
     """Return the hint for a file that cannot be written: by the error's reason, or ``otherwise``."""
-    number = getattr(error, "errno", None)
-    if number in _FULL or "No space left" in str(error):
-        return "make room on that volume (df shows its bytes, df -i its inodes), then run the task again."
-    if number == errno.EROFS or "Read-only file system" in str(error):
-        return READ_ONLY_HINT
-    return otherwise
+    kind = kind_of_error(error)
+    return HOST_TROUBLE[kind][1] if kind else otherwise
 
 
 def hint_for_reading(error: OSError) -> str:
@@ -38,22 +39,26 @@ def hint_for_reading(error: OSError) -> str:
         return (
             "run the task as the user who owns it (become, become_user) or correct its permissions."
         )
-    if error.errno in (errno.EMFILE, errno.ENFILE):
-        return (
-            "stop the program that holds too many open files, or raise the limit (ulimit -n), then run"
-            " the task again."
-        )
-    if error.errno == errno.ELOOP:
-        return "inspect that path, and remove it or move it away by hand."
-    return (
-        "check the volume (the system log shows disk and network errors), then run the task again."
-    )
+    return hint_for(error, HOST_TROUBLE["io"][1])
 
 
-READ_ONLY_HINT = (
-    "make that volume writable again (mount -o remount,rw), then run the task again; the system"
-    " makes a volume read-only after a disk error and reports it in its log."
-)
+# Words that pip and uv put before a cause, and that our own sentence leaves out.
+_LABEL = re.compile(r"^(?:(?:error|warning|cause|hint): ?|[├└│─ ]+)+", re.IGNORECASE)
+# Shorter lines, such as a brace or a name, may be in the message by coincidence.
+_LONG_ENOUGH = 12
+
+
+def without_told(said: str, message: str) -> str:
+    """The lines of ``said`` that neither ``message`` nor an earlier line of ``said`` contains."""
+    told = " ".join(message.split())
+    lines: list[str] = []
+    for line in said.strip().splitlines():
+        words = _LABEL.sub("", " ".join(line.split())).rstrip(".")
+        if len(words) >= _LONG_ENOUGH and words in told:
+            continue
+        lines.append(line)
+        told += f"\n{words}" if len(words) >= _LONG_ENOUGH else ""
+    return "\n".join(lines)
 
 
 class CondaModuleError(Exception):
@@ -98,8 +103,9 @@ class CondaModuleError(Exception):
             asked = self.asked if isinstance(self.asked, str) else ", ".join(self.asked)
             if asked not in self.message:
                 lines.append(f"Requested: {asked}")
-        if self.said and self.said.strip() not in self.message:
-            lines.append(f"Output: {self.said.strip()}")
+        said = (self.said or "").strip()
+        if said not in self.message and (news := without_told(said, self.message)):
+            lines.append(f"Output: {news}")
         if self.hint:
             lines.append(f"What to do: {self.hint}")
         return redact("\n".join(lines))
@@ -117,19 +123,22 @@ class CondaModuleError(Exception):
 
 @contextmanager
 def volume_errors() -> Iterator[None]:
-    """Report a full or read-only volume as a :class:`CondaModuleError`, wherever in the block it occurs.
+    """Report trouble of the host as a :class:`CondaModuleError`, wherever in the block it occurs.
 
     Raises:
-        CondaModuleError: a file could not be written for one of these reasons; the message names it.
+        CondaModuleError: a volume is full, read-only or broken, or too many files are open; the message names
+            the file.
     """
     try:
         yield
     except OSError as error:
-        if error.errno not in {*_FULL, errno.EROFS}:
+        kind = kind_of_error(error)
+        if not kind:
             raise
+        failed = "written" if kind in ("disk_full", "read_only") else "used"
         raise CondaModuleError(
-            f"{error.filename or 'A temporary file'} cannot be written: {error.strerror}.",
-            hint=hint_for(error, ""),
+            f"{error.filename or 'A temporary file'} cannot be {failed}: {error.strerror}.",
+            hint=HOST_TROUBLE[kind][1],
         ) from error
 
 

@@ -29,6 +29,12 @@ _GRACE = 1.0
 _PAUSE = 0.02
 
 
+CRASH_SIGNALS = frozenset(
+    {signal.SIGILL, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV}
+)
+"""Signals that a defect of a program or of memory causes: they mean no lack of memory."""
+
+
 @dataclass(frozen=True)
 class Completed:
     """How a child ended: exit status (negative: the signal that killed it), output, whether it timed out."""

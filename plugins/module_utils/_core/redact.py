@@ -40,7 +40,8 @@ _TOKEN_PATH = re.compile(
     r"(?P<before>"
     r"(?:(?<![a-zA-Z0-9+.-])(?!file:)[a-zA-Z][a-zA-Z0-9+.-]{0,30}://"
     rf"|(?i:{_WEB}))[^\s'\"<>()?#]{{0,1000}}?(?:/t/+|%2Ft%2F)"
-    r"|(?<![\w./~-])(?:(?:[\w-]+\.)+[\w-]+(?::\d+)?|[\w-]+:\d+)/+t/+"
+    # A relative path may have a directory t (v1.2/t/, build.d/t/): a host ends in letters or is an address.
+    r"|(?<![\w./~-])(?:(?:(?:[\w-]+\.)+[a-zA-Z][\w-]+|(?:\d+\.){3}\d+)(?::\d+)?|[\w-]+:\d+)/+t/+"
     r"|/t/(?=tk-))"
     r"(?P<token>[A-Za-z0-9._~%+=-]+?(?=%2F|[^A-Za-z0-9._~%+=-]|$))"
 )

@@ -17,6 +17,11 @@ from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import secrets_in
 
+# A path is no secret, and many messages contain it: HF_TOKEN_PATH, client_ssl_cert_key.
+_PATH = re.compile(
+    r"(?:/|~/|\.{1,2}/|\$\{?\w+\}?/|file:)"
+    r"|[\w.-]+(?:/[\w.-]+)+\.(?:ce?rt?|cfg|conf|gpg|ini|json|key|netrc|p12|pem|toml|txt|ya?ml)\Z"
+)
 _WORDS = "TOKENS?|PASS|PASSWD|PASSWORD|PWD|PASSPHRASE|SECRETS?|CREDENTIALS?|KEY|AUTH|SIGNATURE|PAT|DSN|JWT"
 _NAMED = re.compile(
     # PGPASSWORD, WANDBAPIKEY and accessToken have no separator between their words.
@@ -52,13 +57,10 @@ def secrets_among(value: Any, *, named: bool = False) -> set[str]:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return set()
     text = str(value)
-    found = secrets_in(text) | {
-        secret for secret in _in_pairs(text) if len(secret) >= SHORTEST_SECRET
+    given = {*_in_pairs(text), *([text] if named else ())}
+    return secrets_in(text) | {
+        one for one in given if len(one) >= SHORTEST_SECRET and not _PATH.match(one)
     }
-    # A path is no secret, and many messages contain it.
-    if named and len(text) >= SHORTEST_SECRET and not text.startswith(("/", "~/")):
-        found.add(text)
-    return found
 
 
 def secrets_of_task(options: Mapping[str, Any]) -> set[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda.command import Conda
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
@@ -34,6 +35,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.reques
     Observed,
     Request,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.settled_requests import (
+    settle_requests,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.solve import (
     Forecast,
     conda_options,
@@ -46,7 +50,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.aside impor
     refuse_without_room,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.claim import claim
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.history import add_requests
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.leftovers import (
     UNREADABLE,
     guard_records,
@@ -61,10 +64,15 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.removal imp
     remove_half_made,
     undo,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
-    add_to_journal,
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.revisions import (
+    add_requests,
+    mend_revisions,
     preserve_history,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
+    add_to_journal,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import unneeded
 
 
 class Application:
@@ -96,6 +104,10 @@ class Application:
         with self._room_for(plan, observed, contents):
             with guard_records(request.prefix):
                 self._carry_out(plan, observed)
+            if request.notes.exact:
+                self._settle_requests()
+            if replace(plan, notes=False):
+                mend_revisions(request.prefix, observe_prefix(request.prefix).records.values())
             write_notes(request.prefix, request.notes)
 
     @contextmanager
@@ -138,11 +150,14 @@ class Application:
         )
 
     def _refuse_pinned(self, plan: Plan, observed: Observed) -> None:
-        """Run a dry run first if pins concern packages to install: conda may ignore the pin or the spec."""
+        """Solve first if conda might ignore a pin or a spec, or if the plan also removes packages."""
         pinned = {pin.spec.name for pin in pins_for(self.request, observed) if pin.spec}
         specs = plan.specs
         names = {item.spec.name for item in self.request.wanted if item.spec and item.text in specs}
-        if self.request.lock is None and pinned and (pinned & names or plan.not_requested):
+        pinned_specs = pinned and (pinned & names or plan.not_requested)
+        # With prune, unneeded packages go first: solve before that, so that a failure changes nothing.
+        first_removes = specs and plan.remove and self.request.whole
+        if self.request.lock is None and (pinned_specs or first_removes):
             self.forecast.change(plan, observed, observed.state.labels())
 
     def _create(self, plan: Plan) -> None:
@@ -234,8 +249,14 @@ class Application:
         if plan.specs and self.request.state == "absent":
             with preserve_history(prefix):
                 self.conda.install(prefix, plan.specs, options)
-        if plan.remove:
+        if plan.remove and self.request.whole:
+            # Alone: nothing that stays depends on them, and conda would also remove declared packages that it
+            # had installed as dependencies of these.
+            self.conda.remove_alone(prefix, plan.remove)
+        elif plan.remove:
             self.conda.remove(prefix, plan.remove)
+        if plan.specs and self.request.notes.exact:
+            self._settle_requests()
         if self.request.state == "absent":
             return
         if plan.reinstall:
@@ -244,12 +265,22 @@ class Application:
                 self.conda.install(prefix, specs, [*options, "--force-reinstall"])
         if plan.restore:
             self._bring_back(plan)
-            return
-        if plan.not_requested:
-            with preserve_history(prefix):
-                self.conda.install(prefix, plan.not_requested, options)
-        if plan.requested:
-            self.conda.install(prefix, plan.requested, install_options(self.request, plan))
+        else:
+            if plan.not_requested:
+                with preserve_history(prefix):
+                    self.conda.install(prefix, plan.not_requested, options)
+            if plan.requested:
+                self.conda.install(prefix, plan.requested, install_options(self.request, plan))
+        if plan.specs and self.request.prune:
+            # What only the replaced versions needed.
+            records = observe_prefix(prefix).records
+            if names := unneeded(self.request.wanted, records):
+                self.conda.remove_alone(prefix, names)
+
+    def _settle_requests(self) -> None:
+        request = self.request
+        records = observe_prefix(request.prefix).records
+        settle_requests(request.prefix, request.wanted, request.lock, records)
 
     def _bring_back(self, plan: Plan) -> None:
         """Let conda link lost and requested packages in one run: they may depend on each other."""
@@ -258,7 +289,8 @@ class Application:
             with preserve_history(prefix):
                 self.conda.install(prefix, plan.specs, install_options(self.request, plan))
         if plan.requested:
-            add_requests(prefix, plan.requested, ())
+            records = observe_prefix(prefix).records.values()
+            add_requests(prefix, plan.requested, (), records)
 
 
 def _exactly(state: PrefixState, name: str) -> str:

@@ -61,6 +61,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.registry im
     listed_environments,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.removal import Contents
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.revisions import mend_revisions
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
     forget_journal,
     journalled,
@@ -71,6 +72,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import (
     missing_dependencies,
     spec_name,
+    unneeded,
 )
 
 
@@ -114,6 +116,7 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
             list_again(journal.get("listed"))
             if observed.state.is_environment:
                 clear_up(self.request.prefix)
+                mend_revisions(self.request.prefix, observed.state.records.values())
             elif not observed.state.exists:
                 forget_environments(self.request.prefix)
         return recovered
@@ -222,9 +225,8 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
                 f"the dependency {text} is missing"
                 for text in missing_dependencies(seen.state.records)
             ]
-            missing += [
-                f"{name} is still installed" for name in plan.remove if name in seen.state.records
-            ]
+            gone = unneeded(request.wanted, seen.state.records) if request.prune else plan.remove
+            missing += [f"{name} is still installed" for name in gone if name in seen.state.records]
             missing += [
                 f"{name} is still damaged: {seen.damaged[name][0]}"
                 for name in plan.reinstall
@@ -239,6 +241,7 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
             missing += list(seen.state.problems)
         if not (request.whole and request.state == "absent"):
             missing += seen.notes.unlike(request.notes)
+            missing += [f"the history still says {text}" for text in seen.wrong_requests]
         if missing:
             raise CondaModuleError(
                 f"conda reported success, but {'; '.join(missing)}.",

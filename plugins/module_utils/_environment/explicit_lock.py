@@ -29,6 +29,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import
 )
 
 MARK = "@EXPLICIT"
+# How conda-lock renders the distributions of pip in a lock of this kind; conda reads it as a comment.
+_PIP_LINE = re.compile(r"#\s*pip\s+(?P<line>[A-Za-z0-9][\w.\[\],-]*\s*(?:@|==)\s*\S.*)")
 _URL = re.compile(r"(?:https?|ftp|s3|file)://\S+", re.IGNORECASE)
 _ENDINGS = (".conda", ".tar.bz2")
 _DIGEST = re.compile(r"(?:(?:md5:)?(?P<md5>[0-9a-f]{32})|(?:sha256:)?(?P<sha256>[0-9a-f]{64}))")
@@ -97,6 +99,12 @@ def parse_lock(text: str) -> tuple[LockedPackage, ...]:
             raise LockError(f"line {number}: the package {package.name} is listed twice")
         packages[package.name] = package
     return tuple(packages.values())
+
+
+def pip_lines(text: str) -> tuple[str, ...]:
+    """The requirement lines of a lock, from comments such as ``# pip six @ https://...#sha256=...``."""
+    found = (_PIP_LINE.fullmatch(line.strip()) for line in text.split("\n"))
+    return tuple(match["line"] for match in found if match)
 
 
 def _parse_line(line: str, number: int) -> LockedPackage:

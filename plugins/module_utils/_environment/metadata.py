@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
@@ -43,6 +43,7 @@ class Notes:
         pinned: the lines of ``conda-meta/pinned``; their order does not matter.
         variables: values by name, None for a variable that is not set. Other variables are ignored.
         owner, group: of the files, by name or number.
+        exact: variables that the task does not set must not exist, nor requests that it does not declare.
     """
 
     frozen: bool | None = None
@@ -50,11 +51,16 @@ class Notes:
     variables: Mapping[str, str | None] | None = None
     owner: str | None = None
     group: str | None = None
+    exact: bool = False
 
     @property
     def owned(self) -> bool:
         """Whether the owner or the group is set."""
         return self.owner is not None or self.group is not None
+
+    def all_variables(self, there: Iterable[str]) -> Mapping[str, str | None]:
+        """The values that the variables must have, with None for those of ``there`` that must not be set."""
+        return {**dict.fromkeys(there if self.exact else ()), **(self.variables or {})}
 
     def lines(self, wanted: Notes | None = None) -> list[str]:
         """One diff line for each setting. Values of variables are never shown.
@@ -65,7 +71,7 @@ class Notes:
         lines = ["(frozen)"] if self.frozen else []
         lines += [f"(pinned: {redact(pin)})" for pin in sorted(set(self.pinned or ()))]
         for name, value in sorted((self.variables or {}).items()):
-            other = wanted is not None and (wanted.variables or {}).get(name) != value
+            other = wanted is not None and (wanted.variables or {}).get(name, value) != value
             if value is not None:
                 lines.append(f"(variable: {name}={MASK}{', another value' if other else ''})")
         lines += [f"(owner: {self.owner})"] if self.owner is not None else []
@@ -82,7 +88,7 @@ class Notes:
                 if pins
                 else "the environment has pins, but must have none"
             )
-        for name, value in sorted((wanted.variables or {}).items()):
+        for name, value in sorted(wanted.all_variables(self.variables or {}).items()):
             if (self.variables or {}).get(name) != value:
                 reasons.append(
                     f"the variable {name} is set, but must not be"
@@ -109,9 +115,9 @@ def observe_notes(prefix: str, wanted: Notes) -> Notes:
         CondaModuleError: one of their files exists but cannot be parsed.
     """
     variables = None
-    if wanted.variables is not None:
+    if wanted.variables is not None or wanted.exact:
         there = set_variables(read_state(prefix))
-        variables = {name: there.get(name) for name in wanted.variables}
+        variables = {name: there.get(name) for name in wanted.all_variables(there)}
     owners = observe_ownership(prefix, Ownership(wanted.owner, wanted.group))
     return Notes(
         frozen=None if wanted.frozen is None else os.path.lexists(os.path.join(prefix, FROZEN)),
@@ -140,9 +146,10 @@ def write_notes(prefix: str, wanted: Notes) -> None:
     """
     if wanted.pinned is not None:
         write_pins(prefix, wanted.pinned)
-    variables = Notes(variables=wanted.variables)
-    if wanted.variables and observe_notes(prefix, variables).unlike(variables):
-        _write(prefix, STATE, state_with(read_state(prefix), wanted.variables))
+    variables = Notes(variables=wanted.variables, exact=wanted.exact)
+    if observe_notes(prefix, variables).unlike(variables):
+        state = read_state(prefix)
+        _write(prefix, STATE, state_with(state, wanted.all_variables(set_variables(state))))
     # The marker comes last: after an interruption the next run only has to set it, not to lift it first.
     if wanted.frozen is False:
         remove_marker(prefix)

@@ -30,6 +30,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.option
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.package_plan import Plan
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.request import (
+    UNSOLVED,
     Observed,
     Request,
 )
@@ -58,6 +59,9 @@ def result_of(request: Request, outcome: EnvironmentOutcome) -> dict[str, Any]:
         "plan": outcome.plan.as_result(),
         "added": _only_in(outcome.after, outcome.before),
         "removed": _only_in(outcome.before, outcome.after),
+        "unresolved": [
+            line[: -len(UNSOLVED)] for line in outcome.after or () if line.endswith(UNSOLVED)
+        ],
         "python_version": outcome.observed.state.python_version or "",
         "packages": [
             {
@@ -135,6 +139,7 @@ def main(make: MakeModule = CondaModule, make_change: MakeChange | None = None) 
                 "default": "present",
             },
             "prune": {"type": "bool", "default": False},
+            "exact": {"type": "bool", "default": False},
             "recreate": {"type": "bool", "default": False},
             "remove_foreign": {"type": "bool", "default": False},
             "frozen": {"type": "bool"},

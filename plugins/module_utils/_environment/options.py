@@ -71,11 +71,17 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
             prefix=prefix,
             hint="set state: present to recreate the environment.",
         )
+    if params.get("exact") and params["state"] == "absent":
+        raise CondaModuleError(
+            "The option exact cannot be used with state: absent, which keeps nothing. Nothing was changed.",
+            prefix=prefix,
+            hint="remove exact from the task.",
+        )
     declared = read_environment(params)
     option = "environment" if params.get("environment") is not None else "environment_file"
     from_file = wanted_packages(list(declared.packages), option)
     specs_in_file = {item.text for item in from_file}
-    notes, lock = read_notes(params, declared), read_lock(params)
+    notes, (lock, pip_of_lock) = read_notes(params, declared), read_lock(params)
     check_lock_against_pins(lock or (), notes.pinned or ())
     check_ownership(prefix, Ownership(notes.owner, notes.group))
     wanted = [
@@ -83,6 +89,13 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
         *(item for item in wanted_packages(params["packages"]) if item.text not in specs_in_file),
     ]
     _refuse_unreadable_specs(params, wanted, prefix, whole)
+    if notes.exact and not wanted and lock is None:
+        raise CondaModuleError(
+            "The option exact removes what the task does not name, but the task names no packages."
+            " Nothing was changed.",
+            prefix=prefix,
+            hint="name the packages in packages, environment, environment_file, lock or lock_file.",
+        )
     return Request(
         installation=check_prefix(params["installation"], "installation"),
         prefix=prefix,
@@ -91,7 +104,7 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
         state=params["state"],
         channels=tuple(params["channels"] or declared.channels),
         channel_priority=params["channel_priority"],
-        prune=params.get("prune", False),
+        prune=params.get("prune", False) or notes.exact,
         repair=params["repair"],
         offline=params["offline"],
         timeout=params["timeout"],
@@ -103,7 +116,7 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
         force_reinstall=params.get("force_reinstall", False),
         remove_foreign=params.get("remove_foreign", False),
         notes=notes,
-        pip_requirements=declared.pip_requirements,
+        pip_requirements=(*declared.pip_requirements, *pip_of_lock),
     )
 
 
@@ -119,6 +132,8 @@ def _refuse_unreadable_specs(
     reason = None
     if params.get("force_reinstall"):
         reason = "force_reinstall"
+    elif params.get("exact"):
+        reason = "exact"
     elif params.get("prune"):
         reason = "prune"
     elif params["state"] == "absent" and not whole:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import PrefixState
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import (
     Wanted,
-    closure,
     is_satisfied,
     missing_dependencies,
     spec_name,
+    unneeded,
 )
 
 
@@ -129,8 +129,7 @@ def plan_packages(
             reinstall.append(name)
     remove: list[str] = []
     if prune and all(item.spec for item in wanted):
-        kept = closure((item.spec.name for item in wanted if item.spec), records)
-        remove = sorted(set(records) - kept)
+        remove = unneeded(wanted, records)
         reasons.extend(f"{name} is no longer needed" for name in remove)
     return Plan(
         remove=tuple(remove),

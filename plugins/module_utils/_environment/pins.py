@@ -62,7 +62,7 @@ def given_pins(given: Iterable[str]) -> tuple[str, ...]:
         try:
             (parsed,) = parse_specs([pin])
         except InvalidSpecError as error:
-            problem = f"{pin}: {error}"
+            problem = str(error) if pin in str(error) else f"{pin}: {error}"
         else:
             name = parsed.spec.name if parsed.spec else pin
             if name in names:

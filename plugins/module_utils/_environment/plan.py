@@ -13,6 +13,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import
     CondaModuleError,
     listed,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import redact
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explicit_lock import (
     plan_lock,
 )
@@ -82,6 +83,13 @@ def plan(request: Request, observed: Observed) -> Plan:
 
         missing = still_wanted(observed.lost, request.wanted, request.state, request.prune)
         result = with_lost(result, missing, request.wanted, request.state)
+    if request.notes.exact and ("conda" in result.remove or _is_base(request, state, False)):
+        raise CondaModuleError(
+            f"{request.prefix} is a base environment; the option exact would remove conda's own packages."
+            " Nothing was changed.",
+            prefix=request.prefix,
+            hint="use exact for another environment.",
+        )
     if result and request.recreate:
         _refuse_protected(request, state)
         reasons = (
@@ -89,7 +97,11 @@ def plan(request: Request, observed: Observed) -> Plan:
             f"the option recreate replaces {request.prefix} when it differs",
         )
         return Plan(recreate=True, create=True, install=request.specs, reasons=reasons)
-    if unlike := observed.notes.unlike(request.notes):
+    unlike = [
+        *observed.notes.unlike(request.notes),
+        *(f"the history differs: {redact(text)}" for text in observed.wrong_requests),
+    ]
+    if unlike:
         result = replace(result, notes=True, reasons=(*result.reasons, *unlike))
     if result and state.frozen and request.notes.frozen is None:
         raise CondaModuleError(
@@ -206,9 +218,9 @@ def _foreign(state: PrefixState, consequence: str) -> CondaModuleError:
     )
 
 
-def _is_base(request: Request, state: PrefixState) -> bool:
+def _is_base(request: Request, state: PrefixState, with_conda: bool = True) -> bool:
     same = os.path.realpath(request.prefix) == os.path.realpath(request.installation)
-    return same or "conda" in state.records
+    return same or (with_conda and "conda" in state.records)
 
 
 def _refuse_protected(request: Request, state: PrefixState) -> None:

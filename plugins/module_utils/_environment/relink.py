@@ -18,7 +18,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.frozen
     marker_lifted,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import observe_prefix
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.revisions import (
     preserve_history,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord

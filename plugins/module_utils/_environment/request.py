@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import redact
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explicit_lock import (
     LockedPackage,
     other_files,
@@ -36,6 +37,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import
     is_satisfied,
 )
 
+# Ends the diff's line of a spec that check mode cannot solve for, because conda is not there yet.
+UNSOLVED = " (to be solved)"
+
 # After these operations, the remains of a prefix without a history are ours to remove.
 _HALF = ("create", "remove")
 
@@ -61,7 +65,8 @@ class Request:
         force_reinstall: relink packages that satisfy ``wanted``, damaged or not.
         remove_foreign: with the environment, also remove files that neither conda nor pip installed.
         notes: the settings beside the packages: frozen marker, pins, variables, owner.
-        pip_requirements: the pip section of an environment file, only returned to the task.
+        pip_requirements: the pip section of an environment file, or the lines for pip of a lock; only
+            returned to the task.
     """
 
     installation: str
@@ -108,6 +113,7 @@ class Observed:
         pins: all pins of the environment, whether or not the task sets pins.
         notes: the settings beside the packages that the task sets.
         note_lines: the same as diff lines.
+        wrong_requests: with the option exact, how the requests in conda's history differ from the task.
     """
 
     state: PrefixState
@@ -120,11 +126,13 @@ class Observed:
     pins: tuple[Wanted, ...] = ()
     notes: Notes = field(default_factory=Notes)
     note_lines: tuple[str, ...] = ()
+    wrong_requests: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """One diff line for each package; the line names damage."""
         bad = [f"{name} (unreadable record)" for name in self.state.bad_records]
-        return [*self.note_lines, *sorted([*map(self._line, self.state.records), *bad])]
+        requests = [f"({redact(text)})" for text in self.wrong_requests]
+        return [*self.note_lines, *requests, *sorted([*map(self._line, self.state.records), *bad])]
 
     def _line(self, name: str) -> str:
         label = self.state.records[name].label
@@ -164,6 +172,14 @@ def observe(request: Request) -> Observed:
     satisfied = [
         item.spec.name for item in request.wanted if item.spec and is_satisfied(item, state.records)
     ]
+    wrong: tuple[str, ...] = ()
+    if request.notes.exact:
+        # Imported only with this option, so that other runs do not compile it.
+        from ansible_collections.llmfleet.conda.plugins.module_utils._environment.exact import (
+            wrong_requests,
+        )
+
+        wrong = wrong_requests(request.prefix, request.wanted, request.lock, state.records)
     return Observed(
         state,
         damaged=damaged_files(state) if thorough else {},
@@ -174,4 +190,5 @@ def observe(request: Request) -> Observed:
         pins=() if gone else parsed_pins(read_pins(request.prefix)),
         notes=notes,
         note_lines=tuple(notes.lines(wanted)),
+        wrong_requests=wrong,
     )

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda.command import Conda, Solution
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.failures import UNSOLVABLE
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.denied_channels import (
     refuse_denied,
 )
@@ -21,7 +21,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.package_ca
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import redact
-from ansible_collections.llmfleet.conda.plugins.module_utils._core.tree import remove_made
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.scratch import roomy_directory
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explicit_lock import (
     wrong_archives,
 )
@@ -33,14 +33,22 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.pins i
     violations,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.request import (
+    UNSOLVED,
     Observed,
     Request,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.settled_requests import (
+    settle_requests,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.leftovers import (
     write_down_requests,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import FROZEN, HISTORY
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import old_history
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
+    FROZEN,
+    HISTORY,
+    observe_prefix,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.revisions import old_history
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import (
     Wanted,
@@ -49,10 +57,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import
     spec_name,
 )
 
-# Error kinds of an unsolvable request; a pin may be the cause.
-_MAY_BE_PINS = ("unsatisfiable", "not_found")
 # All error kinds of an unsolvable request, including "pinned" from this file.
-_UNSOLVABLE = (*_MAY_BE_PINS, "pinned")
+_UNSOLVABLE = UNSOLVABLE | {"pinned"}
 
 
 def conda_for(request: Request) -> Conda:
@@ -115,7 +121,7 @@ class Forecast:
             return None
         if not (observed.state.is_environment or plan.create):
             # An earlier task of the same play would create the environment.
-            return [f"{text} (to be solved)" for text in sorted(plan.install)]
+            return [f"{text}{UNSOLVED}" for text in sorted(plan.install)]
         return [*self.request.notes.lines(), *self._packages(plan, observed)]
 
     def _packages(self, plan: Plan, observed: Observed) -> list[str]:
@@ -127,7 +133,7 @@ class Forecast:
             return sorted(
                 [
                     *replace(observed, note_lines=()).lines(),
-                    *(f"{text} (to be solved)" for text in plan.specs),
+                    *(f"{text}{UNSOLVED}" for text in plan.specs),
                 ]
             )
         labels = observed.state.labels()
@@ -193,7 +199,30 @@ class Forecast:
             options = install_options(self.request, plan)
             solution = self.conda.install(prefix, specs, options, dry_run=True)
         self._refuse_pinned(solution, observed)
-        return solution.apply_to(labels)
+        result = solution.apply_to(labels)
+        return self._needed(result) if self.request.prune and solution.link else result
+
+    def _needed(self, labels: list[str]) -> list[str]:
+        """The lines without packages that nothing declared needs in the versions after the run.
+
+        conda's dry run does not say what new packages depend on. Another dry run tells it: of the declared
+        specs for an empty environment in which these versions are pinned.
+        """
+        pins = tuple("{}=={}={}".format(*label.split(" ")) for label in labels)
+        with _nowhere(self.request) as prefix:
+            self.conda.stand_ins[prefix] = self.request.prefix
+            _make_empty(prefix, pins)
+            try:
+                solution = self.conda.install(
+                    prefix, self.request.specs, conda_options(self.request), dry_run=True
+                )
+            except CondaModuleError as error:
+                if error.facts.get("error_kind") not in _UNSOLVABLE:
+                    raise
+                # A channel no longer has one of these versions.
+                return labels
+        needed = {_record_of(label).name for label in solution.link}
+        return [label for label in labels if _record_of(label).name in needed]
 
     def creation(self, specs: Sequence[str], observed: Observed) -> Solution:
         """The packages that creating the environment would link; solved for another prefix, as conda refuses
@@ -202,7 +231,7 @@ class Forecast:
             CondaModuleError: conda finds no solution, or none that the pins allow.
         """
         options = conda_options(self.request)
-        with self.pins_named(observed), _nowhere() as prefix:
+        with self.pins_named(observed), _nowhere(self.request) as prefix:
             self.conda.stand_ins[prefix] = self.request.prefix
             if self.request.notes.pinned:
                 # conda create ignores pins: it requires a prefix that does not exist.
@@ -221,7 +250,7 @@ class Forecast:
         """
         request = self.request
         options = conda_options(request)
-        with self.pins_named(observed), _nowhere() as prefix:
+        with self.pins_named(observed), _nowhere(self.request) as prefix:
             self.conda.stand_ins[prefix] = self.request.prefix
             if request.lock is not None:
                 lines = [package.line for package in request.lock]
@@ -246,13 +275,17 @@ class Forecast:
         request = self.request
         pins = request.notes.pinned if plan.notes else None
         left_out = {*plan.quarantine, *([] if pins is None else [os.path.basename(PINNED)])}
+        if request.whole:
+            # The run removes these before it solves.
+            records = observed.state.records
+            left_out |= {os.path.basename(records[name].record_path) for name in plan.remove}
         if observed.state.frozen:
             # The plan lifts the marker; newer versions of conda solve nothing for a frozen environment.
             left_out.add(os.path.basename(FROZEN))
-        if not left_out and not observed.lost:
+        if not left_out and not observed.lost and not observed.wrong_requests:
             yield request.prefix
             return
-        with _nowhere() as prefix:
+        with _nowhere(self.request) as prefix:
             self.conda.stand_ins[prefix] = self.request.prefix
             shutil.copytree(
                 os.path.join(request.prefix, "conda-meta"),
@@ -265,6 +298,10 @@ class Forecast:
                 # Include requests that an interrupted run fulfilled but conda's history lacks.
                 old_history(prefix)
                 write_down_requests(prefix)
+            if request.notes.exact:
+                settle_requests(
+                    prefix, request.wanted, request.lock, observe_prefix(prefix).records
+                )
             yield prefix
 
     @contextmanager
@@ -275,7 +312,7 @@ class Forecast:
         except CondaModuleError as error:
             pins = [redact(pin.text) for pin in pins_for(self.request, observed)]
             said_already = "pins" in error.facts
-            if not pins or said_already or error.facts.get("error_kind") not in _MAY_BE_PINS:
+            if not pins or said_already or error.facts.get("error_kind") not in UNSOLVABLE:
                 raise
             raise CondaModuleError(
                 f"{error.message} conda honours the pins of the environment: {', '.join(pins)}.",
@@ -344,13 +381,11 @@ def _record_of(label: str) -> PackageRecord:
 
 
 @contextmanager
-def _nowhere() -> Iterator[str]:
+def _nowhere(request: Request) -> Iterator[str]:
     """A path for a prefix in a private directory; the prefix itself does not exist yet."""
-    directory = tempfile.mkdtemp(prefix="llmfleet-conda-")
-    try:
+    near = [os.path.dirname(request.prefix), request.installation]
+    with roomy_directory(near) as directory:
         yield os.path.join(directory, "env")
-    finally:
-        remove_made(directory)
 
 
 def _make_empty(prefix: str, pins: tuple[str, ...]) -> None:

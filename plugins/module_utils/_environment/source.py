@@ -20,6 +20,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explic
     LockError,
     foreign_platforms,
     parse_lock,
+    pip_lines,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.metadata import Notes
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.pins import (
@@ -59,15 +60,19 @@ def read_text(params: Mapping[str, Any], option: str) -> str:
         ) from error
 
 
-def read_lock(params: Mapping[str, Any]) -> tuple[LockedPackage, ...] | None:
-    """The packages of the option ``lock`` or ``lock_file``; None if neither is set.
+def read_lock(
+    params: Mapping[str, Any],
+) -> tuple[tuple[LockedPackage, ...] | None, tuple[str, ...]]:
+    """The packages of the option ``lock`` or ``lock_file``, and its requirement lines for pip.
+
+    The packages are None if neither option is set.
 
     Raises:
         CondaModuleError: the lock cannot be used, or contradicts another option.
     """
     lock, path = params.get("lock"), params.get("lock_file")
     if (lock is None and path is None) or params["state"] == "absent":
-        return None
+        return None, ()
     option = "lock" if path is None else "lock_file"
     if params["packages"] or params["state"] == "latest":
         other = "packages" if params["packages"] else "state: latest"
@@ -88,7 +93,7 @@ def read_lock(params: Mapping[str, Any]) -> tuple[LockedPackage, ...] | None:
             f"The option {option} cannot be used: {error}. Nothing was changed.",
             hint="use the output of 'conda list --explicit --md5' from a host of the same platform.",
         ) from error
-    return packages
+    return packages, pip_lines(text)
 
 
 def read_notes(params: Mapping[str, Any], declared: EnvironmentFile) -> Notes:
@@ -106,13 +111,16 @@ def read_notes(params: Mapping[str, Any], declared: EnvironmentFile) -> Notes:
     for given, source in ((declared.variables, option), (params.get("variables"), "variables")):
         if given is not None:
             variables = {**(variables or {}), **given_variables(given, source)}
-    pinned = params.get("pinned")
+    pinned, exact = params.get("pinned"), params.get("exact", False)
+    if exact and pinned is None:
+        pinned = ()
     return Notes(
         frozen=params.get("frozen"),
         pinned=None if pinned is None else given_pins(pinned),
         variables=variables,
         owner=params.get("owner"),
         group=params.get("group"),
+        exact=exact,
     )
 
 

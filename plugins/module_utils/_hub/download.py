@@ -19,6 +19,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.process impor
     child_environment,
     run,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.shorten import ending
 
 # The child's result follows this word: libraries may print their own output before it.
 _MARK = "llmfleet-hub-model:"
@@ -229,18 +230,16 @@ def _answer(wanted: Download, stdout: str, stderr: str) -> Downloaded:
     _before, mark, text = stdout.rpartition(_MARK)
     said: Any
     try:
-        said = (
-            json_document.loads(text) if mark else {"error": "", "message": stderr.strip()[-2000:]}
-        )
+        said = json_document.loads(text) if mark else {"error": "", "message": ending(stderr, 2000)}
     except ValueError:
-        said = {"error": "", "message": stdout.strip()[-2000:]}
+        said = {"error": "", "message": ending(stdout, 2000)}
     if not isinstance(said, dict):
         said = {}
     commit, files = said.get("commit"), said.get("files")
     if isinstance(commit, str) and (files is None or isinstance(files, dict)):
         return Downloaded(commit, files)
     kind = str(said.get("error", ""))
-    message = str(said.get("message", stdout.strip()[-2000:]))
+    message = str(said.get("message", ending(stdout, 2000)))
     hint = _HINTS.get(
         kind,
         "check the option endpoint, and this host's network, proxy and CA settings; without a network,"

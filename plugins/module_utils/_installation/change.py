@@ -68,6 +68,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.removal imp
     remove_half_made,
     remove_prefix,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.revisions import (
+    old_history,
+    preserve_history,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
     INSTALLER_BEGUN,
     add_to_journal,
@@ -75,9 +79,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction
     journalled,
     locked,
     moved_aside_reason,
-    old_history,
     pending_journal,
-    preserve_history,
 )
 
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -15,18 +14,25 @@ from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import redact
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.scratch import roomy_directory
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.consistency import (
     inconsistencies,
     new_inconsistencies,
     was_so_before,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.exact import (
+    metadata_to_sweep,
+    unneeded,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.base import Installer
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.forget_secrets import (
     forget_secrets,
+    note_hashes,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.pip import Pip
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.report import Reported
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.scratch import (
+    remove_abandoned,
     remove_leftovers,
     remove_metadata,
     remove_renamed,
@@ -62,6 +68,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction
     journalled,
     locked,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_requirement import (
+    parse_lines,
+)
+
+# What pip downloads to foresee an installation of torch with its CUDA libraries, roughly.
+_ROOM_FOR_WHEELS = 4 << 30
 
 
 def _uv(*place: Any, **how: Any) -> Installer:
@@ -184,24 +196,48 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         self._clear_up(observed)
         for path in plan.sweep:
             remove_metadata(path)
-        with self._installer(observed, scratch_parent(self.request.prefix)) as installer:
+        with self._installer(observed) as installer:
             with nothing_half_installed(observed.state):
                 if plan.remove:
                     installer.uninstall(plan.remove)
                 try:
                     self._reported = self._install_all(installer, plan, observed, dry_run=False)
+                    lines = [*plan.install, *plan.reinstall.values()]
+                    note_hashes(
+                        str(observed.state.site_packages or ""), parse_lines(lines, "requirements")
+                    )
                 finally:
                     forget_secrets(str(observed.state.site_packages or ""))
+                    remove_abandoned(one.path for one in observed.packages.by_name.values())
+                if plan.install and self.request.desired.exact:
+                    self._remove_unneeded(installer)
             if observed.interrupted:
                 seen = observe(self.request)
                 remove_unfinished(seen.state)
                 self._compile(installer, seen)
 
+    def _remove_unneeded(self, installer: Installer) -> None:
+        """Remove what nothing needs after an installation."""
+        seen = observe(self.request)
+        requirements = self.request.desired.requirements
+        names = unneeded(requirements, seen.packages, seen.environment)
+        for path in metadata_to_sweep(names, seen.packages):
+            remove_metadata(path)
+        if names:
+            installer.uninstall(names)
+
     @contextmanager
-    def _installer(self, observed: Observed, parent: str) -> Iterator[Installer]:
-        """The chosen installer, with a private directory in `parent`."""
+    def _installer(self, observed: Observed) -> Iterator[Installer]:
+        """The chosen installer, with a private directory."""
         choice = observed.choice
-        with scratch_directory(parent, os.path.basename(self.request.prefix)) as scratch:
+        name = os.path.basename(self.request.prefix)
+        parent = scratch_parent(self.request.prefix)
+        with (
+            # Check mode must not change even the time stamp of the prefix's parent directory.
+            roomy_directory([parent], _ROOM_FOR_WHEELS, f".{name}.llmfleet-pip-")
+            if self.check_mode
+            else scratch_directory(parent, name)
+        ) as scratch:
             how = {"deadline": self._deadline, "writes": not self.check_mode}
             place = (self.request.prefix, observed.state.python)
             if choice.name == "uv":
@@ -221,7 +257,7 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         self._clear_up(observed)
         remove_unfinished(observed.state)
         if not observed.unready:
-            with self._installer(observed, scratch_parent(self.request.prefix)) as installer:
+            with self._installer(observed) as installer:
                 self._compile(installer, observed)
         forget_journal(self.request.prefix)
 
@@ -298,7 +334,7 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         seen = replace(seen, damage=seen.damage if looked_at else {})
         verify(self.request, plan, observed, seen, self._reported)
         if self.request.desired.check:
-            with self._installer(observed, scratch_parent(self.request.prefix)) as installer:
+            with self._installer(observed) as installer:
                 self._check(installer, observed, seen)
         return seen
 
@@ -344,9 +380,7 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
 
     def _predict(self, plan: Plan, observed: Observed) -> Packages:
         """The distributions after the run, according to the installer's own resolver."""
-        # Check mode must not change even the timestamp of the prefix's parent directory.
-        parent = tempfile.gettempdir() if self.check_mode else scratch_parent(self.request.prefix)
-        with self._installer(observed, parent) as installer:
+        with self._installer(observed) as installer:
             if plan.sweep:
                 installer.overlook(str(observed.state.site_packages), plan.sweep)
             if not installer.can_report and (plan.install or plan.reinstall):
@@ -357,12 +391,39 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
                     hint="update pip in the environment to 22.2 or later.",
                 )
             reported = self._install_all(installer, plan, observed, dry_run=True)
+            told = installer.tells_requirements or not reported
         predicted = after_change(observed.packages, reported, plan.remove)
+        if plan.install and self.request.desired.exact:
+            requirements = self.request.desired.requirements
+            names = set(unneeded(requirements, predicted, observed.environment))
+            if names and not told:
+                names -= self._resolved_anew(plan, observed, predicted)
+            predicted = after_change(predicted, (), sorted(names))
         if self.request.desired.check:
             broken = new_inconsistencies(observed.packages, predicted, observed.environment)
             if broken:
                 raise self._unfit(broken, "would leave")
         return predicted
+
+    def _resolved_anew(self, plan: Plan, observed: Observed, predicted: Packages) -> set[str]:
+        """Names of pip's distributions that the requirements need in the predicted versions.
+
+        For uv, which does not say what new distributions require: a dry run without pip's distributions.
+        """
+        own = [one for one in predicted.by_name.values() if one.owner == PIP]
+        pins = [f"{one.name}=={one.version}" for one in own if not one.direct_url]
+        hidden = [one.path for one in observed.packages.by_name.values() if one.owner == PIP]
+        constraints = [*self._constraints(observed), *plan.pins, *pins]
+        with self._installer(observed) as installer:
+            installer.overlook(str(observed.state.site_packages), hidden)
+            try:
+                found = installer.install(plan.install, constraints, dry_run=True)
+            except CondaModuleError as error:
+                if error.facts.get("kind") not in ("conflict", "no_match"):
+                    raise
+                # An installed version is not on the index any longer.
+                return {one.name for one in own}
+        return {one.name for one in found}
 
 
 def unlinked(plan: Plan, observed: Observed, foresee: Callable[[], list[str]]) -> Unlinking:

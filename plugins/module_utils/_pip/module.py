@@ -107,6 +107,7 @@ def main(make: MakeModule = CondaModule, make_change: MakeChange | None = None) 
                 "choices": ["present", "absent", "latest"],
                 "default": "present",
             },
+            "exact": {"type": "bool", "default": False},
             "replace_conda_packages": {"type": "bool", "default": False},
             "repair": {"type": "bool", "default": True},
             "check": {"type": "bool", "default": True},

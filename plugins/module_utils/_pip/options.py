@@ -155,6 +155,13 @@ def request_from(params: Mapping[str, Any]) -> Request:
     """
     prefix = environment_prefix(params["installation"], params["name"], params["prefix"])
     lines = file_lines(params, prefix)
+    if params["exact"] and params["state"] == "absent":
+        raise CondaModuleError(
+            "The option exact cannot be used with state: absent, whose requirements name what to remove."
+            " Nothing was changed.",
+            prefix=prefix,
+            hint="remove exact from the task.",
+        )
     return Request(
         prefix=prefix,
         desired=Desired(
@@ -167,6 +174,7 @@ def request_from(params: Mapping[str, Any]) -> Request:
             ),
             repair=params["repair"],
             check=params["check"],
+            exact=params["exact"],
         ),
         sources=checked_sources(params, prefix),
         timeout=params["timeout"],

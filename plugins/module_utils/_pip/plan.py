@@ -15,6 +15,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip.consistency im
     new_inconsistencies,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.direct_url import source_of
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.exact import (
+    metadata_to_sweep,
+    unneeded,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.request import Desired
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.python_packages import (
     CONDA,
@@ -105,7 +109,14 @@ def plan_changes(
         ):
             sweep.append(one.path)  # pip cannot uninstall without a RECORD, but installs over it
     needed = bool(closure.shortfalls) or desired.state == "latest"
+    remove: list[str] = []
+    if desired.exact and not needed:
+        # After an installation, other distributions may be unneeded: then PipChange removes them.
+        remove = unneeded(desired.requirements, packages, environment)
+        sweep += metadata_to_sweep(remove, packages)
+        reasons += [f"{name} {packages.by_name[name].version} is not needed" for name in remove]
     return Plan(
+        remove=tuple(remove),
         sweep=tuple(sorted(set(sweep))),
         install=tuple(line.text for line in desired.requirements) if needed else (),
         upgrade=desired.state == "latest",

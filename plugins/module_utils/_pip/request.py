@@ -28,6 +28,7 @@ class Desired:
     constraints_for_pip: tuple[Requirement, ...] = ()
     repair: bool = True
     check: bool = True
+    exact: bool = False
 
     def constraints_for(self, packages: Packages) -> tuple[Requirement, ...]:
         """The constraints that apply in an environment with these distributions."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.exact import unneeded
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.report import Reported
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.observe import Observed
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.plan import Plan
@@ -36,6 +37,9 @@ def verify(
         missing += [shortfall.reason for shortfall in seen.closure.shortfalls]
         for name, files in seen.damage.items():
             missing.append(f"{name} is still damaged ({files[0]})")
+    if request.desired.exact:
+        left = unneeded(request.desired.requirements, seen.packages, seen.environment)
+        missing += [f"{name} is still installed" for name in left if name not in plan.remove]
     for one in reported:
         now = there.get(one.name)
         if now is None or not _same(now.version, one.version):

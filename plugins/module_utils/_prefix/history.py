@@ -1,7 +1,7 @@
 # Copyright (c) 2026, llmfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads and extends what users requested of an environment, ``conda-meta/history``.
+"""Reads what users requested of an environment, ``conda-meta/history``.
 
 The format is that of conda 4.4 to 26 (``conda.history.History``): comment lines such as ``# update specs:
 ['numpy', 'python=3.12']``. The last line about a package counts.
@@ -12,7 +12,6 @@ from __future__ import annotations
 import ast
 import os
 import re
-import time
 from collections.abc import Sequence
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
@@ -30,47 +29,35 @@ _WANTED = frozenset({"update", "install", "create", "neutered"})
 _UNWANTED = frozenset({"remove", "uninstall"})
 
 
-def requested_names(prefix: str) -> set[str]:
-    """Names of the packages that users requested, installed or not; empty without a readable history."""
+def requests(prefix: str) -> dict[str, str]:
+    """The specs that users requested, by name, installed or not; empty without a readable history."""
     try:
         with open(
             os.path.join(prefix, HISTORY), encoding="utf-8", errors="replace", opener=only_regular
         ) as stream:
-            return parse_history(stream.read())
+            return requests_of(stream.read())
     except OSError:
-        return set()
+        return {}
 
 
-def parse_history(text: str) -> set[str]:
-    """Names of the packages that the text of a history requests."""
-    names: set[str] = set()
+def requested_names(prefix: str) -> set[str]:
+    """Names of the packages that users requested, installed or not; empty without a readable history."""
+    return set(requests(prefix))
+
+
+def requests_of(text: str) -> dict[str, str]:
+    """The specs that the text of a history requests, by package name."""
+    specs: dict[str, str] = {}
     for line in text.splitlines():
         found = _SPECS.match(line)
         if not found:
             continue
-        mentioned = {name for name in map(_name, _items(found["specs"] or "")) if name}
+        mentioned = {_name(item): item for item in _items(found["specs"] or "") if _name(item)}
         if found["action"] in _WANTED:
-            names |= mentioned
+            specs.update(mentioned)
         elif found["action"] in _UNWANTED:
-            names -= mentioned
-    return names
-
-
-def add_requests(prefix: str, wanted: Sequence[str], unwanted: Sequence[str]) -> None:
-    """Add requests to the history when conda was killed before it could: conda writes them last.
-
-    Args:
-        wanted: specs of what was installed.
-        unwanted: names of what was removed.
-
-    Raises:
-        OSError: the history cannot be written.
-    """
-    lines = [time.strftime("==> %Y-%m-%d %H:%M:%S <=="), "# cmd: llmfleet.conda, for a run cut off"]
-    lines += [f"# update specs: {list(wanted)}"] if wanted else []
-    lines += [f"# remove specs: {list(unwanted)}"] if unwanted else []
-    with open(os.path.join(prefix, HISTORY), "a", encoding="utf-8") as stream:
-        stream.write("".join(f"{line}\n" for line in lines))
+            specs = {name: item for name, item in specs.items() if name not in mentioned}
+    return specs
 
 
 def is_of_installers(prefix: str) -> bool:

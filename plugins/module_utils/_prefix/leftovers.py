@@ -14,14 +14,16 @@ from contextlib import contextmanager, suppress
 from ansible_collections.llmfleet.conda.plugins.module_utils._core import json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.tree import remove_made
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.history import add_requests
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
     HISTORY,
     LEFT,
     observe_prefix,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.revisions import (
+    add_requests,
     old_history,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
     pending_journal,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import (
@@ -76,7 +78,7 @@ def write_down_requests(prefix: str) -> None:
     wanted = [item.text for item in asked if is_satisfied(item, records)]
     unwanted = [name for name in journal.get("remove") or () if name not in records]
     if wanted or unwanted:
-        add_requests(prefix, wanted, unwanted)
+        add_requests(prefix, wanted, unwanted, records.values())
 
 
 def remove_set_aside(prefix: str) -> list[str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Optional
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import (
     CondaModuleError,
@@ -27,17 +28,25 @@ _NOARCH_MODULES = "site-packages/"
 _NOARCH_SCRIPTS = "python-scripts/"
 
 
+See = Callable[[Optional[os.stat_result]], None]
+"""Is told the status of every file and directory that a check inspects, None for a missing one."""
+
+
 def conda_files(records: Iterable[PackageRecord]) -> set[str]:
     """All paths, relative to the prefix, that the packages of ``records`` installed."""
     return {path for record in records for path in record.paths.files}
 
 
-def damaged_files(state: PrefixState) -> dict[str, list[str]]:
+def damaged_files(state: PrefixState, see: See | None = None) -> dict[str, list[str]]:
     """Files of linked packages that are missing or shorter than recorded, by package name.
 
     A full disk or a power cut leaves shorter files. A longer file is not damage: post-link scripts and users
     append to files. Paths that two packages claim are only checked for existence, because their size depends
     on which package was linked last.
+
+    Args:
+        state: the prefix, read thoroughly.
+        see: called for each directory and each file, in an order that depends on the records only.
     """
     claims = _by_directory(state)
     found: dict[str, list[str]] = defaultdict(list)
@@ -46,13 +55,17 @@ def damaged_files(state: PrefixState) -> dict[str, list[str]]:
         try:
             opened = os.open(os.path.join(state.path, directory), os.O_RDONLY | os.O_DIRECTORY)
         except OSError:
+            if see is not None:
+                see(None)
             for name, owners in files.items():
                 for package, _size in owners:
                     found[package].append(os.path.join(directory, name))
             continue
         try:
+            if see is not None:
+                see(os.fstat(opened))
             for name, owners in files.items():
-                actual = _size_of(name, opened)
+                actual = _size_of(name, opened, see)
                 for package, size in owners:
                     if actual is None or (len(owners) == 1 and actual < size):
                         found[package].append(os.path.join(directory, name))
@@ -120,7 +133,7 @@ def _sized(record: PackageRecord, state: PrefixState) -> Iterator[tuple[str, int
         yield path, size or 0
 
 
-def _size_of(name: str, directory: int) -> int | None:
+def _size_of(name: str, directory: int, see: See | None = None) -> int | None:
     """Size in bytes of ``name`` in an open directory, None when it is missing.
 
     Hard links into the package cache are plain files. For a symbolic link the target counts; a broken one
@@ -128,10 +141,13 @@ def _size_of(name: str, directory: int) -> int | None:
     """
     try:
         found = os.stat(name, dir_fd=directory)
+        if see is not None:
+            see(found)
         if not stat.S_ISDIR(found.st_mode):
             return found.st_size
     except OSError:
-        pass
+        if see is not None:
+            see(None)
     try:
         link = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except OSError:

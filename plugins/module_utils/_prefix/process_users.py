@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import MASK, redact
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.shorten import beginning
 
 EXE, MAPS, CWD = "exe", "maps", "cwd"
 
@@ -136,7 +137,7 @@ def shown_command(argv: Sequence[str]) -> str:
         words.append(word)
     # Control characters would break the lines of a message.
     text = "".join(char if char.isprintable() else " " for char in redact(" ".join(words)))
-    return text if len(text) <= _LONGEST_COMMAND else f"{text[:_LONGEST_COMMAND]}..."
+    return beginning(text, _LONGEST_COMMAND)
 
 
 def user_name(uid: int) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 from ansible_collections.llmfleet.conda.plugins.module_utils._core import json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.linked_files import See
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_marker import (
     normalize_name,
 )
@@ -130,11 +131,12 @@ def observe_packages(prefix: str, site_packages: str, conda_files: Iterable[str]
         first, second = (known, found) if known.metadata or not found.metadata else (found, known)
         by_name[found.name] = first
         doubles[found.name] = (*doubles.get(found.name, ()), second.path)
-    return Packages(by_name, doubles, frozenset(map(_name_and_version, owned)))
+    return Packages(by_name, doubles, frozenset(map(dist_info_key, owned)))
 
 
-def _name_and_version(directory: str) -> tuple[str, str]:
-    name, _dash, version = os.path.splitext(directory)[0].partition("-")
+def dist_info_key(path: str) -> tuple[str, str]:
+    """Normal name and version of a dist-info or egg-info, from its path."""
+    name, _dash, version = os.path.splitext(os.path.basename(path))[0].partition("-")
     return normalize_name(name), version
 
 
@@ -219,19 +221,23 @@ def is_cut_short(one: Distribution) -> bool:
         return False
 
 
-def damage_of(packages: Packages, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def damage_of(
+    packages: Packages, names: Iterable[str], see: See | None = None
+) -> dict[str, tuple[str, ...]]:
     """Damaged files of those of `names` that pip owns; undamaged distributions are left out.
 
     A file is damaged when it is missing, or has another size than RECORD lists and another hash. Compiled
     files (`.pyc`) never count. conda's distributions are left out: conda's records list their files, and
     conda rewrites some of them.
+
+    ``see`` is called for each directory and each file, in an order that depends on the RECORD files only.
     """
     damage: dict[str, tuple[str, ...]] = {}
     for name in sorted(set(names)):
         one = packages.by_name.get(name)
         if one is None or one.owner == CONDA:
             continue
-        found = _damage_of_one(one)
+        found = _damage_of_one(one, see)
         if name in packages.doubles:
             found += [f"{os.path.basename(path)} (a second one)" for path in packages.doubles[name]]
         if found:
@@ -239,7 +245,7 @@ def damage_of(packages: Packages, names: Iterable[str]) -> dict[str, tuple[str, 
     return damage
 
 
-def _damage_of_one(one: Distribution) -> list[str]:
+def _damage_of_one(one: Distribution, see: See | None = None) -> list[str]:
     if one.path.endswith(".egg-info"):
         return []
     if not one.metadata:
@@ -249,7 +255,7 @@ def _damage_of_one(one: Distribution) -> list[str]:
         return [f"{os.path.basename(one.path)}/RECORD"]
     root = os.path.dirname(one.path)
     found = []
-    with _Sizes(root) as sizes:
+    with _Sizes(root, see) as sizes:
         for path, digest, size in _record_rows(record):
             if path.endswith(".pyc"):
                 continue
@@ -270,8 +276,9 @@ class _Sizes:
     torch has more than ten thousand files.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, see: See | None = None) -> None:
         self._root = root
+        self._see = see
         self._directory: str | None = None
         self._opened = -1
 
@@ -291,9 +298,16 @@ class _Sizes:
                     os.path.join(self._root, directory), os.O_RDONLY | os.O_DIRECTORY
                 )
                 self._directory = directory
-            return os.stat(name or ".", dir_fd=self._opened).st_size
+                if self._see is not None:
+                    self._see(os.fstat(self._opened))
+            found = os.stat(name or ".", dir_fd=self._opened)
         except (OSError, ValueError):
+            if self._see is not None:
+                self._see(None)
             return None
+        if self._see is not None:
+            self._see(found)
+        return found.st_size
 
     def _close(self) -> None:
         if self._directory is not None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -28,6 +27,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.lock import (
     file_lock,
+    holder_of,
     remove_if_free,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
@@ -38,8 +38,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.claim impor
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import HISTORY, JOURNAL
 
 _LOCK_INSIDE = os.path.join("conda-meta", ".llmfleet.lock")
-_HISTORY_COPY = os.path.join("conda-meta", ".llmfleet-history")
-_CACHE_LOCK = ".llmfleet.lock"
+CACHE_LOCK = ".llmfleet.lock"
 _UNFINISHED = "-unfinished"
 # Values of a journal's "installer" while one runs and when it has ended.
 INSTALLER_BEGUN, INSTALLER_ENDED = "begun", "ended"
@@ -122,40 +121,6 @@ def _write_journal(path: str, content: dict[str, Any]) -> None:
     except BaseException:
         os.unlink(unfinished)
         raise
-
-
-@contextmanager
-def preserve_history(prefix: str) -> Iterator[None]:
-    """Put ``conda-meta/history`` back after a repair.
-
-    conda would record the exact reinstalled versions as the user's requests and pin them for ever; a repair
-    requests nothing new. A killed run leaves a copy for :func:`old_history`.
-    """
-    path, copy = os.path.join(prefix, HISTORY), os.path.join(prefix, _HISTORY_COPY)
-    unfinished = f"{copy}-unfinished"
-    shutil.copy2(path, unfinished)
-    os.replace(unfinished, copy)
-    try:
-        yield
-    finally:
-        _put_back(copy, path)
-
-
-def _put_back(copy: str, path: str) -> None:
-    # Overwritten, not replaced: owner and permissions stay. Its time tells what an interrupted run had done.
-    shutil.copyfile(copy, path)
-    found = os.stat(copy)
-    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
-    os.unlink(copy)
-
-
-def old_history(prefix: str) -> None:
-    """Put back the history that a killed repair could not; the caller holds the lock of ``prefix``."""
-    copy = os.path.join(prefix, _HISTORY_COPY)
-    if os.path.isfile(copy) and not os.path.islink(copy):
-        _put_back(copy, os.path.join(prefix, HISTORY))
-    with suppress(OSError):
-        os.unlink(f"{copy}-unfinished")
 
 
 def make_parents(path: str) -> list[str]:
@@ -258,7 +223,7 @@ def locked(
             # All processes take the locks in the same order, so that no two wait for each other.
             for cache in sorted({os.path.realpath(cache) for cache in caches}):
                 if os.path.isdir(cache) and os.access(cache, os.W_OK):
-                    lock = os.path.join(cache, _CACHE_LOCK)
+                    lock = os.path.join(cache, CACHE_LOCK)
                     stack.enter_context(file_lock(lock, operation=operation, timeout=timeout))
             yield
     except BaseException:
@@ -279,6 +244,11 @@ def remove_old_locks(prefix: str) -> None:
 def has_locks(prefix: str) -> bool:
     """Whether a lock file of ``prefix`` exists, held or left behind."""
     return any(os.path.lexists(path) for path in _locks(prefix))
+
+
+def at_work(prefix: str) -> str:
+    """The process that holds a lock of ``prefix`` now, for messages; empty if none does. Writes nothing."""
+    return next(filter(None, map(holder_of, _locks(prefix))), "")
 
 
 def _locks(prefix: str) -> tuple[str, str]:

@@ -37,8 +37,8 @@ _BRACKET_ITEM = re.compile(
     r"(?:\"(?P<double>[^'\"]*)\"|'(?P<single>[^'\"]*)'|(?P<bare>[^,'\" ]*))(?=[, ]|$)"
 )
 _KEYS = frozenset({"version", "build", "build_number", "channel", "subdir", "md5", "sha256"})
-# Keys of conda (``MatchSpec.FIELD_NAMES`` and the arguments beside them) that do not concern linked packages,
-# or that their records do not contain.
+# Keys of conda (``MatchSpec.FIELD_NAMES`` of 24.7.1 and 26.7.1, and the arguments optional and target) that
+# do not concern linked packages, or that their records do not contain. Only 26.7.1 has extras and flags.
 _KEYS_OF_CONDA = frozenset(
     {
         "name",
@@ -50,11 +50,13 @@ _KEYS_OF_CONDA = frozenset(
         "license_family",
         "optional",
         "target",
-        "when",
         "extras",
         "flags",
     }
 )
+# conda 24.7 refuses this key; 26.7 silently installs nothing if the condition does not hold.
+_REFUSED = {"when": "a condition belongs into the task (Ansible's when)"}
+_LIST = re.compile(r"\b(?:extras|flags) *= *\[")
 _CHANNEL = re.compile(r"\*|(?![./~])[\w./-]+", re.ASCII)
 # conda's default multichannel on Linux and macOS (``base.constants.DEFAULT_CHANNELS_UNIX``).
 _DEFAULTS = frozenset({"pkgs/main", "pkgs/r"})
@@ -219,13 +221,18 @@ def _brackets(text: str, whole: str) -> dict[str, str]:
     while text[position:].strip(", "):
         found = _BRACKET_ITEM.match(text, position)
         if not found:
-            # conda ignores text that it cannot read here, and its releases differ.
-            raise UnsupportedSpecError(f"{whole!r}: the brackets must contain key=value pairs")
+            # conda ignores text that it cannot read here, without a word.
+            raise InvalidSpecError(
+                f"{whole!r}: the brackets must contain key=value pairs, such as version='>=1.8,<2', but"
+                f" contain {text[position:].strip(', ')!r}"
+            )
         value = found["double"] or found["single"] or found["bare"]
         if not value:
             raise InvalidSpecError(f"{whole!r}: {found['key']} has no value")
         items[found["key"]] = value
         position = found.end()
+    for key in sorted(set(items) & set(_REFUSED)):
+        raise InvalidSpecError(f"{whole!r}: the key {key} is not supported; {_REFUSED[key]}")
     unknown = sorted(set(items) - _KEYS - _KEYS_OF_CONDA)
     if unknown:
         raise InvalidSpecError(f"{whole!r}: conda has no field {', '.join(unknown)}")
@@ -237,6 +244,8 @@ def _brackets(text: str, whole: str) -> dict[str, str]:
 
 def _without_brackets(spec: str, whole: str) -> tuple[str, dict[str, str]]:
     """Remove the last pair of brackets; remaining brackets are an error of the name or version."""
+    if _LIST.search(spec):
+        raise UnsupportedSpecError(f"{whole!r} has a list in brackets")
     end = spec.rfind("]")
     start = spec.rfind("[", 0, max(end, 0))
     if start < 0:

@@ -89,6 +89,11 @@ def closure(names: Iterable[str], records: Mapping[str, PackageRecord]) -> set[s
     return reached
 
 
+def unneeded(wanted: Iterable[Wanted], records: Mapping[str, PackageRecord]) -> list[str]:
+    """Names of the linked packages that no spec names and that no named package depends on, sorted."""
+    return sorted(set(records) - closure((item.spec.name for item in wanted if item.spec), records))
+
+
 def dependents(names: Iterable[str], records: Mapping[str, PackageRecord]) -> set[str]:
     """``names`` and all packages in ``records`` that depend on them, directly or not."""
     reached = set(names)

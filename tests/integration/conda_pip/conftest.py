@@ -53,6 +53,9 @@ def wheels(tmp_path: Path) -> Path:
         make_wheel(house, "t-lib", version)
     make_wheel(house, "t-app", "1.0", requires=["t-lib>=1.0"], scripts={"t-app": "t_app:main"})
     make_wheel(house, "t-app", "2.0", requires=["t-lib>=2"])
+    # Only the newer version needs something.
+    make_wheel(house, "t-alone", "1.0")
+    make_wheel(house, "t-alone", "2.0", requires=["t-lib"])
     make_wheel(house, "t-old", "1.0", requires=["t-lib<2"])
     make_wheel(
         house,

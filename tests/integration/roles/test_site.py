@@ -20,7 +20,7 @@ CHANGING = (
     "Configure channels",
     "Activate conda in login shells",
     "Create or remove environments",
-    "Create the environment",
+    "Create the stack's environment",
     "Install Python packages",
 )
 

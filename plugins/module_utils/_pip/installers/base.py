@@ -18,7 +18,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.compiled impo
     is_short_of_room,
     remove_cut_short,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import (
+    CondaModuleError,
+    hint_for,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import (
     Completed,
     child_environment,
@@ -75,6 +78,8 @@ class Installer(ABC):
 
     name = ""
     can_report = True
+    # Whether the report of a dry run has the requirements of distributions.
+    tells_requirements = True
 
     def __init__(
         self,
@@ -203,9 +208,12 @@ class Installer(ABC):
             raise CondaModuleError(
                 f"{argv[0]} cannot be started: {error.strerror}.",
                 prefix=self._prefix,
-                hint="repair the environment with llmfleet.conda.conda_env."
-                if argv[0] == self._python
-                else "correct uv_executable, or use installer: pip.",
+                hint=hint_for(
+                    error,
+                    "repair the environment with llmfleet.conda.conda_env."
+                    if argv[0] == self._python
+                    else "correct uv_executable, or use installer: pip.",
+                ),
             ) from error
 
     def _call(self, argv: Sequence[str], asked: list[str], attempts: int = 3) -> Completed:
@@ -253,13 +261,16 @@ class Installer(ABC):
         index = self._sources.index_url
         if index and failure.kind in _OF_THE_INDEX and index not in f"{message} {failure.said}":
             message += f" The index was {index}."
+        hint = failure.hint
+        if failure.kind == "disk_full" and not self._writes:
+            hint = f"make room in {os.path.dirname(self._scratch)}, which check mode uses (TMPDIR)."
         return CondaModuleError(
             message,
             prefix=self._prefix,
             asked=asked,
             said=failure.said,
-            hint=failure.hint,
-            cut_off=failure.kind in ("killed", "timeout"),
+            hint=hint,
+            cut_off=failure.kind in ("killed", "crash", "timeout"),
             kind=failure.kind,
             option=failure.option,
         )

@@ -8,10 +8,16 @@ pip and uv share this table; `pip_errors` and `uv_errors` recognize the failures
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.hosts import hosts_in
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.os_errors import (
+    HOST_TROUBLE,
+    kind_in_text,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.process import CRASH_SIGNALS
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,7 @@ class PipFailure:
         kind: one word of the taxonomy (`no_match`, `conflict`, `hash`, `network`, `http`,
             `credentials`, `tls`, `download`, `disk_full`, `read_only`, `compiled`, `permission`,
             `untrusted`, `managed`, `no_pip`, `interpreter`, `python`, `build`, `uninstall`,
-            `requirement`, `timeout`, `killed`, `other`).
+            `requirement`, `git`, `timeout`, `killed`, `crash`, `other`), or a key of `HOST_TROUBLE`.
         message: one sentence.
         option: the module's option that is wrong or decisive, empty if none is.
         hint: what to do next, an imperative sentence.
@@ -59,6 +65,10 @@ _OTHER_PLACE = "use another index (index_url, extra_index_urls, find_links)."
 
 # {program} is pip or uv; {what} is a detail from the output of the run.
 _ROWS = {
+    **{
+        kind: _Row(kind, f"{{program}} failed: {headline}.", "", hint)
+        for kind, (headline, hint, _names) in HOST_TROUBLE.items()
+    },
     "timeout": _Row(
         "timeout",
         "{program} was stopped because it took longer than the timeout.",
@@ -70,6 +80,20 @@ _ROWS = {
         "{program} was killed by signal {what}.",
         "",
         "check the host's kernel log for an out-of-memory kill; the next run repairs what was interrupted.",
+    ),
+    "crash": _Row(
+        "crash",
+        "{program} crashed (signal {what}).",
+        "",
+        "run the task again, which repairs what was interrupted; if it crashes again, use another version of"
+        " {program} or another installer.",
+    ),
+    "git": _Row(
+        "git",
+        "git could not fetch a requirement{what}",
+        "requirements",
+        "check the URL, the branch or tag and the credentials of the requirement, that this host reaches the"
+        " git server, and that git is installed.",
     ),
     "other": _Row(
         "other", "{program} failed with exit code {what}.", "", "read the output of {program}."
@@ -202,6 +226,14 @@ _ROWS = {
         "correct the name, the version or a constraint, or use an index or a wheelhouse that has it for this"
         " Python and platform (index_url, extra_index_urls, find_links).",
     ),
+    "no_build": _Row(
+        "no_match",
+        "No distribution was found {what}",
+        "requirements",
+        "the part after the + names a build that only its own index has: set index_url or extra_index_urls to"
+        " that index (for torch, PyTorch's index of that CUDA; install_llm_stack_backend sets it), or leave"
+        " the part out.",
+    ),
     "requirement": _Row(
         "requirement",
         "{program} cannot parse one of the requirement lines.",
@@ -222,6 +254,27 @@ _ROWS = {
         " and headers that the build requires.",
     ),
 }
+
+
+_LOCAL_VERSION = re.compile(r"==\s*[\w.!]+\+[\w.]")
+_FATAL = re.compile(r"\bfatal: (?P<words>[^\n]+)")
+
+
+def host_trouble(output: str) -> Verdict | None:
+    """A full disk, too many open files and the like, by the numbers and words in the output."""
+    kind = kind_in_text(output)
+    return Verdict(kind) if kind else None
+
+
+def no_match(what: str) -> Verdict:
+    """The verdict for a missing distribution; `what` begins with a preposition and ends with a full stop."""
+    return Verdict("no_build" if _LOCAL_VERSION.search(what) else "no_match", what)
+
+
+def git_failed(output: str) -> Verdict:
+    """The verdict for a git that failed, with its own last words."""
+    said = _FATAL.findall(output)
+    return Verdict("git", f": {said[-1].strip().rstrip('.')}." if said else ".")
 
 
 # The rows for which it matters which server failed.
@@ -251,7 +304,7 @@ def classify(
     if timed_out:
         verdict: Verdict | None = Verdict("timeout")
     elif rc < 0:
-        verdict = Verdict("killed", str(-rc))
+        verdict = Verdict("crash" if -rc in CRASH_SIGNALS else "killed", str(-rc))
     else:
         verdict = next(filter(None, (check() for check in checks)), None)
     verdict = verdict or Verdict("other", str(rc))

@@ -18,6 +18,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.fai
     PipFailure,
     Verdict,
     classify,
+    git_failed,
+    host_trouble,
+    no_match,
 )
 
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\dT[\d:,]+ ", re.MULTILINE)
@@ -39,6 +42,14 @@ _SEEN = re.compile(
     r"\(from versions: (?P<seen>[^)]*)\)"
 )
 _CONFLICT = re.compile(r"(?P<text>(?:ERROR: )?Cannot install [^\n]*conflicting dependencies\.?)")
+# pip 23.2 says this of one requirement alone if the index lacks a version with a local part (1.0+cu126).
+_ALONE = re.compile(
+    r"Cannot install (?P<what>\S+==\S+\+\S+) because these package versions have conflicting"
+)
+_GIT = re.compile(
+    r"git (?:version|clone|fetch|checkout|ls-remote|rev-parse|reset|submodule|config)\b[^\n]*did not run"
+    r"|Cannot find command '?git\b"
+)
 _CAUSES = re.compile(r"The conflict is caused by:\n(?P<lines>(?:[ \t]+[^\n]+\n)+)")
 _FETCH = re.compile(r"Could not fetch URL [^\n]+")
 _OTHER_PYTHON = re.compile(
@@ -65,10 +76,8 @@ def explain(rc: int, output: str, log: str = "", timed_out: bool = False) -> Pip
 
 
 def _local_trouble(output: str, both: str) -> Verdict | None:
-    if re.search(r"No space left on device|Disk quota exceeded|\[Errno (?:28|122)\]", output):
-        return Verdict("disk_full")
-    if re.search(r"Read-only file system|\[Errno 30\]", output):
-        return Verdict("read_only")
+    if trouble := host_trouble(output):
+        return trouble
     if CUT_SHORT.search(output):
         return Verdict("compiled")
     if "externally-managed-environment" in output:
@@ -106,6 +115,8 @@ def _statuses(both: str) -> set[int]:
 def _transport(output: str, both: str) -> Verdict | None:
     if not re.search(r"ERROR|error:|Exception", output):
         return None
+    if _GIT.search(output):
+        return git_failed(output)
     # A successful retry is not a cause; a page that pip could not fetch may be one.
     lines = [line for line in output.splitlines() if "WARNING: Retrying" not in line]
     evidence = "\n".join([*lines, *_FETCH.findall(both)])
@@ -127,6 +138,9 @@ def _transport(output: str, both: str) -> Verdict | None:
 
 def _resolution(output: str, both: str) -> Verdict | None:
     if "ResolutionImpossible" in output:
+        alone = _ALONE.search(output)
+        if alone and not _CAUSES.search(both):
+            return no_match(f"for {alone['what']}.")
         conflict = _CONFLICT.search(output)
         what = conflict["text"].replace("ERROR: ", "") if conflict else "they conflict."
         return Verdict("conflict", what)
@@ -138,7 +152,7 @@ def _resolution(output: str, both: str) -> Verdict | None:
         seen = _SEEN.search(output)
         versions = seen["seen"].strip() if seen else ""
         tail = f"; versions seen: {versions}" if versions and versions != "none" else ""
-        return Verdict("no_match", f"for {missing['what'].strip()}{tail}.")
+        return no_match(f"for {missing['what'].strip()}{tail}.")
     if re.search(r"Invalid requirement|InvalidRequirement", output):
         return Verdict("requirement")
     return None

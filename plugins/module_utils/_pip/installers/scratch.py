@@ -10,7 +10,7 @@ import importlib.util
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import (
@@ -63,6 +63,21 @@ def remove_metadata(path: str) -> None:
     """Remove the metadata of an interrupted installation; pip cannot remove metadata that it cannot read."""
     if os.path.isdir(path) and path.endswith((".dist-info", ".egg-info")):
         remove_made(path)
+
+
+def remove_abandoned(paths: Iterable[str]) -> None:
+    """Remove those dist-info directories of which pip or uv left only foreign files.
+
+    macOS and file servers put `.DS_Store` and `._METADATA` into any directory. pip removes only the files in
+    RECORD, and the rest would count as a second, damaged installation.
+
+    Args:
+        paths: dist-info directories that had metadata before the run.
+    """
+    for path in paths:
+        own = [os.path.join(path, name) for name in ("METADATA", "RECORD")]
+        if path.endswith(".dist-info") and not any(map(os.path.lexists, own)):
+            remove_metadata(path)
 
 
 def remove_renamed(state: PrefixState) -> None:

@@ -55,6 +55,7 @@ class Uv(Installer):
     """uv for one environment; `executable` is its path, the rest is as for Installer."""
 
     name = "uv"
+    tells_requirements = False
 
     def __init__(
         self, prefix: str, python: str, executable: str, sources: Sources, scratch: str, **how: Any

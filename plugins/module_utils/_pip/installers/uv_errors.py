@@ -16,6 +16,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip.installers.fai
     PipFailure,
     Verdict,
     classify,
+    git_failed,
+    host_trouble,
+    no_match,
 )
 
 _SAID_LINES = 14
@@ -64,13 +67,11 @@ def explain(rc: int, output: str, timed_out: bool = False) -> PipFailure:
 
 
 def _local_trouble(output: str) -> Verdict | None:
-    if re.search(r"No space left on device|quota exceeded|\(os error (?:28|122)\)", output):
-        return Verdict("disk_full")
-    if re.search(r"Read-only file system|\(os error 30\)", output):
-        return Verdict("read_only")
+    if trouble := host_trouble(output):
+        return trouble
     if "externally managed" in output:
         return Verdict("managed")
-    if re.search(r"\(os error (?:1|13|30)\)", output):
+    if re.search(r"\(os error (?:1|13)\)", output):
         path = _PATH.search(output)
         return Verdict("permission", path["path"] if path else "a file that uv has to write")
     if re.search(r"No virtual environment or system Python|Failed to inspect Python", output):
@@ -91,6 +92,8 @@ def _distrust(output: str) -> Verdict | None:
 
 
 def _transport(output: str) -> Verdict | None:
+    if re.search(r"Git operation failed|Git executable not found", output):
+        return git_failed(output)
     denied = _DENIED.search(output)
     if denied:
         return Verdict("credentials", denied["code"])
@@ -116,7 +119,7 @@ def _resolution(output: str) -> Verdict | None:
     if _OTHER_PYTHON.search(cause):
         return Verdict("python", cause)
     if _is_absence(cause):
-        return Verdict("no_match", f"that satisfies the requirements: {cause}")
+        return no_match(f"that satisfies the requirements: {cause}")
     return Verdict("conflict", cause)
 
 

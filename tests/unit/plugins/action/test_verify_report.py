@@ -153,3 +153,47 @@ def test_the_totals_count_each_status_that_occurs() -> None:
     entries = {str(at): {"status": name, "checks": []} for at, name in enumerate(statuses)}
     assert totals(entries) == "5 hosts: 2 pass, 1 drift, 1 fail, 1 skip"
     assert totals({"a": entries["0"]}) == "1 host: 1 pass"
+
+
+TOOLS = {**FAILED, "environment": "tools"}
+OF_LLM = {**PASSED, "environment": "llm"}
+
+
+def test_several_environments_are_told_apart_by_name() -> None:
+    result = {
+        "status": "fail",
+        "checks": [PASSED, OF_LLM, TOOLS, {**DRIFTED, "environment": "llm"}],
+    }
+    entry = host_entry(result, running=True)
+    assert [check.get("environment") for check in entry["checks"]] == [None, "llm", "tools", "llm"]
+    assert failed_lines(entry) == ["tools: numpy: no module"]
+    assert drift_lines(entry) == [f"llm: drift.packages: {DRIFTED['detail']}"]
+
+
+def test_a_single_environment_needs_no_name() -> None:
+    entry = host_entry({"status": "fail", "checks": [PASSED, TOOLS]}, running=True)
+    assert failed_lines(entry) == ["numpy: no module"]
+
+
+def test_what_is_not_there_yet_is_no_failure() -> None:
+    absent = {**FAILED, "name": "installation.exists", "status": "absent", "detail": "Not there."}
+    entry = host_entry({"status": "absent", "checks": [absent]}, running=True)
+    assert entry["status"] == "absent"
+    assert failed_lines(entry) == []
+    assert totals({"a": entry, "b": entry, "c": entry}) == "3 hosts: 3 not there yet"
+    lines = table({"a": entry})
+    assert lines[1].startswith("a     not there yet  0 of 1")
+    assert lines[2] == "  not there yet: installation.exists: Not there."
+
+
+def test_a_pass_that_still_stands_is_told_with_its_date() -> None:
+    passes = [
+        {"environment": "llm", "reused": True, "since": "2026-11-30 04:12 UTC", "reason": ""},
+        {"environment": "tools", "reused": False, "since": "2026-11-29", "reason": "other checks"},
+    ]
+    result = {"status": "pass", "checks": [OF_LLM], "last_passes": passes}
+    entry = host_entry(result, running=True)
+    assert entry["last_passes"] == [{"environment": "llm", "since": "2026-11-30 04:12 UTC"}]
+    assert table({"a": entry})[2:] == [
+        "  not run again: llm: nothing changed since 2026-11-30 04:12 UTC"
+    ]

@@ -80,6 +80,7 @@ class ScriptedPip:
     installs: Sequence[Reported | Exception | Sequence[Reported]] = ()
     checks: Sequence[str] = ()
     can_report: bool = True
+    tells_requirements: bool = True
     lies: bool = False
     asked: list[dict[str, Any]] = field(default_factory=list)
     made: list[dict[str, Any]] = field(default_factory=list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -44,6 +45,7 @@ def test_actions_run_the_normal_action_with_gc_disabled(
 
     monkeypatch.setattr(NormalAction, "run", run)
     action = plugin.ActionModule.__new__(plugin.ActionModule)
+    action._task = SimpleNamespace(args={})
     assert action.run(None, {"a": 1}) == {"changed": False}
     assert seen == [(None, {"a": 1}, False)]
     assert gc.isenabled()

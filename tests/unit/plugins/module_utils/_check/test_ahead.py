@@ -74,9 +74,9 @@ def observing(monkeypatch: pytest.MonkeyPatch) -> Waiting:
     observe = llm_checks_run.observe
 
     def wait(happened: Callable[[], object]) -> None:
-        def late(prefix: str) -> Observed:
+        def late(prefix: str, **how: Any) -> Observed:
             until(happened)
-            return observe(prefix)
+            return observe(prefix, **how)
 
         monkeypatch.setattr(llm_checks_run, "observe", late)
 

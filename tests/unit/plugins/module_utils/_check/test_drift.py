@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +15,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._check.prefix impor
 from ansible_collections.llmfleet.conda.plugins.module_utils._check.request import (
     Declared,
     Finding,
+    Model,
     Request,
     Thresholds,
 )
@@ -211,6 +216,140 @@ def test_invalid_declarations_are_refused(
 ) -> None:
     with pytest.raises(CondaModuleError, match=words):
         run(stack, declared=Declared(**declared))
+
+
+def settings(stack: Prefix, **options: Any) -> Finding:
+    return look(stack, "settings", options=options)
+
+
+def test_declared_settings_that_are_in_place(stack: Prefix) -> None:
+    (stack.meta / "pinned").write_text("numpy<3\n")
+    (stack.meta / "state").write_text('{"env_vars": {"OMP_NUM_THREADS": "4"}}')
+    finding = settings(
+        stack, pinned=["numpy<3"], variables={"OMP_NUM_THREADS": 4, "GONE": None}, frozen=False
+    )
+    assert finding.status == "pass", finding.detail
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"pinned": ["numpy<3"]}, "the requested pins are not set: numpy<3"),
+        (
+            {"variables": {"HF_TOKEN": "hunter2222"}},
+            "the variable HF_TOKEN does not have the requested value",
+        ),
+        ({"frozen": True}, "the environment is not frozen, but must be"),
+        ({"owner": str(os.getuid() + 1)}, "the owner is "),
+        (
+            {"environment": {"dependencies": ["python"], "variables": {"A": "1"}}},
+            "the variable A does not have the requested value",
+        ),
+    ],
+)
+def test_other_settings_are_drift(stack: Prefix, options: dict[str, Any], words: str) -> None:
+    finding = settings(stack, **options)
+    assert finding.status == "drift", finding.detail
+    assert words in finding.detail
+    assert "hunter" not in finding.detail
+
+
+def test_a_variables_file_that_cannot_be_read_fails(stack: Prefix) -> None:
+    (stack.meta / "state").write_text("{")
+    finding = settings(stack, variables={"A": "1"})
+    assert finding.status == "fail"
+    assert "state cannot be read" in finding.detail
+
+
+def test_a_violated_pin_is_drift_of_the_package(stack: Prefix) -> None:
+    finding = look(stack, "packages", packages=["python"], options={"pinned": ["numpy<2"]})
+    assert finding.status == "drift"
+    assert "numpy<2 is pinned, but numpy 2.1.0 0 lab is installed" in finding.detail
+
+
+def test_an_environment_file_is_compared_whole(stack: Prefix) -> None:
+    file = {"dependencies": ["python", "pandas", {"pip": ["torch", "absent"]}]}
+    packages = look(stack, "packages", options={"environment": file})
+    assert packages.detail == (
+        "1 difference from the declaration: pandas is declared, but not installed."
+    )
+    assert (
+        "absent is not installed"
+        in look(stack, "requirements", options={"environment": file}).detail
+    )
+
+
+def test_a_lock_is_compared_exactly(stack: Prefix) -> None:
+    lines = [
+        "https://mirror.example/conda/lab/noarch/numpy-2.0.0-0.conda",
+        "https://mirror.example/conda/lab/noarch/libblas-3.9-0.conda",
+    ]
+    finding = look(stack, "packages", options={"lock": lines})
+    assert finding.status == "drift"
+    assert "numpy 2.0.0 0" in finding.detail
+    assert "but numpy 2.1.0 0 lab is installed" in finding.detail
+    assert "python is not in the lock" in finding.detail
+    assert "libblas" not in finding.detail
+
+
+def test_a_declaration_that_the_module_refuses_is_a_failure(stack: Prefix) -> None:
+    (stack.meta / "frozen").write_text("{}")
+    finding = look(stack, "packages", packages=["pandas"])
+    assert finding.status == "fail"
+    assert "conda_env refuses the declaration: The environment" in finding.detail
+    assert "is frozen" in finding.detail
+    unknown = settings(stack, owner="nobody-of-this-name")
+    assert unknown.status == "fail"
+    assert "nobody-of-this-name" in unknown.detail
+    owned = look(stack, "requirements", requirements=["numpy<2"])
+    assert owned.status == "fail"
+    assert "conda_pip refuses the declaration: pip would have to replace packages" in owned.detail
+
+
+def test_damage_is_drift_where_only_drift_is_checked(stack: Prefix) -> None:
+    (stack.site_packages / "numpy" / "__init__.py").unlink()
+    (stack.site_packages / "filelock" / "__init__.py").unlink()
+    assert "numpy is damaged" in look(stack, "packages", packages=["python"]).detail
+    finding = look(stack, "requirements", requirements=["torch"])
+    assert "filelock 3.20 has 1 damaged file" in finding.detail
+
+
+COMMIT = "8f3a2b1c4d5e6f708192a3b4c5d6e7f801234567"
+
+
+def cached_model(cache: Path, size: int = 2) -> None:
+    """A model as huggingface_hub 2 keeps it, with one file of two bytes."""
+    model = cache / "models--example--tiny"
+    for name, text in (("refs/main", COMMIT), (f"snapshots/{COMMIT}/config.json", "{}")):
+        (model / name).parent.mkdir(parents=True, exist_ok=True)
+        (model / name).write_text(text)
+    (model / "trees").mkdir()
+    tree = {"format_version": 1, "files": {"config.json": {"size": size, "blob_id": "x"}}}
+    (model / "trees" / f"{COMMIT}.json").write_text(json.dumps(tree))
+
+
+def models(stack: Prefix, *wanted: Model) -> Finding:
+    request = Request(prefix=str(stack.path), models=wanted)
+    return DRIFT_CHECKS["drift.models"](observe(str(stack.path)), request)
+
+
+def test_models_are_looked_for_in_the_declared_cache(stack: Prefix, tmp_path: Path) -> None:
+    cached_model(tmp_path / "cache")
+    there = Model("example/tiny", str(tmp_path / "cache"))
+    assert models(stack, there).status == "pass"
+    assert models(stack, replace(there, commit=COMMIT)).status == "pass"
+    elsewhere = models(stack, there, replace(there, cache_dir="/nowhere"))
+    assert elsewhere.status == "drift"
+    assert "example/tiny in /nowhere: the model is not in the cache" in elsewhere.detail
+    other = models(stack, replace(there, commit="0" * 40))
+    assert f"the cached revision is at commit {COMMIT}" in other.detail
+
+
+def test_an_incomplete_model_is_drift(stack: Prefix, tmp_path: Path) -> None:
+    cached_model(tmp_path / "cache", size=3)
+    finding = models(stack, Model("example/tiny", str(tmp_path / "cache")))
+    assert finding.status == "drift"
+    assert "missing or incomplete files: config.json" in finding.detail
 
 
 NUMPY_1 = Declared(packages=["numpy<2"])

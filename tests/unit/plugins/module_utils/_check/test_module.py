@@ -53,7 +53,7 @@ def test_a_sound_environment(run: Any, prefix: Prefix, check_mode: bool) -> None
     assert result["prefix"] == str(prefix.path)
     assert re.fullmatch(r"All \d+ checks passed; 1 were skipped\.", result["msg"])
     assert result["facts"]["versions"] == {"calm": "1.5"}
-    keys = {"name", "layer", "status", "detail", "seconds", "measured"}
+    keys = {"name", "environment", "layer", "status", "detail", "seconds", "measured"}
     for check in result["checks"]:
         assert set(check) == keys
         assert check["detail"].endswith(".")
@@ -104,6 +104,10 @@ def test_a_name_needs_and_finds_its_installation(run: Any, tmp_path: Path) -> No
         ({"prefix": "/opt/e", "declared": {"pakages": []}}, ["declared", "pakages"]),
         ({"prefix": "/opt/e", "declared": {"packages": ["a =="]}}, ["declared", "a =="]),
         ({"prefix": "/opt/e", "skip_checks": ["kernels"]}, ["skip_checks", "kernels"]),
+        ({"prefix": "/opt/e", "environments": [{}]}, ["name", "prefix"]),
+        ({"prefix": "/opt/e", "environments": [{"name": "a"}]}, ["name", "installation"]),
+        ({"prefix": "/opt/e", "model_cache": "models"}, ["model_cache", "models"]),
+        ({"prefix": "/opt/e", "max_age": -1}, ["max_age"]),
     ],
 )
 def test_wrong_input_is_a_clear_error(run: Any, options: dict[str, Any], words: list[str]) -> None:
@@ -121,7 +125,15 @@ def test_the_defaults_are_those_of_the_checks() -> None:
     for name, option in llm_check.THRESHOLD_OPTIONS.items():
         assert option.get("default") == getattr(Thresholds(), name)
     request = Request(prefix="/e")
-    for name in ("text", "expect_label", "allow_defaults", "timeout", "check_timeout"):
+    for name in (
+        "text",
+        "expect_label",
+        "allow_defaults",
+        "timeout",
+        "check_timeout",
+        "lock_timeout",
+        "max_age",
+    ):
         assert llm_check.ARGUMENT_SPEC[name]["default"] == getattr(request, name)
 
 

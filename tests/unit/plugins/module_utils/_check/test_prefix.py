@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.process_use
     ProcessUser,
     Seen,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import locked
 
 if TYPE_CHECKING:
     from .conftest import Prefix
@@ -317,3 +320,98 @@ def test_checks_change_nothing(full: Prefix, make_prefix: Callable[..., Prefix])
 def test_readings_survive_a_broken_link(full: Prefix, tmp_path: Path) -> None:
     (full.path / "lib" / "dangling").symlink_to(tmp_path / "nowhere")
     assert look(full, "environment.files").status == "pass"
+
+
+def conda_distribution(prefix: Prefix, name: str, version: str) -> None:
+    """A distribution as conda links it, with its record."""
+    code = prefix.code(name, "")
+    info = prefix.site_packages / f"{name}-{version}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (info / "INSTALLER").write_text("conda\n")
+    files = tuple(str(file.relative_to(prefix.path)) for file in info.iterdir())
+    prefix.record(name, version, files=(code, *files), depends=["python"])
+
+
+def test_each_distribution_has_one_owner(full: Prefix) -> None:
+    conda_distribution(full, "tqdm", "4.66.5")
+    finding = look(full, "environment.owners")
+    assert finding.status == "pass"
+    assert finding.measured == {"conda": 1, "pip": 2, "both": []}
+
+
+def test_a_distribution_of_two_owners_fails_by_name(full: Prefix) -> None:
+    # conda overwrote the files of pip's version, and pip's metadata stayed.
+    full.pip_package("tqdm", "4.70.1")
+    conda_distribution(full, "tqdm", "4.66.5")
+    finding = look(full, "environment.owners")
+    assert finding.status == "fail"
+    assert finding.detail == (
+        "1 distribution has: tqdm (conda's 4.66.5, and tqdm-4.70.1.dist-info): metadata of both conda and"
+        " pip, so their files may be a mixture."
+    )
+
+
+def test_pip_over_a_package_of_conda_counts_as_two_owners(full: Prefix) -> None:
+    # pip removed conda's metadata and installed its own; conda's record still has the package.
+    conda_distribution(full, "tqdm", "4.66.5")
+    shutil.rmtree(full.site_packages / "tqdm-4.66.5.dist-info")
+    full.pip_package("tqdm", "4.70.1")
+    finding = look(full, "environment.owners")
+    assert finding.status == "fail"
+    assert "tqdm (conda's 4.66.5, and tqdm-4.70.1.dist-info)" in finding.detail
+
+
+@pytest.mark.parametrize("name", ["installation.exists", "environment.exists"])
+def test_what_is_not_there_yet_is_no_failure_in_check_mode(prefix: Prefix, name: str) -> None:
+    shutil.rmtree(prefix.path)
+    finding = look(prefix, name, check_mode=True)
+    assert finding.status == "absent"
+    assert "is not there yet" in finding.detail
+    # Nothing will turn a directory of somebody else into an environment.
+    prefix.path.mkdir()
+    (prefix.path / "data").write_text("mine")
+    assert look(prefix, name, check_mode=True).status == "fail"
+
+
+def test_who_is_changing_the_environment_is_named(full: Prefix) -> None:
+    with locked(str(full.path), operation="change"):
+        started = time.monotonic()
+        observed = observe(str(full.path), patience=1)
+        assert time.monotonic() - started >= 1
+    finding = ENVIRONMENT_CHECKS["environment.exists"](
+        observed, Request(prefix=str(full.path), lock_timeout=1)
+    )
+    assert finding.status == "fail"
+    assert (
+        f"{full.path} is being changed by process {os.getpid()} (change, since " in finding.detail
+    )
+    assert "; waited 1 seconds." in finding.detail
+
+
+def test_the_end_of_a_change_is_waited_for(full: Prefix) -> None:
+    begun, done = threading.Event(), threading.Event()
+
+    def change() -> None:
+        with locked(str(full.path), operation="change"):
+            record = next(full.meta.glob("numpy-*.json"))
+            aside = record.rename(full.path / "aside")
+            begun.set()
+            done.wait(60)
+            aside.rename(record)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    begun.wait(60)
+    threading.Timer(0.3, done.set).start()
+    observed = observe(str(full.path), patience=60)
+    thread.join()
+    assert observed.busy == ""
+    assert "numpy" in observed.state.records
+
+
+def test_looking_for_a_lock_leaves_nothing_behind(full: Prefix) -> None:
+    before = full.tree()
+    assert observe(str(full.path)).busy == ""
+    assert full.tree() == before
+    assert sorted(path.name for path in full.path.parent.iterdir()) == ["env", "home"]

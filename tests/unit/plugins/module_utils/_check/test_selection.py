@@ -11,6 +11,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._check.request impo
     CHECKS,
     LAYERS,
     Declared,
+    Model,
     Request,
     Thresholds,
     select_checks,
@@ -28,9 +29,18 @@ def names(**options: Any) -> list[str]:
 
 
 def test_all_checks_apply_when_everything_is_named() -> None:
-    declared = Declared(packages=["python"], requirements=["torch"], prune=True)
-    selected = names(installation="/opt/conda", imports=FULL, model="/srv/model", declared=declared)
-    known = [check.name for check in CHECKS]
+    declared = Declared(
+        packages=["python"], requirements=["torch"], prune=True, options={"pinned": ["numpy<3"]}
+    )
+    selected = names(
+        installation="/opt/conda",
+        imports=FULL,
+        model="/srv/model",
+        models=[Model("example/tiny", "/srv/models")],
+        declared=declared,
+    )
+    # An environment that must not exist has no other check.
+    known = [check.name for check in CHECKS if check.name != "drift.absent"]
     assert [name for name in selected if name in known] == known
     assert [name for name in selected if name not in known] == [f"imports.{name}" for name in FULL]
     order = [LAYERS.index(name.split(".")[0]) for name in selected]
@@ -239,3 +249,59 @@ def test_skipping_unknown_checks_or_all_checks_is_refused(
     with pytest.raises(CondaModuleError) as caught:
         names(**options)
     assert words in caught.value.message
+
+
+def test_the_quick_checks_read_no_files_of_packages_and_import_nothing() -> None:
+    declared = Declared(packages=["python"], requirements=["torch"], prune=True)
+    selected = names(
+        installation="/opt/conda", imports=FULL, model="/srv/m", declared=declared, checks=["quick"]
+    )
+    assert selected == [
+        "host.architecture",
+        "host.glibc",
+        "host.disk",
+        "host.inodes",
+        "host.memory",
+        "installation.exists",
+        "installation.records",
+        "environment.exists",
+        "environment.records",
+        "environment.python",
+        "environment.owners",
+        "drift.packages",
+        "drift.requirements",
+        "imports.interpreter",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "selected"),
+    [
+        ({"checks": ["drift"]}, ["environment.exists", "drift.packages"]),
+        # What the first environment has need not be in the others.
+        ({"checks": ["imports.torch", "kernel", "installation"]}, []),
+        ({"checks": ["imports.six"]}, ["environment.exists", "imports.interpreter", "imports.six"]),
+        (
+            {"checks": ["environment", "drift"], "skip_checks": ["environment.files", "drift"]},
+            [
+                "environment.exists",
+                "environment.records",
+                "environment.python",
+                "environment.distributions",
+                "environment.owners",
+                "environment.requirements",
+                "environment.channels",
+            ],
+        ),
+    ],
+)
+def test_a_further_environment_takes_what_applies_to_it(
+    options: dict[str, Any], selected: list[str]
+) -> None:
+    declared = Declared(packages=["six"])
+    assert names(is_further=True, imports={"six": ""}, declared=declared, **options) == selected
+
+
+def test_an_environment_that_must_be_absent_is_only_looked_for() -> None:
+    declared = Declared(packages=["six"], absent=True)
+    assert names(is_further=True, declared=declared, checks=["kernel"]) == ["drift.absent"]

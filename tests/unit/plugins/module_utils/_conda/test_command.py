@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -20,62 +20,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._conda.command impo
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from ansible_collections.llmfleet.conda.tests.unit.plugins.cut_short import compiled, give_python
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
+from ansible_collections.llmfleet.conda.tests.unit.plugins.scripted_conda import GOOD, Scripted
 
-FAKE = """\
-#!{python} -I
-import json, os, subprocess, sys, time
-from pathlib import Path
-here = Path({here!r})
-with open(here / "calls", "a") as stream:
-    cache = os.environ.get("CONDA_PKGS_DIRS", "").split(",")[0]
-    seen = sorted(str(p.relative_to(cache)) for p in Path(cache).rglob("*")) if cache else None
-    if cache:
-        Path(cache, "written-by-conda").write_text("x")
-    call = {{"argv": sys.argv[1:], "env": dict(os.environ), "cwd": os.getcwd(), "cache": seen}}
-    stream.write(json.dumps(call) + "\\n")
-replies = json.loads((here / "replies").read_text())
-reply = replies.pop(0)
-(here / "replies").write_text(json.dumps(replies or [reply]))
-if reply.get("child"):
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    (here / "child").write_text(str(child.pid))
-if reply.get("make"):
-    Path(reply["make"]).mkdir(parents=True)
-time.sleep(reply.get("sleep", 0))
-sys.stderr.write(reply.get("stderr", ""))
-sys.stdout.write(reply.get("stdout", ""))
-sys.exit(reply.get("rc", 0))
-"""
-
-GOOD = json.dumps({"success": True})
 NETWORK = json.dumps({"exception_name": "CondaHTTPError", "message": "HTTP 503 for url <http://x>"})
 REFUSED = json.dumps({"exception_name": "CondaHTTPError", "message": "HTTP 404 for url <http://x>"})
 CORRUPT = json.dumps({"exception_name": "ChecksumMismatchError", "message": "a mismatch"})
 MISSING = json.dumps({"exception_name": "PackagesNotFoundError", "message": "no x"})
-
-
-class Scripted:
-    """A fake conda that records its calls and gives the replies in turn, the last one for ever."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.executable = path / "conda"
-        self.executable.write_text(FAKE.format(python=sys.executable, here=str(path)))
-        self.executable.chmod(0o755)
-        self.reply({"stdout": GOOD})
-
-    def reply(self, *replies: dict[str, Any]) -> None:
-        (self.path / "replies").write_text(json.dumps(replies))
-
-    def calls(self) -> list[dict[str, Any]]:
-        try:
-            lines = (self.path / "calls").read_text().splitlines()
-        except FileNotFoundError:
-            return []
-        return [json.loads(line) for line in lines]
-
-    def conda(self, **options: Any) -> Conda:
-        return Conda(str(self.path / "base"), str(self.executable), **options)
 
 
 @pytest.fixture
@@ -173,7 +123,11 @@ def test_dry_run_uses_a_temporary_cache(
 ) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    monkeypatch.setattr(conda_command.tempfile, "tempdir", str(scratch))
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    terms = tmp_path / "home" / ".cache" / "conda-anaconda-tos" / "abc.cache"
+    terms.parent.mkdir(parents=True)
+    terms.write_text("{}")
+    homes = snapshot(tmp_path / "home")
     repodata = fake.path / "base" / "pkgs" / "cache" / "abc.json"
     repodata.parent.mkdir(parents=True)
     repodata.write_text("{}")
@@ -181,8 +135,15 @@ def test_dry_run_uses_a_temporary_cache(
     fake.conda().install("/opt/env", ["six"], [], dry_run=True)
     call = fake.calls()[0]
     assert call["env"]["CONDA_PKGS_DIRS"].startswith(str(scratch))
-    assert call["cache"] == ["cache", "cache/abc.json"]
+    assert call["cache"] == [
+        "cache",
+        "cache/abc.json",
+        "users",
+        "users/conda-anaconda-tos",
+        "users/conda-anaconda-tos/abc.cache",
+    ]
     assert list(scratch.iterdir()) == []
+    assert snapshot(tmp_path / "home") == homes
     assert snapshot(fake.path / "base") == before
     fake.reply({"stdout": MISSING, "rc": 1})
     with pytest.raises(CondaModuleError):
@@ -390,7 +351,10 @@ def test_dry_run_ignores_a_damaged_index(fake: Scripted) -> None:
     before = snapshot(fake.path / "base")
     fake.reply({"stdout": INDEX, "rc": 1}, {"stdout": GOOD})
     fake.conda().install("/opt/env", ["six"], [], dry_run=True)
-    assert [call["cache"] for call in fake.calls()] == [["cache", "cache/abc.json"], []]
+    assert [call["cache"] for call in fake.calls()] == [
+        ["cache", "cache/abc.json", "users"],
+        ["users"],
+    ]
     assert snapshot(fake.path / "base") == before
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda.failures import (
     BY_NAME,
-    KINDS,
     kind_of,
     may_pass,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.kinds import KINDS
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda.output import classify
 
 # The names to know, with a message as conda words it, and what a person must be told.
@@ -123,6 +124,23 @@ def test_known_exception_names(name: str, message: str, kind: str, hint: str, sh
     assert "anaconda.org" not in failure.said
 
 
+# The classes that conda 24.7.1 and 26.7.1 define; the file names its source.
+CLASSES = json.loads(
+    (Path(__file__).parents[3] / "data" / "conda-exceptions.json").read_text(encoding="utf-8")
+)
+# These contain other errors, or end conda with success; conda never raises the two base classes themselves.
+NO_FAILURES = {"CondaError", "CondaMultiError", "CondaExitZero", "CondaSystemExit", "DryRunExit"}
+
+
+@pytest.mark.parametrize("version", ["24.7.1", "26.7.1"])
+def test_every_class_of_conda_has_a_kind_with_a_hint_of_its_own(version: str) -> None:
+    names = set(CLASSES[version])
+    assert len(names) > 80
+    assert sorted(names - NO_FAILURES - set(BY_NAME)) == []
+    general = {"unknown", "crash"}
+    assert sorted(name for name in names & set(BY_NAME) if BY_NAME[name] in general) == []
+
+
 @pytest.mark.parametrize("name", sorted(BY_NAME))
 def test_every_exception_name_has_its_kind(name: str) -> None:
     failure = classify(1, "", "", document(name, "words"))
@@ -133,6 +151,8 @@ def test_every_exception_name_has_its_kind(name: str) -> None:
 
 def test_every_kind_has_a_hint() -> None:
     assert set(BY_NAME.values()) <= set(KINDS)
+    assert len({kind.headline for kind in KINDS.values()}) == len(KINDS)
+    assert len({kind.hint for kind in KINDS.values()}) == len(KINDS)
     for name, kind in KINDS.items():
         assert kind.headline == kind.headline.strip().rstrip(".")
         assert kind.hint.endswith("."), name
@@ -211,6 +231,20 @@ def test_deepest_of_several_errors_decides() -> None:
     names = ["LinkError", "NotWritableError", "ChecksumMismatchError"]
     assert kind_of(names, "") == "corrupt"
     assert kind_of(["CondaHTTPError", "EnvironmentIsFrozenError"], "") == "frozen"
+
+
+@pytest.mark.parametrize("number", [4, 6, 7, 8, 11])
+@pytest.mark.parametrize("shell", [False, True])
+def test_signal_of_a_defect_is_a_crash(number: int, shell: bool) -> None:
+    failure = classify(128 + number if shell else -number, "", "", None)
+    assert failure.kind == "crash"
+    assert failure.signal == number
+    assert failure.said == f"no output (signal {number})"
+    assert "memory" not in failure.hint
+
+
+def test_a_shell_that_reports_a_killed_conda() -> None:
+    assert classify(137, "", "Killed\n", None).kind == "killed"
 
 
 def test_killed_process_is_reported() -> None:

@@ -76,7 +76,19 @@ def test_the_result_is_json() -> None:
         (errno.ENOSPC, "make room"),
         (errno.EDQUOT, "make room"),
         (errno.EROFS, "remount,rw"),
+        (errno.EMFILE, "ulimit -n"),
+        (errno.ENFILE, "ulimit -n"),
+        (errno.EIO, "system log"),
+        (errno.ESTALE, "system log"),
+        (errno.ENOLCK, "locks"),
+        (errno.EOPNOTSUPP, "locks"),
+        (errno.ENOMEM, "more memory"),
+        (errno.ENAMETOOLONG, "shorter"),
+        (errno.ELOOP, "inspect that path"),
+        (errno.ETXTBSY, "program that uses it"),
+        (errno.EBUSY, "program that uses it"),
         (errno.EACCES, "become somebody else."),
+        (errno.EPERM, "become somebody else."),
     ],
 )
 def test_hint_depends_on_errno(number: int, words: str) -> None:
@@ -97,3 +109,29 @@ def test_full_volume_becomes_module_error() -> None:
 def test_other_errors_are_not_converted() -> None:
     with pytest.raises(FileNotFoundError), volume_errors():
         raise FileNotFoundError(errno.ENOENT, "No such file", "/tmp/x")
+
+
+def test_too_many_open_files_become_a_module_error() -> None:
+    told = pytest.raises(CondaModuleError, match="/tmp/x cannot be used: Too many")
+    with told as error, volume_errors():
+        raise OSError(errno.EMFILE, "Too many open files", "/tmp/x")
+    assert "ulimit -n" in (error.value.hint or "")
+
+
+def test_output_that_the_message_has_is_left_out() -> None:
+    cause = (
+        "Because a==1 depends on b<2 and you require b>=2, the requirements cannot be satisfied."
+    )
+    error = CondaModuleError(
+        f"No set of versions satisfies all requirements: {cause}",
+        said="  cause: Because a==1 depends on b<2 and you\n    require b>=2, the requirements cannot be"
+        " satisfied.\n",
+    )
+    assert str(error) == f"No set of versions satisfies all requirements: {cause}"
+    assert "depends on b<2" in error.as_result()["said"]
+
+
+def test_a_line_of_the_output_is_not_repeated() -> None:
+    said = "ERROR: could not find numpy 9\nfurther words\nError: could not find numpy 9\n}\n}"
+    text = str(CondaModuleError("It failed.", said=said))
+    assert text == "It failed.\nOutput: ERROR: could not find numpy 9\nfurther words\n}\n}"

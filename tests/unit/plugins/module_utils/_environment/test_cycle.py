@@ -20,7 +20,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explic
     parse_lock,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.metadata import Notes
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment.module import run
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.module import (
+    result_of,
+    run,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.plan import plan
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.request import (
     Observed,
@@ -36,7 +39,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import (
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.access import AccessManager
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.claim import claim
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.history import requested_names
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.history import requests
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import LEFT
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import parse_specs
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
@@ -125,7 +128,11 @@ if "--dry-run" not in argv and mode != "lie":
             "depends": needs.get(name, []),
             "paths_data": {{"paths": [{{"_path": path, "size_in_bytes": len(content(name))}}]}}}}))
     with open(meta / "history", "a") as stream:
-        stream.write(" ".join([command, *rest]) + "\\n")
+        stream.write("==> 2026-01-02 03:04:05 <==\\n# cmd: " + " ".join([command, *rest]) + "\\n")
+        stream.writelines(f"-lab/noarch::{{n}}-{{linked[n]}}-0\\n" for n in gone if n not in again)
+        stream.writelines(f"+lab/noarch::{{n}}-{{wanted[n]}}-0\\n" for n in changed if n not in again)
+        if rest and "--file" not in argv:
+            stream.write(f"# {{'remove' if command == 'remove' else 'update'}} specs: {{rest}}\\n")
 actions = {{"LINK": [item(n, wanted[n]) for n in changed], "UNLINK": [item(n, linked[n]) for n in gone]}}
 print(json.dumps({{"success": True, "actions": actions}}))
 """
@@ -314,13 +321,16 @@ def test_an_empty_environment_with_pins_and_variables(world: World) -> None:
     assert world.both(state="absent", frozen=False).after is None
 
 
-def test_a_pin_changes_a_package_and_not_the_history(world: World) -> None:
+def test_a_change_by_a_pin_is_a_revision_and_no_request(world: World) -> None:
     world.run("six=2.0", "sole")
     history = (world.prefix / "conda-meta/history").read_text()
     done = world.both("sole", pinned=("six=1.0",))
     assert done.plan.not_requested == done.plan.install == ("six=1.0",)
     assert packages(done) == ["six 1.0", "sole 1.0"]
-    assert (world.prefix / "conda-meta/history").read_text() == history
+    assert (world.prefix / "conda-meta/history").read_text() == (
+        f"{history}==> 2026-01-02 03:04:05 <==\n# cmd: install six=1.0\n"
+        "-lab/noarch::six-2.0-0\n+lab/noarch::six-1.0-0\n"
+    )
 
 
 def test_a_solution_that_violates_a_pin_is_refused_before_the_change(world: World) -> None:
@@ -769,6 +779,13 @@ def test_check_mode_before_conda_is_there(world: World) -> None:
     outcome = run(request, True, EnvironmentChange)
     assert outcome.changed
     assert outcome.after == ["six (to be solved)"]
+    assert result_of(request, outcome)["unresolved"] == ["six"]
+
+
+def test_all_is_resolved_where_conda_is(world: World) -> None:
+    world.run("six")
+    request = world.request("six")
+    assert result_of(request, run(request, True, EnvironmentChange))["unresolved"] == []
 
 
 def test_without_conda_no_leftovers_remain(world: World) -> None:
@@ -859,7 +876,7 @@ def test_records_set_aside_by_a_killed_change_are_cleaned_up(world: World) -> No
     assert packages(done) == ["lost 1.0", "six 1.0"]
     assert not list(world.prefix.rglob("*.c~"))
     assert not list(meta.glob("*.unreadable"))
-    assert "update specs" not in (meta / "history").read_text()
+    assert requests(str(world.prefix)) == {"six": "six=1.0"}
     assert world.leftovers() == []
     assert not world.run("six=1.0").changed
 
@@ -874,10 +891,6 @@ def cut_off(world: World, *lost: str) -> None:
     (meta / ".llmfleet-journal").write_text(json.dumps({"operation": "change", "held": held}))
 
 
-def wishes(world: World) -> set[str]:
-    return requested_names(str(world.prefix))
-
-
 def test_packages_lost_in_a_killed_change_are_restored_and_not_recorded_as_requests(
     world: World,
 ) -> None:
@@ -885,7 +898,8 @@ def test_packages_lost_in_a_killed_change_are_restored_and_not_recorded_as_reque
     cut_off(world, "six-1.0", "sole-1.0")
     done = world.both("six", "tqdm")
     assert packages(done) == ["six 1.0", "sole 1.0", "tqdm 1.0"]
-    assert wishes(world) == {"tqdm"}
+    wished = {"six": "six=1.0", "sole": "sole", "tqdm": "tqdm"}
+    assert requests(str(world.prefix)) == wished
     # One command for all: the one may hang on the other.
     installs = [call for call in world.calls() if call[0] == "install" and "--dry-run" not in call]
     assert len(installs) == 1

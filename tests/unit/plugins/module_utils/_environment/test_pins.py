@@ -64,6 +64,9 @@ def test_given_pins_are_trimmed_and_deduplicated() -> None:
         (["numpy>=1,"], "numpy>=1,"),
         (["numpy"], "allows every version"),
         (["numpy<2", "Numpy>1"], "pin the same package"),
+        (['"numpy" 1.1'], "not a package name"),
+        (["six[version<1.17]"], "but contain 'version<1.17'"),
+        (["numpy[when='x']"], "the key when"),
         (["#numpy<2"], "not a single line"),
         (["numpy<2\nsix=1"], "not a single line"),
         ([""], "empty"),
@@ -83,3 +86,9 @@ def test_violations() -> None:
     assert [(pin.text, record.name) for pin, record in violations(pins, records)] == [
         ("six<2", "six")
     ]
+
+
+def test_a_refused_pin_is_named_once() -> None:
+    with pytest.raises(CondaModuleError) as caught:
+        given_pins(["six[version<1.17]"])
+    assert caught.value.message.count("six[version<1.17]") == 1

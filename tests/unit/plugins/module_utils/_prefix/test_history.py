@@ -8,8 +8,8 @@ import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.history import (
     is_of_installers,
-    parse_history,
     requested_names,
+    requests_of,
 )
 
 
@@ -28,8 +28,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.history imp
         ("# update specs:\n", set()),
     ],
 )
-def test_parse_history(text: str, names: set[str]) -> None:
-    assert parse_history(text) == names
+def test_requests_of(text: str, names: set[str]) -> None:
+    assert set(requests_of(text)) == names
 
 
 def test_missing_history_has_no_requests(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.history import parse_history
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.history import requests_of
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.leftovers import (
     clear_up,
     guard_records,
@@ -110,7 +110,7 @@ def test_missing_requests_are_added_to_the_history(prefix: Path) -> None:
     link_six(prefix)
     journal(prefix, 1, asked=["six=2.0", "tqdm"], remove=["tool"])
     write_down_requests(str(prefix))
-    assert parse_history(history.read_text()) == {"six"}
+    assert set(requests_of(history.read_text())) == {"six"}
     assert "# update specs: ['six=2.0']\n" in history.read_text()
     before = history.read_text()
     write_down_requests(str(prefix))
@@ -185,5 +185,5 @@ def test_condas_copy_of_the_history_is_removed(prefix: Path) -> None:
     link_six(prefix)
     journal(prefix, -1, asked=["six=2.0"])
     clear_up(str(prefix))
-    assert parse_history(history.read_text()) == {"six"}
+    assert set(requests_of(history.read_text())) == {"six"}
     assert sorted(prefix.glob("conda-meta/history*")) == [history]

@@ -218,7 +218,9 @@ def test_processes_that_end_during_the_check(proc: FakeProc, prefix: Path) -> No
         (["x", "https://ada:pw@host/a"], "x https://********@host/a"),
         (["x", "--token"], "x --token"),
         (["x", "a\nb"], "x a b"),
-        (["x" * 200], "x" * 120 + "..."),
+        (["/" + "x" * 200, "y"], "/" + "x" * 200 + " ..."),
+        (["x", "y" * 200], "x ..."),
+        (["x" * 5000], "x" * 1024 + "..."),
     ],
 )
 def test_commands_are_masked_and_shortened(argv: list[str], shown: str) -> None:

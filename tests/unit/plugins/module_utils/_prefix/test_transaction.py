@@ -26,9 +26,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction
     journalled,
     locked,
     make_parents,
-    old_history,
     pending_journal,
-    preserve_history,
     remove_empty,
     remove_old_locks,
 )
@@ -402,26 +400,6 @@ def test_a_removal_that_failed_halfway_leaves_its_journal(tmp_path: Path, cut_of
         remove(env.path)
     # All files are gone; what a killed conda had still to forget is not.
     assert (pending_journal(str(env.path)) is not None) == cut_off
-
-
-def test_the_history_that_a_killed_repair_changed_is_put_back(tmp_path: Path) -> None:
-    env = FakePrefix(tmp_path / "env")
-    history = env.meta / "history"
-    before = history.read_text()
-    repair = preserve_history(str(env.path))
-    repair.__enter__()
-    # As a killed process leaves it: nothing after this happens.
-    history.write_text(f"{before}# update specs: ['six==1.0']\n")
-    copies = {path.name: path.read_bytes() for path in env.meta.iterdir()}
-    repair.__exit__(None, None, None)
-    for name, content in copies.items():
-        (env.meta / name).write_bytes(content)
-    assert history.read_text() != before
-    old_history(str(env.path))
-    assert history.read_text() == before
-    assert [path.name for path in env.meta.iterdir() if path.name.startswith(".")] == []
-    old_history(str(env.path))
-    assert history.read_text() == before
 
 
 def test_journal_records_progress(tmp_path: Path) -> None:

@@ -240,6 +240,16 @@ def test_a_spec_is_written_as_conda_writes_it(text: str, canonical: str) -> None
         ("numpy\t# why", "not a package name"),
         ("numpy~=1", "at least two parts"),
         ("numpy 1..2", "empty component"),
+        # conda ignores such text without a word.
+        ("six[version<1.17]", r"key=value pairs, such as .*, but contain 'version<1.17'"),
+        ("numpy[version]", "but contain 'version'"),
+        ("numpy[version = 1.8]", "but contain 'version = 1.8'"),
+        ("numpy[version=>=1.8,<2]", "but contain '<2'"),
+        ("numpy[version='1.8]", "must contain key=value"),
+        # Keys that no conda, or only a later one, knows.
+        ("numpy[when='x']", "the key when is not supported"),
+        ("numpy[verison=1]", "conda has no field verison"),
+        ('"numpy" 1.1', "not a package name"),
     ],
 )
 def test_refusals_say_why(text: str, words: str) -> None:
@@ -259,12 +269,10 @@ def test_refusals_say_why(text: str, words: str) -> None:
         "a:b",
         "lab:a:b",
         "numpy[features=x]",
+        "numpy[extras=[a,b]]",
+        "numpy[flags=x]",
         "numpy[license=x]",
         "numpy[name=x]",
-        "numpy[version]",
-        "numpy[version = 1.8]",
-        "numpy[version=>=1.8,<2]",
-        "numpy[version='1.8]",
         "numpy[build='^a$']",
         "numpy[build_number=one]",
         "numpy (1.8)",

@@ -352,3 +352,75 @@ def test_the_quoted_output_of_pip_is_short() -> None:
     assert found.said.endswith("ERROR: the cause")
     assert "[notice]" not in found.said
     assert len(found.said.splitlines()) < 20
+
+
+GIT = """\
+error: subprocess-exited-with-error
+
+\u00d7 git clone --filter=blob:none --quiet https://127.0.0.1:9/x.git /tmp/x did not run successfully.
+\u2502 exit code: 128
+\u2570\u2500> [1 lines of output]
+    fatal: unable to access 'https://127.0.0.1:9/x.git/': Failed to connect to 127.0.0.1 port 9
+    [end of output]
+
+note: This error originates from a subprocess, and is likely not a problem with pip.
+"""
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (GIT, "Failed to connect to 127.0.0.1 port 9."),
+        (
+            "ERROR: Error [Errno 2] No such file or directory: 'git' while executing command git version\n"
+            "ERROR: Cannot find command 'git' - do you have 'git' installed and in your PATH?\n",
+            "git could not fetch a requirement.",
+        ),
+    ],
+)
+def test_a_git_that_fails_is_no_missing_compiler(output: str, message: str) -> None:
+    failure = explain(1, output)
+    assert failure.kind == "git"
+    assert message in failure.message
+    assert "branch or tag" in failure.hint
+    assert "compiler" not in failure.hint
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        # pip 26.3 and pip 23.2.
+        "ERROR: Could not find a version that satisfies the requirement torch==2.7.1+cu126 (from versions:"
+        " 2.7.1, 2.7.1+cpu)\nERROR: No matching distribution found for torch==2.7.1+cu126\n",
+        "ERROR: Cannot install torch==2.7.1+cu126 because these package versions have conflicting"
+        " dependencies.\nERROR: ResolutionImpossible: for help visit the documentation\n",
+    ],
+)
+def test_a_build_that_the_index_lacks_is_told_of_its_own_index(output: str) -> None:
+    failure = explain(1, output)
+    assert failure.kind == "no_match"
+    assert "torch==2.7.1+cu126" in failure.message
+    assert "PyTorch's index" in failure.hint
+
+
+@pytest.mark.parametrize(
+    ("output", "kind", "hint"),
+    [
+        ("OSError: [Errno 24] Too many open files: '/opt/x'", "open_files", "ulimit -n"),
+        ("ERROR: Could not install: [Errno 5] Input/output error", "io", "system log"),
+        ("ERROR: [Errno 26] Text file busy: '/opt/env/bin/x'", "busy", "program that uses it"),
+        ("ERROR: [Errno 36] File name too long: '/home/ada/x'", "long_path", "shorter prefix"),
+        ("ERROR: [Errno 12] Cannot allocate memory", "memory", "more memory"),
+    ],
+)
+def test_trouble_of_the_host(output: str, kind: str, hint: str) -> None:
+    failure = explain(2, output)
+    assert failure.kind == kind
+    assert hint in failure.hint
+
+
+@pytest.mark.parametrize("number", [4, 6, 7, 8, 11])
+def test_a_crash_of_pip_is_no_lack_of_memory(number: int) -> None:
+    failure = explain(-number, "")
+    assert failure.kind == "crash"
+    assert "memory" not in failure.hint

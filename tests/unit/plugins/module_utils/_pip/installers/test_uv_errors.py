@@ -273,3 +273,47 @@ def test_signals_and_time() -> None:
     assert "signal 9" in explain(-9, "").message
     timeout = explain(-9, "", timed_out=True)
     assert (timeout.kind, timeout.option) == ("timeout", "timeout")
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (
+            "error: Failed to download and build `x @ git+file:///srv/x`\n  cause: Git operation failed\n"
+            "  cause: failed to fetch branch or tag `main`\n  cause: process didn't exit successfully:"
+            " `/usr/bin/git fetch` (exit status: 128)\n         --- stderr\n"
+            "         fatal: couldn't find remote ref refs/tags/main\n",
+            "git could not fetch a requirement: couldn't find remote ref refs/tags/main.",
+        ),
+        (
+            "error: Failed to download and build `x @ git+file:///srv/x`\n  cause: Git operation failed\n"
+            "  cause: Git executable not found. Ensure that Git is installed and available.\n",
+            "git could not fetch a requirement.",
+        ),
+    ],
+)
+def test_a_git_that_fails_is_no_missing_compiler(output: str, message: str) -> None:
+    failure = explain(1, output)
+    assert (failure.kind, failure.message) == ("git", message)
+    assert "compiler" not in failure.hint
+
+
+def test_too_many_open_files_do_not_blame_the_environment() -> None:
+    failure = explain(
+        2,
+        "error: Failed to inspect Python interpreter from provided path at `/opt/env/bin/python`\n"
+        "  cause: Failed to query Python interpreter at `/opt/env/bin/python`\n"
+        "  cause: Too many open files (os error 24)\n",
+    )
+    assert failure.kind == "open_files"
+    assert "repair the environment" not in failure.hint
+
+
+def test_a_build_that_the_index_lacks_is_told_of_its_own_index() -> None:
+    failure = explain(
+        1,
+        f"{NO_SOLUTION}Because there is no version of torch==2.7.1+cu126 and you require"
+        " torch==2.7.1+cu126, we can conclude that your requirements are unsatisfiable.\n",
+    )
+    assert failure.kind == "no_match"
+    assert "PyTorch's index" in failure.hint
