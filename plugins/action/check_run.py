@@ -87,8 +87,9 @@ class ActionModule(ActionBase):
         given = set(load_extra_vars(self._loader))
         found: dict[str, list[str]] = {name: [] for name in given if name not in READ_BEFORE_HOSTS}
         for host in hosts:
-            names = set(hostvars.raw_get(host)) - given - set_by_tasks(hostvars, host)
-            for name in names:
+            # Where Ansible does not tell what tasks set, such names are judged like those of the inventory.
+            set_later = set_by_tasks(hostvars, host) or set()
+            for name in set(hostvars.raw_get(host)) - given - set_later:
                 found.setdefault(name, []).append(host)
         return found
 

@@ -108,18 +108,21 @@ class ActionModule(ActionBase):
         people who wrote it, for example ``verify_contact``: that is a warning, unless llmfleet_strict is set.
         """
         names = unknown(task_vars, role, options)
+        own: set[str] | None = set()
         if names:
             own = set_by_tasks(task_vars.get("hostvars"), task_vars.get("inventory_hostname", ""))
-            names = [name for name in names if name not in own]
+            names = [name for name in names if name not in (own or ())]
         meant = {name: nearest(name, options) for name in names}
         likely = [name for name in names if meant[name]]
         if likely:
             guesses = ", ".join(f"{meant[name]} instead of {name}" for name in likely)
-            return (
+            told = (
                 f"The role {role} has no variable {', '.join(likely)}. Did you mean {guesses}? Its README"
                 " lists its variables."
-            ), ""
-        if not names:
+            )
+            # A task may have set them, which is no mistake: this release of ansible-core does not tell.
+            return ("", told) if own is None else (told, "")
+        if not names or own is None:
             return "", ""
         told = (
             f"The role {role} has no variable {', '.join(names)}, so it has no effect there. Its README lists"

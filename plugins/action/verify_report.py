@@ -15,6 +15,8 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.shorten import beginning
+
 # Keys that Ansible adds to every result. The reports omit them.
 _ANSIBLE_KEYS = (
     "changed",
@@ -26,7 +28,7 @@ _ANSIBLE_KEYS = (
     "deprecations",
 )
 
-_DETAIL_WIDTH = 100
+_DETAIL_WIDTH = 300
 
 _STATUSES = ("pass", "drift", "absent", "fail", "skip")
 # How the table shows a status of which the name alone would not tell what it means.
@@ -177,7 +179,7 @@ def _single(status: str, name: str, detail: str) -> dict[str, Any]:
 
 def _first_line(text: str) -> str:
     line = next((line.strip() for line in text.splitlines() if line.strip()), "failed")
-    return line if len(line) <= _DETAIL_WIDTH else line[: _DETAIL_WIDTH - 3] + "..."
+    return beginning(line, _DETAIL_WIDTH)
 
 
 def _plain(value: Any) -> Any:

@@ -27,6 +27,8 @@ options:
     description:
       - Absolute path of the environment.
       - At most 110 bytes long and without white space, because of the length limit of shebang lines.
+      - A symbolic link, or a path through one, is resolved. The scripts in the environment and the results of
+        the module name the real path, for which these limits hold, too.
     type: path
 """
 
@@ -77,10 +79,45 @@ options:
         It kills them five seconds later.
     type: int
     default: 3600
+  pip_on_python_change:
+    description:
+      - What to do if conda would replace the environment's Python by another minor version, or remove it,
+        and pip has installed distributions for it. Each minor version has its own C(site-packages), so the
+        new Python would not find them.
+      - V(fail) changes nothing and names the distributions that O(pip_requirements) does not cover.
+      - V(remove) removes all of them, with the scripts and other files that their C(RECORD) lists.
+      - In both cases the diff, RV(removed) and a warning name the distributions that go, also in check mode.
+        Install them again with M(llmfleet.conda.conda_pip) after this task. This module does not, because it
+        knows neither the indexes nor the hashes and constraints that belong to them.
+      - The directory of the old Python goes too. Files in it that neither conda nor pip put there stay, and a
+        warning names them.
+      - If pip has installed distributions, every change of packages first runs the solver (a dry run).
+    type: str
+    choices: [fail, remove]
+    default: fail
+  pip_requirements:
+    description:
+      - Requirement lines that a later task of the play installs with M(llmfleet.conda.conda_pip). With
+        O(pip_on_python_change=fail), the distributions that they name may go with their Python, and so may
+        those that these distributions require.
+      - This module installs nothing from these lines. The requirement lines of an C(environment.yml) or a
+        lock, which it returns for M(llmfleet.conda.conda_pip), count without being listed here.
+    type: list
+    elements: str
+    default: []
 notes:
   - The module retries network errors that may be temporary (no connection, a broken connection, HTTP 408,
     425, 429 and 5xx) after 1 and after 4 seconds, in addition to conda's own retries. It does not retry
     after an unknown host name, a conflict, HTTP 401, 403 or 404, or an untrusted certificate.
+  - A package that conda links takes over from a distribution of the same name that pip installed. The module
+    removes all files of pip's distribution, and puts them back if conda fails. The diff shows it as
+    C(NAME VERSION (pip)). Check mode takes the names of the distributions in a package from the package cache
+    or, if the package is not there, from the name of the package.
+  - If both conda and pip have metadata of a distribution, its files may be a mixture. The module then treats
+    conda's package as damaged, removes pip's files and links the package again, with O(repair=true). It
+    leaves out packages that pip replaced because a task said so, see
+    O(llmfleet.conda.conda_pip#module:replace_conda_packages).
+  - If the module removes a package that pip has replaced, pip's distribution stays.
   - If a package in the package cache is damaged, or an index is not valid JSON, the module moves it to
     C(.llmfleet-quarantine) in that cache, downloads it once more and warns where the old one is. It keeps
     the three newest of these. C(conda clean) does not remove them.

@@ -68,6 +68,7 @@ _KEPT = (
     "owner",
     "group",
     "prune",
+    "exact",
     "requirements",
     "constraints",
     "constraints_for_pip",

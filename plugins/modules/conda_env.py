@@ -15,6 +15,13 @@ description:
   - Creates, updates and removes a conda environment.
   - The module reads the state from the files of the environment. It starts conda only if something has to
     change, so a run with nothing to do takes milliseconds.
+  - Before a change that links packages, the module compares their sizes with the free bytes and inodes of the
+    volumes of the prefix and of the package cache. If they do not fit, it fails and changes nothing. The
+    sizes are lower bounds. An extracted package counts twice the size of its archive. A package that the
+    cache of the same volume has extracted counts only its files that contain the prefix.
+  - Check mode takes the sizes from the solution that it has anyway. A real run asks conda for one more dry
+    run only if a volume has less than 16 GiB or 500000 inodes free. Blocks that are reserved for root do not
+    count as free. A quota cannot be seen.
   - The module recreates an existing environment only with O(recreate=true). It never changes a directory
     that is not a conda environment.
 author:
@@ -216,6 +223,22 @@ EXAMPLES = r"""
     packages: [python=3.12, numpy]
     channels: [conda-forge]
     state: latest
+
+- name: Change Python, and let a later task install what pip had installed
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    packages: [python=3.13]
+    channels: [conda-forge]
+    pip_requirements: [transformers, "accelerate>=1"]
+
+- name: Change Python, and remove whatever pip had installed
+  llmfleet.conda.conda_env:
+    installation: /opt/miniconda3
+    name: llm
+    packages: [python=3.14]
+    channels: [conda-forge]
+    pip_on_python_change: remove
 
 - name: Create an environment offline with mamba
   llmfleet.conda.conda_env:
@@ -458,6 +481,11 @@ plan:
     delete:
       description: Whether the whole environment had to be removed.
       type: bool
+    pip_removed:
+      description: Distributions of pip that go with the Python that conda replaces, as lines of the diff.
+      type: list
+      elements: str
+      sample: ["transformers==4.57.1 (pip, Python 3.12)"]
     reasons:
       description: One sentence for each difference between the environment and the task.
       type: list

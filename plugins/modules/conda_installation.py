@@ -36,7 +36,10 @@ options:
   prefix:
     description:
       - Absolute path of the installation, at most 110 bytes long and without white space.
-      - The module refuses a directory that contains files of others.
+      - The module refuses a directory that contains files of others. The C(lost+found) of a volume that is
+        mounted there does not count.
+      - A symbolic link, or a path through one, is resolved. The scripts and the results of the module name
+        the real path, for which these limits hold, too.
     type: path
     required: true
   state:

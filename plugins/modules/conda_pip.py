@@ -21,6 +21,10 @@ description:
     O(replace_conda_packages=true). It passes each of them to the installer as a constraint.
   - After a change the module reads the environment again and runs C(pip check) or C(uv pip check) (see
     O(check)).
+  - Before an installation, the module compares the free bytes and inodes of the environment's volume with
+    what is installed, and fails without a change if that does not fit. Wheels on the host count with the size
+    of their content. Neither pip nor a package index tells the sizes of others, so for them the volume only
+    needs 8 MiB and 40 inodes. No module sees what a quota leaves.
   - The module waits for other conda and pip tasks that change the same environment. It repairs what an
     interrupted run of this module left. What an interrupted run of conda left
     (C(conda-meta/.llmfleet-journal)) has to be repaired with M(llmfleet.conda.conda_env) first.
@@ -168,7 +172,12 @@ options:
   replace_conda_packages:
     description:
       - Allow the installer to replace or remove distributions that conda owns.
-      - conda keeps its record of them, so a later repair by conda restores conda's version.
+      - conda keeps its record of a replaced package. The module writes the package into
+        C(conda-meta/replaced-by-pip), and M(llmfleet.conda.conda_env) and M(llmfleet.conda.conda_package)
+        then leave pip's distribution alone as long as its version satisfies their specs. If it does not,
+        they refuse the task and name both versions.
+      - The package belongs to conda again when conda links another version of it, or after
+        M(llmfleet.conda.conda_package) with its name and C(force_reinstall=true).
     type: bool
     default: false
   repair:

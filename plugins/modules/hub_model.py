@@ -18,6 +18,10 @@ description:
     missing, so a run with nothing to do takes milliseconds.
   - The module downloads only missing files, with the C(huggingface_hub) of an environment, or copies them
     from a local directory (O(path)).
+  - Before it downloads or copies files, the module compares their sizes with the free bytes and inodes of the
+    volume of the cache, and fails without a change if they do not fit. Check mode never asks the hub, so it
+    knows the sizes only with O(path), or if the cache has the list of the files of that commit. No module
+    sees what a quota leaves.
 author:
   - llmfleet contributors (@llmfleet)
 extends_documentation_fragment:

@@ -16,7 +16,10 @@ description:
     model that answers. Returns one structured result for each check and environment.
   - The layers are C(host), C(installation), C(environment), C(drift), C(imports), C(framework), C(kernel)
     and C(workload), in this order. If a check fails, the module completes the checks of that layer and
-    reports those of later layers as skipped. A failed environment does not stop the checks of the others.
+    reports those of later layers as skipped. A failed environment does not stop the checks of the others, and
+    damage in the base environment does not stop those of any environment. The layer C(drift) is also checked
+    in a damaged environment, unless the environment is missing, its records cannot be read, or a change of it
+    was interrupted.
   - An environment that differs from O(declared) has the status V(drift), which is neither a pass nor a
     failure. Later layers are still checked.
   - A failed check does not fail the task. Check RV(status), or use the role P(llmfleet.conda.verify#role),
@@ -44,18 +47,22 @@ notes:
     C(environment.owners): no distribution has metadata of both conda and pip.
     C(environment.requirements): the dependencies of conda packages and Python distributions are installed
     in suitable versions. C(environment.channels): no package comes from C(defaults), unless
-    O(allow_defaults). C(environment.in_use) never fails. It lists the processes that run from the
+    O(allow_defaults). C(environment.other_pythons) never fails. It lists the distributions that pip
+    installed for a version of Python that the environment no longer has. Its Python does not find them.
+    C(environment.in_use) never fails. It lists the processes that run from the
     environment and would keep M(llmfleet.conda.conda_env) from changing it
     (O(llmfleet.conda.conda_env#module:in_use)).'
   - 'Layer C(drift), if O(declared) or O(models) is set. C(drift.packages): the conda packages are installed
-    in versions and builds that satisfy the match specs or the lock and the pins. C(drift.requirements): the
-    Python distributions and their dependencies are installed and satisfy the constraints. C(drift.unneeded),
-    with O(declared.prune): no other package is installed. C(drift.settings): pins, variables, frozen marker,
-    owner and group are those that are declared. C(drift.models): the models are complete in their caches.
-    C(drift.absent), for an entry of O(environments) with V(absent): the environment does not exist. An
-    environment has drifted if M(llmfleet.conda.conda_env), M(llmfleet.conda.conda_pip) or
-    M(llmfleet.conda.hub_model) with the same options and O(llmfleet.conda.conda_env#module:state=present)
-    would change something. If one of them would refuse the declaration, the check fails.'
+    in versions and builds that satisfy the match specs or the lock and the pins, with O(declared.exact) no
+    others. C(drift.requirements): the Python distributions and their dependencies are installed and satisfy
+    the constraints, with O(declared.exact) no others of pip. C(drift.unneeded), with O(declared.prune): no
+    other package is installed. C(drift.settings): pins, variables, frozen marker, owner and group are those
+    that are declared, with O(declared.exact) also the requests in conda''s history.
+    C(drift.models): the models are complete in their caches. C(drift.absent), for an entry of
+    O(environments) with V(absent): the environment does not exist. An environment has drifted if
+    M(llmfleet.conda.conda_env), M(llmfleet.conda.conda_pip) or M(llmfleet.conda.hub_model) with the same
+    options and O(llmfleet.conda.conda_env#module:state=present) would change something. If one of them
+    would refuse the declaration, the check fails.'
   - 'Layer C(imports). C(imports.interpreter): Python starts from the environment''s prefix.
     C(imports.NAME), for each entry of O(imports): the package is importable in a process without
     C(LD_LIBRARY_PATH), C(PYTHONPATH) and similar variables, and its version satisfies the specifier.
@@ -186,6 +193,13 @@ options:
         description: Whether a package that nothing in the declaration requires is drift.
         type: bool
         default: false
+      exact:
+        description:
+          - Whether everything that is not declared is drift, as far as the options
+            O(llmfleet.conda.conda_env#module:exact) and O(llmfleet.conda.conda_pip#module:exact) would remove
+            it. This includes pins, variables and requests in conda's history.
+        type: bool
+        default: false
   environments:
     description:
       - Further environments of the host, each with its declared content. Their results have the name of the
@@ -267,6 +281,13 @@ options:
         default: []
       prune:
         description: Whether a package that nothing in the declaration requires is drift.
+        type: bool
+        default: false
+      exact:
+        description:
+          - Whether everything that is not declared is drift, as far as the options
+            O(llmfleet.conda.conda_env#module:exact) and O(llmfleet.conda.conda_pip#module:exact) would remove
+            it. This includes pins, variables and requests in conda's history.
         type: bool
         default: false
   models:
@@ -525,8 +546,11 @@ EXAMPLES = r"""
         prune: true
       - name: old
         state: absent
-      - prefix: /opt/miniconda3/envs/exact
-        lock_file: locks/exact.txt
+      - prefix: /opt/miniconda3/envs/locked
+        lock_file: locks/locked.txt
+      - name: nothing-else
+        packages: [python=3.11]
+        exact: true
       - name: minimal
         lock:
           - https://conda.anaconda.org/conda-forge/noarch/six-1.17.0-pyhe01879c_1.conda
@@ -546,6 +570,7 @@ EXAMPLES = r"""
       - quick
     declared:
       environment_file: environment.yml
+      exact: true
 
 - name: Compare an environment with its lock file and its settings
   llmfleet.conda.llm_check:
@@ -611,7 +636,7 @@ status:
   type: str
   sample: pass
 failed_layer:
-  description: The layer in which a check failed. None if no check failed.
+  description: The first layer in which a check failed. None if no check failed.
   returned: success
   type: str
   sample: environment
@@ -667,7 +692,8 @@ checks:
         - The measured values, for programs. They depend on the check.
         - C(coefficients) and C(intercept) for a regression, C(label) and C(score) for the sentiment,
           C(gflops) and C(relative_error) for a kernel, C(version) and C(path) for an import, C(damaged) for
-          files, C(in_use) for processes, C(differences) for drift, C(both) for distributions of two owners.
+          files, C(other_pythons) for distributions by version of Python, C(in_use) for processes,
+          C(differences) for drift, C(both) for distributions of two owners.
       type: dict
       sample:
         coefficients: [2.0001, -3.3998]
@@ -766,6 +792,7 @@ DECLARED_OPTIONS: dict[str, dict[str, Any]] = {
     "constraints": {"type": "list", "elements": "str", "default": []},
     "constraints_for_pip": {"type": "list", "elements": "str", "default": []},
     "prune": {"type": "bool", "default": False},
+    "exact": {"type": "bool", "default": False},
     "environment": {"type": "raw"},
     "environment_file": {"type": "path"},
     "lock": {"type": "raw"},
@@ -895,6 +922,7 @@ def declared_from(given: Mapping[str, Any]) -> Declared:
         constraints=given["constraints"],
         constraints_for_pip=given["constraints_for_pip"],
         prune=given["prune"],
+        exact=given["exact"],
         options={name: given[name] for name in OPTIONS},
     )
 

@@ -30,7 +30,7 @@ def find_on_controller(action: ActionBase, name: str, variables: Mapping[str, An
         AnsibleError: Ansible's own search failed for another reason.
     """
     try:
-        return str(action._find_needle("files", name))  # type: ignore[no-untyped-call]
+        return str(action._find_needle("files", name))
     except AnsibleFileNotFound as error:
         tried = list(error.paths or [])
         if not os.path.isabs(os.path.expanduser(name)):

@@ -13,6 +13,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._look_ahead.ask imp
 
 # The task keywords that the prediction supports. Any other keyword could change what the task does.
 _KEYWORDS = frozenset({"name", "vars", "loop", "loop_control", "register", "when"})
+# Keywords that choose the user of a task.
+_USER_KEYWORDS = ("become", "become_user")
+# Modules that find the same files of an environment, whoever runs them.
+_FOR_ANY_USER = ("llmfleet.conda.conda_pip",)
 _INCLUDES = ("ansible.builtin.include_tasks", "ansible.builtin.import_tasks")
 
 # Options that name a file, which may be on the controller.
@@ -80,6 +84,7 @@ class ForeseenTasks:
                 continue
             action = _action(task)
             options = templar.template(task[action])
+            _must_see_the_same(action, options, templar.template(_user_of(task)))
             if action in _INCLUDES:
                 included = os.path.join(os.path.dirname(path), _included(options))
                 yield from self._file(included, known)
@@ -99,10 +104,36 @@ class ForeseenTasks:
 
 
 def _action(task: Mapping[str, Any]) -> str:
-    actions = [key for key in task if key not in _KEYWORDS]
+    actions = [key for key in task if key not in _KEYWORDS and key not in _USER_KEYWORDS]
     if len(actions) != 1 or actions[0] not in (*MODULES, *_INCLUDES):
         raise NotForeseeable(f"the task '{task.get('name')}' uses {', '.join(actions)}")
     return str(actions[0])
+
+
+def _user_of(task: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: task[key] for key in _USER_KEYWORDS if key in task}
+
+
+def _must_see_the_same(action: str, options: Any, user: Mapping[str, Any]) -> None:
+    """Refuse a task that another user runs, who might find something else.
+
+    user: the keywords that were not omitted.
+    """
+    if not user:
+        return
+    homes = [one for one in _texts(options) if one.startswith("~")]
+    if action not in _FOR_ANY_USER or homes:
+        raise NotForeseeable(f"{action} runs as another user")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _texts(one)
+    elif isinstance(value, str):
+        yield value
 
 
 def _included(arguments: Any) -> str:

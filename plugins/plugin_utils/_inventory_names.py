@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from typing import Any
+
+# Attributes of ansible-core's VariableManager.
+_CACHES = ("_nonpersistent_fact_cache", "_vars_cache", "_fact_cache")
 
 ROLES = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "roles")
 
@@ -28,18 +32,23 @@ def options_of(role_path: str, loader: Any) -> Mapping[str, Any]:
     return options
 
 
-def set_by_tasks(hostvars: Any, host: str) -> set[str]:
+def set_by_tasks(hostvars: Any, host: str) -> set[str] | None:
     """The names that ``register``, ``set_fact`` and facts gave to a host, which are no mistakes.
 
-    ansible-core (2.19 to 2.21) keeps them beside the inventory, but offers no public way to ask. If a later
-    release keeps them elsewhere, nothing is excepted.
+    Returns:
+        the names, or None if this release of ansible-core does not tell them.
+
+    ansible-core 2.16 to 2.21 keeps them beside the inventory, but offers no public way to ask. Since 2.20 the
+    cache of facts is a plugin with ``get``, but without ``[]``.
     """
     manager = getattr(hostvars, "_variable_manager", None)
+    caches = [getattr(manager, name, None) for name in _CACHES]
+    if not all(hasattr(cache, "get") for cache in caches):
+        return None
     found: set[str] = set()
-    for attribute in ("_nonpersistent_fact_cache", "_vars_cache", "_fact_cache"):
-        try:
-            found |= set(getattr(manager, attribute)[host])
-        except Exception:
-            # A cache plugin of a user may raise anything for a host that it does not have.
-            continue
+    cache: Any
+    for cache in caches:
+        # A cache plugin may raise anything for a host that it does not have.
+        with contextlib.suppress(Exception):
+            found |= set(cache.get(host) or ())
     return found

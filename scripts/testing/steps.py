@@ -55,7 +55,7 @@ TEST: Plan = (
 
 # Everything. Each part can run alone and takes at most 40 minutes. Nothing runs beside the measurements.
 PARTS: Mapping[str, Plan] = {
-    "code": (("lint", "sanity", "importer"), ("unit", "roles", "units")),
+    "code": (("lint", "sanity", "importer"), ("scripts", "roles", "units")),
     "oldest": (("integration",),),
     "newest": (("newest",),),
     "hosts": (("molecule",), ("lab", "controllers")),

@@ -1,4 +1,4 @@
-"""The contract of check mode over the rest of the table: packages, pip, condarc, installations, models."""
+"""The contract of check mode over the rest of the table: packages, pip, condarc, conda, models, caches."""
 
 from __future__ import annotations
 
@@ -6,15 +6,31 @@ import pytest
 
 from tests.integration.contract import Contract, parameters
 from tests.integration.contract_table import (
+    CONDA_CLEAN,
     CONDA_CONFIG,
+    CONDA_ENV,
     CONDA_INSTALLATION,
     CONDA_PACKAGE,
     CONDA_PIP,
     HUB_MODEL,
+    READING,
+    TABLE,
     Row,
 )
 
-ROWS = [*CONDA_PACKAGE, *CONDA_PIP, *CONDA_CONFIG, *CONDA_INSTALLATION, *HUB_MODEL]
+ROWS = [
+    *CONDA_PACKAGE,
+    *CONDA_PIP,
+    *CONDA_CONFIG,
+    *CONDA_INSTALLATION,
+    *HUB_MODEL,
+    *CONDA_CLEAN,
+]
+
+
+def test_both_files_together_have_the_whole_table() -> None:
+    ran = [(row.module, row.name) for row in (*CONDA_ENV, *READING, *ROWS)]
+    assert sorted(ran) == sorted((row.module, row.name) for row in TABLE)
 
 
 @pytest.mark.parametrize("row", parameters(ROWS))

@@ -60,6 +60,39 @@ def test_what_is_not_declared_goes(
     assert sorted(exported["dependencies"]) == ["lab-needs-glibc", "lab-upgrade"]
 
 
+@pytest.mark.full
+def test_llm_check_finds_what_a_run_would_change(
+    make_env: MakeEnv, run_module: Any, options: Any, conda_installation: Path, conda: Any
+) -> None:
+    prefix = make_env("lab-upgrade=1.0", "lab-needs-glibc")
+    wanted = options(prefix, "lab-upgrade", "lab-needs-glibc", variables={"KEPT": "1"})
+
+    def drifted() -> set[str]:
+        """The checks that found drift; conda_env in check mode must agree with them."""
+        declared = {name: wanted[name] for name in ("packages", "variables", "exact")}
+        asked = {
+            "installation": str(conda_installation),
+            "prefix": str(prefix),
+            "declared": declared,
+        }
+        looked = run_module("llm_check", {**asked, "checks": ["drift"]})
+        found = {one["name"] for one in looked["checks"] if one["status"] != "pass"}
+        assert run_module("conda_env", wanted, check=True)["changed"] == bool(found), looked
+        return found
+
+    run_module("conda_env", wanted)
+    assert drifted() == set()
+    # By conda itself, not by our modules.
+    conda("install", "--yes", "--prefix", str(prefix), "lab-post-link")
+    assert drifted() == {"drift.packages"}
+    run_module("conda_env", wanted)
+    assert drifted() == set()
+    conda("install", "--yes", "--prefix", str(prefix), "lab-upgrade=2.0")
+    assert drifted() == {"drift.settings"}
+    run_module("conda_env", wanted)
+    assert drifted() == set()
+
+
 def test_without_it_everything_stays(
     make_env: MakeEnv, run_module: Any, options: Any, versions: Versions
 ) -> None:

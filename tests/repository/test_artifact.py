@@ -152,16 +152,18 @@ def test_preflight_is_documented_as_internal(role: str) -> None:
     assert not specs["main"]["description"][0].startswith("Internal")
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_module_documentation_renders(unpacked: Path, module: str) -> None:
-    done = run(BIN / "ansible-doc", "--json", f"llmfleet.conda.{module}", cwd=unpacked)
+def test_module_documentation_renders(unpacked: Path) -> None:
+    names = [f"llmfleet.conda.{module}" for module in MODULES]
+    done = run(BIN / "ansible-doc", "--json", *names, cwd=unpacked)
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr
-    entry = json.loads(done.stdout)[f"llmfleet.conda.{module}"]
-    assert entry["doc"]["short_description"]
-    assert entry["examples"]
-    assert entry["return"]
-    assert {"check_mode", "diff_mode"} <= set(entry["doc"]["attributes"])
+    rendered = json.loads(done.stdout)
+    assert sorted(rendered) == sorted(names)
+    for name, entry in rendered.items():
+        assert entry["doc"]["short_description"], name
+        assert entry["examples"], name
+        assert entry["return"], name
+        assert {"check_mode", "diff_mode"} <= set(entry["doc"]["attributes"]), name
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -12,14 +12,14 @@ BOUNDS = {
     "accelerator_info": 230,
     "conda_clean": 270,
     "conda_config": 280,
-    "conda_env": 456,
+    "conda_env": 522,
     "conda_info": 290,
-    "conda_installation": 450,
-    "conda_package": 458,
-    "conda_pip": 392,
-    "hub_model": 245,
+    "conda_installation": 478,
+    "conda_package": 518,
+    "conda_pip": 403,
+    "hub_model": 254,
     "llm_check": 500,
-    "look_ahead": 422,
+    "look_ahead": 428,
 }
 
 

@@ -39,6 +39,12 @@ class Played:
         return " ".join(found[1].split())
 
 
+@pytest.fixture(scope="session")
+def everything(request: pytest.FixtureRequest) -> bool:
+    """False if tests marked `full` do not run, and hosts that only they look at can stay out of a play."""
+    return "not full" not in request.config.getoption("markexpr")
+
+
 @pytest.fixture(scope="module")
 def play(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Played]:
     """Runs a playbook on the given hosts, all of them this machine, with further variables.

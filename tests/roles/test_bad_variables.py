@@ -164,6 +164,22 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"install_llm_stack_no_index": True},
         "install_llm_stack_find_links",
     ),
+    "checks of an installation of each user's own": (
+        {
+            "install_miniconda_users": ["ada", "ben"],
+            "install_miniconda_prefix": "~/conda",
+            "install_miniconda_platform": "debian",
+        },
+        "each of install_miniconda_users (ada, ben) has one at ~/conda.",
+    ),
+    "checks of environments of each user's own": (
+        {
+            "create_conda_env_users": ["ada", "ben"],
+            "create_conda_env_installation": "~/conda",
+            "create_conda_env_environments": [{"name": "tools"}],
+        },
+        "create_conda_env_users or install_llm_stack_users (ada, ben) each have environments",
+    ),
     "report without a name": ({"verify_report": "reports/"}, "verify_report"),
 }
 

@@ -47,6 +47,7 @@ def test_a_name_with_a_misspelt_prefix_is_told_once_for_all_hosts(
     assert played.code == 0, played.text
 
 
+@pytest.mark.full
 def test_a_misspelt_variable_of_the_playbooks_is_told(verify: Callable[..., Played]) -> None:
     played = verify({"a1": {}}, llmfleet_seriall=2, llmfleet_colour="red")
     assert "The variable llmfleet_seriall of -e is none of" in played.flat
@@ -83,13 +84,15 @@ def test_strict_refuses_before_the_first_host(verify: Callable[..., Played]) -> 
     ("words", "told"),
     [
         (["--tags", "verfy"], "No task has the tag verfy of --tags. Did you mean verify?"),
-        (
+        pytest.param(
             ["--tags", "verify,verify-hots"],
             "No task has the tag verify-hots of --tags. Did you mean verify-host?",
+            marks=pytest.mark.full,
         ),
-        (
+        pytest.param(
             ["--skip-tags", "verify-drfit"],
             "No task has the tag verify-drfit of --skip-tags. Did you mean verify-drift?",
+            marks=pytest.mark.full,
         ),
         (
             ["--tags", "kernels"],
@@ -109,10 +112,10 @@ def test_a_tag_that_no_task_has_is_told(
 @pytest.mark.parametrize(
     "words",
     [
-        ["--tags", "verify-host"],
         ["--tags", "verify,my-own"],
-        ["--tags", "tagged"],
-        ["--skip-tags", "my-own"],
+        pytest.param(["--tags", "verify-host"], marks=pytest.mark.full),
+        pytest.param(["--tags", "tagged"], marks=pytest.mark.full),
+        pytest.param(["--skip-tags", "my-own"], marks=pytest.mark.full),
     ],
     ids=" ".join,
 )
@@ -132,6 +135,7 @@ def test_a_variable_that_ansible_reads_too_early_is_refused_in_an_inventory(
     assert {host["state"] for host in played.summary["hosts"].values()} == {"failed"}
 
 
+@pytest.mark.full
 def test_the_command_line_takes_precedence_over_the_inventory(
     verify: Callable[..., Played],
 ) -> None:

@@ -53,7 +53,14 @@ def played(places: dict[str, Path], module: str, options: dict[str, Any], *words
     return " ".join(done.stdout.split())
 
 
-@pytest.mark.parametrize("place", ["files", "play", "inventory", "working"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        *(pytest.param(place, marks=pytest.mark.full) for place in ("files", "play")),
+        "inventory",
+        "working",
+    ],
+)
 def test_the_first_place_with_the_file_wins(place: str, places: dict[str, Path]) -> None:
     order = list(places)
     for one in order[order.index(place) :]:

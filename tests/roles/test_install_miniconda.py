@@ -494,6 +494,7 @@ def full(tmp_path: Path) -> None:
     repodata.write_text("{}")
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("full")
 def test_the_host_asks_a_mirror_before_it_is_written(
     play: Callable[..., Played], tmp_path: Path
@@ -637,6 +638,7 @@ fi
 """
 
 
+@pytest.mark.full
 def test_the_next_run_puts_back_what_an_update_of_macos_overwrote(
     play: Callable[..., Played], tmp_path: Path
 ) -> None:
@@ -679,6 +681,7 @@ def test_the_next_run_puts_back_what_an_update_of_macos_overwrote(
 # -- known vulnerabilities --------------------------------------------------------------------------
 
 
+@pytest.mark.full
 def test_an_affected_installer_is_named_once_for_all_hosts(
     play: Callable[..., Played], tmp_path: Path
 ) -> None:

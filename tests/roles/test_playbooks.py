@@ -112,7 +112,7 @@ def test_the_layers_of_the_tags_are_those_of_the_checks() -> None:
     assert {f"verify-{layer}" for layer in LAYERS} == LAYER_TAGS
 
 
-@pytest.mark.parametrize("inventory", ["gpu", "macos"])
+@pytest.mark.parametrize("inventory", [pytest.param("gpu", marks=pytest.mark.full), "macos"])
 def test_an_example_inventory_passes_the_roles_checks_of_variables(
     inventory: str, tmp_path: Path
 ) -> None:
@@ -163,6 +163,7 @@ def test_the_site_playbook_s_tags_choose_a_role() -> None:
     assert "Check the prefix" not in listed
 
 
+@pytest.mark.full
 def test_the_hosts_pattern_is_a_variable() -> None:
     words = ["llmfleet.conda.verify", "-i", "inventories/gpu", "--list-hosts"]
     assert "hosts (5)" in run("ansible-playbook", *words)

@@ -35,6 +35,8 @@ _ELSE: dict[str, Any] = {
     "repair": True,
     "offline": False,
     "timeout": 0,
+    "pip_on_python_change": "remove",
+    "pip_requirements": [],
     "in_use": "warn",
     "in_use_timeout": 0,
     "executable": None,
@@ -90,6 +92,7 @@ def for_conda(request: Request) -> conda_request.Request:
             "installation": request.installation or request.prefix,
             "prefix": request.prefix,
             "packages": list(declared.packages),
+            "exact": declared.exact,
         },
         whole=True,
     )
@@ -98,14 +101,14 @@ def for_conda(request: Request) -> conda_request.Request:
 
 
 def for_pip(request: Request) -> Desired:
-    """The request of conda_pip, with the pip section of an environment file.
+    """The request of conda_pip, with the pip section of an environment file or the lines of a lock.
 
     Raises:
         CondaModuleError: conda_pip would refuse the declaration.
     """
     declared = _declared(request)
     lines: tuple[str, ...] = ()
-    if declared.has("environment", "environment_file"):
+    if declared.has("environment", "environment_file", "lock", "lock_file"):
         lines = tuple(for_conda(request).pip_requirements)
     return _desired(request, lines)
 
@@ -120,6 +123,7 @@ def _desired(request: Request, more: tuple[str, ...]) -> Desired:
             "constraints_for_pip", declared.constraints_for_pip, request.prefix
         ),
         repair=not request.is_quick,
+        exact=declared.exact,
     )
 
 

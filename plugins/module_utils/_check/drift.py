@@ -9,7 +9,7 @@ conda_env, conda_pip and hub_model, so they report drift exactly when those modu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._check.declared import (
@@ -21,6 +21,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._check.request impo
     DRIFT,
     Finding,
     Request,
+    select_checks,
     skipped,
     verdict,
 )
@@ -48,19 +49,26 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._hub.subject import
     Request as HubRequest,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.closure import Closure, closure_of
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.exact import unneeded
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.plan import plan_changes
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.python_packages import (
     CONDA,
+    Packages,
     damage_of,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.two_owners import named_in
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_marker import (
     environment_of,
     normalize_name,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import Wanted, closure
 
 # How many differences a sentence names before "and N more"; ``measured`` has all of them.
 _NAMED = 5
+
+# How a plan of conda_env ends the reason for a package that it removes.
+_UNDECLARED = " is no longer needed"
 
 # Python distributions that come with every Python; nobody declares them.
 _COMES_ALONG = frozenset({"pip", "setuptools", "wheel"})
@@ -77,55 +85,89 @@ def check_drift_packages(observed: Observed, request: Request) -> Finding:
         readable = replace(
             wanted,
             wanted=[item for item in wanted.wanted if item.spec],
-            prune=False,
+            # Without exact, drift.unneeded finds these packages.
+            prune=wanted.notes.exact,
             notes=_only_pins(wanted.notes),
         )
         plan = conda_plan(readable, _seen_by_conda(wanted, observed, request))
     except CondaModuleError as error:
         return _refused("conda_env", error)
-    found = [reason.replace(" is requested, but ", " is declared, but ") for reason in plan.reasons]
+    found = [_said_of(reason, observed) for reason in plan.reasons]
     only_conda = [item.text for item in wanted.wanted if item.spec is None]
     aside = f" Only conda can interpret {', '.join(only_conda)}." if only_conda else ""
     count = len(wanted.specs) - len(only_conda)
     if only_conda and not count and not found:
         return skipped(redact(aside.strip()))
-    return _finding(found, f"The {count} declared conda packages are installed.", aside)
+    only = " and no others" if wanted.notes.exact else ""
+    return _finding(found, f"The {count} declared conda packages{only} are installed.", aside)
+
+
+def _said_of(reason: str, observed: Observed) -> str:
+    """The reason of a plan in the words of a declaration."""
+    name, undeclared, _rest = reason.partition(_UNDECLARED)
+    if undeclared:
+        return f"{observed.state.records[name].label} is installed, but nothing declared needs it"
+    return reason.replace(" is requested, but ", " is declared, but ")
 
 
 def check_drift_settings(observed: Observed, request: Request) -> Finding:
-    """Check that pins, variables, frozen marker, owner and group are those that are declared."""
+    """Check that pins, variables, frozen marker, owner and group are those that are declared.
+
+    With ``exact``, also that conda's history has no other requests, as conda_env would leave it.
+    """
     try:
-        wanted = for_conda(request).notes
-        there = observe_notes(request.prefix, wanted)
+        wanted = for_conda(request)
+        wrong: tuple[str, ...] = ()
+        if wanted.notes.exact:
+            # Imported only with this option, so that other runs do not compile it.
+            from ansible_collections.llmfleet.conda.plugins.module_utils._environment.exact import (
+                wrong_requests,
+            )
+
+            records = observed.state.records
+            wrong = wrong_requests(request.prefix, wanted.wanted, wanted.lock, records)
+        # The packages have checks of their own.
+        state = replace(observed.state, records={}, problems=(), bad_records=())
+        notes = observe_notes(request.prefix, wanted.notes)
+        plan = conda_plan(
+            replace(wanted, wanted=(), lock=None, prune=False),
+            conda_request.Observed(state, notes=notes, wrong_requests=wrong),
+        )
     except CondaModuleError as error:
         return _refused("conda_env", error)
-    return _finding(there.unlike(wanted), "The declared settings of the environment are in place.")
+    return _finding(plan.reasons, "The declared settings of the environment are in place.")
 
 
 def check_drift_requirements(observed: Observed, request: Request) -> Finding:
-    """Check that conda_pip with the declared requirements would change no distribution.
-
-    A declaration that conda_pip refuses here is a failure, for example because conda owns the distribution.
-    """
-    python = observed.state.records.get("python")
+    """Check that conda_pip with the declared requirements would change no distribution."""
+    python, packages = observed.state.records.get("python"), observed.packages
     try:
         desired = for_pip(request)
-        if not desired.requirements:
+        if not desired.requirements and not (desired.exact and python):
             return verdict(True, "No requirements are declared.")
         if python is None:
             return _finding(["requirements are declared, but the environment has no Python"], "")
-        environment = environment_of(python.version, python.subdir)
+        environment = _environment_of(python)
         damage: Mapping[str, tuple[str, ...]] = {}
-        if desired.repair:
-            names = closure_of(desired, observed.packages, environment).names
-            damage = damage_of(observed.packages, names)
-        plan = plan_changes(desired, observed.packages, environment, damage, request.prefix)
+        if desired.repair and "environment.distributions" not in _checked(request):
+            names = closure_of(desired, packages, environment).names
+            damage = damage_of(packages, names)
+        additive = replace(desired, exact=False)
+        plan = plan_changes(additive, packages, environment, damage, request.prefix)
     except CondaModuleError as error:
         return _refused("conda_pip", error)
-    count = len(desired.requirements)
-    return _finding(
-        plan.reasons, f"The {count} declared requirements and their dependencies are met."
-    )
+    # conda_pip removes these after it has installed what is missing, which may need some of them.
+    extra = unneeded(desired.requirements, packages, environment) if desired.exact else []
+    found = [*plan.reasons, *_undeclared(extra, packages, " yet" if plan.install else "")]
+    unfrozen = request.declared is not None and request.declared.options.get("frozen") is False
+    if found and observed.state.frozen and not unfrozen:
+        text = f"conda_pip refuses to change a frozen environment: {'; '.join(found)}."
+        return verdict(False, redact(text))
+    if not desired.requirements:
+        return _finding(found, "Everything that pip installed is needed.")
+    only = ", and pip has installed nothing else" if desired.exact else ""
+    text = f"The {len(desired.requirements)} declared requirements and their dependencies are met{only}."
+    return _finding(found, text)
 
 
 def check_drift_models(observed: Observed, request: Request) -> Finding:
@@ -180,12 +222,32 @@ def check_drift_unneeded(observed: Observed, request: Request) -> Finding:
         for name, record in sorted(state.records.items())
         if name not in kept
     ]
-    found += [
-        f"{one.name} {one.version} (pip) is installed, but nothing declared needs it"
+    extra = [
+        name
         for name, one in sorted(packages.by_name.items())
         if one.owner != CONDA and name not in distributions | _COMES_ALONG
     ]
-    return _finding(found, "Everything installed is needed.")
+    return _finding([*found, *_undeclared(extra, packages)], "Everything installed is needed.")
+
+
+def _undeclared(names: Iterable[str], packages: Packages, so_far: str = "") -> list[str]:
+    """One clause for each of these distributions of pip."""
+    return [
+        f"{name} {packages.by_name[name].version} (pip) is installed,"
+        f" but nothing declared needs it{so_far}"
+        for name in names
+    ]
+
+
+def _checked(request: Request) -> set[str]:
+    """Names of the checks of this run. What one of them reports as damage is not reported as drift, too."""
+    return {planned.name for planned in select_checks(request)}
+
+
+def _environment_of(python: PackageRecord) -> Mapping[str, str]:
+    """The values of markers under this Python."""
+    implementation = "PyPy" if "pypy" in python.build else "CPython"
+    return environment_of(python.version, python.subdir, implementation)
 
 
 def _finding(found: Sequence[str], good: str, aside: str = "") -> Finding:
@@ -206,17 +268,22 @@ def _refused(module: str, error: CondaModuleError) -> Finding:
 
 def _only_pins(notes: Notes) -> Notes:
     """The settings that decide about packages; a declared marker allows to change a frozen environment."""
-    return Notes(pinned=notes.pinned, frozen=notes.frozen)
+    return Notes(pinned=notes.pinned, frozen=notes.frozen, exact=notes.exact)
 
 
 def _seen_by_conda(
     wanted: conda_request.Request, observed: Observed, request: Request
 ) -> conda_request.Observed:
     """The environment as conda_env observes it, without its settings, which have their own check."""
-    state = observed.state
+    state, checked = observed.state, _checked(request)
+    hidden = request.is_quick or "environment.files" in checked
+    damaged = {} if hidden else dict(observed.conda_damage)
+    if "environment.owners" not in checked:
+        damaged = named_in(damaged, state)
     return conda_request.Observed(
         state,
-        damaged={} if request.is_quick else dict(observed.conda_damage),
+        damaged=damaged,
+        replaced=observed.replaced,
         others=frozenset(other_files(wanted.lock or (), state)),
         notes=_only_pins(wanted.notes),
     )
@@ -227,8 +294,7 @@ def _closure(observed: Observed, request: Request) -> Closure | None:
     python = observed.state.records.get("python")
     if python is None:
         return None
-    environment = environment_of(python.version, python.subdir)
-    return closure_of(for_pip(request), observed.packages, environment)
+    return closure_of(for_pip(request), observed.packages, _environment_of(python))
 
 
 DRIFT_CHECKS = {

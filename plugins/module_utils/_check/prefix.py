@@ -16,6 +16,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._check.footprint import Footprint
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.other_pythons import (
+    of_other_pythons,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._check.request import (
     ABSENT,
     Finding,
@@ -57,6 +60,11 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction
     at_work,
     pending_journal,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.two_owners import (
+    PipCopy,
+    package_names,
+    replaced_by_pip,
+)
 
 # How many packages and files a sentence names before "and N more".
 _NAMED = 3
@@ -75,6 +83,7 @@ class Observed:
         interrupted: a clause about an interrupted change; empty if there was none.
         busy: who is changing the prefix now; the rest is then unknown. Empty if nobody is.
         mark: the time of the last change of ``conda-meta`` before the prefix was read, see :func:`mark_of`.
+        keeps: ``of_conda`` and ``of_pip`` are needed, for a pass that is kept.
         of_conda, of_pip: what the files of conda's packages and of pip's distributions looked like; complete
             after the first use of ``conda_damage`` and ``pip_damage``.
     """
@@ -85,28 +94,39 @@ class Observed:
     interrupted: str = ""
     busy: str = ""
     mark: int = 0
+    keeps: bool = True
     of_conda: Footprint = field(default_factory=Footprint, compare=False)
     of_pip: Footprint = field(default_factory=Footprint, compare=False)
 
     @cached_property
     def conda_damage(self) -> Mapping[str, list[str]]:
         """Damaged files of conda's packages, by package name."""
-        return damaged_files(self.state, self.of_conda.see)
+        found = damaged_files(self.state, self.of_conda.see if self.keeps else None)
+        told = self.replaced if found else {}
+        return {name: files for name, files in found.items() if name not in told}
+
+    @cached_property
+    def replaced(self) -> Mapping[str, PipCopy]:
+        """The packages of conda that a task of conda_pip let pip replace."""
+        return replaced_by_pip(self.state)
 
     @cached_property
     def pip_damage(self) -> Mapping[str, Sequence[str]]:
         """Damaged files of the distributions that conda does not own, by name."""
         own = [name for name, one in self.packages.by_name.items() if one.owner != CONDA]
-        return damage_of(self.packages, own, self.of_pip.see)
+        return damage_of(self.packages, own, self.of_pip.see if self.keeps else None)
 
 
-def observe(prefix: str, *, thorough: bool = True, patience: float = 0) -> Observed:
+def observe(
+    prefix: str, *, thorough: bool = True, patience: float = 0, keeps: bool = True
+) -> Observed:
     """Read a prefix; if this user may not read it, set ``error`` instead of raising an exception.
 
     Args:
         prefix: its absolute path.
         thorough: also read which files the packages have; without it, ``conda_damage`` is empty.
         patience: seconds to wait while another run is changing the prefix.
+        keeps: see :class:`Observed`.
     """
     nothing = PrefixState(path=prefix, exists=False, is_environment=False, records={})
     deadline = time.monotonic() + patience
@@ -114,7 +134,7 @@ def observe(prefix: str, *, thorough: bool = True, patience: float = 0) -> Obser
         holder = at_work(prefix)
         if not holder:
             mark = mark_of(prefix)
-            observed = replace(_observe_now(prefix, thorough, nothing), mark=mark)
+            observed = replace(_observe_now(prefix, thorough, nothing), mark=mark, keeps=keeps)
             # A change that began meanwhile: what was read may be half of it.
             holder = at_work(prefix)
             if not holder:
@@ -279,8 +299,10 @@ def check_owners(observed: Observed, request: Request) -> Finding:
     """Check that each distribution has one owner, conda or pip: its files are a mixture otherwise."""
     packages = observed.packages
     counts = {CONDA: 0, PIP: 0}
-    of_conda = dict(packages.of_conda)
-    both = []
+    told = {one.name for one in observed.replaced.values()}
+    of_conda = {name: version for name, version in packages.of_conda if name not in told}
+    both: list[str] = []
+    names: list[str] = []
     for name, one in sorted(packages.by_name.items()):
         counts[one.owner] += 1
         if name not in of_conda:
@@ -293,12 +315,14 @@ def check_owners(observed: Observed, request: Request) -> Finding:
         if others:
             found = ", ".join(os.path.basename(path) for path in others)
             both.append(f"{name} (conda's {of_conda[name]}, and {found})")
+            names.append(name)
     measured = {**counts, "both": both}
     if both:
         text = _listed(both, "distributions have", "distribution has")
         return verdict(
             False,
-            f"{text.rstrip('.')}: metadata of both conda and pip, so their files may be a mixture.",
+            f"{text.rstrip('.')}: metadata of both conda and pip, so their files may be a mixture."
+            f" To give them to conda alone, run on the controller: {_take_over(observed, request, names)}",
             measured,
         )
     return verdict(
@@ -306,6 +330,17 @@ def check_owners(observed: Observed, request: Request) -> Finding:
         f"conda owns {counts[CONDA]} Python distributions, pip {counts[PIP]}, and no other's files.",
         measured,
     )
+
+
+def _take_over(observed: Observed, request: Request, distributions: Sequence[str]) -> str:
+    """The command that gives distributions to conda alone; HOST stands for the host's inventory name."""
+    prefix = observed.state.path
+    names = package_names(observed.state)
+    packages = ",".join(sorted({names.get(name, name) for name in distributions}))
+    above, envs = os.path.split(os.path.dirname(prefix))
+    installation = request.installation or (above if envs == "envs" else "INSTALLATION")
+    options = f"installation={installation} prefix={prefix} packages={packages}"
+    return f"ansible HOST -m llmfleet.conda.conda_package -a '{options}'"
 
 
 def check_requirements(observed: Observed, request: Request) -> Finding:
@@ -344,6 +379,14 @@ def check_channels(observed: Observed, request: Request) -> Finding:
         )
     allowed = f", {len(licensed)} of them from defaults, which is allowed" if licensed else ""
     return verdict(True, f"The {len(records)} packages are from {seen}{allowed}.", measured)
+
+
+def check_other_pythons(observed: Observed, request: Request) -> Finding:
+    """List what a change of Python left behind; this check never fails."""
+    try:
+        return of_other_pythons(observed.state)
+    except CondaModuleError as error:
+        return skipped(str(error))
 
 
 def check_in_use(observed: Observed, request: Request) -> Finding:
@@ -396,5 +439,6 @@ ENVIRONMENT_CHECKS = {
     "environment.owners": check_owners,
     "environment.requirements": check_requirements,
     "environment.channels": check_channels,
+    "environment.other_pythons": check_other_pythons,
     "environment.in_use": check_in_use,
 }

@@ -79,6 +79,7 @@ CHECKS = (
     Check("environment.owners"),
     Check("environment.requirements"),
     Check("environment.channels"),
+    Check("environment.other_pythons"),
     Check("environment.in_use"),
     Check("drift.packages"),
     Check("drift.requirements"),
@@ -153,6 +154,8 @@ class Declared:
         constraints: constraints on the requirements.
         constraints_for_pip: constraints that do not apply to packages that conda owns.
         prune: installed packages that no declared package needs are drift.
+        exact: everything undeclared that the option exact of conda_env and conda_pip removes is drift:
+            packages, distributions, pins, variables and requests.
         absent: the environment must not exist.
         options: the other options of conda_env by name: the environment file, the lock, pins, variables,
             frozen, owner and group. None or missing for what is not declared.
@@ -163,6 +166,7 @@ class Declared:
     constraints: Sequence[str] = ()
     constraints_for_pip: Sequence[str] = ()
     prune: bool = False
+    exact: bool = False
     absent: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -357,14 +361,19 @@ def _is_declared(name: str, request: Request) -> bool:
     declared = request.declared
     if declared is None:
         return False
-    file = declared.has("environment", "environment_file")
+    exact, file = declared.exact, declared.has("environment", "environment_file")
     lock = declared.has("lock", "lock_file")
     return {
-        "drift.packages": bool(declared.packages) or file or lock,
-        "drift.requirements": bool(declared.requirements) or file,
-        # A lock names every package, so drift.packages finds further ones.
-        "drift.unneeded": declared.prune and (bool(declared.packages) or file) and not lock,
-        "drift.settings": file or declared.has("pinned", "variables", "frozen", "owner", "group"),
+        "drift.packages": bool(declared.packages) or file or lock or exact,
+        # A lock may have lines for pip.
+        "drift.requirements": bool(declared.requirements) or file or lock or exact,
+        # A lock names every package, and exact allows no others, so drift.packages finds further ones.
+        "drift.unneeded": declared.prune
+        and (bool(declared.packages) or file)
+        and not (lock or exact),
+        "drift.settings": file
+        or exact
+        or declared.has("pinned", "variables", "frozen", "owner", "group"),
         "drift.absent": declared.absent,
     }[name]
 

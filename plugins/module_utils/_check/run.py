@@ -4,6 +4,7 @@
 """Runs the checks of a request, layer by layer, and stops after the first layer that fails.
 
 Drift does not stop it: an environment that differs from the declaration may work, and the later checks tell.
+A damaged environment is still compared with its declaration, unless its records cannot be read.
 A failed environment does not stop the checks of the further environments of the host.
 
 The environment's interpreter takes most of the time. It starts when the host layer has passed, and runs while
@@ -83,7 +84,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_marker
 
 _Value = TypeVar("_Value")
 
-# After a failed check of these statuses, the later layers are skipped.
+# After a check with one of these statuses, the later layers are skipped.
 _STOPS = ("fail", ABSENT)
 # The interpreter starts no earlier, so that a host without memory or disk space starts nothing.
 _FIRST_OF_FILES = "installation"
@@ -201,11 +202,7 @@ class Checker:
     def _with_further(self, outcome: Outcome, started: float) -> Outcome:
         """Add the results of the further environments."""
         stopped = next(
-            (
-                result
-                for result in outcome.results
-                if result.layer in _OF_HOST and result.status in _STOPS
-            ),
+            (result for result in outcome.results if result.layer in _OF_HOST and _stops(result)),
             None,
         )
         for request in self._request.further:
@@ -242,7 +239,7 @@ class Checker:
         stopped: str | None = None
         for layer in LAYERS:
             planned = [check for check in self._planned if check.layer == layer]
-            if stopped is not None:
+            if stopped is not None and not (layer == DRIFT and self._is_comparable(stopped)):
                 reason = _why_not_run(stopped, results)
                 results += [_result(check, skipped(reason), 0.0) for check in planned]
                 continue
@@ -250,19 +247,34 @@ class Checker:
                 self._start_ahead()
             found = self._layer(layer, planned)
             results += found
-            if any(result.status in _STOPS for result in found):
+            if stopped is None and any(map(_stops, found)):
                 stopped = layer
-        failed = stopped if any(result.status == "fail" for result in results) else None
+        failed = next((result.layer for result in results if result.status == "fail"), None)
         label = self._request.label
         return [
             replace(result, environment="" if result.layer in _OF_HOST else label)
             for result in results
         ], failed
 
+    def _is_comparable(self, stopped: str) -> bool:
+        """Whether the failed environment can be compared with its declaration all the same.
+
+        Damage of one package says nothing about pins, variables and other packages.
+        """
+        seen = self._environment.seen
+        if stopped != "environment" or seen is None or not seen.state.is_environment:
+            return False
+        return not (seen.interrupted or seen.state.problems)
+
     def _observing(self, prefix: str) -> _Once[Observed]:
         request = self._request
         return _Once(
-            lambda: observe(prefix, thorough=not request.is_quick, patience=request.lock_timeout)
+            lambda: observe(
+                prefix,
+                thorough=not request.is_quick,
+                patience=request.lock_timeout,
+                keeps=request.keeps_pass,
+            )
         )
 
     def _layer(self, layer: str, planned: Sequence[Planned]) -> list[Result]:
@@ -427,9 +439,18 @@ def _recorded_version(observed: Observed, name: str) -> str | None:
     return record.version if record else None
 
 
+def _stops(result: Result) -> bool:
+    """Whether a result keeps the later layers from running.
+
+    A damaged base does not: each environment has files of its own, and its damage is to be found as well.
+    """
+    harmless = result.layer == _FIRST_OF_FILES and not result.name.endswith(".exists")
+    return result.status in _STOPS and not harmless
+
+
 def _why_not_run(layer: str, results: Sequence[Result]) -> str:
     """The reason of the checks behind the layer that stopped them."""
-    failed = [result.name for result in results if result.status == "fail"]
+    failed = [one.name for one in results if one.status == "fail" and one.layer == layer]
     if not failed:
         return f"Not run, because the {layer} is not there yet."
     return f"Not run, because layer {layer} failed ({', '.join(failed)})."

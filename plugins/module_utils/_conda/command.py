@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda.damaged_cache import (
@@ -90,11 +90,33 @@ _MOVED = re.compile(
 
 
 @dataclass(frozen=True)
+class ToLink:
+    """A package that conda will link.
+
+    Attributes:
+        stem: ``name-version-build``, the name of the extracted package.
+        file_name: of the archive, empty if unknown.
+        size: bytes of the archive, 0 if unknown.
+        md5, sha256: hex digits, empty if unknown.
+    """
+
+    stem: str
+    file_name: str = ""
+    size: int = 0
+    md5: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
 class Solution:
-    """Packages that conda linked and unlinked, or would: ``name version build channel`` lines."""
+    """Packages that conda linked and unlinked, or would: ``name version build channel`` lines.
+
+    ``packages`` has those of ``link`` with the sizes that conda told: of those that it would download.
+    """
 
     link: tuple[str, ...]
     unlink: tuple[str, ...]
+    packages: tuple[ToLink, ...] = field(default=(), compare=False)
 
     def apply_to(self, labels: Sequence[str]) -> list[str]:
         """The sorted package lines of an environment after this solution is applied to ``labels``."""
@@ -105,6 +127,35 @@ def _label(item: Mapping[str, Any]) -> str:
     build = item.get("build_string") or item.get("build") or ""
     channel = canonical_channel(str(item.get("channel") or item.get("base_url") or ""))
     return f"{item['name']} {item['version']} {build} {channel}"
+
+
+def _stem(item: Mapping[str, Any]) -> str:
+    build = item.get("build_string") or item.get("build") or ""
+    return f"{item['name']}-{item['version']}-{build}"
+
+
+def _to_link(actions: Mapping[str, Any]) -> tuple[ToLink, ...]:
+    fetched = actions.get("FETCH")
+    told = {
+        _stem(item): item
+        for item in (fetched if isinstance(fetched, list) else ())
+        if isinstance(item, Mapping) and {"name", "version"} <= set(item)
+    }
+    found = []
+    for item in actions.get("LINK") or ():
+        # micromamba writes whole records here, too.
+        one = {**item, **told.get(_stem(item), {})}
+        size = one.get("size")
+        found.append(
+            ToLink(
+                _stem(item),
+                str(one.get("fn") or ""),
+                size if isinstance(size, int) and size > 0 else 0,
+                str(one.get("md5") or ""),
+                str(one.get("sha256") or ""),
+            )
+        )
+    return tuple(found)
 
 
 def solution_of(document: Mapping[str, Any] | None) -> Solution:
@@ -121,6 +172,7 @@ def solution_of(document: Mapping[str, Any] | None) -> Solution:
         return Solution(
             link=tuple(_label(item) for item in actions.get("LINK") or ()),
             unlink=tuple(_label(item) for item in actions.get("UNLINK") or ()),
+            packages=_to_link(actions),
         )
     except (AttributeError, KeyError, TypeError) as error:
         raise CondaModuleError(
@@ -141,6 +193,7 @@ class Conda:
 
     Attributes:
         warnings: messages about commands that succeeded in the end.
+        replaced: a line for each distribution of pip's that a linked package has replaced.
         stand_ins: temporary prefixes used only to query conda, each with the prefix it stands for, which
             messages name.
     """
@@ -157,6 +210,7 @@ class Conda:
         self.timeout = timeout
         self.settings = dict(settings or {})
         self.warnings: list[str] = []
+        self.replaced: list[str] = []
         self.stand_ins: dict[str, str] = {}
         self._last_failure = ""
         self._name = os.path.basename(executable or "conda")
@@ -171,6 +225,22 @@ class Conda:
     def caches(self) -> list[str]:
         """The package caches that conda reads or writes."""
         return [*package_caches(self.installation), *self._dialect.caches()]
+
+    @property
+    def caches_in_order(self) -> list[str]:
+        """The same, in the order in which conda tries to write them."""
+        settings = combined(read_condarcs(self.installation))
+        named = settings.get("pkgs_dirs")
+        chosen = [
+            os.path.expanduser(os.path.expandvars(str(one)))
+            for one in (named if isinstance(named, list) else ())
+        ]
+        return list(dict.fromkeys([*filter(os.path.isabs, chosen), *self.caches]))
+
+    @property
+    def copies(self) -> bool:
+        """Whether the condarc makes conda copy packages instead of linking them."""
+        return combined(read_condarcs(self.installation)).get("always_copy") is True
 
     def _program(self, dry_run: bool) -> list[str]:
         if self.executable:
@@ -247,6 +317,7 @@ class Conda:
         return Solution(
             link=tuple(label for solution in solutions for label in solution.link),
             unlink=tuple(label for solution in solutions for label in solution.unlink),
+            packages=tuple(one for solution in solutions for one in solution.packages),
         )
 
     def _foresee(
@@ -297,15 +368,25 @@ class Conda:
             collisions,
             out_of_the_way,
         )
+        from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.handover import (
+            at_these_paths,
+            moved,
+        )
 
         try:
             return self._run_on(arguments, prefix, asked, {**(extra or {}), **PREVENTED})
         except CondaModuleError as error:
             if error.facts.get("error_kind") != "clobber":
                 raise
-        # Files that two packages install, or that pip installed, are handled as always.
-        with out_of_the_way(prefix, collisions(self._last_failure), self.warnings, self.caches):
-            return self._run_on(arguments, prefix, asked, extra)
+        # Files that two packages install are handled as always.
+        paths = collisions(self._last_failure)
+        of_pip = at_these_paths(prefix, paths)
+        with moved(prefix, of_pip):
+            left = [path for path in paths if os.path.lexists(os.path.join(prefix, path))]
+            with out_of_the_way(prefix, left, self.warnings, self.caches):
+                document = self._run_on(arguments, prefix, asked, extra)
+        self.replaced += [one.label for one in of_pip]
+        return document
 
     def _run_on(
         self,

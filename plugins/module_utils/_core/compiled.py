@@ -18,6 +18,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.process impor
     child_environment,
     run,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.room import free_bytes
 
 CUT_SHORT = re.compile(
     r"marshal data too short|bad marshal data|EOF read where (?:object|not) expected"
@@ -69,7 +70,6 @@ def remove_cut_short(prefix: str) -> list[str]:
 def is_short_of_room(prefix: str) -> bool:
     """Whether the volume of a prefix is nearly full."""
     try:
-        volume = os.statvfs(prefix)
+        return free_bytes(prefix) < _LITTLE_ROOM_BYTES
     except OSError:
         return False
-    return volume.f_bavail * volume.f_frsize < _LITTLE_ROOM_BYTES

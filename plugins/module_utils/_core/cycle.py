@@ -147,6 +147,13 @@ class Change(Generic[PlanT, SeenT, SideT]):
             CondaModuleError: the option in_use forbids the change.
         """
 
+    def check_room(self, plan: PlanT, observed: SeenT) -> None:
+        """Refuse a change for which a volume has too little room, as far as sizes are known.
+
+        Raises:
+            CondaModuleError: a volume lacks bytes or inodes; nothing was changed.
+        """
+
     def close(self, observed: SeenT, recovered: bool) -> None:
         """Remove the traces of an interrupted run that left nothing else to do."""
 
@@ -173,6 +180,10 @@ class Change(Generic[PlanT, SeenT, SideT]):
     def reached(self, plan: PlanT, observed: SeenT, seen: SeenT) -> SideT:
         """The "after" side of the diff, following a change."""
         raise NotImplementedError
+
+    def also_before(self, before: SideT) -> SideT:
+        """The "before" side of the diff, with what only the change, or its prediction, found."""
+        return before
 
     def differs(self, plan: PlanT, before: SideT, after: SideT) -> bool:
         """Whether running a plan that is not empty changes something."""
@@ -262,10 +273,12 @@ class Cycle(Generic[PlanT, SeenT, SideT]):
             return self._outcome(recovered, plan, before, before, observed, change)
         change.examine(plan, observed)
         change.check_use(plan, observed, lambda: change.foresee(plan, observed))
+        change.check_room(plan, observed)
         with change.journal(plan, observed):
             change.apply(plan, observed)
         seen = change.look_again(plan, observed)
         after = change.reached(plan, observed, seen)
+        before = change.also_before(before)
         return self._outcome(change.differs(plan, before, after), plan, before, after, seen, change)
 
     def _foresee(
@@ -282,6 +295,8 @@ class Cycle(Generic[PlanT, SeenT, SideT]):
         change.examine(plan, observed)
         after = change.foresee(plan, observed)
         change.check_use(plan, observed, lambda: after)
+        change.check_room(plan, observed)
+        before = change.also_before(before)
         return self._outcome(
             change.differs(plan, before, after), plan, before, after, observed, change
         )

@@ -82,27 +82,33 @@ def _planted_link(path: str) -> str | None:
 
 
 def check_prefix(path: str, option: str = "prefix") -> str:
-    """Return the normalised ``path`` if it may be a conda prefix.
+    """Return the real path of ``path``, without symbolic links, if it may be a conda prefix.
+
+    Scripts, locks and journals name the prefix. They must not depend on a link: it may be changed to lead to
+    another environment, and what lies beside the link would not be found beside its target.
 
     Raises:
         CondaModuleError: the path is relative, contains ``..`` or white space, is longer than 110 bytes, is a
-            system or home directory, or leads through a link that another user placed.
+            system or home directory, or leads through a link that another user placed; or its target does.
     """
     problem = None
     normal = os.path.normpath(path)
+    real = normal
+    with contextlib.suppress(OSError, ValueError):
+        real = os.path.realpath(normal) if path.startswith("/") else normal
     if not path.startswith("/"):
         problem = "is not an absolute path"
     elif ".." in path.split("/"):
         problem = "must not contain '..'"
-    elif re.search(r"\s", path):
+    elif re.search(r"\s", path + real):
         problem = "contains white space, which breaks conda's activation scripts"
-    elif not path.isprintable():
+    elif not (path + real).isprintable():
         problem = "contains control characters"
-    elif len(os.fsencode(normal)) > MAX_PREFIX_LENGTH:
+    elif max(len(os.fsencode(normal)), len(os.fsencode(real))) > MAX_PREFIX_LENGTH:
         problem = f"is longer than {MAX_PREFIX_LENGTH} bytes, the limit for interpreter lines (#!) of scripts"
-    elif normal in _SYSTEM or os.path.realpath(normal) in _SYSTEM:
+    elif normal in _SYSTEM or real in _SYSTEM:
         problem = "is a directory of the operating system"
-    elif normal in _home_directories() or os.path.realpath(normal) in _home_directories():
+    elif not {normal, real}.isdisjoint(_home_directories()):
         problem = "is a home directory"
     elif (link := _planted_link(normal)) is not None:
         problem = (
@@ -111,12 +117,13 @@ def check_prefix(path: str, option: str = "prefix") -> str:
         )
     if problem:
         raise CondaModuleError(
-            f"The option {option} {problem}: {path!r}. Nothing was changed.",
+            f"The option {option} {problem}: {path!r}"
+            f"{f', which leads to {real!r}' if real != normal else ''}. Nothing was changed.",
             prefix=path,
             hint=f"set {option} to a dedicated directory, such as /opt/miniconda3 or"
             " /home/NAME/miniconda3.",
         )
-    return normal
+    return real
 
 
 def environment_prefix(installation: str | None, name: str | None, prefix: str | None) -> str:

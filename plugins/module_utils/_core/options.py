@@ -25,5 +25,7 @@ CONDA_OPTIONS: dict[str, dict[str, Any]] = {
     "offline": {"type": "bool", "default": False},
     "executable": {"type": "path"},
     "timeout": {"type": "int", "default": 3600},
+    "pip_on_python_change": {"type": "str", "choices": ["fail", "remove"], "default": "fail"},
+    "pip_requirements": {"type": "list", "elements": "str", "default": []},
     **IN_USE_OPTIONS,
 }

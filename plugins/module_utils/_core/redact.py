@@ -42,6 +42,8 @@ _TOKEN_PATH = re.compile(
     rf"|(?i:{_WEB}))[^\s'\"<>()?#]{{0,1000}}?(?:/t/+|%2Ft%2F)"
     # A relative path may have a directory t (v1.2/t/, build.d/t/): a host ends in letters or is an address.
     r"|(?<![\w./~-])(?:(?:(?:[\w-]+\.)+[a-zA-Z][\w-]+|(?:\d+\.){3}\d+)(?::\d+)?|[\w-]+:\d+)/+t/+"
+    # Path of a request: urllib3's "Max retries exceeded with url: /t/TOKEN/lab", a line of a server's log.
+    r"|\b(?:url:|GET|HEAD|POST)\s{1,4}(?:/+[\w.-]{1,80}){0,8}?/+t/+"
     r"|/t/(?=tk-))"
     r"(?P<token>[A-Za-z0-9._~%+=-]+?(?=%2F|[^A-Za-z0-9._~%+=-]|$))"
 )

@@ -14,6 +14,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import
     CondaModuleError,
     hint_for,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.room import free_bytes
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.tree import remove_made
 
 LITTLE = 16 << 20
@@ -65,11 +66,7 @@ def _place(near: Sequence[str], room: int) -> str:
 
 
 def _free(path: str) -> int:
-    """Free bytes for this user; 0 on a volume without inodes."""
     try:
-        volume = os.statvfs(path)
+        return free_bytes(path)
     except OSError:
         return 0
-    if volume.f_files and not volume.f_favail:
-        return 0
-    return volume.f_bavail * volume.f_frsize

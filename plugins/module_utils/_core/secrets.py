@@ -17,10 +17,25 @@ from typing import Any
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import secrets_in
 
-# A path is no secret, and many messages contain it: HF_TOKEN_PATH, client_ssl_cert_key.
-_PATH = re.compile(
-    r"(?:/|~/|\.{1,2}/|\$\{?\w+\}?/|file:)"
-    r"|[\w.-]+(?:/[\w.-]+)+\.(?:ce?rt?|cfg|conf|gpg|ini|json|key|netrc|p12|pem|toml|txt|ya?ml)\Z"
+# A path is no secret, and many messages contain it. But a password may begin with a slash, as one in 64
+# Base64 texts does, so the name has to say that the value is a path.
+_PLACE_NAME = re.compile(
+    r"(?:^|_|-)(?:PATH|FILE|FILENAME|DIR|DIRECTORY|FOLDER|HOME|ROOT|LOCATION|CACHE|STORE|SOCK|SOCKET)$",
+    re.IGNORECASE,
+)
+# The working directory in every process's environment.
+_WORKING_DIRECTORY = ("PWD", "OLDPWD")
+# By convention the path of a file, such as client_ssl_cert_key; people also write the key itself.
+_KEY_FILE_NAME = re.compile(
+    r"(?:^|_|-)(?:APPLICATION[_-]CREDENTIALS|(?:SSL|TLS|CERT|SSH|CLIENT|SERVER)[_-]KEY)$",
+    re.IGNORECASE,
+)
+_START = r"~/|\.{1,2}/|\$\{?\w+\}?/"
+_SUFFIX = r"\.(?:ce?rt?|cfg|conf|gpg|ini|json|key|netrc|p12|pem|toml|txt|ya?ml)\Z"
+_PATH = re.compile(rf"/|file:|{_START}|[\w.-]+(?:/[\w.-]+)+{_SUFFIX}")
+_PLAIN_PATH = re.compile(
+    r"(?:file:/{1,3})?(?:/(?:data|etc|home|mnt|nfs|opt|private|root|run|scratch|srv|tmp|usr|var|Library|Users)/"
+    rf"|{_START})[\w./ -]+\Z|/?[\w.-]+(?:/[\w.-]+)+{_SUFFIX}"
 )
 _WORDS = "TOKENS?|PASS|PASSWD|PASSWORD|PWD|PASSPHRASE|SECRETS?|CREDENTIALS?|KEY|AUTH|SIGNATURE|PAT|DSN|JWT"
 _NAMED = re.compile(
@@ -45,22 +60,34 @@ def names_a_secret(name: str) -> bool:
 
 def secrets_among(value: Any, *, named: bool = False) -> set[str]:
     """Return the secrets inside ``value``; ``named``: the name of ``value`` marks it as secret."""
+    return _among(value, "", named)
+
+
+def _among(value: Any, name: str, named: bool) -> set[str]:
+    """Return the secrets inside ``value``; ``name``: the innermost name that it has, if any."""
     if isinstance(value, Mapping):
         return set[str]().union(
             *(
-                secrets_among(item, named=named or names_a_secret(str(name)))
-                for name, item in value.items()
+                _among(item, str(key), named or names_a_secret(str(key)))
+                for key, item in value.items()
             )
         )
     if isinstance(value, (list, tuple)):
-        return set[str]().union(*(secrets_among(item, named=named) for item in value))
+        return set[str]().union(*(_among(item, name, named) for item in value))
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return set()
     text = str(value)
-    given = {*_in_pairs(text), *([text] if named else ())}
+    given = [*_in_pairs(text), *([(name, text)] if named else ())]
     return secrets_in(text) | {
-        one for one in given if len(one) >= SHORTEST_SECRET and not _PATH.match(one)
+        one for key, one in given if len(one) >= SHORTEST_SECRET and not _is_path(key, one)
     }
+
+
+def _is_path(name: str, value: str) -> bool:
+    """Whether a value is shown although its name marks it as secret: both say that it is a path."""
+    if _PLACE_NAME.search(name) or name in _WORKING_DIRECTORY:
+        return _PATH.match(value) is not None
+    return _KEY_FILE_NAME.search(name) is not None and _PLAIN_PATH.match(value) is not None
 
 
 def secrets_of_task(options: Mapping[str, Any]) -> set[str]:
@@ -78,10 +105,10 @@ def _expanded(value: Any) -> set[str]:
     return secrets_in(os.path.expandvars(value))
 
 
-def _in_pairs(text: str) -> Iterator[str]:
+def _in_pairs(text: str) -> Iterator[tuple[str, str]]:
     for pair in _PAIR.finditer(text):
         if names_a_secret(pair["name"]) and not (pair["sign"] and pair["name"].islower()):
-            yield pair["double"] or pair["single"] or pair["plain"]
+            yield pair["name"], pair["double"] or pair["single"] or pair["plain"]
 
 
 def _unread_variables(value: Any) -> set[str]:

@@ -22,6 +22,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import
     hint_for,
     hint_for_reading,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.volume import (
+    without_volumes_own,
+)
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOUNTS = "/proc/self/mountinfo"
@@ -67,13 +70,14 @@ def survey(root: str) -> Survey:
     inodes: set[tuple[int, int]] = set()
     try:
         with _opened(root) as descriptor:
-            _look(descriptor, "", os.fstat(descriptor).st_dev, known, found, inodes)
+            _look(root, descriptor, "", os.fstat(descriptor).st_dev, known, found, inodes)
     except OSError as error:
         raise _unreadable(root, error) from error
     return found
 
 
 def _look(
+    root: str,
     directory: int,
     path: str,
     device: int,
@@ -83,10 +87,11 @@ def _look(
 ) -> None:
     try:
         with os.scandir(directory) as entries:
-            listed = sorted(entries, key=lambda entry: entry.name)
+            there = {entry.name: entry for entry in entries}
     except OSError as error:
         raise OSError(error.errno, error.strerror, path or ".") from error
-    for entry in listed:
+    for name in sorted(there if path else without_volumes_own(root, there)):
+        entry = there[name]
         below = f"{path}/{entry.name}" if path else entry.name
         status = entry.stat(follow_symlinks=False)
         if below in known or _is_on_another(status, device):
@@ -96,7 +101,7 @@ def _look(
                 raise OSError(errno.ELOOP, "it is nested too deeply", f"{below[:200]}...")
             found.directories.append(below)
             with _opened(entry.name, directory) as inner:
-                _look(inner, below, device, known, found, inodes)
+                _look(root, inner, below, device, known, found, inodes)
         else:
             found.files.append(below)
             if (status.st_dev, status.st_ino) not in inodes:
@@ -207,9 +212,11 @@ class _Remover:
                     return False
                 os.unlink(name, dir_fd=parent)
                 return True
-            kept = False
             with _opened(name, parent) as inner:
-                for entry in sorted(os.listdir(inner)):
+                there = os.listdir(inner)
+                entries = there if path else without_volumes_own(self.root, there)
+                kept = len(entries) < len(there)
+                for entry in sorted(entries):
                     below = f"{path}/{entry}" if path else entry
                     kept |= not self.remove(inner, entry, below, status.st_dev)
             if kept:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda.command import Conda
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
@@ -26,6 +26,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.metada
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.package_plan import Plan
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.pins import read_pins
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.relink import (
+    relink,
     relink_damaged,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.removal import (
@@ -47,13 +48,17 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.solve 
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.aside import (
     Aside,
-    refuse_without_room,
+    refuse_without_room_for_both,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.claim import claim
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.handover import moved
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.leftovers import (
     UNREADABLE,
     guard_records,
     remove_unreadable,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.old_python import (
+    remove_old_python,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
     PrefixState,
@@ -72,16 +77,28 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.revisions i
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
     add_to_journal,
 )
-from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import unneeded
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.two_owners import (
+    PipCopy,
+    doubled,
+    replaced_by_pip,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import (
+    spec_name,
+    unneeded,
+)
 
 
 class Application:
     """Carries out the plan for one environment; the caller holds its lock and keeps a journal."""
 
-    def __init__(self, request: Request, conda: Conda, forecast: Forecast) -> None:
+    def __init__(
+        self, request: Request, conda: Conda, forecast: Forecast, python: str | None = None
+    ) -> None:
+        """python: the Python (major.minor) whose directory goes if conda replaces or removes it."""
         self.request = request
         self.conda = conda
         self.forecast = forecast
+        self.python = python
 
     def apply(self, plan: Plan, observed: Observed, contents: Contents | None) -> None:
         """Carry out the plan.
@@ -104,6 +121,10 @@ class Application:
         with self._room_for(plan, observed, contents):
             with guard_records(request.prefix):
                 self._carry_out(plan, observed)
+                if request.state != "absent":
+                    self._take_over(observed)
+            if self.python and (left := remove_old_python(request.prefix, self.python)):
+                self.conda.warnings.append(left)
             if request.notes.exact:
                 self._settle_requests()
             if replace(plan, notes=False):
@@ -122,7 +143,7 @@ class Application:
         if state.is_environment:
             # Solve and download first: if that fails, the existing environment must stay.
             self.forecast.fetch(observed)
-            refuse_without_room(request.prefix, contents.found.size, self.conda.caches)
+            refuse_without_room_for_both(request.prefix, contents.found.size, self.conda.caches)
         elif not state.cleared and not remove_half_made(request.prefix, caches=self.conda.caches):
             yield
             return
@@ -138,8 +159,17 @@ class Application:
                 self._create(plan)
             else:
                 self._refuse_pinned(plan, observed)
-                with marker_lifted(request.prefix, put_back=request.notes.frozen is not False):
+                of_pip = copies_given_back(plan, observed)
+                with (
+                    marker_lifted(request.prefix, put_back=request.notes.frozen is not False),
+                    moved(
+                        request.prefix,
+                        [one.copy for one in of_pip],
+                        of={one.package for one in of_pip},
+                    ),
+                ):
                     self._change(plan, observed.state)
+                self.conda.replaced += [one.copy.label for one in of_pip if one.told]
         relink_damaged(
             self.conda,
             request.prefix,
@@ -148,6 +178,34 @@ class Application:
             conda_options(request),
             request.lock,
         )
+
+    def _take_over(self, observed: Observed) -> None:
+        """Remove pip's copies of what conda has just linked, and link it again over what they shared.
+
+        conda names only files that collide before it links, and a package that it replaces hides those.
+        """
+        request, before = self.request, observed.state.records
+        state = observe_prefix(request.prefix, thorough=True)
+        found = {
+            name: of_pip
+            for name, of_pip in doubled(state).items()
+            if name in observed.damaged or before.get(name) != state.records[name]
+        }
+        if not found:
+            return
+        of_pip = [one for each in found.values() for one in each]
+        with moved(request.prefix, of_pip, of=found):
+            relink(self.conda, request.prefix, list(found), conda_options(request), request.lock)
+        self.conda.replaced += [one.label for one in of_pip]
+
+    def _remove(self, names: Sequence[str], alone: bool) -> None:
+        """Let conda remove packages; what pip has installed in their place stays."""
+        prefix = self.request.prefix
+        state = observe_prefix(prefix, thorough=True)
+        of_pip = [one for each in doubled(state).values() for one in each]
+        of_pip += replaced_by_pip(state).values()
+        with moved(prefix, of_pip, of=state.records, back=True):
+            (self.conda.remove_alone if alone else self.conda.remove)(prefix, names)
 
     def _refuse_pinned(self, plan: Plan, observed: Observed) -> None:
         """Solve first if conda might ignore a pin or a spec, or if the plan also removes packages."""
@@ -252,9 +310,9 @@ class Application:
         if plan.remove and self.request.whole:
             # Alone: nothing that stays depends on them, and conda would also remove declared packages that it
             # had installed as dependencies of these.
-            self.conda.remove_alone(prefix, plan.remove)
+            self._remove(plan.remove, alone=True)
         elif plan.remove:
-            self.conda.remove(prefix, plan.remove)
+            self._remove(plan.remove, alone=False)
         if plan.specs and self.request.notes.exact:
             self._settle_requests()
         if self.request.state == "absent":
@@ -275,7 +333,7 @@ class Application:
             # What only the replaced versions needed.
             records = observe_prefix(prefix).records
             if names := unneeded(self.request.wanted, records):
-                self.conda.remove_alone(prefix, names)
+                self._remove(names, alone=True)
 
     def _settle_requests(self) -> None:
         request = self.request
@@ -291,6 +349,62 @@ class Application:
         if plan.requested:
             records = observe_prefix(prefix).records.values()
             add_requests(prefix, plan.requested, (), records)
+
+
+@dataclass(frozen=True)
+class GivenBack:
+    """A distribution of pip's that a package of conda replaces.
+
+    Attributes:
+        package: the name of the package.
+        copy: the distribution.
+        told: a task had let pip replace the package, so that nothing reports it as damage.
+    """
+
+    package: str
+    copy: PipCopy
+    told: bool
+
+
+def copies_given_back(plan: Plan, observed: Observed) -> list[GivenBack]:
+    """pip's copies of distributions that the plan lets conda link again."""
+    state = observed.state
+    relinked = {*plan.reinstall, *map(spec_name, plan.install)} - set(plan.remove)
+    found = [
+        GivenBack(name, one, told=False)
+        for name, each in (doubled(state).items() if observed.damaged else ())
+        for one in each
+        if name not in plan.remove
+    ]
+    told = replaced_by_pip(state) if relinked else {}
+    found += [
+        GivenBack(name, one, told=True) for name, one in sorted(told.items()) if name in relinked
+    ]
+    return found
+
+
+def foreseen(
+    plan: Plan, observed: Observed, linked: Sequence[str], caches: Sequence[str]
+) -> list[str]:
+    """The diff lines of the distributions of pip's that conda's packages will replace.
+
+    Args:
+        plan: the plan.
+        observed: the environment before it.
+        linked: name, version, build and channel of each package that conda will link.
+        caches: package caches.
+    """
+    from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.package_distributions import (
+        to_be_replaced,
+    )
+
+    given_back = copies_given_back(plan, observed)
+    seen = {one.copy.path for one in given_back}
+    new = to_be_replaced(observed.state, linked, caches) if linked else []
+    return [
+        *(one.copy.label for one in given_back if one.told),
+        *(one.label for one in new if one.path not in seen),
+    ]
 
 
 def _exactly(state: PrefixState, name: str) -> str:

@@ -10,7 +10,10 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
-from ansible_collections.llmfleet.conda.plugins.module_utils._environment.apply import Application
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.apply import (
+    Application,
+    foreseen,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explicit_lock import (
     unlike_lock,
 )
@@ -26,6 +29,14 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.pins i
     parsed_pins,
     violations,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.python_change import (
+    installed_by_pip,
+    minor_version,
+    old_python,
+    pip_removed,
+    python_in,
+    removal_warning,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.removal import (
     examine_environment,
     foretell,
@@ -34,6 +45,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.reques
     Observed,
     Request,
     observe,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment.room import (
+    refuse_plan_without_room,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.solve import (
     Forecast,
@@ -45,6 +59,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.subjec
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.aside import Aside
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.collisions import settle
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.handover import put_back
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.in_use import (
     GuardedChange,
     Unlinking,
@@ -53,6 +68,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.in_use impo
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.leftovers import clear_up
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.linked_files import (
     refuse_directories,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.old_python import (
+    examine_old_python,
+    remove_old_python,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import observe_prefix
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.registry import (
@@ -88,12 +107,25 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
         self.conda = conda_for(request)
         self.forecast = Forecast(request, self.conda)
         self._contents: Contents | None = None
+        self._asked: Forecast | None = None
+        # The lines after the run, once conda was asked for them.
+        self._foreseen: Side = None
+        # The Python whose directory goes if the change replaces or removes it.
+        self._python: str | None = None
+        self._notices: list[str] = []
+        self._replaced: list[str] = []
         self._aside = Aside(request.prefix)
+
+    def also_before(self, before: Side) -> Side:
+        """The lines with the distributions of pip's that packages of conda replaced, or would replace."""
+        if before is None:
+            return None
+        return [*before, *dict.fromkeys((*self._replaced, *self.conda.replaced))]
 
     @property
     def warnings(self) -> list[str]:
-        """Warnings of conda and of the guard for programs in use."""
-        return [*self.conda.warnings, *self.guard.warnings]
+        """Warnings of conda, of a change of Python, and of the guard for programs in use."""
+        return [*self._notices, *self.conda.warnings, *self.guard.warnings]
 
     def lock(self, plan: Plan | None) -> AbstractContextManager[None]:
         """Lock the environment and conda's package caches."""
@@ -112,19 +144,60 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
         observed = observe(self.request)
         if observed.interrupted in OPERATIONS:
             journal = pending_journal(self.request.prefix) or {}
+            put_back(self.request.prefix)
             self.conda.warnings += settle(self.request.prefix, self.conda.caches)
             list_again(journal.get("listed"))
             if observed.state.is_environment:
                 clear_up(self.request.prefix)
+                self._remove_old_python(observed, journal.get("python"))
                 mend_revisions(self.request.prefix, observed.state.records.values())
             elif not observed.state.exists:
                 forget_environments(self.request.prefix)
         return recovered
 
+    def _remove_old_python(self, observed: Observed, version: object) -> None:
+        """Remove the old Python's directory if the interrupted change had linked another Python."""
+        if isinstance(version, str) and observed.state.python_version:
+            left = remove_old_python(self.request.prefix, version)
+            self.conda.warnings += [left] if left else []
+
     def solve(self, plan: Plan, observed: Observed) -> Plan:
-        """Choose how lost packages are restored; only conda can tell what is solvable."""
+        """Choose how lost packages are restored, and find out whether Python changes; only conda can tell.
+
+        Raises:
+            CondaModuleError: Python would change, and pip installed distributions that the task does not
+                allow to remove.
+        """
+        self._foreseen, self._python, self._notices = None, None, []
+        self._asked = None
         with self.forecast.pins_named(observed):
-            return self.forecast.settled(plan, observed)
+            plan = self.forecast.settled(plan, observed)
+        return self._with_python_change(plan, observed)
+
+    def _with_python_change(self, plan: Plan, observed: Observed) -> Plan:
+        """Add pip's distributions that go with the Python that conda replaces."""
+        whole = plan.create or plan.delete or plan.recreate
+        python = old_python(observed)
+        if whole or python is None or not (plan.specs or plan.remove):
+            return plan
+        before = minor_version(python.version)
+        theirs = installed_by_pip(observed.state, before)
+        self._python = before
+        if not theirs:
+            return plan
+        after = python_in(self._lines(plan, observed))
+        if after == before:
+            self._python = None
+            return plan
+        removed = pip_removed(self.request, theirs, python, after)
+        self._notices.append(removal_warning(self.request, removed, before, after))
+        return replace(plan, pip_removed=removed)
+
+    def _lines(self, plan: Plan, observed: Observed) -> list[str]:
+        """conda's forecast, asked once."""
+        if self._foreseen is None:
+            self._foreseen = self._forecast_before().lines(plan, observed)
+        return self._foreseen or []
 
     def examine(self, plan: Plan, observed: Observed) -> None:
         """Check everything at the prefix if the plan removes or replaces the environment.
@@ -150,13 +223,24 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
         if observed.state.empty:
             return
         if not self.check_mode:
-            # A separate conda, so that its warnings do not mix with those of the change.
-            forecast = Forecast(self.request, conda_for(self.request))
             self.guard.check(
-                unlinked(self.request, plan, observed, lambda: forecast.lines(plan, observed))
+                unlinked(self.request, plan, observed, lambda: self._lines(plan, observed))
             )
         else:
             self.guard.check(unlinked(self.request, plan, observed, foresee))
+
+    def check_room(self, plan: Plan, observed: Observed) -> None:
+        """Compare what the packages take with the room on the volumes of the prefix and of the cache."""
+        refuse_plan_without_room(self.request, plan, observed, self._forecast_before())
+
+    def _forecast_before(self) -> Forecast:
+        """A real run asks a conda of its own, so that its warnings do not mix with those of the change."""
+        if self._asked is None:
+            separate = not self.check_mode
+            self._asked = (
+                Forecast(self.request, conda_for(self.request)) if separate else self.forecast
+            )
+        return self._asked
 
     def close(self, observed: Observed, recovered: bool) -> None:
         """Remove the journal of an interrupted run that left the requested state."""
@@ -171,6 +255,7 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
             "asked": [] if self.request.lock is not None else list(plan.requested),
             "remove": list(plan.remove),
             "held": self._held(plan, observed),
+            "python": self._python,
             # conda rewrites its lists of environments; after an interruption, recover() restores these.
             "listed": listed_environments() if plan.delete or plan.recreate else [],
         }
@@ -194,7 +279,8 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
 
     def apply(self, plan: Plan, observed: Observed) -> None:
         """Let conda change the environment, or remove it."""
-        Application(self.request, self.conda, self.forecast).apply(plan, observed, self._contents)
+        application = Application(self.request, self.conda, self.forecast, self._python)
+        application.apply(plan, observed, self._contents)
 
     def look_again(self, plan: Plan, observed: Observed) -> Observed:
         """Compare the disk with the plan; conda's exit status is not enough."""
@@ -219,7 +305,10 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
             missing += unlike_lock(request.lock, seen.state, seen.damaged)
         else:
             missing += [
-                f"{text} is not installed" for text in unsatisfied_after(request.wanted, seen.state)
+                f"{text} is not installed"
+                for text in unsatisfied_after(
+                    request.wanted, replace(seen.state, records=seen.records)
+                )
             ]
             missing += [
                 f"the dependency {text} is missing"
@@ -271,7 +360,17 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
 
     def foresee(self, plan: Plan, observed: Observed) -> Side:
         """Ask conda for the environment after the run."""
-        return self.forecast.lines(plan, observed)
+        lines = self._lines(plan, observed) if not plan.delete else None
+        if self._python and python_in(lines or ()) != self._python:
+            old = examine_old_python(self.request.prefix, self._python)
+            self._notices += [old.remain()] if old and old.foreign else []
+        if observed.state.is_environment and not plan.recreate and not plan.delete:
+            known = set(observed.state.labels())
+            linked = [
+                line for line in lines or () if line not in known and not line.startswith("(")
+            ]
+            self._replaced = foreseen(plan, observed, linked, self.conda.caches)
+        return lines
 
 
 def _operation(plan: Plan) -> str:

@@ -38,6 +38,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.subjec
     EnvironmentOutcome,
     EnvironmentSubject,
     Side,
+    before_side,
     diff_of,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.variables import (
@@ -58,7 +59,7 @@ def result_of(request: Request, outcome: EnvironmentOutcome) -> dict[str, Any]:
         "prefix": request.prefix,
         "plan": outcome.plan.as_result(),
         "added": _only_in(outcome.after, outcome.before),
-        "removed": _only_in(outcome.before, outcome.after),
+        "removed": _only_in(before_side(outcome), outcome.after),
         "unresolved": [
             line[: -len(UNSOLVED)] for line in outcome.after or () if line.endswith(UNSOLVED)
         ],

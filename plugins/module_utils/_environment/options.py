@@ -96,6 +96,7 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
             prefix=prefix,
             hint="name the packages in packages, environment, environment_file, lock or lock_file.",
         )
+    pip_section = (*declared.pip_requirements, *pip_of_lock)
     return Request(
         installation=check_prefix(params["installation"], "installation"),
         prefix=prefix,
@@ -116,7 +117,9 @@ def request_from(params: Mapping[str, Any], *, whole: bool) -> Request:
         force_reinstall=params.get("force_reinstall", False),
         remove_foreign=params.get("remove_foreign", False),
         notes=notes,
-        pip_requirements=(*declared.pip_requirements, *pip_of_lock),
+        on_python_change=params["pip_on_python_change"],
+        pip_later=(*pip_section, *params["pip_requirements"]),
+        pip_requirements=pip_section,
     )
 
 

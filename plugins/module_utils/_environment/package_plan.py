@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import PrefixState
@@ -37,6 +37,7 @@ class Plan:
         quarantine: unreadable record files in ``conda-meta``, set aside before ``install``.
         delete: remove the whole environment.
         notes: write the settings beside the packages (frozen marker, pins, variables, owner).
+        pip_removed: diff lines of pip's distributions that go with the Python that conda replaces.
         reasons: one clause for each difference from the request.
     """
 
@@ -51,6 +52,7 @@ class Plan:
     quarantine: tuple[str, ...] = ()
     delete: bool = False
     notes: bool = False
+    pip_removed: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
@@ -83,6 +85,7 @@ class Plan:
             "remove": list(self.remove),
             "reinstall": list(self.reinstall),
             "delete": self.delete,
+            "pip_removed": list(self.pip_removed),
             "reasons": list(self.reasons),
         }
 
@@ -94,6 +97,7 @@ def plan_packages(
     latest: bool = False,
     prune: bool = False,
     damaged: Mapping[str, Sequence[str]] | None = None,
+    settled: Collection[str] = (),
 ) -> Plan:
     """Plan the changes after which the existing environment satisfies ``wanted``.
 
@@ -103,6 +107,7 @@ def plan_packages(
         latest: look for newer packages that the specs allow.
         prune: remove packages that no spec in ``wanted`` needs.
         damaged: files that differ from what conda linked, by package name.
+        settled: names of packages of which nothing newer is looked for.
     """
     records = observed.records
     reasons: list[str] = []
@@ -136,7 +141,9 @@ def plan_packages(
         reinstall=tuple(name for name in reinstall if name not in remove),
         install=tuple(install),
         not_requested=tuple(missing),
-        update=tuple(item.text for item in wanted) if latest else (),
+        update=tuple(item.text for item in wanted if spec_name(item.text) not in settled)
+        if latest
+        else (),
         reasons=tuple(reasons),
     )
 

@@ -32,7 +32,11 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.reques
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import PrefixState
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
-from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import Wanted, spec_name
+from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import (
+    Wanted,
+    is_satisfied,
+    spec_name,
+)
 
 
 def plan(request: Request, observed: Observed) -> Plan:
@@ -54,6 +58,7 @@ def plan(request: Request, observed: Observed) -> Plan:
             # conda removes no package while a record is unreadable, nor the package of such a record.
             result = _with_bad_records(result, state)
     elif request.lock is not None:
+        _refuse_replaced(request, observed)
         result = plan_lock(request.lock, state, observed.damaged)
         if result and _is_base(request, state):
             raise CondaModuleError(
@@ -63,12 +68,15 @@ def plan(request: Request, observed: Observed) -> Plan:
                 hint="apply the lock to another environment.",
             )
     else:
+        _refuse_replaced(request, observed)
         result = plan_packages(
             request.wanted,
-            state,
+            replace(state, records=observed.records),
             latest=request.state == "latest",
             prune=request.prune,
             damaged=observed.damaged,
+            # conda would take these back.
+            settled=observed.replaced,
         )
         if state.bad_records:
             result = _with_bad_records(result, state)
@@ -111,6 +119,39 @@ def plan(request: Request, observed: Observed) -> Plan:
             hint="change another environment, or unfreeze this one (conda_env with frozen: false).",
         )
     return result
+
+
+def _refuse_replaced(request: Request, observed: Observed) -> None:
+    """Refuse specs that contradict the version of a distribution that a task of conda_pip put in their place.
+
+    The two tasks would replace each other's version in every run.
+    """
+    records = observed.records
+    wrong = [
+        f"{item.text} is requested"
+        for item in request.wanted
+        if item.spec and item.spec.name in observed.replaced and not is_satisfied(item, records)
+    ]
+    wrong += [
+        f"{package.name} {package.version} is locked"
+        for package in request.lock or ()
+        if package.name in observed.replaced
+        and package.version != observed.replaced[package.name].version
+    ]
+    if not wrong:
+        return
+    names = [name for name in observed.replaced if any(name in text for text in wrong)]
+    has = ", ".join(f"{name} by {observed.replaced[name].version}" for name in sorted(names))
+    raise CondaModuleError(
+        f"{'; '.join(wrong)}, but a task of conda_pip with replace_conda_packages: true has replaced conda's"
+        f" {has} in {request.prefix}. Nothing was changed.",
+        prefix=request.prefix,
+        asked=[redact(text) for text in request.specs],
+        hint="let both tasks ask for versions that fit, or take the requirement out of conda_pip and give the"
+        " package back to conda with llmfleet.conda.conda_package, force_reinstall: true and the package's"
+        " name alone.",
+        replaced_by_pip=sorted(names),
+    )
 
 
 def _with_pins(result: Plan, pins: Sequence[Wanted], state: PrefixState) -> Plan:

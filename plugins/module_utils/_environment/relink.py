@@ -55,11 +55,26 @@ def relink_damaged(
             warnings = set_aside_linked(conda.caches, f"{name}-{record.version}-{record.build}")
             conda.warnings += warnings
             names += [name] if warnings else []
-    if not names:
-        return
+    if names:
+        relink(conda, prefix, names, options, lock)
+
+
+def relink(
+    conda: Conda,
+    prefix: str,
+    names: Collection[str],
+    options: Sequence[str],
+    lock: Sequence[LockedPackage] | None,
+) -> None:
+    """Let conda link installed packages again, in their versions; the arguments are those of above.
+
+    Raises:
+        CondaModuleError: conda failed.
+    """
+    records = observe_prefix(prefix).records
     with marker_lifted(prefix, put_back=True):
         if lock is not None:
-            conda.remove_alone(prefix, names)
+            conda.remove_alone(prefix, list(names))
             lines = [package.line for package in lock if package.name in names]
             offline = [option for option in options if option == "--offline"]
             conda.link_explicitly("install", prefix, lines, offline)

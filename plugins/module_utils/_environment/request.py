@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import redact
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explicit_lock import (
@@ -30,6 +30,11 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records imp
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
     pending_journal,
+)
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.two_owners import (
+    PipCopy,
+    named_in,
+    replaced_by_pip,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import (
@@ -65,6 +70,8 @@ class Request:
         force_reinstall: relink packages that satisfy ``wanted``, damaged or not.
         remove_foreign: with the environment, also remove files that neither conda nor pip installed.
         notes: the settings beside the packages: frozen marker, pins, variables, owner.
+        on_python_change: the option pip_on_python_change.
+        pip_later: requirement lines that a later task installs by pip.
         pip_requirements: the pip section of an environment file, or the lines for pip of a lock; only
             returned to the task.
     """
@@ -88,6 +95,8 @@ class Request:
     force_reinstall: bool = False
     remove_foreign: bool = False
     notes: Notes = field(default_factory=Notes)
+    on_python_change: str = "fail"
+    pip_later: Sequence[str] = ()
     pip_requirements: Sequence[str] = ()
 
     @property
@@ -104,7 +113,9 @@ class Observed:
 
     Attributes:
         state: the packages.
-        damaged: files that differ from what conda linked, by package name.
+        damaged: files that differ from what conda linked, and copies that pip has of the same distribution,
+            by package name.
+        replaced: packages that a task let pip replace, with the distribution that pip installed instead.
         interrupted: the operation of an interrupted run, None without one.
         half: that run was creating or removing the directory that exists now.
         lost: packages that the interrupted run unlinked and did not link again: name, version and build.
@@ -118,6 +129,7 @@ class Observed:
 
     state: PrefixState
     damaged: dict[str, list[str]] = field(default_factory=dict)
+    replaced: Mapping[str, PipCopy] = field(default_factory=dict)
     interrupted: str | None = None
     half: bool = False
     lost: tuple[PackageRecord, ...] = ()
@@ -127,6 +139,14 @@ class Observed:
     notes: Notes = field(default_factory=Notes)
     note_lines: tuple[str, ...] = ()
     wrong_requests: tuple[str, ...] = ()
+
+    @property
+    def records(self) -> Mapping[str, PackageRecord]:
+        """The packages by name, with pip's version of those that pip replaced; specs are compared with it."""
+        found = dict(self.state.records)
+        for name, one in self.replaced.items():
+            found[name] = replace(found[name], version=one.version)
+        return found
 
     def lines(self) -> list[str]:
         """One diff line for each package; the line names damage."""
@@ -172,6 +192,10 @@ def observe(request: Request) -> Observed:
     satisfied = [
         item.spec.name for item in request.wanted if item.spec and is_satisfied(item, state.records)
     ]
+    relinked = frozenset(satisfied) if request.force_reinstall else frozenset()
+    # force_reinstall gives a package back to conda.
+    replaced = {} if gone else replaced_by_pip(state)
+    replaced = {name: one for name, one in replaced.items() if name not in relinked}
     wrong: tuple[str, ...] = ()
     if request.notes.exact:
         # Imported only with this option, so that other runs do not compile it.
@@ -182,11 +206,12 @@ def observe(request: Request) -> Observed:
         wrong = wrong_requests(request.prefix, request.wanted, request.lock, state.records)
     return Observed(
         state,
-        damaged=damaged_files(state) if thorough else {},
+        damaged=named_in(damaged_files(state), state) if thorough else {},
+        replaced=replaced,
         interrupted=interrupted,
         lost=lost,
         others=frozenset(other_files(request.lock or (), state)),
-        force_relink=frozenset(satisfied) if request.force_reinstall else frozenset(),
+        force_relink=relinked,
         pins=() if gone else parsed_pins(read_pins(request.prefix)),
         notes=notes,
         note_lines=tuple(notes.lines(wanted)),

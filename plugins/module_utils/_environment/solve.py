@@ -11,7 +11,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._conda.command import Conda, Solution
+from ansible_collections.llmfleet.conda.plugins.module_utils._conda.command import (
+    Conda,
+    Solution,
+    ToLink,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._conda.failures import UNSOLVABLE
 from ansible_collections.llmfleet.conda.plugins.module_utils._condarc.denied_channels import (
     refuse_denied,
@@ -23,6 +27,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import redact
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.scratch import roomy_directory
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.explicit_lock import (
+    LockedPackage,
     wrong_archives,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.metadata import write_pins
@@ -110,6 +115,41 @@ class Forecast:
     def __init__(self, request: Request, conda: Conda) -> None:
         self.request = request
         self.conda = conda
+        self._packages_to_link: tuple[ToLink, ...] | None = None
+
+    def packages_to_link(self, plan: Plan, observed: Observed) -> tuple[ToLink, ...]:
+        """The packages that the plan's specs link; asks conda, unless a dry run has told already.
+
+        Raises:
+            CondaModuleError: conda finds no solution, or none that the pins allow.
+        """
+        if not plan.specs:
+            return ()
+        if self._packages_to_link is None:
+            if plan.create:
+                self.creation(plan.specs, observed)
+            else:
+                self._solution(plan, observed)
+        return self._packages_to_link or ()
+
+    @property
+    def knows_packages(self) -> bool:
+        """Whether a dry run has told the packages already."""
+        return self._packages_to_link is not None
+
+    def locked_packages(self, packages: Sequence[LockedPackage]) -> tuple[ToLink, ...]:
+        """The packages of a lock with their sizes, if their channels still have them in their indexes.
+
+        Raises:
+            CondaModuleError: conda does not find one of them.
+        """
+        options = ["--no-deps", "--override-channels"]
+        for channel in dict.fromkeys(one.url.rsplit("/", 2)[0] for one in packages):
+            options += ["--channel", channel]
+        specs = [package.spec for package in packages]
+        with _nowhere(self.request) as prefix:
+            self.conda.stand_ins[prefix] = self.request.prefix
+            return self.conda.create(prefix, specs, options, dry_run=True).packages
 
     def lines(self, plan: Plan, observed: Observed) -> list[str] | None:
         """The lines of the environment after the run; None if there will be no environment.
@@ -128,7 +168,7 @@ class Forecast:
         if self.request.lock is not None:
             # The lock lists all packages, so no solver is needed.
             return sorted(package.label for package in self.request.lock)
-        if not self._conda_is_there():
+        if not self.conda_is_there():
             # Check mode on a new host: an earlier task of the same play would install conda.
             return sorted(
                 [
@@ -165,7 +205,7 @@ class Forecast:
         Raises:
             CondaModuleError: conda failed for another reason than a missing solution.
         """
-        if not (plan.restore and self._conda_is_there()):
+        if not (plan.restore and self.conda_is_there()):
             return plan
         for specs in plan.restore:
             attempt = replace(plan, restore=(specs,))
@@ -191,16 +231,20 @@ class Forecast:
         Raises:
             CondaModuleError: conda finds no solution, or none that the pins allow.
         """
-        specs = plan.specs
-        if not specs:
+        if not plan.specs:
             return list(labels)
-        with self.pins_named(observed), self._readable(plan, observed) as prefix:
-            self.conda.stand_ins[prefix] = self.request.prefix
-            options = install_options(self.request, plan)
-            solution = self.conda.install(prefix, specs, options, dry_run=True)
+        solution = self._solution(plan, observed)
         self._refuse_pinned(solution, observed)
         result = solution.apply_to(labels)
         return self._needed(result) if self.request.prune and solution.link else result
+
+    def _solution(self, plan: Plan, observed: Observed) -> Solution:
+        with self.pins_named(observed), self._readable(plan, observed) as prefix:
+            self.conda.stand_ins[prefix] = self.request.prefix
+            options = install_options(self.request, plan)
+            solution = self.conda.install(prefix, plan.specs, options, dry_run=True)
+        self._packages_to_link = solution.packages
+        return solution
 
     def _needed(self, labels: list[str]) -> list[str]:
         """The lines without packages that nothing declared needs in the versions after the run.
@@ -239,6 +283,7 @@ class Forecast:
                 solution = self.conda.install(prefix, specs, options, dry_run=True)
             else:
                 solution = self.conda.create(prefix, specs, options, dry_run=True)
+        self._packages_to_link = solution.packages
         self._refuse_pinned(solution, observed)
         return solution
 
@@ -264,7 +309,8 @@ class Forecast:
             elif request.specs:
                 self.conda.create(prefix, request.specs, [*options, "--download-only"])
 
-    def _conda_is_there(self) -> bool:
+    def conda_is_there(self) -> bool:
+        """Whether there is a conda to ask; in check mode an earlier task may install it."""
         return bool(self.request.executable) or os.path.exists(
             os.path.join(self.request.installation, "bin", "python")
         )

@@ -80,9 +80,16 @@ def diff_of(request: Request, outcome: EnvironmentOutcome) -> dict[str, Any]:
     return {
         "before_header": request.prefix,
         "after_header": request.prefix,
-        "before": _text(outcome.before),
+        "before": _text(before_side(outcome)),
         "after": _text(outcome.after),
     }
+
+
+def before_side(outcome: EnvironmentOutcome) -> Side:
+    """The lines before the change, with pip's distributions that it removes."""
+    if outcome.before is None:
+        return None
+    return [*outcome.before, *outcome.plan.pip_removed]
 
 
 def _text(lines: Side) -> str:

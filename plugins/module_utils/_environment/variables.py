@@ -19,10 +19,7 @@ from typing import Any
 from ansible_collections.llmfleet.conda.plugins.module_utils._core import json_document
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
-from ansible_collections.llmfleet.conda.plugins.module_utils._core.secrets import (
-    SHORTEST_SECRET,
-    names_a_secret,
-)
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.secrets import secrets_among
 
 STATE = os.path.join("conda-meta", "state")
 UNSET = "***unset***"
@@ -107,11 +104,5 @@ def given_variables(given: Any, option: str) -> dict[str, str | None]:
 
 
 def secret_values(variables: Any) -> set[str]:
-    """The values of variables whose names indicate secrets."""
-    if not isinstance(variables, Mapping):
-        return set()
-    return {
-        str(value)
-        for name, value in variables.items()
-        if names_a_secret(str(name)) and len(str(value)) >= SHORTEST_SECRET
-    }
+    """The secrets among the values of variables; a path such as that in HF_TOKEN_PATH is none."""
+    return secrets_among(variables) if isinstance(variables, Mapping) else set()

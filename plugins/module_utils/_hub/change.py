@@ -18,6 +18,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._hub.download impor
     Downloaded,
     download,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub.room import (
+    refuse_import_without_room,
+    refuse_known_download_without_room,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._hub.store import (
     drop,
     import_source,
@@ -68,6 +72,13 @@ class HubChange(Change[Plan, Look, str]):
         """Before a removal, look for files that are not the hub's."""
         if plan.action == "remove":
             refuse_others(self.request.cached)
+
+    def check_room(self, plan: Plan, observed: Look) -> None:
+        """Compare the files with the room on the volume of the cache, as far as sizes are known."""
+        if plan.action == "import" and self._subject.source is not None:
+            refuse_import_without_room(self.request.cached, self._subject.source)
+        elif plan.action == "fetch":
+            refuse_known_download_without_room(self.request.cached, plan, observed)
 
     def journal(self, plan: Plan, observed: Look) -> AbstractContextManager[None]:
         """No journal: each file is written atomically, and observing shows what is missing."""

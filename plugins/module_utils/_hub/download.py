@@ -19,7 +19,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.process impor
     child_environment,
     run,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.room import volume_of
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.shorten import ending
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub.cache import CachedModel
+from ansible_collections.llmfleet.conda.plugins.module_utils._hub.room import (
+    refuse_model_without_room,
+)
 
 # The child's result follows this word: libraries may print their own output before it.
 _MARK = "llmfleet-hub-model:"
@@ -44,6 +49,36 @@ def listed(path, token):
             if getattr(one, "lfs", None) is not None:
                 files[one.path]["lfs_sha256"] = one.lfs.sha256
     return files, False
+
+def refuse_without_room(token):
+    # Without a list, the download tells what is wrong with the hub or the model.
+    try:
+        from huggingface_hub.utils import filter_repo_objects
+        tree = hub.HfApi(token=token).list_repo_tree(
+            asked["model"], recursive=True, revision=asked["revision"]
+        )
+        files = filter_repo_objects(
+            [one for one in tree if hasattr(one, "blob_id")], key=lambda one: one.path,
+            allow_patterns=asked["include"] or None, ignore_patterns=asked["exclude"] or None,
+        )
+        wanted = {{}}
+        for one in files:
+            lfs = getattr(one, "lfs", None)
+            wanted[lfs.sha256 if lfs is not None else one.blob_id] = one.size
+    except Exception:
+        return
+    size = count = 0
+    for name, whole in wanted.items():
+        blob = os.path.join(blobs, name)
+        if os.path.exists(blob):
+            continue
+        begun = blob + ".incomplete"
+        size += max(0, whole - (os.path.getsize(begun) if os.path.exists(begun) else 0))
+        count += 1
+    free, inodes = asked["free"], asked["free_inodes"]
+    if size > free or (inodes is not None and 2 * count > inodes):
+        print({_MARK!r} + json.dumps({{"size": size, "count": count}}), flush=True)
+        sys.exit(0)
 
 def differs(path, entry):
     whole = entry.get("lfs_sha256")
@@ -81,6 +116,8 @@ try:
     token = asked["token"]
     blobs = os.path.join(asked["cache"], "models--" + asked["model"].replace("/", "--"), "blobs")
     before = set(os.listdir(blobs)) if os.path.isdir(blobs) else set()
+    if asked["free"] is not None:
+        refuse_without_room(token)
     for attempt in (1, 2):
         path = hub.snapshot_download(
             asked["model"], revision=asked["revision"], cache_dir=asked["cache"], token=token,
@@ -160,6 +197,7 @@ def download(wanted: Download) -> Downloaded:
             hint="create the environment first (llmfleet.conda.conda_env), with the package"
             " huggingface_hub.",
         )
+    volume = volume_of(wanted.cache)
     asked = {
         "model": wanted.model,
         "revision": wanted.revision,
@@ -167,6 +205,8 @@ def download(wanted: Download) -> Downloaded:
         "include": list(wanted.include),
         "exclude": list(wanted.exclude),
         "token": wanted.token or (None if is_official(_endpoint(wanted)) else False),
+        "free": volume.free if volume else None,
+        "free_inodes": volume.inodes if volume else None,
     }
     extra = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     if asked["token"] is False:
@@ -235,6 +275,15 @@ def _answer(wanted: Download, stdout: str, stderr: str) -> Downloaded:
         said = {"error": "", "message": ending(stdout, 2000)}
     if not isinstance(said, dict):
         said = {}
+    size, count = said.get("size"), said.get("count")
+    if isinstance(size, int) and isinstance(count, int):
+        refuse_model_without_room(CachedModel(wanted.cache, wanted.model), size, count)
+        # Another process has made room meanwhile.
+        raise CondaModuleError(
+            f"The volume of {wanted.cache} had too little room for the model {wanted.model} a moment ago."
+            " Nothing was changed.",
+            hint="run the task again.",
+        )
     commit, files = said.get("commit"), said.get("files")
     if isinstance(commit, str) and (files is None or isinstance(files, dict)):
         return Downloaded(commit, files)

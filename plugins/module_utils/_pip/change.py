@@ -12,7 +12,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import (
+    CondaModuleError,
+    hint_for,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.redact import redact
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.scratch import roomy_directory
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.consistency import (
@@ -52,6 +55,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip.prediction imp
     predicted_lines,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.request import Request
+from ansible_collections.llmfleet.conda.plugins.module_utils._pip.room import (
+    refuse_installation_without_room,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.subject import OPERATION
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.verify import verify
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.in_use import (
@@ -63,11 +69,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.python_pack
     PIP,
     Packages,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import observe_prefix
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import (
     forget_journal,
     journalled,
     locked,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.two_owners import note_replaced
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.python_requirement import (
     parse_lines,
 )
@@ -107,6 +115,7 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         self._deadline = time.monotonic() + request.timeout
         self._check_warnings: list[str] = []
         self._reported: list[Reported] = []
+        self._foreseen: list[Reported] = []
         self._predicted_lines: list[str] | None = None
 
     @property
@@ -181,6 +190,11 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         """Apply the option in_use."""
         self.guard.check(unlinked(plan, observed, foresee))
 
+    def check_room(self, plan: Plan, observed: Observed) -> None:
+        """Compare what is installed with the room on the environment's volume, as far as sizes are known."""
+        if not observed.unready:
+            refuse_installation_without_room(self.request, plan, self._foreseen)
+
     def close(self, observed: Observed, recovered: bool) -> None:
         """Remove the traces of an interrupted run that had completed its work."""
         if observed.interrupted == OPERATION:
@@ -206,6 +220,7 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
                     note_hashes(
                         str(observed.state.site_packages or ""), parse_lines(lines, "requirements")
                     )
+                    self._note_replaced(plan, observed)
                 finally:
                     forget_secrets(str(observed.state.site_packages or ""))
                     remove_abandoned(one.path for one in observed.packages.by_name.values())
@@ -215,6 +230,36 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
                 seen = observe(self.request)
                 remove_unfinished(seen.state)
                 self._compile(installer, seen)
+
+    def _note_replaced(self, plan: Plan, before: Observed) -> None:
+        """Write down which packages of conda the task let pip replace, so that conda_env leaves them alone.
+
+        Raises:
+            CondaModuleError: the note cannot be written.
+        """
+        if (
+            not self.request.desired.replace_conda_packages
+            or self.request.desired.state == "absent"
+        ):
+            return
+        done = {one.name for one in self._reported}
+        seen = observe_prefix(self.request.prefix, thorough=True)
+        packages = observe(self.request).packages.by_name
+        names = [
+            one.name
+            for one in before.packages.owned_by_conda()
+            if one.name in packages
+            and (one.name in done or packages[one.name].version != one.version)
+        ]
+        try:
+            if names:
+                note_replaced(seen, names)
+        except OSError as error:
+            raise CondaModuleError(
+                f"{error.filename} cannot be written: {error.strerror}.",
+                prefix=self.request.prefix,
+                hint=hint_for(error, "run the task as a user who may write there (become)."),
+            ) from error
 
     def _remove_unneeded(self, installer: Installer) -> None:
         """Remove what nothing needs after an installation."""
@@ -391,6 +436,7 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
                     hint="update pip in the environment to 22.2 or later.",
                 )
             reported = self._install_all(installer, plan, observed, dry_run=True)
+            self._foreseen = reported
             told = installer.tells_requirements or not reported
         predicted = after_change(observed.packages, reported, plan.remove)
         if plan.install and self.request.desired.exact:

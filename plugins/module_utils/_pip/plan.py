@@ -181,8 +181,8 @@ def _refuse_owned(desired: Desired, closure: Closure, packages: Packages, prefix
             f"Both conda and pip have metadata for {', '.join(twice)}, so its files may be a mixture. "
             "Nothing was changed.",
             prefix=prefix,
-            hint="uninstall it from pip (state: absent with replace_conda_packages: true), then "
-            "repair conda's package with llmfleet.conda.conda_package.",
+            hint="let conda take it over with llmfleet.conda.conda_package: a task with the name of conda's "
+            "package alone removes pip's files and links the package again.",
         )
 
 

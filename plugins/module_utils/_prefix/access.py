@@ -23,6 +23,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.volume import (
+    without_volumes_own,
+)
 
 GROUP_WRITABLE = ("envs", "pkgs")
 
@@ -250,7 +253,8 @@ class AccessManager:
                 os.chmod(self.prefix, self.wanted.mode)
         except OSError as error:
             raise CondaModuleError(
-                f"Cannot set owner, group or permissions of {error.filename}: {error.strerror}.",
+                f"Cannot set owner, group or permissions of {error.filename or self.prefix}:"
+                f" {error.strerror or error}.",
                 prefix=self.prefix,
                 hint="run the task as root (become), or leave out owner, group, mode and group_writable.",
             ) from error
@@ -261,6 +265,8 @@ class AccessManager:
         environments = os.path.join(self.prefix, "envs")
         # By descriptors: in a directory that others may write, no link can mislead root.
         for directory, directories, files, descriptor in os.fwalk(self.prefix):
+            if directory == self.prefix:
+                directories[:] = without_volumes_own(self.prefix, directories)
             if directory == environments:
                 directories.clear()
                 files = [name for name in files if name in _WRITTEN_TO["envs"]]

@@ -22,6 +22,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import
     hint_for,
     listed,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.room import (
+    Need,
+    refuse_without_room,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.tree import (
     is_mount_point,
     remove_some,
@@ -326,7 +330,7 @@ class Aside:
             ) from error
 
 
-def refuse_without_room(prefix: str, size: int, caches: Sequence[str]) -> None:
+def refuse_without_room_for_both(prefix: str, size: int, caches: Sequence[str]) -> None:
     """Fail if the old and the new environment do not fit on the volume together.
 
     Args:
@@ -337,22 +341,17 @@ def refuse_without_room(prefix: str, size: int, caches: Sequence[str]) -> None:
     Raises:
         CondaModuleError: the free space is smaller than the environment.
     """
-    volume = os.path.dirname(prefix)
     try:
-        device = os.stat(volume).st_dev
+        device = os.stat(os.path.dirname(prefix)).st_dev
         if any(os.path.isdir(one) and os.stat(one).st_dev == device for one in caches):
             return
-        found = os.statvfs(volume)
     except OSError:
         return
-    free = found.f_bavail * found.f_frsize
-    if free < size:
-        raise CondaModuleError(
-            f"{prefix} takes {size >> 20} MB and its volume has {free >> 20} MB free, which is not enough"
-            " for the old and the new environment together. Nothing was changed.",
-            prefix=prefix,
-            hint="make room on that volume, or remove the environment first (state: absent).",
-        )
+    refuse_without_room(
+        [Need(os.path.dirname(prefix), size, "for the new environment beside the old one")],
+        prefix=prefix,
+        instead="remove the environment first (state: absent)",
+    )
 
 
 def _move(source: str, target: str) -> None:

@@ -99,9 +99,7 @@ class Justified:
             token = MADE in there and LEFT not in there
             self.half_made = token and not _has_history(state.path)
             self._known.update(_program(state.path, there, self.half_made))
-        for path in there:
-            if found := _SITE_PACKAGES.fullmatch(path):
-                self._known.update(_recorded(state.path, found["site"], path))
+        self._known |= recorded_in(state.path, there)
         self._caches = tuple(caches)
         self._packages = set(_unpacked(state.path)) if installation else set()
 
@@ -162,6 +160,16 @@ def _is_in(packaged: Collection[str], path: str) -> bool:
         or (found is not None and found["rest"] in packaged)
         or (path.startswith("bin/") and f"python-scripts/{path[4:]}" in packaged)
     )
+
+
+def recorded_in(prefix: str, files: Iterable[str]) -> set[str]:
+    """The files of all distributions whose RECORD is among ``files``; paths are relative to the prefix."""
+    return {
+        path
+        for record in files
+        if (found := _SITE_PACKAGES.fullmatch(record))
+        for path in _recorded(prefix, found["site"], record)
+    }
 
 
 def _recorded(prefix: str, site: str, record: str) -> Iterator[str]:

@@ -112,12 +112,17 @@ def places_of(prefix: str, nested: bool = False) -> Places:
         except OSError:
             continue
         root = directory == places.path
-        if not (root or nested) and os.path.isfile(os.path.join(directory, "conda-meta/history")):
+        if (
+            not (root or nested)
+            and any(entry.name == "conda-meta" for entry in entries)
+            and os.path.isfile(os.path.join(directory, "conda-meta/history"))
+        ):
             continue
-        places.directories.add((status.st_dev, status.st_ino))
+        device = status.st_dev
+        places.directories.add((device, status.st_ino))
         for entry in entries:
             if not entry.is_dir(follow_symlinks=False):
-                places.files.add((status.st_dev, entry.inode()))
+                places.files.add((device, entry.inode()))
             elif nested or not (root and entry.name in _NOT_THE_BASE):
                 waiting.append(entry.path)
     return places
@@ -278,8 +283,11 @@ class ProcFiles:
             for line in stream:
                 start = line.find("/")
                 path = line[start:].rstrip("\n")
-                words = line[:start].split() if start > 0 else ()
-                if len(words) != 5 or path in passed:
+                # A file has several lines, and most lines of a process name no file.
+                if start <= 0 or path in passed:
+                    continue
+                words = line[:start].split()
+                if len(words) != 5:
                     continue
                 passed.add(path)
                 major, minor = words[3].split(":")

@@ -145,19 +145,23 @@ def _read_distribution(path: str, owned: bool) -> Distribution:
     guess = stem.split("-")
     text = _read_headers(path, "METADATA" if kind == ".dist-info" else "PKG-INFO")
     headers = _parse_headers(text or "")
-    installer = (_read_text(os.path.join(path, "INSTALLER")) or "").strip().lower()
+    installer = CONDA if owned else _installer(path)
     name = headers.get("name", [guess[0]])[0]
     version = headers.get("version", [guess[1] if len(guess) > 1 else "0"])[0]
     return Distribution(
         name=normalize_name(name),
         version=version,
         path=path,
-        owner=CONDA if owned or installer == CONDA else PIP,
+        owner=CONDA if installer == CONDA else PIP,
         requires=tuple(headers.get("requires-dist", ())),
         extras=frozenset(map(normalize_name, headers.get("provides-extra", ()))),
         direct_url=_read_direct_url(path),
         metadata="name" in headers,
     )
+
+
+def _installer(path: str) -> str:
+    return (_read_text(os.path.join(path, "INSTALLER")) or "").strip().lower()
 
 
 def _read_headers(path: str, name: str) -> str | None:

@@ -22,6 +22,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import
     hint_for_reading,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
+from ansible_collections.llmfleet.conda.plugins.module_utils._core.volume import (
+    without_volumes_own,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.record_file import read_record
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import (
     PackageRecord,
@@ -56,7 +59,8 @@ class PrefixState:
         problems: one sentence for each record that cannot be read.
         bad_records: the file names of those records, in ``conda-meta``.
         frozen: ``conda-meta/frozen`` exists.
-        empty: the path is a directory without entries, or does not exist.
+        empty: the path is a directory without entries, or does not exist. The ``lost+found`` of a volume that
+            is mounted there does not count.
         cleared: an installation or environment was removed here, and users' files remain.
         entries: the names directly below the path.
     """
@@ -114,9 +118,14 @@ def _record_from(data: Mapping[str, Any], paths: PathLists, record_path: str) ->
         constrains=tuple(data.get("constrains") or ()),
         track_features=tuple(features.split() if isinstance(features, str) else features),
         requested=str(data.get("requested_spec") or ""),
+        size=_size(data.get("size")),
         record_path=record_path,
         paths=paths,
     )
+
+
+def _size(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
 
 
 # The path of the record holds nothing that could be read at another time. Every other error tells nothing
@@ -187,7 +196,7 @@ def observe_prefix(path: str, *, thorough: bool = False, only_report: bool = Fal
     """
     meta = os.path.join(path, "conda-meta")
     try:
-        entries = os.listdir(path)
+        entries = without_volumes_own(path, os.listdir(path))
     except FileNotFoundError:
         return PrefixState(
             path=path, exists=os.path.lexists(path), is_environment=False, records={}

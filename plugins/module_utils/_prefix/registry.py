@@ -161,5 +161,8 @@ def _rewrite(parent: int, prefix: str, flags: int) -> bool:
 
 
 def _is_gone(line: str, prefix: str) -> bool:
-    below = line == prefix or line.startswith(f"{prefix}/")
-    return below and not os.path.lexists(line)
+    # A line may name the prefix by a link, which leads nowhere now.
+    paths = (line, os.path.realpath(line)) if os.path.isabs(line) else (line,)
+    below = any(path == prefix or path.startswith(f"{prefix}/") for path in paths)
+    leads_nowhere = os.path.islink(line) and not os.path.exists(line)
+    return below and (leads_nowhere or not os.path.lexists(line))

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.conda_version import (
     COMPARISONS,
@@ -292,6 +293,8 @@ def _version_and_build(rest: str, whole: str) -> tuple[str | None, str | None]:
     return version, build
 
 
+# The dependencies of an environment repeat few specs, and its further environments the same ones.
+@lru_cache(maxsize=8192)
 def parse_match_spec(text: str) -> MatchSpec:
     """Parse one spec as a user writes it on conda's command line or in ``environment.yml``.
 

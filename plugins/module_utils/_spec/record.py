@@ -76,7 +76,8 @@ def _loaded(value: Any) -> Any:
 class PackageRecord:
     """One linked package, from ``conda-meta/<name>-<version>-<build>.json``.
 
-    ``channel`` is as conda wrote it (a URL or a name).
+    ``channel`` is as conda wrote it (a URL or a name). ``size`` is that of the archive in
+    bytes, 0 if unknown.
     """
 
     name: str
@@ -93,6 +94,7 @@ class PackageRecord:
     constrains: tuple[str, ...] = ()
     track_features: tuple[str, ...] = ()
     requested: str = ""
+    size: int = field(default=0, compare=False)
     record_path: str = field(default="", compare=False)
     paths: PathLists = field(default=NO_PATHS, compare=False, repr=False)
 

@@ -109,7 +109,7 @@ class FleetHost:
             output=output,
             env=environment,
             program=[CONTROLLER_PYTHON, "-m", "ansible.cli.playbook"],
-            timeout=600,
+            timeout=1500,
         )
         text = (output / "log.txt").read_text(encoding="utf-8")
         assert summary["warnings"] == [], text

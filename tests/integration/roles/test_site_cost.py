@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -117,6 +119,43 @@ def test_what_cannot_be_said_beforehand_costs_nothing(
         "conda_env",
         "conda_pip",
     ]
+
+
+def test_exact_environments_cost_no_further_module_run(
+    converged: Run, fleet_host: FleetHost, tmp_path: Path
+) -> None:
+    # What Ansible calls instead of sudo: this machine's own user owns the environment.
+    sudo = tmp_path / "sudo"
+    sudo.write_text('#!/bin/sh\nwhile [ "$1" != -u ]; do shift; done\nshift 2\nexec "$@"\n')
+    sudo.chmod(0o755)
+    exact = {"packages": ["python=3.11", "pip", "six"], "exact": True}
+    entries = [
+        {"name": "kept", **exact},
+        {"prefix": str(fleet_host.root / "more"), **exact, "owner": getpass.getuser()},
+    ]
+    words = json.dumps(
+        {
+            "create_conda_env_environments": entries,
+            "install_llm_stack_exact": True,
+            "ansible_become_exe": str(sudo),
+        }
+    )
+    first = fleet_host.play(SITE, "--skip-tags", "verify", "-e", words)
+    assert first.code == 0, first.text
+    assert names_of(first).count("conda_pip") == 3
+    again = fleet_host.play(SITE, "--skip-tags", "verify", "-e", words)
+    assert (again.changed, names_of(again)) == (0, ["look_ahead"]), again.text
+    # A distribution that the inventory does not name is found without running the roles' modules twice.
+    place = fleet_host.root / "more/lib/python3.11/site-packages/extra-1.0.dist-info"
+    place.mkdir()
+    (place / "METADATA").write_text("Metadata-Version: 2.1\nName: extra\nVersion: 1.0\n")
+    (place / "INSTALLER").write_text("pip\n")
+    (place / "RECORD").write_text(
+        "".join(f"extra-1.0.dist-info/{name},,\n" for name in ("METADATA", "INSTALLER", "RECORD"))
+    )
+    mended = fleet_host.play(SITE, "--skip-tags", "verify", "-e", words)
+    assert mended.changed == 1, mended.text
+    assert not place.exists()
 
 
 def test_verify_costs_one_module_run(converged: Run, fleet_host: FleetHost) -> None:

@@ -24,6 +24,7 @@ class Reported:
     requires: tuple[str, ...] = ()
     extras: frozenset[str] = frozenset()
     direct_url: Mapping[str, Any] | None = field(default=None, compare=False)
+    url: str = field(default="", compare=False)
 
 
 def parse_report(text: str) -> list[Reported]:
@@ -44,6 +45,7 @@ def parse_report(text: str) -> list[Reported]:
                     requires=tuple(metadata.get("requires_dist") or ()),
                     extras=frozenset(map(normalize_name, metadata.get("provides_extra") or ())),
                     direct_url=item.get("download_info") if item.get("is_direct") else None,
+                    url=str((item.get("download_info") or {}).get("url") or ""),
                 )
             )
     except (KeyError, TypeError, AttributeError) as error:

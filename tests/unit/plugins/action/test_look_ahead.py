@@ -11,6 +11,7 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
+from ansible_collections.llmfleet.conda.plugins.action import look_ahead
 from ansible_collections.llmfleet.conda.plugins.plugin_utils._foreseen_tasks import (
     ForeseenTasks,
     NotForeseeable,
@@ -81,12 +82,70 @@ def test_what_loops_over_what_was_made_has_nothing_to_do(foresee: Foresee) -> No
     assert foresee({"converge": tasks}) == [{"module": ENV, "options": {"name": "a"}}]
 
 
+PIP = "llmfleet.conda.conda_pip"
+
+
+def test_an_omitted_user_is_none(foresee: Foresee) -> None:
+    task = {
+        CONFIG: {"path": "/x"},
+        "become": "{{ true if owner else omit }}",
+        "become_user": "{{ owner or omit }}",
+    }
+    assert foresee({"converge": [task]}, owner="") == [
+        {"module": CONFIG, "options": {"path": "/x"}}
+    ]
+
+
+def test_pip_finds_the_same_whoever_runs_it(foresee: Foresee) -> None:
+    task = {PIP: {"prefix": "/x"}, "become": True, "become_user": "ada"}
+    assert foresee({"converge": [task]}) == [{"module": PIP, "options": {"prefix": "/x"}}]
+
+
+def test_exact_environments_are_foreseen(foresee: Foresee) -> None:
+    """The tasks of create_conda_env itself, also for an environment that another user owns."""
+    role = Path(look_ahead.__file__).parents[2] / "roles" / "create_conda_env"
+    loader = DataLoader()
+    known: dict[str, Any] = {}
+    for part in ("defaults", "vars"):
+        path = str(role / part / "main.yml")
+        known |= loader.load_from_file(path, trusted_as_template=True) or {}
+    known |= {
+        "create_conda_env_installation": "/opt/conda/",
+        "create_conda_env_environments": [
+            {"name": "kept", "packages": ["six"], "exact": True},
+            {"prefix": "/srv/more", "packages": ["six"], "exact": True, "owner": "ada"},
+            {"name": "open", "packages": ["six"]},
+            {"name": "gone", "state": "absent", "exact": True},
+        ],
+    }
+    tasks = ForeseenTasks(
+        lambda path: loader.load_from_file(path, trusted_as_template=True),
+        lambda variables: Templar(loader=loader, variables=dict(variables)),
+    )
+    steps = tasks.of_role(str(role), "converge", known)
+    environments = [step["options"] for step in steps if step["module"] == ENV]
+    assert [one.get("exact") for one in environments] == [True, True, None, None]
+    pip = [step["options"] for step in steps if step["module"] == PIP]
+    assert [(one["prefix"], one["requirements"], one["exact"]) for one in pip] == [
+        ("/opt/conda/envs/kept", [], True),
+        ("/srv/more", [], True),
+    ]
+    # For users with environments of their own, the roles run.
+    with pytest.raises(NotForeseeable):
+        tasks.of_role(str(role), "converge", {**known, "create_conda_env_users": ["ada"]})
+
+
 @pytest.mark.parametrize(
     "task",
     [
         {"ansible.builtin.assert": {"that": True}},
         {"ansible.builtin.command": "true"},
         {CONFIG: {"path": "/x"}, "become": True},
+        {CONFIG: {"path": "/x"}, "become": False},
+        {CONFIG: {"path": "/x"}, "become_user": "ada"},
+        {PIP: {"prefix": "~/x"}, "become": True, "become_user": "ada"},
+        {PIP: {"prefix": "/x", "find_links": ["~/wheels"]}, "become": True},
+        {INCLUDE: {"file": "more.yml"}, "become": True},
         {CONFIG: {"path": "/x"}, "delegate_to": "other"},
         {CONFIG: {"path": "/x"}, "environment": {"A": "b"}},
         {CONFIG: {"path": "/x"}, "ignore_errors": True},

@@ -76,12 +76,14 @@ def test_failed_lines_take_the_first_line_that_says_something() -> None:
     assert failed_lines(entry) == ["numpy: no module"]
 
 
-def test_failed_lines_are_short() -> None:
-    entry = host_entry(
-        {"status": "fail", "checks": [{**FAILED, "detail": "x" * 900}]}, running=True
-    )
+def test_failed_lines_are_short_and_cut_between_words() -> None:
+    path = f"/srv/{'directory/' * 20}envs/llm"
+    detail = f"The file {path}/bin/python is missing. " + "It is gone. " * 90
+    entry = host_entry({"status": "fail", "checks": [{**FAILED, "detail": detail}]}, running=True)
     (line,) = failed_lines(entry)
-    assert len(line) < 120
+    assert f"{path}/bin/python is missing." in line
+    assert line.endswith(" ...")
+    assert len(line) < 340
 
 
 def test_a_failed_host_without_a_failed_check_still_says_so() -> None:

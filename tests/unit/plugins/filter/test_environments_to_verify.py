@@ -19,6 +19,7 @@ ENTRY = {
     "channels": ["conda-forge"],
     "in_use": "warn",
     "prune": None,
+    "exact": True,
 }
 
 
@@ -28,6 +29,7 @@ def test_what_an_environment_contains_is_kept() -> None:
             "name": "tools",
             "packages": ["tqdm"],
             "pinned": ["tqdm<5"],
+            "exact": True,
             "imports": {},
             "state": "present",
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,8 +50,10 @@ def stack(prefix: Prefix) -> Prefix:
     return prefix
 
 
-def look(prefix: Prefix, check: str, **declared: Any) -> Finding:
-    request = Request(prefix=str(prefix.path), declared=Declared(**declared))
+def look(
+    prefix: Prefix, check: str, checks: Sequence[str] | None = None, **declared: Any
+) -> Finding:
+    request = Request(prefix=str(prefix.path), declared=Declared(**declared), checks=checks)
     return DRIFT_CHECKS[f"drift.{check}"](observe(str(prefix.path)), request)
 
 
@@ -309,9 +312,39 @@ def test_a_declaration_that_the_module_refuses_is_a_failure(stack: Prefix) -> No
 def test_damage_is_drift_where_only_drift_is_checked(stack: Prefix) -> None:
     (stack.site_packages / "numpy" / "__init__.py").unlink()
     (stack.site_packages / "filelock" / "__init__.py").unlink()
-    assert "numpy is damaged" in look(stack, "packages", packages=["python"]).detail
-    finding = look(stack, "requirements", requirements=["torch"])
+    assert "numpy is damaged" in look(stack, "packages", ["drift"], packages=["python"]).detail
+    finding = look(stack, "requirements", ["drift"], requirements=["torch"])
     assert "filelock 3.20 has 1 damaged file" in finding.detail
+    # The layer environment reports the files, and one fault is not reported twice.
+    assert look(stack, "packages", packages=["python"]).status == "pass"
+    assert look(stack, "requirements", requirements=["torch"]).status == "pass"
+
+
+def test_a_second_owner_is_drift_where_only_drift_is_checked(stack: Prefix) -> None:
+    stack.pip_package("numpy", "2.2.0", "answer = 42\n")
+    assert "numpy is damaged" in look(stack, "packages", ["drift"], packages=["python"]).detail
+    assert look(stack, "packages", packages=["python"]).status == "pass"
+
+
+def test_the_lines_for_pip_of_a_lock_are_declared(stack: Prefix) -> None:
+    lock = [
+        "https://mirror.example/conda/lab/noarch/libblas-3.9-0.conda",
+        "# pip torch @ https://mirror.example/torch-2.13.0-py3-none-any.whl",
+    ]
+    finding = look(stack, "requirements", options={"lock": lock})
+    assert "torch 2.13.0 was not installed from the URL" in finding.detail
+
+
+def test_a_frozen_environment_keeps_its_distributions(stack: Prefix) -> None:
+    (stack.meta / "frozen").write_text("{}")
+    finding = look(stack, "requirements", requirements=["absent"])
+    assert finding.status == "fail"
+    assert "conda_pip refuses to change a frozen environment: absent is not" in finding.detail
+    lifted = look(stack, "requirements", requirements=["absent"], options={"frozen": False})
+    assert lifted.status == "drift"
+    other = look(stack, "settings", options={"pinned": ["numpy<3"]})
+    assert other.status == "fail"
+    assert "is frozen" in other.detail
 
 
 COMMIT = "8f3a2b1c4d5e6f708192a3b4c5d6e7f801234567"

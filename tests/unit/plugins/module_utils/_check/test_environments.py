@@ -175,6 +175,7 @@ def test_sound_environments_pass_with_one_result_a_check(
         "environment.files",
         "environment.distributions",
         "environment.owners",
+        "environment.other_pythons",
         "environment.requirements",
         "environment.channels",
         "drift.packages",
@@ -186,7 +187,7 @@ def test_sound_environments_pass_with_one_result_a_check(
     assert {check["status"] for check in of(result, "tools").values()} == {"pass"}
     assert set(of(result, "train")) == set(of(result, "tools"))
     assert {name.split(".")[0] for name in of(result, "")} == {"host", "installation"}
-    assert len(of(result, "llm")) + 2 * 13 + len(of(result, "")) == len(result["checks"])
+    assert len(of(result, "llm")) + 2 * 14 + len(of(result, "")) == len(result["checks"])
 
 
 def test_every_damage_is_found_by_name(
@@ -204,6 +205,50 @@ def test_every_damage_is_found_by_name(
         assert [(check["status"], check["name"]) for check in bad] == [(status, name)], spoil
         assert words in bad[0]["detail"]
         assert f"{spoil.__name__}: {name}" in result["msg"]
+
+
+def test_damage_in_base_and_environments_is_all_found(
+    make: Callable[[str], Prefix], run: Callable[..., dict[str, Any]], base: Prefix
+) -> None:
+    """Seven kinds of damage in three environments, and one more in base."""
+    make("llm")
+    base.record("calm", "1.0", files=(base.code("calm", "x = 1\n"),))
+    next(base.path.rglob("calm/__init__.py")).unlink()
+    files, settings = make("files"), make("settings")
+    files.record("extra", "1.0", files=(files.code("extra", "x = 1\n"),))
+    next(files.path.rglob("extra/__init__.py")).unlink()
+    files.record("broken", "1.0")
+    (files.meta / "broken-1.0-0.json").write_text("{")
+    two_owners(files)
+    for spoil in (no_pin, other_variable, other_version):
+        spoil(settings)
+    gone(make("gone"))
+    result = run(*({"name": name, **DECLARED} for name in ("files", "settings", "gone")))
+    bad = {
+        (check["environment"], check["name"]): check["detail"]
+        for check in result["checks"]
+        if check["status"] in ("fail", "drift")
+    }
+    expected = {
+        ("", "installation.files"): ["calm/__init__.py"],
+        ("files", "environment.files"): ["extra/__init__.py"],
+        ("files", "environment.records"): ["broken-1.0-0.json"],
+        ("files", "environment.owners"): ["six-1.18.0.dist-info"],
+        ("settings", "drift.packages"): ["six 1.16.0"],
+        ("settings", "drift.settings"): ["six<2", "OMP_NUM_THREADS"],
+        ("gone", "environment.exists"): ["gone"],
+    }
+    assert set(bad) == set(expected)
+    for key, words in expected.items():
+        assert [word for word in words if word not in bad[key]] == []
+        assert (f"{key[0]}: {key[1]}" if key[0] else key[1]) in result["msg"]
+    # The environment that is as declared is found so, although base is damaged.
+    assert {check["status"] for check in of(result, "llm").values()} == {"pass"}
+    assert (result["status"], result["failed_layer"]) == ("fail", "installation")
+    # A check is left out for the reason that its own environment gives.
+    skipped = of(result, "files")["imports.six"]["detail"]
+    assert "layer environment failed" in skipped
+    assert "installation" not in skipped
 
 
 def test_the_first_environment_fails_and_the_others_are_checked(

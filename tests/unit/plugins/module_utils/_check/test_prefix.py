@@ -26,7 +26,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.process_use
     ProcessUser,
     Seen,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import observe_prefix
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.transaction import locked
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.two_owners import note_replaced
 
 if TYPE_CHECKING:
     from .conftest import Prefix
@@ -296,6 +298,19 @@ def test_channels(full: Prefix, channel: str, ours: bool) -> None:
         assert "1 of them from defaults" in allowed.detail
 
 
+def test_distributions_for_another_python_are_listed(full: Prefix) -> None:
+    library = full.path / "lib" / "python2.7"
+    info = library / "site-packages" / "lost-1.0.dist-info"
+    info.mkdir(parents=True)
+    (full.path / "lib" / "python2.8").mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lost\nVersion: 1.0\n\n")
+    finding = look(full, "environment.other_pythons")
+    assert finding.status == "pass"
+    assert finding.measured == {"other_pythons": {"2.7": ["lost==1.0"]}}
+    assert "lost==1.0" in finding.detail
+    assert str(library) in finding.detail
+
+
 def test_processes_are_listed_and_never_a_failure(
     full: Prefix, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -348,7 +363,9 @@ def test_a_distribution_of_two_owners_fails_by_name(full: Prefix) -> None:
     assert finding.status == "fail"
     assert finding.detail == (
         "1 distribution has: tqdm (conda's 4.66.5, and tqdm-4.70.1.dist-info): metadata of both conda and"
-        " pip, so their files may be a mixture."
+        " pip, so their files may be a mixture. To give them to conda alone, run on the controller: ansible"
+        " HOST -m llmfleet.conda.conda_package -a"
+        f" 'installation=INSTALLATION prefix={full.path} packages=tqdm'"
     )
 
 
@@ -360,6 +377,17 @@ def test_pip_over_a_package_of_conda_counts_as_two_owners(full: Prefix) -> None:
     finding = look(full, "environment.owners")
     assert finding.status == "fail"
     assert "tqdm (conda's 4.66.5, and tqdm-4.70.1.dist-info)" in finding.detail
+
+
+def test_what_a_task_let_pip_replace_has_one_owner(full: Prefix) -> None:
+    conda_distribution(full, "tqdm", "4.66.5")
+    shutil.rmtree(full.site_packages / "tqdm-4.66.5.dist-info")
+    full.pip_package("tqdm", "4.70.1")
+    state = observe_prefix(str(full.path), thorough=True)
+    note_replaced(state, ["tqdm"])
+    for name in ("environment.owners", "environment.files"):
+        finding = look(full, name)
+        assert finding.status == "pass", finding.detail
 
 
 @pytest.mark.parametrize("name", ["installation.exists", "environment.exists"])

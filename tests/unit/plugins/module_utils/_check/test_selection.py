@@ -291,6 +291,7 @@ def test_the_quick_checks_read_no_files_of_packages_and_import_nothing() -> None
                 "environment.owners",
                 "environment.requirements",
                 "environment.channels",
+                "environment.other_pythons",
             ],
         ),
     ],

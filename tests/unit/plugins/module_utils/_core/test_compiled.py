@@ -63,10 +63,10 @@ def test_matches_pythons_errors_about_truncated_files(prefix: Path) -> None:
 
 
 def test_is_short_of_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    volume = namedtuple("volume", "f_bavail f_frsize")
-    monkeypatch.setattr(os, "statvfs", lambda _path: volume(100, 4096))
+    volume = namedtuple("volume", "f_bavail f_frsize f_files f_favail")
+    monkeypatch.setattr(os, "statvfs", lambda _path: volume(100, 4096, 0, 0))
     assert is_short_of_room(str(tmp_path))
-    monkeypatch.setattr(os, "statvfs", lambda _path: volume(100_000, 4096))
+    monkeypatch.setattr(os, "statvfs", lambda _path: volume(100_000, 4096, 0, 0))
     assert not is_short_of_room(str(tmp_path))
 
 

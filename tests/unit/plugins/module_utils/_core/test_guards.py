@@ -140,6 +140,30 @@ def test_a_link_to_a_forbidden_place(tmp_path: Path, monkeypatch: pytest.MonkeyP
         check_prefix(str(tmp_path / "h"))
 
 
+def test_a_link_is_resolved_to_its_target(tmp_path: Path) -> None:
+    (tmp_path / "real" / "env").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real" / "env")
+    (tmp_path / "parent").symlink_to("real")
+    (tmp_path / "dangling").symlink_to("real/later")
+    real = tmp_path / "real"
+    assert check_prefix(str(tmp_path / "link")) == str(real / "env")
+    assert check_prefix(f"{tmp_path}/parent/new/env") == str(real / "new" / "env")
+    assert check_prefix(str(tmp_path / "dangling")) == str(real / "later")
+    (tmp_path / "envs").symlink_to(real)
+    assert environment_prefix(str(tmp_path / "parent"), "llm", None) == str(real / "envs" / "llm")
+
+
+def test_the_target_of_a_link_has_to_be_possible(tmp_path: Path) -> None:
+    blank = tmp_path / "with blank"
+    blank.mkdir()
+    (tmp_path / "blank").symlink_to(blank)
+    with pytest.raises(CondaModuleError, match=r"white space.*which leads to .*with blank"):
+        check_prefix(str(tmp_path / "blank"))
+    (tmp_path / "long").symlink_to(tmp_path / ("x" * 111))
+    with pytest.raises(CondaModuleError, match="longer than 110 bytes"):
+        check_prefix(str(tmp_path / "long"))
+
+
 @pytest.mark.parametrize(
     ("installation", "name", "prefix", "result"),
     [

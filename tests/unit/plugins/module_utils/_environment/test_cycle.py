@@ -8,11 +8,16 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._core import room as core_room
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import CondaModuleError
+from ansible_collections.llmfleet.conda.plugins.module_utils._environment import (
+    apply as environment_apply,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._environment.change import (
     EnvironmentChange,
 )
@@ -45,7 +50,8 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import
 from ansible_collections.llmfleet.conda.tests.unit.plugins.fake_prefix import FakePrefix, snapshot
 from ansible_collections.llmfleet.conda.tests.unit.plugins.killed import each_kill
 
-# Knows six 1.0 and 2.0, tqdm 1.0 which needs six, and sole 1.0. "name=version" and "name>=version" only.
+# Knows six 1.0 and 2.0, tqdm 1.0 which needs six, sole 1.0, and two versions of python. "name=version" and
+# "name>=version" only.
 CONDA = """\
 #!{python} -I
 import json, os, re, shutil, sys
@@ -77,7 +83,7 @@ if mode == "full":
     (prefix / "conda-meta" / "tqdm-1.0-0.json").touch()
     print(json.dumps({{"exception_name": "NoSpaceLeftError", "message": "No space left on device"}}))
     sys.exit(1)
-known = {{"six": ["1.0", "2.0"], "tqdm": ["1.0"], "sole": ["1.0"]}}
+known = {{"six": ["1.0", "2.0"], "tqdm": ["1.0"], "sole": ["1.0"], "python": ["3.11.7", "3.12.1"]}}
 needs = {{"tqdm": ["six"]}}
 meta = prefix / "conda-meta"
 def content(name):
@@ -228,6 +234,9 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    # However full the volume of the tests is, these changes do not fill it.
+    monkeypatch.setattr(core_room, "AMPLE", 0)
+    monkeypatch.setattr(core_room, "AMPLE_INODES", 0)
     return World(tmp_path)
 
 
@@ -244,6 +253,45 @@ def test_create(world: World) -> None:
     assert [call[0] for call in real] == ["create"]
     assert real[0][-2:] == ["tqdm", "six=1.0"]
     assert real[0][6:9] == ["--override-channels", "--channel", "lab"]
+
+
+def leave(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """All volumes have so many bytes free, which is not ample."""
+    found = SimpleNamespace(
+        f_bavail=size // 512, f_frsize=512, f_files=0, f_favail=0, f_flag=0, f_bsize=512
+    )
+    monkeypatch.setattr(core_room, "AMPLE", 1 << 40)
+    monkeypatch.setattr(os, "statvfs", lambda _path: found)
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_change_that_does_not_fit_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch, check: bool
+) -> None:
+    world.run("six=1.0")
+    before = snapshot(world.prefix)
+    started = len(world.calls())
+    leave(monkeypatch, 4096)
+    with pytest.raises(CondaModuleError, match="Not enough free space for") as caught:
+        world.run("six=1.0", "tqdm", check=check)
+    assert caught.value.facts["error_kind"] == "disk_full"
+    assert "llmfleet.conda.clean" in str(caught.value.hint)
+    if check:
+        assert snapshot(world.prefix) == before
+    assert packages(world.run("six=1.0")) == ["six 1.0"]
+    assert all("--dry-run" in call for call in world.calls()[started:])
+
+
+def test_a_scarce_volume_costs_a_dry_run_and_no_change_costs_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(monkeypatch, 1 << 30)
+    assert world.run("six=1.0").changed
+    assert ["--dry-run" in call for call in world.calls()] == [True, False]
+    leave(monkeypatch, 0)
+    assert not world.run("six=1.0").changed
+    assert world.run(state="absent").changed
+    assert len([call for call in world.calls() if "--dry-run" in call]) == 1
 
 
 def frozen(world: World) -> bool:
@@ -1038,3 +1086,64 @@ def test_a_directory_in_the_place_of_a_packages_file_is_refused(world: World, ch
     (file / "thesis.tex").unlink()
     file.rmdir()
     assert world.run("six", check=check).changed
+
+
+def installed_by_pip(world: World, name: str = "app") -> Path:
+    """What pip has written for a distribution for Python 3.11; returns its module."""
+    site = world.prefix / "lib" / "python3.11" / "site-packages"
+    info = site / f"{name}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n\n")
+    (info / "RECORD").write_text(f"{name}.py,,\n{name}-1.0.dist-info/METADATA,,\n")
+    (site / f"{name}.py").write_text("")
+    return site / f"{name}.py"
+
+
+def test_a_change_of_python_does_not_lose_what_pip_installed(world: World) -> None:
+    world.run("python=3.11.7")
+    module = installed_by_pip(world)
+    before = snapshot(world.prefix)
+    wanted = ("python=3.12.1", "six")
+    for check in (True, False):
+        with pytest.raises(CondaModuleError, match=r"app==1\.0\. Nothing was changed"):
+            world.run(*wanted, check=check)
+        with pytest.raises(CondaModuleError, match=r"remove Python 3\.11"):
+            world.run("python", check=check, whole=False, state="absent")
+        with pytest.raises(CondaModuleError, match=r"replace Python 3\.11 by 3\.12"):
+            world.run("python", check=check, whole=False, state="latest")
+    assert snapshot(world.prefix) == before
+    # Other changes are none of its business.
+    assert world.both("python=3.11.7", "six").plan.pip_removed == ()
+    assert module.exists()
+    own = module.parent / "own.py"
+    own.write_text("")
+    done = world.both(*wanted, pip_later=("app>=1",))
+    assert done.plan.pip_removed == ("app==1.0 (pip, Python 3.11)",)
+    result = result_of(world.request(*wanted), done)
+    assert "app==1.0 (pip, Python 3.11)" in result["removed"]
+    assert "app==1.0 (pip, Python 3.11)" in result["diff"]["before"]
+    assert "app==1.0" not in result["diff"]["after"]
+    assert not module.exists()
+    assert own.exists()
+    assert "This removes what pip installed there: app==1.0." in done.warnings[0]
+    assert "own.py" in done.warnings[1]
+
+
+def test_an_interrupted_change_of_python_is_completed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.run("python=3.11.7")
+    module = installed_by_pip(world)
+
+    def killed(_prefix: str, _version: str) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(environment_apply, "remove_old_python", killed)
+        with pytest.raises(KeyboardInterrupt):
+            world.run("python=3.12.1", on_python_change="remove")
+    assert module.exists()
+    # The task that was interrupted had allowed it.
+    world.run("python=3.12.1")
+    assert not module.parent.exists()
+    assert world.leftovers() == []

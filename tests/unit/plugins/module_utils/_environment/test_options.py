@@ -22,6 +22,8 @@ PARAMS: dict[str, Any] = {
     "repair": True,
     "offline": False,
     "timeout": 60,
+    "pip_on_python_change": "fail",
+    "pip_requirements": [],
     "in_use": "fail",
     "in_use_timeout": 60,
     "executable": None,
@@ -53,3 +55,15 @@ def test_specs_that_only_conda_understands_are_accepted_otherwise(text: str) -> 
     assert [item.text for item in request.wanted] == [text]
     gone = request_from({**PARAMS, "packages": [text], "state": "absent"}, whole=True)
     assert gone.state == "absent"
+
+
+def test_the_pip_section_counts_as_installed_later() -> None:
+    options = {
+        **PARAMS,
+        "environment": {"dependencies": ["python=3.12", {"pip": ["torch>=2"]}]},
+        "pip_requirements": ["six"],
+    }
+    request = request_from(options, whole=True)
+    assert request.pip_later == ("torch>=2", "six")
+    assert request.pip_requirements == ("torch>=2",)
+    assert request.on_python_change == "fail"

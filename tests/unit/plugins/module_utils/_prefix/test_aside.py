@@ -14,7 +14,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix import aside as set_aside
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.aside import (
     Aside,
-    refuse_without_room,
+    refuse_without_room_for_both,
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.claim import claim
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import LEFT, MADE
@@ -162,13 +162,13 @@ def test_refuses_without_room_for_both_environments(env: FakePrefix, tmp_path: P
     cache = tmp_path / "pkgs"
     cache.mkdir()
     # Packages are linked from a cache on the same volume.
-    refuse_without_room(str(env.path), 1 << 60, [str(cache)])
+    refuse_without_room_for_both(str(env.path), 1 << 60, [str(cache)])
     with pytest.raises(
         CondaModuleError,
-        match=r"not enough for the old and the new environment together\. Nothing was",
+        match=r"for the new environment beside the old one.*Nothing was",
     ):
-        refuse_without_room(str(env.path), 1 << 60, ["/proc"])
-    refuse_without_room(str(env.path), 1, ["/proc"])
+        refuse_without_room_for_both(str(env.path), 1 << 60, ["/proc"])
+    refuse_without_room_for_both(str(env.path), 1, ["/proc"])
 
 
 PEOPLES = ("lib/mine.py", "work/deep/notes.txt", "share/kernel.json", ".condarc", "zoo/last.txt")

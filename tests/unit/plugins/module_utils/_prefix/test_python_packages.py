@@ -241,9 +241,9 @@ def test_a_hundred_distributions_take_milliseconds(
         (info / "METADATA").write_text(metadata_text(f"d{number}", "1.0", ["d1>=1"]))
     best = 1.0
     for _attempt in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         seen = observe_packages(str(tmp_path), str(site), [])
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     assert len(seen.by_name) == 100
-    # 5 ms on the machine where this was written; a process of pip's takes 400.
+    # CPU seconds: 5 ms on the machine where this was written; a process of pip's takes 400.
     assert best < 0.1
