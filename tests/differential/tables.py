@@ -519,6 +519,15 @@ BAD_SPECS = [
     "absent~=2",
 ]
 
+# conda drops what it cannot read in brackets without a word, so these would ask for something else.
+BROKEN_BRACKETS = [
+    "numpy[version]",
+    "numpy[version = 1.8]",
+    "numpy[version='1.8]",
+    "numpy[version=>=1.8,<2]",
+    "numpy[version='1.*.[0]']",
+]
+
 # Forms of conda's that are left to it: UnsupportedSpecError.
 LEFT_TO_CONDA = [
     "numpy ==1.8.* py39_0",
@@ -543,13 +552,8 @@ LEFT_TO_CONDA = [
     "numpy[url='https://conda.anaconda.org/lab/noarch/numpy-1.8-0.conda']",
     "numpy[name=pandas]",
     "numpy[optional=true]",
-    "numpy[version]",
-    "numpy[version = 1.8]",
-    "numpy[version='1.8]",
-    "numpy[version=>=1.8,<2]",
     "numpy[version='1.7(1.8)']",
     "numpy[version='1.8()']",
-    "numpy[version='1.*.[0]']",
     "ns:numpy",
     "conda-forge:ns:numpy",
     "conda-*::numpy",

@@ -148,6 +148,13 @@ def test_impossible_names_are_refused_with_a_message(spec: str) -> None:
     assert not reading.left
 
 
+@pytest.mark.parametrize("spec", tables.BROKEN_BRACKETS)
+def test_brackets_that_conda_would_drop_are_refused(spec: str) -> None:
+    reading = comparison.read(parse_match_spec, spec)
+    assert "brackets must contain key=value pairs" in reading.message
+    assert not reading.left
+
+
 @pytest.mark.parametrize("spec", tables.LEFT_TO_CONDA)
 def test_forms_that_are_left_to_conda(spec: str) -> None:
     reading = comparison.read(parse_match_spec, spec)

@@ -132,7 +132,7 @@ def test_remove_the_environment(
     [
         ("mm-install-notfound", "not_found", "unsupported request"),
         ("mm-install-unsat", "unsatisfiable", "package toy-a-2.0-0 requires toy-b >=2"),
-        ("mm-install-cuda", "not_found", "nothing provides __cuda >=12"),
+        ("mm-install-cuda", "host_lacks", "nothing provides __cuda >=12"),
         ("mm-install-noenv", "not_environment", "No prefix found at"),
         ("mm-create-bad-yaml", "unknown", "error at line 4"),
     ],

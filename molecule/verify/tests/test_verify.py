@@ -178,7 +178,10 @@ def test_a_pass_is_not_repeated_and_its_date_is_told(look: Any, looked: Any) -> 
     assert found["imports.six"]["detail"].endswith(
         f"Not run again: nothing changed since {own['since']}."
     )
-    assert {one["environment"] for one in again.own(SEVERAL)["last_passes"]} == {"llm", "sound"}
+    # Drift keeps nothing from being imported, so these passed, too.
+    drifted = {name for name, (_, status, _) in SPOILT.items() if status == "drift"}
+    reused = {one["environment"] for one in again.own(SEVERAL)["last_passes"]}
+    assert reused == {"llm", "sound", *drifted}
 
 
 def test_the_licence_audit_names_the_package_that_conda_lists_there(
