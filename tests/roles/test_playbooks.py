@@ -90,6 +90,7 @@ TAGS = {
     "site": {"install", "environments", "stack", "verify", *LAYER_TAGS},
     "update": {"install", "environments", "stack", "verify", *LAYER_TAGS},
     "clean": {"clean"},
+    "rollback": {"rollback", "verify"},
     "verify": {"verify", *LAYER_TAGS},
     "remove": {"install", "environments", "stack"},
 }
