@@ -34,7 +34,7 @@ test-full: venv ## everything, in parts one after the other (PART=code, oldest, 
 	@$(RUN_TESTS) --full $(if $(PART),--part $(PART))
 
 lint: venv ## linters, documentation, ansible-test sanity and text rules
-	@$(RUN_TESTS) lint sanity
+	@$(RUN_TESTS) --full lint sanity
 
 sanity: venv ## ansible-test sanity only (ARGS="--test pylint" goes to ansible-test)
 	@$(BIN)/python -m scripts.testing.sanity $(ARGS)

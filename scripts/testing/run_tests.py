@@ -182,7 +182,9 @@ def parse(arguments: Sequence[str]) -> tuple[list[steps.Plan], Options]:
         parser.error(f"unknown step {', '.join(unknown)}; known: {', '.join(steps.STEPS)}")
     if chosen.part and not chosen.full:
         parser.error("--part goes with --full")
-    options = Options(scenarios=chosen.scenario, full=chosen.full, pytest_arguments=extra)
+    options = Options(
+        scenarios=chosen.scenario, full=chosen.full, check=chosen.check, pytest_arguments=extra
+    )
     if chosen.step:
         return [(tuple(name for name in steps.STEPS if name in chosen.step),)], options
     if chosen.check:

@@ -26,11 +26,13 @@ class Options:
     Attributes:
         scenarios: Molecule scenarios by name; empty for those of the plan.
         full: everything that a step has, not the selection of ``make test``.
+        check: the selection of ``make check``, which has two minutes.
         pytest_arguments: handed to pytest as they are.
     """
 
     scenarios: list[str] = field(default_factory=list)
     full: bool = False
+    check: bool = False
     pytest_arguments: list[str] = field(default_factory=list)
 
 

@@ -115,10 +115,10 @@ _MANY_PROCESSES = tuple(
 
 
 def unit(options: Options) -> Tally:
-    """pure functions and argument checks on one Python; what starts many processes only with --full."""
+    """pure functions and argument checks on one Python: no conda, no network."""
     if absent := [path for path in _MANY_PROCESSES if not (ROOT / path).is_file()]:
         raise FileNotFoundError(f"suites.py leaves out tests that are not there: {absent}")
-    without = () if options.full else [f"--ignore={path}" for path in _MANY_PROCESSES]
+    without = () if not options.check else [f"--ignore={path}" for path in _MANY_PROCESSES]
     return run_pytest("unit", ["tests/unit"], options, workers=WORKERS, arguments=without)
 
 

@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from scripts.testing import run_tests, steps
+from scripts.testing import run_tests, steps, suites
 from scripts.testing.results import Tally
 from scripts.testing.step import CannotRun, Options
 from scripts.testing.suites import NothingNew
@@ -145,6 +146,22 @@ def test_the_full_run_has_every_step_and_no_step_twice() -> None:
     named = [name for plan in steps.PARTS.values() for lane in plan for name in lane]
     # The step units has the tests of the step unit on every Python, proof has the faults of make test.
     assert sorted([*named, "unit", "faults"]) == sorted(steps.STEPS)
+
+
+@pytest.mark.parametrize(("words", "left_out"), [(["--check"], True), (["unit"], False)])
+def test_only_make_check_leaves_out_unit_tests(
+    words: list[str], left_out: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def pytest_run(*_given: object, arguments: Sequence[str], **_how: object) -> Tally:
+        asked.extend(arguments)
+        return Tally(passed=1)
+
+    monkeypatch.setattr(suites, "run_pytest", pytest_run)
+    _plans, options = run_tests.parse(words)
+    suites.unit(options)
+    assert any(word.startswith("--ignore=") for word in asked) is left_out
 
 
 def test_lanes_run_side_by_side_and_each_line_says_whose_it_is(
