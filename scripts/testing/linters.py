@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from scripts.console import Ticker, duration, labelled, say, style
 from scripts.layout import LOGS, ROOT, VENV_BIN, shown, tool_environment
 from scripts.processes import run
+from scripts.setup import pythons
 from scripts.testing import sanity
 from scripts.testing.docs_lint import docs_lint
 from scripts.testing.results import Tally
@@ -77,14 +78,19 @@ def lint(options: Options) -> Tally:
     """linters, the pages of the documentation, and what must hold for every file of the repository."""
     tally = Tally()
     with ThreadPoolExecutor(2) as pool:
-        pages = pool.submit(labelled(_documentation))
+        pages = [pool.submit(labelled(_documentation))] if options.full else []
         for found in pool.map(labelled(_linter), *zip(*linters(options.full).items(), strict=True)):
             tally.add(found)
-        tally.add(pages.result())
+        for page in pages:
+            tally.add(page.result())
     tally.add(run_pytest("repository", ["tests/repository"], options, workers=WORKERS))
     return tally
 
 
 def run_sanity(options: Options) -> Tally:
     """ansible-test sanity with no ignore file; each of its tests on each Python counts as one."""
-    return sanity.sanity([])
+    if options.full:
+        return sanity.sanity([])
+    here = {pythons.minor(one) for one in pythons.targets()}
+    ends = (pythons.TARGETS[0], pythons.TARGETS[-1])
+    return sanity.most([version for version in ends if version in here])

@@ -11,19 +11,23 @@ from scripts.console import Ticker, duration, labelled, say, style
 from scripts.layout import BUILD, LOGS, ROOT, VENV_BIN, shown, tool_environment
 from scripts.processes import run
 from scripts.setup import engine
-from scripts.testing import molecule_lab
+from scripts.testing import limit, molecule_lab
 from scripts.testing.molecule_progress import MoleculeProgress
 from scripts.testing.results import Tally, pytest_tally
 from scripts.testing.scenarios import CONVERGED, ModuleRuns, Scenario, table
 from scripts.testing.step import SCENARIO_SECONDS, CannotRun, Options, show_failure
 from scripts.testing.suites import LabFailed, build_lab
 
-# What `make test` runs: all roles from a bare host, repair, a host without a network, several users, and
-# every check of verify. The longest come first, since two run at a time.
-TEST_SCENARIOS = ("default", "verify", "repair", "multiuser", "airgap")
+# What `make test` runs: all roles from a bare host, several users, and a host without a network. The longest
+# come first, since two run at a time.
+TEST_SCENARIOS = ("default", "multiuser", "airgap")
 
 # What `make test` leaves out of a scenario: hosts that only repeat what another host shows.
-TEST_LIMITS: Mapping[str, str] = {"default": "llmfleet-debian13"}
+TEST_LIMITS: Mapping[str, tuple[str, ...]] = {
+    "default": ("llmfleet-debian13",),
+    # This one gets its installer from the controller.
+    "airgap": ("airgap-debian13",),
+}
 
 # The parts of the lab that a scenario needs beside the usual ones.
 MORE_PARTS: Mapping[str, tuple[str, ...]] = {"full": ("full-wheelhouse",)}
@@ -98,7 +102,7 @@ def _scenario(name: str, options: Options, variables: Mapping[str, str]) -> tupl
     env = tool_environment(variables)
     env["LAB_REPORT"] = str(molecule_lab.report(name))
     if name in TEST_LIMITS and not options.full and not options.scenarios:
-        env["LAB_LIMIT"] = TEST_LIMITS[name]
+        env[limit.VARIABLE] = ",".join(TEST_LIMITS[name])
     pytest = [f"--junitxml={xml}", *options.pytest_arguments]
     env["PYTEST_ADDOPTS"] = " ".join(pytest)
     runs = ModuleRuns(BUILD / "molecule" / f"{name}-module-runs.jsonl")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.console import Ticker, heading
@@ -81,6 +82,14 @@ def sanity(arguments: list[str]) -> Tally:
             on_line=on_line,
         )
     return read_results(LOG.read_text(encoding="utf-8", errors="replace"), code)
+
+
+def most(pythons: Sequence[str]) -> Tally:
+    """All but pylint, which takes as long as the others together, and imports on these Pythons only."""
+    tally = sanity(["--skip-test", "pylint", "--skip-test", "import"])
+    for version in pythons:
+        tally.add(sanity(["--test", "import", "--python", version]))
+    return tally
 
 
 def main(arguments: list[str]) -> int:

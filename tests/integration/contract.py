@@ -18,7 +18,7 @@ from ansible_collections.llmfleet.conda.tests.unit.plugins.wheel_factory import 
 from lab import counter, paths
 from lab import installer as lab_installer
 from tests.integration import published
-from tests.integration.contract_table import CHANGES, FAILS, GIVEN, SAME, SMOKE, Damage, Row
+from tests.integration.contract_table import CHANGES, FAILS, FULL, GIVEN, SAME, SMOKE, Damage, Row
 from tests.integration.snapshot import Snapshot, changes, snapshot
 
 RunModule = Callable[..., dict[str, Any]]
@@ -61,15 +61,13 @@ def make_wheels(house: Path) -> Path:
 
 
 def parameters(rows: Iterable[Row]) -> list[Any]:
-    """The rows as parameters of a test; those that also run on the newest Python bear the mark ``smoke``."""
-    return [
-        pytest.param(
-            row,
-            id=f"{row.module}: {row.name}",
-            marks=[pytest.mark.smoke] if (row.module, row.name) in SMOKE else [],
-        )
-        for row in rows
-    ]
+    """The rows as parameters of a test, with the marks ``smoke`` and ``full`` of the table."""
+
+    def marks(row: Row) -> list[pytest.MarkDecorator]:
+        key = (row.module, row.name)
+        return [pytest.mark.smoke] * (key in SMOKE) + [pytest.mark.full] * (key in FULL)
+
+    return [pytest.param(row, id=f"{row.module}: {row.name}", marks=marks(row)) for row in rows]
 
 
 class Contract:

@@ -641,3 +641,88 @@ SMOKE: frozenset[tuple[str, str]] = frozenset(
     }.items()
     for name in names
 )
+
+# In `make test-full` only: each starts conda, pip or an installer several times, and another row shows its
+# kind in `make test`.
+FULL: frozenset[tuple[str, str]] = frozenset(
+    (module, name)
+    for module, names in {
+        "conda_env": (
+            "a channel that is not there",
+            "a file is missing",
+            "a file is truncated",
+            "a newer version",
+            "a pin for another version",
+            "a record is missing",
+            "a version with an epoch",
+            "against a pin that is there",
+            "against its own pin",
+            "an environment without packages",
+            "an environment.yml as mapping",
+            "an environment.yml as text",
+            "an older version",
+            "another Python",
+            "below a directory that is not there",
+            "by the priority of channels",
+            "change and prune at once",
+            "change what is frozen",
+            "from a channel by address",
+            "from the package cache alone",
+            "latest and prune",
+            "latest build",
+            "latest of what is not there",
+            "latest within the spec",
+            "make it frozen at once",
+            "no pin any more",
+            "nothing newer",
+            "one package more",
+            "recreate what is not as wanted",
+            "the same lock again",
+            "two that exclude each other",
+            "unfreeze",
+            "what nobody names goes",
+            "with an owner and a group",
+            "with another conda",
+        ),
+        "conda_package": (
+            "a build that is named",
+            "absent by the package's own script",
+            "by its channel",
+            "from a channel, the cache alone",
+            "frozen",
+            "in the base by its name",
+            "nothing newer",
+            "what excludes what is there",
+        ),
+        "conda_pip": (
+            "a constraint that conda's own breaks",
+            "a constraint that spares conda's own",
+            "a file is missing",
+            "a file of requirements and one of constraints",
+            "absent already",
+            "absent though needed, unchecked",
+            "an extra and a marker",
+            "an older version by a constraint",
+            "by address",
+            "latest",
+            "no repair",
+            "no such version",
+            "nothing newer",
+            "what conda owns is not removed",
+            "what conda owns, when told",
+        ),
+        "conda_installation": (
+            "a file is missing",
+            "absent with an environment",
+            "absent with an environment, when told",
+            "closed to others",
+            "damage that nobody asked to mend",
+            "from a path",
+            "half made",
+            "on a new host",
+            "published, from a mirror",
+            "this conda is there",
+        ),
+    }.items()
+    for name in names
+)

@@ -12,8 +12,10 @@ from tests.integration.contract_table import (
     CONDA_INSTALLATION,
     CONDA_PACKAGE,
     CONDA_PIP,
+    FULL,
     HUB_MODEL,
     READING,
+    SMOKE,
     TABLE,
     Row,
 )
@@ -31,6 +33,12 @@ ROWS = [
 def test_both_files_together_have_the_whole_table() -> None:
     ran = [(row.module, row.name) for row in (*CONDA_ENV, *READING, *ROWS)]
     assert sorted(ran) == sorted((row.module, row.name) for row in TABLE)
+
+
+def test_each_row_runs_in_make_test_once_or_in_make_test_full() -> None:
+    names = {(row.module, row.name) for row in TABLE}
+    assert names >= SMOKE | FULL
+    assert not SMOKE & FULL
 
 
 @pytest.mark.parametrize("row", parameters(ROWS))

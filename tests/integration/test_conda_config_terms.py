@@ -109,6 +109,7 @@ def records(root: Path) -> dict[str, dict[str, Any]]:
     }
 
 
+@pytest.mark.full
 def test_acceptance_for_a_user(
     site: Site, steps: Steps, user_home: Path, conda_installation: Path, run_module: Any
 ) -> None:

@@ -39,6 +39,7 @@ def test_create_by_name(
     assert run_module("conda_env", {**options, "state": "absent"})["changed"]
 
 
+@pytest.mark.full
 def test_create_by_prefix_without_packages(
     tmp_path: Path, four_steps: Steps, options: Any, versions: Versions
 ) -> None:
@@ -48,6 +49,7 @@ def test_create_by_prefix_without_packages(
     assert sorted(path.name for path in prefix.parent.iterdir()) == ["env"]
 
 
+@pytest.mark.full
 def test_add_a_package(
     make_env: MakeEnv, four_steps: Steps, options: Any, versions: Versions
 ) -> None:
@@ -56,6 +58,7 @@ def test_add_a_package(
     assert versions(prefix) == {"lab-upgrade": "1.0", "lab-needs-glibc": "1.0"}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
 def test_change_a_version(
     version: str, make_env: MakeEnv, four_steps: Steps, options: Any, versions: Versions
@@ -65,6 +68,7 @@ def test_change_a_version(
     assert versions(prefix) == {"lab-upgrade": version}
 
 
+@pytest.mark.full
 def test_upgrade_python(
     make_env: MakeEnv, four_steps: Steps, options: Any, versions: Versions
 ) -> None:
@@ -113,6 +117,7 @@ def test_nothing_is_pruned_unless_asked(
     assert set(versions(prefix)) == {"lab-upgrade", "lab-needs-glibc"}
 
 
+@pytest.mark.full
 def test_latest(make_env: MakeEnv, four_steps: Steps, options: Any, versions: Versions) -> None:
     prefix = make_env("lab-upgrade=1.0", "lab-needs-glibc")
     wanted = options(prefix, "lab-upgrade", "lab-needs-glibc", state="latest")

@@ -86,7 +86,8 @@ def controller(tmp_path: Path, conda_installation: Path, home: Path) -> Controll
 Versions = Callable[[Path], dict[str, str]]
 
 
-@pytest.mark.parametrize("place", only_full_but([".", "files"], "."))
+@pytest.mark.full
+@pytest.mark.parametrize("place", [".", "files"])
 def test_a_file_beside_the_play(
     place: str, controller: Controller, versions: Versions, conda: Any
 ) -> None:
@@ -119,6 +120,7 @@ def test_a_lock_by_its_absolute_path(
     assert versions(controller.prefix) == {"lab-upgrade": "1.0"}
 
 
+@pytest.mark.full
 def test_an_encrypted_file(controller: Controller, versions: Versions) -> None:
     path, word = controller.directory / "environment.yml", controller.directory / "word"
     path.write_text(ENVIRONMENT)
@@ -143,6 +145,7 @@ def test_an_encrypted_file(controller: Controller, versions: Versions) -> None:
     assert versions(controller.prefix) == {"lab-upgrade": "1.1"}
 
 
+@pytest.mark.full
 def test_with_remote_src_the_file_is_the_host_s(
     controller: Controller, versions: Versions, tmp_path: Path
 ) -> None:
@@ -196,16 +199,22 @@ def test_through_the_role(controller: Controller, versions: Versions, conda: Any
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [
-        (
-            {"lock_file": "missing"},
-            "The option lock_file names missing, but the controller cannot read it",
-        ),
+    only_full_but(
+        [
+            (
+                {"lock_file": "missing"},
+                "The option lock_file names missing, but the controller cannot read it",
+            ),
+            (
+                {"environment_file": "bad"},
+                "The option environment_file (bad) cannot be used: line 1",
+            ),
+            ({"environment_file": "bad", "environment": {}}, "mutually exclusive"),
+            ({"environment_file": "bad", "lock_file": "bad"}, "mutually exclusive"),
+            ({"environment_file": "bad", "remote_src": "maybe"}, "The option remote_src"),
+        ],
         ({"environment_file": "bad"}, "The option environment_file (bad) cannot be used: line 1"),
-        ({"environment_file": "bad", "environment": {}}, "mutually exclusive"),
-        ({"environment_file": "bad", "lock_file": "bad"}, "mutually exclusive"),
-        ({"environment_file": "bad", "remote_src": "maybe"}, "The option remote_src"),
-    ],
+    ),
 )
 def test_refused_by_its_own_name(
     options: dict[str, Any], said: str, controller: Controller

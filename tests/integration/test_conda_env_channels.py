@@ -58,6 +58,7 @@ def test_priority(
     assert versions(prefix) == {"lab-upgrade": version}
 
 
+@pytest.mark.full
 def test_only_strict_refuses_what_the_first_channel_lacks(
     tmp_path: Path, run_module: Any, four_steps: Steps, options: Any, versions: Versions
 ) -> None:
@@ -70,6 +71,7 @@ def test_only_strict_refuses_what_the_first_channel_lacks(
     assert versions(prefix) == {"lab-upgrade": "2.0"}
 
 
+@pytest.mark.full
 def test_in_an_environment(
     tmp_path: Path, run_module: Any, four_steps: Steps, options: Any, versions: Versions
 ) -> None:

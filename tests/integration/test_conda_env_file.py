@@ -65,6 +65,7 @@ def test_from_text_with_pruning_and_a_package_more(
     }
 
 
+@pytest.mark.full
 def test_from_a_mapping_and_then_latest(
     tmp_path: Path, four_steps: Steps, options: Any, versions: Versions
 ) -> None:
@@ -76,6 +77,7 @@ def test_from_a_mapping_and_then_latest(
     assert versions(prefix) == {"lab-upgrade": "1.1"}
 
 
+@pytest.mark.full
 def test_the_option_channels_counts_for_more(tmp_path: Path, run_module: Any, options: Any) -> None:
     declared = {"channels": ["nowhere"], "dependencies": ["lab-upgrade=1.0"]}
     wanted = options(tmp_path / "env", environment=declared)
@@ -83,6 +85,7 @@ def test_the_option_channels_counts_for_more(tmp_path: Path, run_module: Any, op
     assert run_module("conda_env", {**wanted, "channels": ["lab"]})["changed"]
 
 
+@pytest.mark.full
 def test_the_pip_section_goes_to_conda_pip(
     tmp_path: Path, run_module: Any, options: Any, mirror: Any
 ) -> None:

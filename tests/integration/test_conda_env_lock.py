@@ -50,6 +50,7 @@ def test_create(
     assert result["plan"]["install"][0] == "lab-upgrade=1.0=lab_0"
 
 
+@pytest.mark.full
 def test_the_lock_of_conda_itself_makes_the_same_environment(
     tmp_path: Path,
     make_env: MakeEnv,
@@ -85,6 +86,7 @@ def test_change_to_the_lock(
     assert result["plan"]["remove"] == ["lab-needs-glibc"]
 
 
+@pytest.mark.full
 def test_a_package_goes_though_another_depends_on_it(
     make_env: MakeEnv, four_steps: Steps, options: Any, line: Any, versions: Versions
 ) -> None:
@@ -93,6 +95,7 @@ def test_a_package_goes_though_another_depends_on_it(
     assert versions(prefix) == {"lab-conflict-a": "1.0"}
 
 
+@pytest.mark.full
 def test_a_damaged_file_is_put_back(
     make_env: MakeEnv, four_steps: Steps, options: Any, line: Any
 ) -> None:

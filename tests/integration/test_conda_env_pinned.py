@@ -29,6 +29,7 @@ def pins(prefix: Path) -> Path:
     return prefix / "conda-meta" / "pinned"
 
 
+@pytest.mark.full
 def test_created_with_pins(
     tmp_path: Path, four_steps: Steps, options: Any, versions: Versions, conda: Any
 ) -> None:
@@ -46,6 +47,7 @@ def test_created_with_pins(
     assert "actions" not in solved, solved
 
 
+@pytest.mark.full
 def test_a_package_that_a_new_pin_forbids_is_changed(
     make_env: MakeEnv, four_steps: Steps, options: Any, versions: Versions, conda: Any
 ) -> None:
@@ -84,6 +86,7 @@ def test_latest_stays_within_the_pins(
     assert versions(prefix) == {"lab-upgrade": "1.1"}
 
 
+@pytest.mark.full
 def test_comments_and_order_count_for_nothing_and_an_empty_list_removes_the_file(
     make_env: MakeEnv, run_module: Any, four_steps: Steps, options: Any
 ) -> None:
@@ -107,7 +110,10 @@ def test_the_file_keeps_its_mode(make_env: MakeEnv, run_module: Any, options: An
 
 
 @pytest.mark.parametrize(
-    ("module", "managed"), [("conda_env", True), ("conda_env", False), ("conda_package", False)]
+    ("module", "managed"),
+    only_full_but(
+        [("conda_env", True), ("conda_env", False), ("conda_package", False)], ("conda_env", True)
+    ),
 )
 @pytest.mark.parametrize(
     "spec",
@@ -143,6 +149,7 @@ def test_an_environment_that_the_pins_forbid_is_not_made(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.full
 def test_made_anew_with_pins_or_not_at_all(
     make_env: MakeEnv, run_module: Any, four_steps: Steps, options: Any, versions: Versions
 ) -> None:

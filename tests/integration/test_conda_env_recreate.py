@@ -56,6 +56,7 @@ def test_recreate_is_refused_with_latest(tmp_path: Path, run_module: Any, option
     assert "cannot be used with state: latest" in result["msg"]
 
 
+@pytest.mark.full
 def test_life_of_a_frozen_environment(
     tmp_path: Path, four_steps: Steps, run_module: Any, options: Any, versions: Versions
 ) -> None:
@@ -77,6 +78,7 @@ def test_life_of_a_frozen_environment(
     assert not marker.exists()
 
 
+@pytest.mark.full
 def test_a_frozen_environment_is_removed_on_purpose(
     tmp_path: Path, four_steps: Steps, run_module: Any, options: Any
 ) -> None:
@@ -115,6 +117,7 @@ def test_a_mirror_that_is_down_does_not_cost_the_environment(
     assert versions(prefix) == {"lab-needs-glibc": "1.0"}
 
 
+@pytest.mark.full
 def test_another_file_than_the_locked_one_does_not_cost_the_environment(
     make_env: MakeEnv, run_module: Any, options: Any, versions: Versions, mirror: Any
 ) -> None:

@@ -59,6 +59,7 @@ def test_created_with_variables_of_a_file_and_of_the_option(
     assert shown.splitlines()[:2] == ["$HOME é", 'its "b"; #1']
 
 
+@pytest.mark.full
 def test_the_same_as_conda_writes(
     make_env: MakeEnv,
     four_steps: Steps,

@@ -66,6 +66,7 @@ def test_the_settings(info: Any, conda: Any) -> None:
     assert effective["channel_alias"] == f"{alias['scheme']}://{alias['location']}"
 
 
+@pytest.mark.full
 def test_the_environments(
     info: Any, conda: Any, conda_installation: Path, environment: Path
 ) -> None:
@@ -85,6 +86,7 @@ def test_the_environments(
         assert (one["problems"], one["damaged"], one["interrupted"]) == ([], [], "")
 
 
+@pytest.mark.full
 def test_the_packages(info: Any, conda: Any, environment: Path) -> None:
     result = info(name=environment.name, gather=SUBSETS)
     assert [one["prefix"] for one in result["environments"]] == [str(environment)]
@@ -106,6 +108,7 @@ def test_the_packages(info: Any, conda: Any, environment: Path) -> None:
     assert set(owners.values()) == {"conda"}
 
 
+@pytest.mark.full
 def test_a_removed_file_shows(info: Any, environment: Path) -> None:
     (environment / "bin" / "lab-hello").unlink()
     (found,) = info(name=environment.name)["environments"]

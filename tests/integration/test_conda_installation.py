@@ -14,7 +14,6 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.history imp
 from lab import installer as lab_installer
 from tests.integration.four_steps import Steps
 from tests.integration.lab_conda import run_conda
-from tests.integration.selection import only_full_but
 
 Options = Callable[..., dict[str, Any]]
 
@@ -56,6 +55,7 @@ def test_the_life_of_an_installation(
     assert list(prefix.parent.iterdir()) == []
 
 
+@pytest.mark.full
 def test_an_installer_on_the_host(prefix: Path, run_module: Any, tmp_path: Path) -> None:
     current = lab_installer.current()
     script = tmp_path / current["filename"]
@@ -69,6 +69,7 @@ def test_an_installer_on_the_host(prefix: Path, run_module: Any, tmp_path: Path)
     assert not run_module("conda_installation", options)["changed"]
 
 
+@pytest.mark.full
 def test_what_a_cut_off_installer_had_still_to_do_is_done(
     prefix: Path, run_module: Any, installer_options: Options, home: Path
 ) -> None:
@@ -98,9 +99,8 @@ def test_what_a_cut_off_installer_had_still_to_do_is_done(
     assert not run_module("conda_installation", options)["changed"]
 
 
-@pytest.mark.parametrize(
-    "place", only_full_but(["missing parents", "empty directory"], "empty directory")
-)
+@pytest.mark.full
+@pytest.mark.parametrize("place", ["missing parents", "empty directory"])
 def test_a_place_to_install_and_an_interrupted_download_that_is_continued(
     place: str, tmp_path: Path, run_module: Any, installer_options: Options, mirror: Any
 ) -> None:
@@ -134,6 +134,7 @@ def test_environments_and_condarc_of_a_shared_installation_show_up(
     assert environment.name in result["environments"]
 
 
+@pytest.mark.full
 def test_a_removal_takes_what_was_put_and_nothing_else(
     prefix: Path, run_module: Any, installer_options: Options, tmp_path: Path, mirror: Any
 ) -> None:

@@ -32,6 +32,7 @@ def test_present(make_env: MakeEnv, four_steps: Steps, options: Any, versions: V
     assert versions(prefix) == {"lab-upgrade": "1.0", "lab-needs-glibc": "1.0"}
 
 
+@pytest.mark.full
 def test_present_with_what_it_needs(
     make_env: MakeEnv, four_steps: Steps, options: Any, versions: Versions
 ) -> None:
@@ -40,6 +41,7 @@ def test_present_with_what_it_needs(
     assert versions(prefix) == {"lab-conflict-a": "1.0", "lab-upgrade": "2.0"}
 
 
+@pytest.mark.full
 def test_present_downgrades_where_the_spec_says_so(
     make_env: MakeEnv, four_steps: Steps, options: Any, versions: Versions
 ) -> None:
@@ -48,6 +50,7 @@ def test_present_downgrades_where_the_spec_says_so(
     assert versions(prefix) == {"lab-upgrade": "1.1"}
 
 
+@pytest.mark.full
 def test_latest(make_env: MakeEnv, four_steps: Steps, options: Any, versions: Versions) -> None:
     prefix = make_env("lab-upgrade=1.0", "lab-rebuilt=1.0=lab_0")
     wanted = options(prefix, "lab-upgrade", state="latest")
@@ -55,6 +58,7 @@ def test_latest(make_env: MakeEnv, four_steps: Steps, options: Any, versions: Ve
     assert versions(prefix)["lab-upgrade"] == "2.0"
 
 
+@pytest.mark.full
 def test_absent_takes_along_what_depends_on_it(
     make_env: MakeEnv, four_steps: Steps, options: Any, versions: Versions
 ) -> None:
@@ -63,6 +67,7 @@ def test_absent_takes_along_what_depends_on_it(
     assert versions(prefix) == {"lab-needs-glibc": "1.0"}
 
 
+@pytest.mark.full
 def test_what_would_go_is_told_before_it_goes(
     make_env: MakeEnv, run_module: Any, options: Any, versions: Versions
 ) -> None:
@@ -104,6 +109,7 @@ def test_force_reinstall_each_time(
     assert sorted(exported["dependencies"]) == ["lab-needs-glibc", "lab-upgrade=1.0"]
 
 
+@pytest.mark.full
 def test_force_reinstall_installs_what_is_not_there(
     make_env: MakeEnv, run_module: Any, options: Any, versions: Versions
 ) -> None:
@@ -123,6 +129,7 @@ def test_force_reinstall_is_refused_with(
     assert f"cannot be used with state: {state}" in result["msg"]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("content", only_full_but(["", '{"name": "lab-up', None], ""))
 def test_a_record_that_is_damaged_or_lost_is_mended(
     content: str | None, make_env: MakeEnv, four_steps: Steps, options: Any, conda: Any
@@ -154,6 +161,7 @@ def test_absent_beside_a_damaged_record(
     assert (prefix / "share" / "lab-upgrade.txt").exists() == (name != "lab-upgrade")
 
 
+@pytest.mark.full
 def test_absent_runs_the_package_s_own_scripts(
     make_env: MakeEnv, four_steps: Steps, options: Any, versions: Versions
 ) -> None:

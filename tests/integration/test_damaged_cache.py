@@ -140,6 +140,7 @@ BY_US: dict[str, tuple[tuple[Callable[[Cache], None], ...], int, list[str]]] = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("damage", only_full_but(BY_CONDA, next(iter(BY_CONDA))))
 def test_damage_that_conda_mends(
     damage: str, filled: tuple[Cache, str], options: Any, run_module: Any, mirror: Any
@@ -184,6 +185,7 @@ def test_damage_that_is_set_aside(
     assert len(counter.starts(conda_installation)) == starts
 
 
+@pytest.mark.full
 def test_damage_offline_is_mended_from_the_archive(
     filled: tuple[Cache, str], options: Any, run_module: Any, mirror: Any
 ) -> None:
@@ -195,6 +197,7 @@ def test_damage_offline_is_mended_from_the_archive(
     assert mirror.counts() == {}
 
 
+@pytest.mark.full
 def test_offline_without_a_good_archive_says_so(
     filled: tuple[Cache, str], options: Any, run_module: Any, tmp_path: Path
 ) -> None:
@@ -209,6 +212,7 @@ def test_offline_without_a_good_archive_says_so(
     assert not Path(options["prefix"]).exists()
 
 
+@pytest.mark.full
 def test_a_lock_is_linked_from_whole_files(
     filled: tuple[Cache, str], options: Any, run_module: Any, mirror: Any
 ) -> None:
@@ -222,6 +226,7 @@ def test_a_lock_is_linked_from_whole_files(
     assert not run_module("conda_env", locked)["changed"]
 
 
+@pytest.mark.full
 def test_a_file_cut_off_in_place_is_cut_off_in_the_cache_too(
     cache: Cache, options: Any, run_module: Any
 ) -> None:
@@ -239,6 +244,7 @@ def test_a_file_cut_off_in_place_is_cut_off_in_the_cache_too(
     assert not run_module("conda_env", options)["changed"]
 
 
+@pytest.mark.full
 def test_only_the_newest_stay_set_aside_and_conda_leaves_them_alone(
     filled: tuple[Cache, str], options: Any, run_module: Any, conda: Any
 ) -> None:
@@ -260,6 +266,7 @@ def test_only_the_newest_stay_set_aside_and_conda_leaves_them_alone(
 # -- the index of the channel ---------------------------------------------------------------------
 
 
+@pytest.mark.full
 def test_a_damaged_index_in_the_cache_does_not_stay(
     cache: Cache, options: Any, run_module: Any, mirror: Any, conda_installation: Path, home: Path
 ) -> None:
@@ -357,6 +364,7 @@ def test_only_faults_that_may_pass_are_tried_again(
     assert not Path(options["prefix"]).exists()
 
 
+@pytest.mark.full
 def test_a_cut_connection_is_tried_again(
     cache: Cache, options: Any, run_module: Any, mirror: Any, conda_installation: Path
 ) -> None:

@@ -93,6 +93,7 @@ def test_llm_check_finds_what_a_run_would_change(
     assert drifted() == set()
 
 
+@pytest.mark.full
 def test_without_it_everything_stays(
     make_env: MakeEnv, run_module: Any, options: Any, versions: Versions
 ) -> None:
@@ -105,6 +106,7 @@ def test_without_it_everything_stays(
     assert versions(prefix) == {"lab-upgrade": "1.0", "lab-post-link": "1.0"}
 
 
+@pytest.mark.full
 def test_a_dependency_stays_and_is_not_requested_any_longer(
     make_env: MakeEnv, four_steps: Steps, options: Any, versions: Versions, conda: Any
 ) -> None:
@@ -118,6 +120,7 @@ def test_a_dependency_stays_and_is_not_requested_any_longer(
     assert gone == ["lab-conflict-a", "lab-upgrade"]
 
 
+@pytest.mark.full
 def test_a_declared_package_that_came_as_a_dependency_stays(
     make_env: MakeEnv, four_steps: Steps, options: Any, versions: Versions
 ) -> None:
@@ -128,6 +131,7 @@ def test_a_declared_package_that_came_as_a_dependency_stays(
     assert versions(prefix) == {"lab-upgrade": "2.0"}
 
 
+@pytest.mark.full
 def test_what_conflicts_with_the_declaration_goes_before_the_solver_runs(
     make_env: MakeEnv, four_steps: Steps, options: Any, versions: Versions
 ) -> None:
@@ -136,6 +140,7 @@ def test_what_conflicts_with_the_declaration_goes_before_the_solver_runs(
     assert versions(prefix) == {"lab-conflict-b": "1.0", "lab-upgrade": "1.1"}
 
 
+@pytest.mark.full
 def test_a_declaration_without_solution_changes_nothing(
     make_env: MakeEnv, run_module: Any, options: Any, versions: Versions
 ) -> None:
@@ -146,6 +151,7 @@ def test_a_declaration_without_solution_changes_nothing(
     assert versions(prefix) == {"lab-upgrade": "2.0", "lab-post-link": "1.0"}
 
 
+@pytest.mark.full
 def test_dependencies_of_a_replaced_version_go_in_the_same_run(
     make_env: MakeEnv, four_steps: Steps, options: Any, versions: Versions
 ) -> None:

@@ -87,6 +87,7 @@ OPERATIONS: list[tuple[Any, str, dict[str, Any], set[str]]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.full
 def test_the_last_revision_is_true_after_every_operation(
     conda_installation: Path, tmp_path: Path, run_module: Any, read: Read
 ) -> None:
@@ -108,6 +109,7 @@ def test_the_last_revision_is_true_after_every_operation(
         assert set(found["requested"]) == requested, (module, options)
 
 
+@pytest.mark.full
 def test_the_last_revision_is_true_after_locks(
     conda_installation: Path, tmp_path: Path, run_module: Any, read: Read, conda: Any
 ) -> None:

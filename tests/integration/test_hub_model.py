@@ -214,6 +214,7 @@ def test_a_mirror_is_not_shown_the_user_s_own_token(
     assert hub.shown == {"Bearer hf_of-the-task"}
 
 
+@pytest.mark.full
 def test_what_the_hub_refuses_is_said_in_words(
     run_module: Any, hub: Hub, hub_env: Path, cache: Path, conda_installation: Path
 ) -> None:

@@ -111,6 +111,7 @@ def test_a_change_is_refused_and_the_program_goes_on(
     assert (result["changed"], result["in_use"]) == (True, [])
 
 
+@pytest.mark.full
 def test_wait_changes_after_the_program_has_ended(prefix: Path, change: Any, start: Start) -> None:
     process = start(prefix / "bin/python", "-c", SERVICE)
     wanted = "1.16" if six(prefix).startswith("1.17") else "1.17"
@@ -155,6 +156,7 @@ def test_pip_upgrades_are_refused_and_additions_are_not(
     assert pip("defusedxml", state="absent", in_use_timeout=0, in_use="wait")["failed"]
 
 
+@pytest.mark.full
 def test_only_the_same_file_counts(prefix: Path, change: Any, start: Start, tmp_path: Path) -> None:
     """The same path in another mount namespace does not; the same directory under another path does."""
     if subprocess.run(["unshare", "-m", "true"], check=False).returncode:
@@ -179,6 +181,7 @@ def test_only_the_same_file_counts(prefix: Path, change: Any, start: Start, tmp_
     assert [user["pid"] for user in result["in_use"]] == [same_directory.pid]
 
 
+@pytest.mark.full
 def test_a_shell_in_the_directory_counts_only_when_it_goes(
     prefix: Path, change: Any, start: Start, conda_installation: Path, run_module: Any
 ) -> None:
@@ -207,6 +210,7 @@ def test_an_environment_of_the_installation_counts_only_when_it_goes(
     assert warned["changed"]
 
 
+@pytest.mark.full
 def test_the_python_of_the_module_is_not_removed(
     prefix: Path, conda_installation: Path, home: Path
 ) -> None:

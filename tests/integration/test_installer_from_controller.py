@@ -163,6 +163,7 @@ def controller(lab_parts: None, tmp_path: Path) -> Controller:
     return Controller(tmp_path)
 
 
+@pytest.mark.full
 def test_the_file_travels_only_to_a_host_that_needs_it(controller: Controller) -> None:
     steps, written = [], []
     for words in (["--check"], [], ["--check"], []):
@@ -208,6 +209,7 @@ def test_a_file_that_the_controller_lacks(controller: Controller) -> None:
     assert run.modules == ()
 
 
+@pytest.mark.full
 def test_a_file_of_the_host(controller: Controller) -> None:
     script = controller.work / "host" / controller.name
     script.symlink_to(lab_installer.current()["path"])
@@ -218,6 +220,7 @@ def test_a_file_of_the_host(controller: Controller) -> None:
     assert {path.name for path in script.parent.iterdir()} == {"base", script.name}
 
 
+@pytest.mark.full
 def test_a_removal_needs_no_file(controller: Controller) -> None:
     run = controller.play(installer_path="Nowhere.sh", state="absent")
     assert run.code == 0, run.text

@@ -58,6 +58,7 @@ def _leftovers(prefix: Path) -> list[str]:
     return [path.name for path in [*found, *(prefix / "conda-meta").glob(".llmfleet*")]]
 
 
+@pytest.mark.full
 def test_between_its_last_record_and_the_history(
     make_env: MakeEnv,
     kill_conda: Any,

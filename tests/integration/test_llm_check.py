@@ -144,6 +144,7 @@ def test_the_whole_stack(
     assert answer["seconds"] >= max(layers.values()) * 0.9
 
 
+@pytest.mark.full
 def test_the_tutorials_python(legacy: Path, run_module: RunModule) -> None:
     options = {"prefix": str(legacy), "python_version": "3.8", "imports": DATA}
     before = snapshot(legacy)
@@ -210,11 +211,17 @@ def test_a_missing_library_is_named(llm: Path, run_module: RunModule) -> None:
             "imports",
             ["imports.numpy", "imports.nltk"],
         ),
-        ({"imports": {"torch": ""}, "expected_gpus": 8}, "framework", ["framework.torch"]),
-        (
+        pytest.param(
+            {"imports": {"torch": ""}, "expected_gpus": 8},
+            "framework",
+            ["framework.torch"],
+            marks=pytest.mark.full,
+        ),
+        pytest.param(
             {"imports": {"numpy": "", "torch": ""}, "thresholds": {"matmul_tolerance": 1e-12}},
             "kernel",
             ["kernel.numpy", "kernel.torch"],
+            marks=pytest.mark.full,
         ),
         (
             {
@@ -314,6 +321,7 @@ def test_nothing_is_installed(run_module: RunModule, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.full
 def test_a_half_made_environment(
     conda_installation: Path, run_module: RunModule, tmp_path: Path
 ) -> None:

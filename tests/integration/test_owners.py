@@ -126,9 +126,8 @@ def test_under_another_name(
     assert metadata(prefix, "t_lib") == ["t_lib-1.0.dist-info"]
 
 
-@pytest.mark.parametrize(
-    "how", ["pip over conda", pytest.param("conda over pip", marks=pytest.mark.full)]
-)
+@pytest.mark.full
+@pytest.mark.parametrize("how", ["pip over conda", "conda over pip"])
 def test_a_mixture_is_mended_by_the_command_of_the_check(
     how: str,
     conda_installation: Path,

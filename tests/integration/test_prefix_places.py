@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.integration.selection import only_full_but
+
 
 @pytest.fixture
 def volume(tmp_path: Path) -> Iterator[Path]:
@@ -36,6 +38,7 @@ def all_steps(run_module: Any, module: str, options: dict[str, Any]) -> None:
     assert "None: None" not in str(results)
 
 
+@pytest.mark.full
 @pytest.mark.root
 def test_an_environment_at_a_mount_point(
     volume: Path, run_module: Any, conda_installation: Path
@@ -67,7 +70,8 @@ def test_an_installation_at_a_mount_point(
     assert os.listdir(volume) == ["lost+found"]
 
 
-@pytest.mark.parametrize("how", ["the prefix", "a parent"])
+@pytest.mark.full
+@pytest.mark.parametrize("how", only_full_but(["the prefix", "a parent"], "the prefix"))
 def test_a_link_is_resolved(
     how: str, tmp_path: Path, run_module: Any, conda_installation: Path
 ) -> None:

@@ -109,6 +109,7 @@ def test_a_change_of_python_that_would_lose_distributions_is_refused(
     assert told_by_pip(prefix) == before
 
 
+@pytest.mark.full
 def test_a_change_of_python_whose_distributions_a_later_task_installs(
     make_env: Any, run_module: Any, options: Any, by_pip: Any, versions: Any
 ) -> None:
@@ -133,6 +134,7 @@ def test_a_change_of_python_whose_distributions_a_later_task_installs(
     assert {"py-app==1.0", "py-lib==1.0", "py-other==2.0"} <= told_by_pip(prefix)
 
 
+@pytest.mark.full
 def test_down_again_with_remove_by_conda_package(
     make_env: Any, run_module: Any, options: Any, by_pip: Any
 ) -> None:
@@ -200,6 +202,7 @@ def play_role(
     return done.returncode, [one for result in results for one in result.get("results", [])]
 
 
+@pytest.mark.full
 def test_the_role_changes_python_and_installs_again_in_one_run(
     make_env: Any, wheels: Path, by_pip: Any, tmp_path: Path, home: Path, conda_installation: Path
 ) -> None:

@@ -128,6 +128,7 @@ def test_files_put_into_a_half_made_environment_stay(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["half", "made"]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "damage", only_full_but(["empty record", "history lost", "conda's record lost"], "empty record")
 )

@@ -93,6 +93,7 @@ def test_an_environment_is_refused_as_long_as_it_does_not_fit(
     assert not run_module("conda_env", options)["changed"]
 
 
+@pytest.mark.full
 def test_a_package_that_fits_into_a_small_volume_is_installed(
     mounted: Mounted, run_module: Any, env: Any, versions: Any
 ) -> None:
@@ -176,6 +177,7 @@ def test_a_directory_of_a_model(mounted: Mounted, run_module: Any, tmp_path: Pat
     assert run_module("hub_model", options)["changed"]
 
 
+@pytest.mark.full
 def test_a_model_of_a_hub_is_refused_before_the_download(
     mounted: Mounted,
     run_module: Any,

@@ -93,14 +93,13 @@ class Guarded(LoopbackServer):
         super().__init__(Handler)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "channel",
     [
         "http://{host}/t/{word}/lab",
-        *(
-            pytest.param(one, marks=pytest.mark.full)
-            for one in ("http://{host}/conda/t/{word}/lab", "http://ada:{word}@{host}/lab")
-        ),
+        "http://{host}/conda/t/{word}/lab",
+        "http://ada:{word}@{host}/lab",
     ],
 )
 def test_conda_s_caches_keep_no_secret_and_serve_as_before(

@@ -10,7 +10,7 @@ import pytest
 from tests.roles.conftest import Played
 
 
-@pytest.mark.parametrize("playbook", ["site", "update"])
+@pytest.mark.parametrize("playbook", ["site", pytest.param("update", marks=pytest.mark.full)])
 def test_unresolved_packages_are_told_once(
     playbook: str, play: Callable[..., Played], tmp_path: Path
 ) -> None:
@@ -29,6 +29,7 @@ def test_unresolved_packages_are_told_once(
     assert played.flat.count(told) == 1
 
 
+@pytest.mark.full
 def test_nothing_is_told_without_check_mode_or_packages(
     play: Callable[..., Played], tmp_path: Path
 ) -> None:

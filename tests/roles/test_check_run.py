@@ -58,6 +58,7 @@ def test_a_misspelt_variable_of_the_playbooks_is_told(verify: Callable[..., Play
     )
 
 
+@pytest.mark.full
 def test_names_of_other_projects_are_not_told(verify: Callable[..., Played]) -> None:
     others = {
         "install_minikube_version": "1.37",
@@ -113,12 +114,13 @@ def test_a_tag_that_no_task_has_is_told(
     "words",
     [
         ["--tags", "verify,my-own"],
-        pytest.param(["--tags", "verify-host"], marks=pytest.mark.full),
-        pytest.param(["--tags", "tagged"], marks=pytest.mark.full),
-        pytest.param(["--skip-tags", "my-own"], marks=pytest.mark.full),
+        ["--tags", "verify-host"],
+        ["--tags", "tagged"],
+        ["--skip-tags", "my-own"],
     ],
     ids=" ".join,
 )
+@pytest.mark.full
 def test_other_tags_are_not_told(words: list[str], verify: Callable[..., Played]) -> None:
     assert verify({"a1": {}}, *words).summary["warnings"] == []
 

@@ -6,11 +6,14 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.roles.conftest import Played
 
 KEPT, NAMED, LEFT = "a" * 40, "b" * 40, "c" * 40
 
 
+@pytest.mark.full
 def test_what_check_mode_tells_goes(play: Callable[..., Played], tmp_path: Path) -> None:
     model = tmp_path / "models" / "models--org--name"
     for path in (

@@ -56,8 +56,7 @@ def played(places: dict[str, Path], module: str, options: dict[str, Any], *words
 @pytest.mark.parametrize(
     "place",
     [
-        *(pytest.param(place, marks=pytest.mark.full) for place in ("files", "play")),
-        "inventory",
+        *(pytest.param(one, marks=pytest.mark.full) for one in ("files", "play", "inventory")),
         "working",
     ],
 )

@@ -55,13 +55,12 @@ def played(play: Callable[..., Played], tmp_path_factory: pytest.TempPathFactory
     (place / "files" / "config.json").write_text("{}")
     for name in ("installer.sh", "environment.yml", "requirements.txt"):
         (place / name).write_text("")
+    # A file for each host, as a condition would start a process for each task and host.
+    for host, (module, options) in MODULES.items():
+        task = {"name": f"Run {module}", f"{NAMESPACE}.{module}": options}
+        (place / f"{host}.yml").write_text(json.dumps([task]))
     tasks = [
-        {
-            "name": f"Run {module}",
-            f"{NAMESPACE}.{module}": options,
-            "when": f"inventory_hostname == '{host}'",
-        }
-        for host, (module, options) in MODULES.items()
+        {"name": "Run a module", "ansible.builtin.include_tasks": "{{ inventory_hostname }}.yml"}
     ]
     (place / "playbook.yml").write_text(
         json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}])

@@ -508,6 +508,7 @@ def test_the_host_asks_a_mirror_before_it_is_written(
     assert re.search(r"full +: ok=\d+ +changed=2 +unreachable=0 +failed=0 ", run.text), run.text
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("full")
 def test_the_host_takes_the_next_of_several_mirrors(
     play: Callable[..., Played], tmp_path: Path
@@ -599,6 +600,7 @@ def role_alone(place: Path) -> str:
     return str(playbook)
 
 
+@pytest.mark.full
 def test_an_installation_for_each_user_is_foretold_and_nothing_written(
     play: Callable[..., Played], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -125,6 +125,7 @@ def test_environments_with_secrets_are_made_or_fail_without_showing_them(
     assert [token for token in TOKENS if token in everything] == []
 
 
+@pytest.mark.full
 def test_what_is_asked_ahead_reaches_neither_the_log_of_the_host_nor_the_screen(
     play: Callable[..., Played], tmp_path: Path
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -344,6 +344,38 @@ REFUSED = {
 }
 
 
+# The hosts of `make test`; `make test-full` plays all.
+QUICK = {
+    *(
+        "no-gpu",
+        "default",
+        "hopper",
+        "older",
+        "blackwell",
+        "new-python",
+        "by-hand",
+        "instinct",
+        "ryzen",
+        "ours",
+    ),
+    *(
+        "two-stacks",
+        "in-an-included-file",
+        "ancient",
+        "reboot",
+        "old-driver",
+        "old-card",
+        "python-3.10",
+    ),
+}
+
+
+def quick(rows: Iterable[Any]) -> list[Any]:
+    """The rows for ``parametrize``, by the host that each begins with; others than the quick are ``full``."""
+    found = [row if isinstance(row, tuple) else (row,) for row in rows]
+    return [pytest.param(*row, marks=[] if row[0] in QUICK else pytest.mark.full) for row in found]
+
+
 def stand_in(directory: Path, case: Case) -> None:
     """Write the host's nvidia-smi; it answers the module's query and nothing else."""
     directory.mkdir()
@@ -366,9 +398,9 @@ def stand_in(directory: Path, case: Case) -> None:
 
 @pytest.fixture(scope="module")
 def played(
-    play: Callable[..., Played], tmp_path_factory: pytest.TempPathFactory
+    play: Callable[..., Played], tmp_path_factory: pytest.TempPathFactory, everything: bool
 ) -> tuple[Played, Path]:
-    """One run over all hosts, which the role's own module looks at."""
+    """One run over the hosts, which the role's own module looks at."""
     root = tmp_path_factory.mktemp("gpus")
     (root / "playbook.yml").write_text(PLAYBOOK)
     (root / "stack.txt").write_text("# Both stacks.\ntensorflow[and-cuda]\n")
@@ -376,6 +408,8 @@ def played(
     cases = {**HOSTS, **{name: case for name, (case, _) in REFUSED.items()}}
     hosts = {}
     for name, case in cases.items():
+        if name not in QUICK and not everything:
+            continue
         stand_in(root / name, case)
         paths = {"stand_in": str(root / name), "seen": str(root / f"{name}.json")}
         hosts[name] = {**paths, **case.variables}
@@ -405,32 +439,34 @@ def torch(facts: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize(
     ("host", "chosen", "release"),
-    [
-        ("no-gpu", "cpu", "==2.15.0"),
-        ("default", "cpu", "==2.15.0"),
-        ("hopper", "pypi", "==2.15.0"),
-        ("older", "cu126", "==2.14.0"),
-        ("blackwell", "cu128", "==2.11.0"),
-        ("volta", "cu126", "==2.14.0"),
-        ("tensorflow-alone", "pypi", "==2.15.0"),
-        ("tensorflow-on-cpu", "cpu", "==2.15.0"),
-        ("tensorflow-without-cuda", "pypi", "==2.15.0"),
-        ("harmless-lines", "pypi", "==2.15.0"),
-        ("torch-by-address", "pypi", "==2.15.0"),
-        ("other-library", "pypi", "==2.15.0"),
-        ("older-torch", "pypi", "==2.10.0"),
-        ("new-python", "cpu", "==2.15.0"),
-        ("by-hand", "cu130", "==2.14.0"),
-        ("unchecked", "cu130", "==2.15.0"),
-        ("older-cu128", "cu128", "==2.11.0"),
-        # Without a pin pip would take a newer release for CUDA from the default index.
-        ("instinct", "rocm7.2", "==2.13.0"),
-        ("card-and-ryzen", "rocm7.2", "==2.13.0"),
-        ("ryzen", "cpu", "==2.15.0"),
-        ("new-rocm", "rocm7.14", "==2.14.0"),
-        ("old-python", "cpu", "==2.14.0"),
-        ("ours", "pypi", "==2.12.1"),
-    ],
+    quick(
+        [
+            ("no-gpu", "cpu", "==2.15.0"),
+            ("default", "cpu", "==2.15.0"),
+            ("hopper", "pypi", "==2.15.0"),
+            ("older", "cu126", "==2.14.0"),
+            ("blackwell", "cu128", "==2.11.0"),
+            ("volta", "cu126", "==2.14.0"),
+            ("tensorflow-alone", "pypi", "==2.15.0"),
+            ("tensorflow-on-cpu", "cpu", "==2.15.0"),
+            ("tensorflow-without-cuda", "pypi", "==2.15.0"),
+            ("harmless-lines", "pypi", "==2.15.0"),
+            ("torch-by-address", "pypi", "==2.15.0"),
+            ("other-library", "pypi", "==2.15.0"),
+            ("older-torch", "pypi", "==2.10.0"),
+            ("new-python", "cpu", "==2.15.0"),
+            ("by-hand", "cu130", "==2.14.0"),
+            ("unchecked", "cu130", "==2.15.0"),
+            ("older-cu128", "cu128", "==2.11.0"),
+            # Without a pin pip would take a newer release for CUDA from the default index.
+            ("instinct", "rocm7.2", "==2.13.0"),
+            ("card-and-ryzen", "rocm7.2", "==2.13.0"),
+            ("ryzen", "cpu", "==2.15.0"),
+            ("new-rocm", "rocm7.14", "==2.14.0"),
+            ("old-python", "cpu", "==2.14.0"),
+            ("ours", "pypi", "==2.12.1"),
+        ]
+    ),
 )
 def test_the_backend_fits_the_host(
     host: str, chosen: str, release: str, seen: Callable[[str], dict[str, Any]]
@@ -441,6 +477,7 @@ def test_the_backend_fits_the_host(
     assert [url.rpartition("/")[2] for url in facts["indexes"]] == ends
 
 
+@pytest.mark.full
 def test_the_host_is_asked_only_where_its_answer_counts(
     seen: Callable[[str], dict[str, Any]],
 ) -> None:
@@ -457,6 +494,7 @@ def test_the_host_is_asked_only_where_its_answer_counts(
     ]
 
 
+@pytest.mark.full
 def test_a_large_download_is_announced_before_the_environment_is_created(
     seen: Callable[[str], dict[str, Any]],
 ) -> None:
@@ -466,6 +504,7 @@ def test_a_large_download_is_announced_before_the_environment_is_created(
     assert seen("new-rocm")["before"] == ["large_download", "backend"]
 
 
+@pytest.mark.full
 def test_a_gpu_that_torch_does_not_use_is_named(played: tuple[Played, Path]) -> None:
     run, _root = played
     assert run.flat.count("set HIP_VISIBLE_DEVICES=0 for programs that use torch") == 1
@@ -503,7 +542,7 @@ def test_a_constraint_of_the_inventory_takes_the_place_of_the_profile_s(
     assert names.isdisjoint({"typing-extensions", "numpy", "torch"})
 
 
-@pytest.mark.parametrize("host", REFUSED)
+@pytest.mark.parametrize("host", quick(REFUSED))
 def test_a_host_that_cannot_run_the_wheels_is_refused(
     host: str, played: tuple[Played, Path]
 ) -> None:
@@ -532,6 +571,7 @@ CHECK_MODE = """
 """
 
 
+@pytest.mark.full
 def test_check_mode_refuses_two_stacks_too(
     play: Callable[..., Played], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

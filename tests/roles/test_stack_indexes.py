@@ -22,6 +22,9 @@ from lab.simple_index import write_index
 from tests.roles.conftest import Played
 from tests.roles.test_stack_on_a_host import ROCMINFO
 
+# Each host gets its stack by pip and by uv; the choice of the backend itself is in test_stack_backend.py.
+pytestmark = pytest.mark.full
+
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 PLAYBOOK = """
 - hosts: all
@@ -53,7 +56,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 # Case and the version that came in.
 SLIPPED = [
     ("slipped-in", "2.13.0"),
-    pytest.param("too-new", "2.14.1", marks=pytest.mark.full),
+    ("too-new", "2.14.1"),
 ]
 
 
@@ -100,24 +103,18 @@ def torch_in(base: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def cases(everything: bool) -> dict[str, tuple[str, dict[str, Any]]]:
-    return CASES if everything else {name: CASES[name] for name in ("auto", "slipped-in")}
-
-
-@pytest.fixture(scope="module")
-def bases(cases: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("stacks")
     subprocess.run([sys.executable, "-m", "venv", root / "made"], check=True)
     return {
         f"{case}-{name}": prefix(root / f"{case}-{name}", root / "made")
-        for case in cases
+        for case in CASES
         for name in INSTALLERS
     }
 
 
 @pytest.fixture(scope="module")
 def runs(
-    cases: Mapping[str, tuple[str, dict[str, Any]]],
     bases: Mapping[str, Path],
     play: Callable[..., Played],
     tmp_path_factory: pytest.TempPathFactory,
@@ -140,7 +137,7 @@ def runs(
             **installer,
             **variables,
         }
-        for case, (directory, variables) in cases.items()
+        for case, (directory, variables) in CASES.items()
         for name, installer in INSTALLERS.items()
     }
     checked = play(str(root / "playbook.yml"), hosts, "--check")
@@ -149,7 +146,7 @@ def runs(
 
 
 @pytest.mark.parametrize("installer", INSTALLERS)
-@pytest.mark.parametrize("case", ["auto", pytest.param("named", marks=pytest.mark.full)])
+@pytest.mark.parametrize("case", ["auto", "named"])
 def test_an_amd_host_gets_the_build_for_rocm(
     case: str, installer: str, runs: tuple[Played, Any, Played], bases: dict[str, Path]
 ) -> None:

@@ -151,6 +151,18 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
 }
+# The hosts of `make test`; `make test-full` plays all.
+QUICK = (
+    "gpu-build",
+    "cpu-build",
+    "rocm-build",
+    "cuda-for-amd",
+    "other-cuda",
+    "cpu-wanted",
+    "full",
+    "models",
+    "shared-models",
+)
 # Distributions that are there besides torch and numpy.
 INSTALLED = {
     "both-stacks": [
@@ -167,12 +179,19 @@ BEFORE = {"OLD": "1", "KEPT": "1"}
 PROFILE = {"pip": ["torch>=2.11", "numpy>=1"], "constraints": ["numpy==2.5.5", "torch==2.13.0"]}
 
 
+def quick(*rows: Any) -> list[Any]:
+    """The rows for ``parametrize``, by the host that each begins with; others than the quick are ``full``."""
+    found = [row if isinstance(row, tuple) else (row,) for row in rows]
+    return [pytest.param(*row, marks=[] if row[0] in QUICK else pytest.mark.full) for row in found]
+
+
 @pytest.fixture(scope="module")
-def hosts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Host]:
+def hosts(tmp_path_factory: pytest.TempPathFactory, everything: bool) -> dict[str, Host]:
     root = tmp_path_factory.mktemp("hosts")
     return {
         name: Host(root / name, torch, BEFORE, INSTALLED.get(name, ()), variables.get("amd", False))
         for name, (torch, variables) in CASES.items()
+        if everything or name in QUICK
     }
 
 
@@ -200,6 +219,7 @@ def played(
             **variables,
         }
         for name, (_, variables) in CASES.items()
+        if name in hosts
     }
     return play(str(playbook), inventory)
 
@@ -217,7 +237,7 @@ def variables(host: Host) -> dict[str, Any]:
     return json.loads((host.env / "conda-meta" / "state").read_text())["env_vars"]
 
 
-@pytest.mark.parametrize("name", ["cpu-build", "cpu-build-auto"])
+@pytest.mark.parametrize("name", quick("cpu-build", "cpu-build-auto"))
 def test_a_cpu_build_where_a_gpu_is_to_compute_fails_the_host(name: str, played: Played) -> None:
     said = played.failure(name)
     assert (
@@ -227,7 +247,7 @@ def test_a_cpu_build_where_a_gpu_is_to_compute_fails_the_host(name: str, played:
     assert "Remove torch from the environment" in said
 
 
-@pytest.mark.parametrize("name", ["cuda-for-amd", "cuda-for-amd-auto"])
+@pytest.mark.parametrize("name", quick("cuda-for-amd", "cuda-for-amd-auto"))
 def test_a_build_for_another_vendor_fails_the_host(name: str, played: Played) -> None:
     """The default index's plain version is a CUDA build: on an AMD host it computes on the CPU only."""
     said = played.failure(name)
@@ -237,12 +257,12 @@ def test_a_build_for_another_vendor_fails_the_host(name: str, played: Played) ->
 
 @pytest.mark.parametrize(
     ("name", "there", "wanted"),
-    [
+    quick(
         ("other-cuda", "2.14.0+cu130", "cu126 requires a build for it, such as 2.14.0+cu126"),
         ("plain-for-cuda", "2.14.0", "cu126 requires a build for it, such as 2.14.0+cu126"),
         ("rocm-without-index", "2.14.0+rocm7.14", "cu126 requires a build for it"),
         ("cuda-without-index", "2.13.0", "rocm7.2 requires a build for it"),
-    ],
+    ),
 )
 def test_a_build_of_another_index_fails_the_host(
     name: str, there: str, wanted: str, played: Played
@@ -251,7 +271,7 @@ def test_a_build_of_another_index_fails_the_host(
     assert f"has torch {there}, but install_llm_stack_backend {wanted}" in said
 
 
-@pytest.mark.parametrize("name", ["rocm-build", "own-build"])
+@pytest.mark.parametrize("name", quick("rocm-build", "own-build"))
 def test_a_build_for_the_vendor_is_accepted(name: str, played: Played) -> None:
     assert changed(played, name) == 0
 
@@ -272,17 +292,20 @@ def test_the_hub_s_mirror_is_set_at_activation(played: Played, hosts: dict[str, 
     assert found == {**BEFORE, **mirror}
 
 
+@pytest.mark.full
 def test_the_official_hub_keeps_xet(played: Played, hosts: dict[str, Host]) -> None:
     assert changed(played, "official-hub") == 1
     found = variables(hosts["official-hub"])
     assert found == {**BEFORE, "HF_ENDPOINT": "https://HuggingFace.co/"}
 
 
+@pytest.mark.full
 def test_a_site_can_keep_xet_with_its_mirror(played: Played, hosts: dict[str, Host]) -> None:
     assert changed(played, "own-choice-of-xet") == 1
     assert variables(hosts["own-choice-of-xet"])["HF_HUB_DISABLE_XET"] == "0"
 
 
+@pytest.mark.full
 def test_an_environment_with_the_libraries_of_two_versions_of_cuda_fails(played: Played) -> None:
     said = played.failure("both-stacks")
     assert (
@@ -324,6 +347,7 @@ def test_models_are_put_into_the_cache_by_name(played: Played, hosts: dict[str, 
     assert "hf_notforanybodyelse" not in played.text
 
 
+@pytest.mark.full
 def test_a_volume_with_room_is_only_looked_at(played: Played, hosts: dict[str, Host]) -> None:
     assert changed(played, "room") == 0
     assert not (hosts["room"].base.parent / "new").exists()
@@ -335,6 +359,7 @@ def test_a_volume_without_room_is_refused_first(played: Played, hosts: dict[str,
     assert variables(hosts["full"]) == BEFORE
 
 
+@pytest.mark.full
 def test_check_mode_finds_an_installed_stack_for_another_cuda(
     play: Callable[..., Played], tmp_path: Path
 ) -> None:

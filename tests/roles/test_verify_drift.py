@@ -212,6 +212,7 @@ def test_the_tag_runs_its_layer_and_what_it_rests_on(looked: tuple[Played, dict[
     }
 
 
+@pytest.mark.full
 def test_check_mode_looks_alike_writes_nothing_and_says_so(
     play: Callable[..., Played], conda: Path, tmp_path: Path
 ) -> None:
@@ -248,6 +249,7 @@ def test_layers_are_left_out_by_name(
     assert [check["name"] for check in checks] == ["environment.exists", "drift.packages"]
 
 
+@pytest.mark.full
 def test_a_bare_host_is_not_there_yet_in_check_mode(
     play: Callable[..., Played], tmp_path: Path
 ) -> None:
@@ -264,6 +266,7 @@ def test_a_bare_host_is_not_there_yet_in_check_mode(
     assert "1 host: 1 fail" in play("llmfleet.conda.verify", hosts).flat
 
 
+@pytest.mark.full
 def test_the_quick_checks_by_variable(
     play: Callable[..., Played], conda: Path, tmp_path: Path
 ) -> None:

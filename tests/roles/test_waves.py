@@ -117,6 +117,7 @@ def test_the_limit_counts_unreachable_hosts_in_the_other_playbooks(
     assert set(states(played)) == {"a1", "a2"}
 
 
+@FULL
 def test_nothing_is_said_of_waves_when_the_last_one_loses_a_host(
     play: Callable[..., Played], tmp_path: Path
 ) -> None:

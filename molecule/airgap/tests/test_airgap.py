@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from lab.remote_mirror import RemoteMirror
+from scripts.testing.limit import taking_part
 
-HOSTS = ["airgap-debian12", "airgap-debian13"]
+HOSTS = taking_part(["airgap-debian12", "airgap-debian13"])
 testinfra_hosts = [f"docker://{name}" for name in HOSTS]
 
 MIRROR = os.environ["LAB_ISOLATED_MIRROR_URL"]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-HOSTS = ("llmfleet-debian12", "llmfleet-debian13")
-# In `make test` one of them, see molecule.yml.
-testinfra_hosts = [
-    f"docker://{name}" for name in HOSTS if os.environ.get("LAB_LIMIT", name) == name
-]
+from scripts.testing.limit import taking_part
+
+HOSTS = taking_part(["llmfleet-debian12", "llmfleet-debian13"])
+testinfra_hosts = [f"docker://{name}" for name in HOSTS]
 
 PREFIX = "/opt/miniconda3"
 

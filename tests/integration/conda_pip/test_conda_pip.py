@@ -21,6 +21,7 @@ from tests.integration.conda_pip.environment import (
     still,
 )
 from tests.integration.four_steps import Steps
+from tests.integration.selection import only_full_but
 from tests.integration.snapshot import changes, snapshot
 
 RunModule = Callable[..., dict[str, Any]]
@@ -54,6 +55,7 @@ def test_other_pythons(
     assert (result["kind"], result["option"]) == ("no_match", "requirements"), result
 
 
+@pytest.mark.full
 def test_by_installation_and_name(
     prefix: Path, conda_installation: Path, run_module: RunModule, options: Any
 ) -> None:
@@ -63,6 +65,7 @@ def test_by_installation_and_name(
     assert "t-lib" in installed(prefix)
 
 
+@pytest.mark.full
 def test_upgrade_and_downgrade_by_specifier(prefix: Path, thrice: Thrice, options: Any) -> None:
     thrice(options("t-lib==1.0"))
     assert installed(prefix)["t-lib"] == "1.0"
@@ -72,6 +75,7 @@ def test_upgrade_and_downgrade_by_specifier(prefix: Path, thrice: Thrice, option
     assert installed(prefix)["t-lib"] == "1.1"
 
 
+@pytest.mark.full
 def test_extras_and_markers(prefix: Path, thrice: Thrice, options: Any) -> None:
     thrice(options("t-more", "t-old; python_version < '3.0'"))
     assert "t-lib" not in installed(prefix)
@@ -80,6 +84,7 @@ def test_extras_and_markers(prefix: Path, thrice: Thrice, options: Any) -> None:
     assert "t-old" not in installed(prefix)
 
 
+@pytest.mark.full
 def test_latest(prefix: Path, run_module: RunModule, four_steps: Steps, options: Any) -> None:
     run_module("conda_pip", options("t-app==1.0", "t-lib==1.0"))
     four_steps("conda_pip", options("t-app", state="latest"), asks_conda=True)
@@ -87,12 +92,14 @@ def test_latest(prefix: Path, run_module: RunModule, four_steps: Steps, options:
     assert (listed["t-app"], listed["t-lib"]) == ("2.0", "2.0")
 
 
+@pytest.mark.full
 def test_latest_leaves_conda_s_alone(prefix: Path, run_module: RunModule, options: Any) -> None:
     result = run_module("conda_pip", options("six", state="latest"))
     assert (result["rc"], result["changed"]) == (0, False), result
     assert installed(prefix)["six"] == "1.16.0"
 
 
+@pytest.mark.full
 def test_absent(prefix: Path, run_module: RunModule, four_steps: Steps, options: Any) -> None:
     run_module("conda_pip", options("t-app==1.0"))
     result = run_module("conda_pip", options("t-app==9", state="absent"))
@@ -103,6 +110,7 @@ def test_absent(prefix: Path, run_module: RunModule, four_steps: Steps, options:
     assert "t-lib" in listed
 
 
+@pytest.mark.full
 def test_absent_refuses_to_break_what_stays(
     prefix: Path, run_module: RunModule, options: Any
 ) -> None:
@@ -119,13 +127,17 @@ def test_absent_refuses_to_break_what_stays(
 
 @pytest.mark.parametrize(
     ("damage", "before"),
-    [
-        ("module", "t-app==1.0 (pip, damaged)"),
-        ("truncated", "t-app==1.0 (pip, damaged)"),
-        ("record", "t-app==1.0 (pip, damaged)"),
+    only_full_but(
+        [
+            ("module", "t-app==1.0 (pip, damaged)"),
+            ("truncated", "t-app==1.0 (pip, damaged)"),
+            ("record", "t-app==1.0 (pip, damaged)"),
+            ("metadata", "t-app==1.0 (pip, incomplete)"),
+            ("script", "t-app==1.0 (pip, damaged)"),
+        ],
         ("metadata", "t-app==1.0 (pip, incomplete)"),
         ("script", "t-app==1.0 (pip, damaged)"),
-    ],
+    ),
 )
 def test_damage_is_repaired(
     damage: str, before: str, prefix: Path, run_module: RunModule, thrice: Thrice, options: Any
@@ -150,6 +162,7 @@ def test_damage_is_repaired(
     assert pip(prefix, "check").startswith("No broken")
 
 
+@pytest.mark.full
 def test_damage_of_a_dependency_is_repaired(
     prefix: Path, run_module: RunModule, four_steps: Steps, options: Any
 ) -> None:
@@ -159,6 +172,7 @@ def test_damage_of_a_dependency_is_repaired(
     assert result["plan"]["reinstall"] == ["t-lib"]
 
 
+@pytest.mark.full
 def test_damage_is_left_alone_when_told(prefix: Path, run_module: RunModule, options: Any) -> None:
     run_module("conda_pip", options("t-app==1.0"))
     (site_packages(prefix) / "t_app" / "__init__.py").unlink()
@@ -168,6 +182,7 @@ def test_damage_is_left_alone_when_told(prefix: Path, run_module: RunModule, opt
     assert (result["rc"], result["changed"]) == (0, True), result
 
 
+@pytest.mark.full
 def test_by_url(prefix: Path, thrice: Thrice, wheels: Path, options: Any) -> None:
     other = wheels.parent / "other wheels"
     other.mkdir()
@@ -193,6 +208,7 @@ def test_hashes(prefix: Path, four_steps: Steps, wheels: Path, options: Any) -> 
     assert installed(prefix)["t-app"] == "2.0"
 
 
+@pytest.mark.full
 def test_wrong_and_missing_hashes(
     prefix: Path, run_module: RunModule, wheels: Path, options: Any
 ) -> None:
@@ -215,6 +231,7 @@ def test_conda_s_distributions_satisfy_requirements(
     assert "six==1.16.0 (conda)" in own_lines(result)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("check", [True, False])
 def test_conda_s_distributions_are_not_replaced(
     check: bool, prefix: Path, run_module: RunModule, options: Any
@@ -241,6 +258,7 @@ def test_conda_s_distributions_are_not_replaced(
     assert changes(still(before), still(snapshot(prefix))) == []
 
 
+@pytest.mark.full
 def test_conda_s_distributions_are_replaced_when_told(
     conda_installation: Path, make_env: Callable[..., Path], four_steps: Steps, wheels: Path
 ) -> None:
@@ -259,6 +277,7 @@ def test_conda_s_distributions_are_replaced_when_told(
     assert installed(prefix)["six"] == "1.17.0"
 
 
+@pytest.mark.full
 def test_what_does_not_fit_together_fails(
     prefix: Path, run_module: RunModule, options: Any
 ) -> None:
@@ -286,7 +305,7 @@ ERRORS = {
 }
 
 
-@pytest.mark.parametrize("case", ERRORS)
+@pytest.mark.parametrize("case", only_full_but(ERRORS, "conflict"))
 @pytest.mark.parametrize("check", [True, False])
 def test_errors_say_what_is_wrong(
     case: str, check: bool, prefix: Path, run_module: RunModule, options: Any

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from tests.integration.conda_pip.environment import installed, own_lines
+from tests.integration.selection import only_full_but
 
 Options = Callable[..., dict[str, Any]]
 Thrice = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-@pytest.fixture(params=["pip", "uv"])
+@pytest.fixture(params=only_full_but(["pip", "uv"], "pip"))
 def exact(request: pytest.FixtureRequest, options: Options, uv: str) -> Options:
     chosen = {"installer": "uv", "uv_executable": uv} if request.param == "uv" else {}
 
@@ -39,6 +40,7 @@ def test_what_no_requirement_needs_goes(
     assert own_lines(result) == ["six==1.16.0 (conda)"]
 
 
+@pytest.mark.full
 def test_installation_and_removal_in_one_run(
     prefix: Path, exact: Options, options: Options, run_module: Any, thrice: Thrice
 ) -> None:
@@ -51,6 +53,7 @@ def test_installation_and_removal_in_one_run(
     assert own_lines(result) == ["six==1.16.0 (conda)", "t-more==1.0 (pip)"]
 
 
+@pytest.mark.full
 def test_a_dependency_of_a_replaced_version_goes(
     prefix: Path, exact: Options, options: Options, run_module: Any, thrice: Thrice, wheels: Path
 ) -> None:

@@ -76,6 +76,7 @@ def play(tmp_path: Path, home: Path) -> Callable[[dict[str, Any]], list[dict[str
     return run
 
 
+@pytest.mark.full
 def test_files_of_the_controller(
     prefix: Path, wheels: Path, options: Any, play: Any, tmp_path: Path
 ) -> None:
@@ -102,6 +103,7 @@ def test_files_of_the_controller(
     }
 
 
+@pytest.mark.full
 def test_what_cannot_be_used_is_named(options: Any, play: Any, tmp_path: Path) -> None:
     (tmp_path / "project" / "files" / "bad.txt").write_text(
         "t-app\n--extra-index-url https://h/s\n"
@@ -114,6 +116,7 @@ def test_what_cannot_be_used_is_named(options: Any, play: Any, tmp_path: Path) -
     assert "option requirements_files names nowhere.txt" in results[0]["msg"]
 
 
+@pytest.mark.full
 def test_files_of_the_host(
     prefix: Path, four_steps: Steps, wheels: Path, options: Any, tmp_path: Path
 ) -> None:

@@ -35,7 +35,8 @@ def with_uv(installer: str, uv: str) -> dict[str, str]:
     return {"installer": "uv", "uv_executable": uv} if installer == "uv" else {}
 
 
-@pytest.mark.parametrize("installer", ["pip", pytest.param("uv", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("installer", ["pip", "uv"])
 def test_a_signature_is_not_left_and_a_new_one_is_no_change(
     installer: str, prefix: Path, run_module: RunModule, index: str, uv: str, options: Any
 ) -> None:

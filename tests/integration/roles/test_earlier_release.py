@@ -152,7 +152,13 @@ def test_the_release_set_up_all_that_is_compared(set_up: TreeContent) -> None:
         assert name in set_up
 
 
-@pytest.mark.parametrize("words", [["--check", "--skip-tags", "verify"], []], ids=["check", "run"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["--check", "--skip-tags", "verify"], id="check", marks=pytest.mark.full),
+        pytest.param([], id="run"),
+    ],
+)
 def test_todays_site_changes_nothing(
     words: list[str], set_up: TreeContent, host: FleetHost
 ) -> None:
@@ -163,6 +169,7 @@ def test_todays_site_changes_nothing(
     assert differences(set_up, content_of(host)) == CHANGED
 
 
+@pytest.mark.full
 def test_todays_site_finds_that_nothing_is_to_be_done(set_up: TreeContent, host: FleetHost) -> None:
     """Without a file on the controller one module looks for all roles, see look_ahead."""
     entries = host.extra["create_conda_env_environments"]
@@ -175,6 +182,7 @@ def test_todays_site_finds_that_nothing_is_to_be_done(set_up: TreeContent, host:
     assert differences(set_up, content_of(host)) == CHANGED
 
 
+@pytest.mark.full
 def test_todays_verify_passes(set_up: TreeContent, host: FleetHost) -> None:
     run = host.play("llmfleet.conda.verify")
     assert (run.code, run.changed, run.conda_starts) == (0, 0, 0), run.text
