@@ -28,8 +28,11 @@ OF_PLAYBOOKS = (
     *READ_BEFORE_HOSTS,
     "llmfleet_clean",
     "llmfleet_clean_min_age",
+    "llmfleet_environment",
+    "llmfleet_generation",
     "llmfleet_remove_environments",
     "llmfleet_strict",
+    "llmfleet_verify",
 )
 # Tags that Ansible itself understands (ansible.playbook.taggable).
 _SPECIAL_TAGS = frozenset({"all", "always", "never", "tagged", "untagged"})

@@ -52,11 +52,13 @@ options:
     description:
       - The facts to read. V(installation) returns RV(facts). V(environments), V(packages), V(distributions)
         and V(config) return the values of the same name.
+      - V(generations) returns RV(generations). It requires O(name) or O(prefix). Reading the sizes of large
+        environments takes a moment.
       - V(installation) and V(config) require O(installation). With the default value, they are omitted
         without O(installation).
     type: list
     elements: str
-    choices: [installation, environments, packages, distributions, config]
+    choices: [installation, environments, packages, distributions, config, generations]
     default: [installation, environments, config]
 notes:
   - An environment is a directory with C(conda-meta/history). The module looks in the directories of the
@@ -91,6 +93,13 @@ EXAMPLES = r"""
 - name: Fail if a package comes from Anaconda's channels
   ansible.builtin.assert:
     that: llm.packages | selectattr('channel', 'match', 'pkgs/|defaults') | length == 0
+
+- name: List the generations of an environment
+  llmfleet.conda.conda_info:
+    installation: /opt/miniconda3
+    name: llm
+    gather: [generations]
+  register: history
 
 - name: Read an environment without its installation
   llmfleet.conda.conda_info:
@@ -194,6 +203,55 @@ environments:
       description: What an interrupted run of this collection was doing. Empty if no run was interrupted.
       type: str
       sample: ""
+generations:
+  description:
+    - The generations of the environment, in the order of their numbers. Empty if it is not kept in
+      generations, see M(llmfleet.conda.conda_generations).
+  returned: when O(gather) has V(generations)
+  type: list
+  elements: dict
+  contains:
+    number:
+      description: The number.
+      type: int
+      sample: 7
+    prefix:
+      description: Path of the generation.
+      type: str
+      sample: /opt/miniconda3/envs/.llm/7
+    created:
+      description: When it was built.
+      type: str
+      sample: "2026-11-30T04:12:07+0000"
+    verified:
+      description: When it passed its verification. Empty if it failed.
+      type: str
+      sample: "2026-11-30T04:12:31+0000"
+    failed:
+      description: Why the verification failed. Empty if it passed.
+      type: str
+      sample: ""
+    run:
+      description: The run that built it.
+      type: str
+      sample: nightly 4711
+    current:
+      description: Whether the link leads to it.
+      type: bool
+      sample: true
+    previous:
+      description: Whether a rollback to V(previous) leads to it.
+      type: bool
+      sample: false
+    own_size:
+      description: Bytes on disk that no other environment and no package cache shares.
+      type: int
+      sample: 24117248
+    in_use:
+      description: The processes that run from it, as far as this user can see them.
+      type: list
+      elements: dict
+      sample: []
 packages:
   description: The packages of the environment, sorted by name.
   returned: when O(gather) has V(packages)
@@ -309,9 +367,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._info.conda import 
     known_prefixes,
     package_facts,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._info.generations import (
+    generation_facts,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import observe_prefix
 
-SUBSETS = ["installation", "environments", "packages", "distributions", "config"]
+SUBSETS = ["installation", "environments", "packages", "distributions", "config", "generations"]
 DEFAULT = ["installation", "environments", "config"]
 
 
@@ -362,6 +423,15 @@ def gather(params: Mapping[str, Any]) -> dict[str, Any]:
             for prefix in prefixes
             if chosen is None or state.is_environment
         ]
+    if "generations" in wanted:
+        if chosen is None:
+            raise CondaModuleError(
+                "The value generations of the option gather requires the option name or prefix.",
+                prefix=base,
+                asked=list(params["gather"]),
+                hint="name one environment.",
+            )
+        result["generations"] = generation_facts(chosen)
     if "packages" in wanted:
         result["packages"] = package_facts(state)
     if "distributions" in wanted:

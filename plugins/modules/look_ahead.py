@@ -47,6 +47,7 @@ options:
           - llmfleet.conda.conda_config
           - llmfleet.conda.conda_env
           - llmfleet.conda.conda_pip
+          - llmfleet.conda.conda_generations
           - ansible.builtin.blockinfile
       options:
         description: The options of the module. Files must be on the host.

@@ -145,8 +145,11 @@ def _included(arguments: Any) -> str:
 
 
 def _must_be_foreseeable(action: str, options: Mapping[str, Any]) -> None:
-    if options.get("state") == "latest":
+    # conda_generations has options of conda_env and conda_pip.
+    inner = [options.get(name) for name in ("environment", "pip")]
+    every = [options, *(one for one in inner if isinstance(one, Mapping))]
+    if any(one.get("state") == "latest" for one in every):
         raise NotForeseeable(f"{action} has state: latest")
-    named = [name for name in _FROM_CONTROLLER if options.get(name)]
+    named = [name for name in _FROM_CONTROLLER if any(one.get(name) for one in every)]
     if named:
         raise NotForeseeable(f"{action} reads a file ({', '.join(named)})")

@@ -75,6 +75,7 @@ _OURS = {"model": "example/ours", "cache_dir": "{place}/cache"}
 _FILES = {"ours/config.json": '{"a": 1}\n', "ours/vocab.txt": "a\nb\n", "ours/.git/HEAD": "x\n"}
 _FROM_OURS = {**_OURS, "path": "{place}/ours", "remote_src": True}
 
+_GENERATIONS = {**_PLACE, "environment": {"packages": ["lab-upgrade=1.0"]}}
 GIVEN: dict[str, Given] = {
     "nothing": Given(),
     # Nothing in the place, and the packages in the cache.
@@ -108,6 +109,16 @@ GIVEN: dict[str, Given] = {
         }
     ),
     "stranger": Given(files={"env/notes.txt": "mine\n"}),
+    "generation": Given((("conda_generations", _GENERATIONS),)),
+    "two generations": Given(
+        (
+            ("conda_generations", _GENERATIONS),
+            (
+                "conda_generations",
+                {**_PLACE, "environment": {"packages": ["lab-upgrade=2.0"]}},
+            ),
+        )
+    ),
     "condarc": Given(files={"condarc": _CONDARC}),
     "odd condarc": Given(files={"condarc": "channels: &ours [lab]\nold: *ours\n"}),
     "model directory": Given(files=_FILES),
@@ -597,7 +608,41 @@ HUB_MODEL = (
     ),
 )
 
+CONDA_GENERATIONS: tuple[Row, ...] = (
+    *(
+        Row(name, "conda_generations", {**_PLACE, **more}, expect, given)
+        for name, more, expect, given in (
+            ("the first", {"environment": {"packages": ["lab-upgrade=1.0"]}}, CHANGES, "cached"),
+            ("as it is", {"environment": {"packages": ["lab-upgrade=1.0"]}}, SAME, "generation"),
+            ("the next", {"environment": {"packages": ["lab-upgrade=2.0"]}}, CHANGES, "generation"),
+            ("back", {"generation": "previous"}, CHANGES, "two generations"),
+            ("back to its number", {"generation": "2"}, SAME, "two generations"),
+            ("what is not kept goes", {"environment": {}, "keep": 1}, CHANGES, "two generations"),
+            ("plain again", {"plain": True}, CHANGES, "generation"),
+            ("absent", {"state": "absent"}, CHANGES, "two generations"),
+            ("absent already", {"state": "absent"}, SAME, "nothing"),
+            ("no generation of that number", {"generation": "7"}, FAILS, "generation"),
+            ("files of somebody", {"environment": {}}, FAILS, "stranger"),
+        )
+    ),
+    Row(
+        "a link to a generation",
+        "conda_env",
+        {**_PLACE, "packages": ["lab-upgrade=2.0"]},
+        FAILS,
+        "generation",
+    ),
+    Row(
+        "a link to a generation that is as asked",
+        "conda_env",
+        {**_PLACE, "packages": ["lab-upgrade=1.0"]},
+        SAME,
+        "generation",
+    ),
+)
+
 TABLE: tuple[Row, ...] = (
+    *CONDA_GENERATIONS,
     *CONDA_ENV,
     *CONDA_PACKAGE,
     *CONDA_PIP,
@@ -623,6 +668,7 @@ SMOKE: frozenset[tuple[str, str]] = frozenset(
             "absent",
             "an impossible change",
         ),
+        "conda_generations": ("the first", "as it is", "back", "absent"),
         "conda_package": ("install", "all is there", "absent"),
         "conda_pip": (
             "install with what it needs",

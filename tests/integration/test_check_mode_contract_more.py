@@ -9,6 +9,7 @@ from tests.integration.contract_table import (
     CONDA_CLEAN,
     CONDA_CONFIG,
     CONDA_ENV,
+    CONDA_GENERATIONS,
     CONDA_INSTALLATION,
     CONDA_PACKAGE,
     CONDA_PIP,
@@ -21,6 +22,7 @@ from tests.integration.contract_table import (
 )
 
 ROWS = [
+    *CONDA_GENERATIONS,
     *CONDA_PACKAGE,
     *CONDA_PIP,
     *CONDA_CONFIG,

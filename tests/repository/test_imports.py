@@ -21,10 +21,21 @@ ALLOWED = {
     **{feature: {feature, *LAYERS, "_host"} for feature in FEATURES},
     # Drift is what the plans of these say.
     "_check": {"_check", *LAYERS, "_host", "_environment", "_hub", "_pip"},
-    "_look_ahead": {"_look_ahead", *LAYERS, "_host", *FEATURES},
+    # A generation is built by these and verified by the checks.
+    "_generations": {"_generations", *LAYERS, "_host", "_environment", "_hub", "_pip", "_check"},
+    "_look_ahead": {"_look_ahead", *LAYERS, "_host", *FEATURES, "_generations"},
 }
 # What changes a host. Only modules and other changes import it: a run with nothing to do goes without.
-CHANGES = ("change", "apply", "removal", "relink", "installer_run")
+CHANGES = (
+    "change",
+    "apply",
+    "build",
+    "plain_change",
+    "prediction",
+    "removal",
+    "relink",
+    "installer_run",
+)
 
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:

@@ -11,15 +11,16 @@ from proof.bench.payload import packing
 BOUNDS = {
     "accelerator_info": 230,
     "conda_clean": 270,
-    "conda_config": 280,
-    "conda_env": 522,
-    "conda_info": 290,
-    "conda_installation": 478,
-    "conda_package": 518,
-    "conda_pip": 403,
+    "conda_config": 281,
+    "conda_env": 530,
+    "conda_generations": 800,
+    "conda_info": 318,
+    "conda_installation": 481,
+    "conda_package": 526,
+    "conda_pip": 410,
     "hub_model": 254,
-    "llm_check": 500,
-    "look_ahead": 428,
+    "llm_check": 507,
+    "look_ahead": 498,
 }
 
 

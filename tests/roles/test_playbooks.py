@@ -51,7 +51,7 @@ def hosts(inventory: str) -> dict[str, dict[str, object]]:
 
 
 def test_playbooks_and_inventories_are_those_documented() -> None:
-    assert PLAYBOOKS == ["clean", "remove", "site", "update", "verify"]
+    assert PLAYBOOKS == ["clean", "remove", "rollback", "site", "update", "verify"]
     assert INVENTORIES == ["gpu", "lab", "macos"]
 
 
@@ -90,6 +90,7 @@ TAGS = {
     "site": {"install", "environments", "stack", "verify", *LAYER_TAGS},
     "update": {"install", "environments", "stack", "verify", *LAYER_TAGS},
     "clean": {"clean"},
+    "rollback": {"rollback", "verify"},
     "verify": {"verify", *LAYER_TAGS},
     "remove": {"install", "environments", "stack"},
 }

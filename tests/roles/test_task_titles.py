@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted([*ROOT.glob("playbooks/**/*.yml"), *ROOT.glob("roles/*/tasks/*.yml")])
 VERBS = {
     *("Activate", "Add", "Announce", "Check", "Clean", "Configure", "Create", "Detect", "Fail"),
+    *("Install", "Keep", "Switch"),
     *(
-        "Install",
         "Load",
         "Name",
         "Read",

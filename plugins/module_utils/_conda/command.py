@@ -72,6 +72,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.scratch impor
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.shorten import beginning
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.tree import remove_made
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
+    BUILDING,
     MADE,
     observe_prefix,
 )
@@ -182,6 +183,34 @@ def solution_of(document: Mapping[str, Any] | None) -> Solution:
         ) from error
 
 
+@dataclass(frozen=True)
+class Archive:
+    """Where a package comes from; ``md5`` and ``sha256`` are empty if the channel does not give them."""
+
+    url: str
+    md5: str = ""
+    sha256: str = ""
+
+
+def archives_of(document: Mapping[str, Any] | None) -> dict[str, Archive]:
+    """The archives that conda's JSON document says it would download, by ``name version build``.
+
+    A dry run with an empty package cache names those of all packages that it would link. Entries without a
+    URL, as of other programs than conda, are left out.
+    """
+    actions = (document or {}).get("actions") or {}
+    if isinstance(actions, list):
+        actions = actions[0] if actions else {}
+    entries = actions.get("FETCH") if isinstance(actions, Mapping) else None
+    return {
+        _label(item).rpartition(" ")[0]: Archive(
+            str(item["url"]), str(item.get("md5") or ""), str(item.get("sha256") or "")
+        )
+        for item in entries or ()
+        if isinstance(item, Mapping) and {"name", "version", "url"} <= set(item)
+    }
+
+
 class Conda:
     """conda of one installation.
 
@@ -196,6 +225,7 @@ class Conda:
         replaced: a line for each distribution of pip's that a linked package has replaced.
         stand_ins: temporary prefixes used only to query conda, each with the prefix it stands for, which
             messages name.
+        archives: where the packages of dry runs would come from, by ``name version build``.
     """
 
     def __init__(
@@ -212,6 +242,7 @@ class Conda:
         self.warnings: list[str] = []
         self.replaced: list[str] = []
         self.stand_ins: dict[str, str] = {}
+        self.archives: dict[str, Archive] = {}
         self._last_failure = ""
         self._name = os.path.basename(executable or "conda")
         self._dialect = dialect_of(executable)
@@ -310,10 +341,12 @@ class Conda:
         if dry_run:
             options = [*options, "--dry-run"]
         run_one = self._foresee if dry_run else self._run
-        solutions = [
-            solution_of(run_one(argv, prefix, specs))
-            for argv in self._dialect.commands(command, prefix, specs, options, installed)
-        ]
+        solutions = []
+        for argv in self._dialect.commands(command, prefix, specs, options, installed):
+            document = run_one(argv, prefix, specs)
+            if dry_run:
+                self.archives.update(archives_of(document))
+            solutions.append(solution_of(document))
         return Solution(
             link=tuple(label for solution in solutions for label in solution.link),
             unlink=tuple(label for solution in solutions for label in solution.unlink),
@@ -550,7 +583,7 @@ def _clear_prefix(prefix: str, caches: Sequence[str]) -> None:
 
 def _is_absent_or_empty(directory: str) -> bool:
     try:
-        return not set(os.listdir(directory)) - {MADE}
+        return not set(os.listdir(directory)) - {MADE, BUILDING}
     except OSError:
         return not os.path.lexists(directory)
 

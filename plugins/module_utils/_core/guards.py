@@ -81,11 +81,16 @@ def _planted_link(path: str) -> str | None:
     return None
 
 
-def check_prefix(path: str, option: str = "prefix") -> str:
+def check_prefix(path: str, option: str = "prefix", *, keep_link: bool = False) -> str:
     """Return the real path of ``path``, without symbolic links, if it may be a conda prefix.
 
     Scripts, locks and journals name the prefix. They must not depend on a link: it may be changed to lead to
     another environment, and what lies beside the link would not be found beside its target.
+
+    Args:
+        path: the prefix.
+        option: the option that named it, for the message.
+        keep_link: the path itself may be a link, which is not followed; those above it are.
 
     Raises:
         CondaModuleError: the path is relative, contains ``..`` or white space, is longer than 110 bytes, is a
@@ -95,7 +100,11 @@ def check_prefix(path: str, option: str = "prefix") -> str:
     normal = os.path.normpath(path)
     real = normal
     with contextlib.suppress(OSError, ValueError):
-        real = os.path.realpath(normal) if path.startswith("/") else normal
+        if path.startswith("/"):
+            parent, name = os.path.split(normal) if keep_link else (normal, "")
+            real = (
+                os.path.join(os.path.realpath(parent), name) if name else os.path.realpath(parent)
+            )
     if not path.startswith("/"):
         problem = "is not an absolute path"
     elif ".." in path.split("/"):
@@ -126,10 +135,12 @@ def check_prefix(path: str, option: str = "prefix") -> str:
     return real
 
 
-def environment_prefix(installation: str | None, name: str | None, prefix: str | None) -> str:
+def environment_prefix(
+    installation: str | None, name: str | None, prefix: str | None, *, keep_link: bool = False
+) -> str:
     """Return the prefix that a task names by ``prefix``, or by ``name`` within ``installation``.
 
-    ``base`` is the installation itself, as in conda.
+    ``base`` is the installation itself, as in conda. ``keep_link`` is that of :func:`check_prefix`.
 
     Raises:
         CondaModuleError: neither or both are given, or the name or the path cannot be used.
@@ -137,7 +148,7 @@ def environment_prefix(installation: str | None, name: str | None, prefix: str |
     if (name is None) == (prefix is None):
         raise CondaModuleError("Exactly one of the options name and prefix must be given.")
     if prefix is not None:
-        return check_prefix(prefix)
+        return check_prefix(prefix, keep_link=keep_link)
     if installation is None:
         raise CondaModuleError(
             "The option name needs the option installation, which says where the environment is."
@@ -150,4 +161,4 @@ def environment_prefix(installation: str | None, name: str | None, prefix: str |
             f"The option name is not a valid environment name: {name!r}. Nothing was changed.",
             hint="use a name without slashes, spaces, ':' and '#', or the option prefix for a path.",
         )
-    return check_prefix(os.path.join(base, "envs", str(name)), "name")
+    return check_prefix(os.path.join(base, "envs", str(name)), "name", keep_link=keep_link)

@@ -59,6 +59,10 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.subjec
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.aside import Aside
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.collisions import settle
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.generations import (
+    managed_at,
+    refuse_managed,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.handover import put_back
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.in_use import (
     GuardedChange,
@@ -96,7 +100,13 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._spec.wanted import
 
 
 class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
-    """Changes the environment of one request."""
+    """Changes the environment of one request.
+
+    Attributes:
+        in_place: the environment itself is changed, not predicted for its next generation.
+    """
+
+    in_place = True
 
     def __init__(self, request: Request, check_mode: bool) -> None:
         GuardedChange.__init__(
@@ -161,6 +171,19 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
             left = remove_old_python(self.request.prefix, version)
             self.conda.warnings += [left] if left else []
 
+    def refuse(self, plan: Plan, observed: Observed) -> None:
+        """Refuse to change an environment that is kept in generations."""
+        if self.in_place and self._is_certain(plan):
+            refuse_managed(self.request.prefix, "; ".join(plan.reasons))
+
+    def _is_certain(self, plan: Plan) -> bool:
+        """Whether the plan changes something, as far as can be told without conda."""
+        steps = plan.create or plan.delete or plan.recreate or plan.remove or plan.reinstall
+        if steps or plan.quarantine or plan.notes:
+            return True
+        request = self.request
+        return request.state != "latest" and all(item.spec for item in request.wanted)
+
     def solve(self, plan: Plan, observed: Observed) -> Plan:
         """Choose how lost packages are restored, and find out whether Python changes; only conda can tell.
 
@@ -172,6 +195,10 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
         self._asked = None
         with self.forecast.pins_named(observed):
             plan = self.forecast.settled(plan, observed)
+        if self.in_place and managed_at(self.request.prefix):
+            if self._lines(plan, observed) == observed.lines():
+                return Plan(reasons=plan.reasons)
+            refuse_managed(self.request.prefix, "; ".join(plan.reasons))
         return self._with_python_change(plan, observed)
 
     def _with_python_change(self, plan: Plan, observed: Observed) -> Plan:
@@ -190,7 +217,8 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
             self._python = None
             return plan
         removed = pip_removed(self.request, theirs, python, after)
-        self._notices.append(removal_warning(self.request, removed, before, after))
+        if self.in_place:
+            self._notices.append(removal_warning(self.request, removed, before, after))
         return replace(plan, pip_removed=removed)
 
     def _lines(self, plan: Plan, observed: Observed) -> list[str]:
@@ -361,7 +389,7 @@ class EnvironmentChange(GuardedChange[Plan, Observed, Side]):
     def foresee(self, plan: Plan, observed: Observed) -> Side:
         """Ask conda for the environment after the run."""
         lines = self._lines(plan, observed) if not plan.delete else None
-        if self._python and python_in(lines or ()) != self._python:
+        if self.in_place and self._python and python_in(lines or ()) != self._python:
             old = examine_old_python(self.request.prefix, self._python)
             self._notices += [old.remain()] if old and old.foreign else []
         if observed.state.is_environment and not plan.recreate and not plan.delete:

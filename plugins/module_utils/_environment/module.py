@@ -45,6 +45,33 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._environment.variab
     secret_values,
 )
 
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    **LOCATION_OPTIONS,
+    **CONDA_OPTIONS,
+    "packages": {"type": "list", "elements": "str", "default": []},
+    "environment": {"type": "raw"},
+    "environment_file": {"type": "path"},
+    "lock": {"type": "raw"},
+    "lock_file": {"type": "path"},
+    "remote_src": {"type": "bool", "default": False},
+    "pinned": {"type": "list", "elements": "str"},
+    "variables": {"type": "dict"},
+    "state": {
+        "type": "str",
+        "choices": ["present", "absent", "latest"],
+        "default": "present",
+    },
+    "prune": {"type": "bool", "default": False},
+    "exact": {"type": "bool", "default": False},
+    "recreate": {"type": "bool", "default": False},
+    "remove_foreign": {"type": "bool", "default": False},
+    "frozen": {"type": "bool"},
+    "owner": {"type": "str"},
+    "group": {"type": "str"},
+}
+# At most one of them is given.
+SOURCES = ("environment", "environment_file", "lock", "lock_file")
+
 MakeChange = Callable[[Request, bool], Change[Plan, Observed, Side]]
 """Makes the change of an environment from the request and the check mode flag."""
 
@@ -123,34 +150,8 @@ def main(make: MakeModule = CondaModule, make_change: MakeChange | None = None) 
             changes are needed.
     """
     module = make(
-        argument_spec={
-            **LOCATION_OPTIONS,
-            **CONDA_OPTIONS,
-            "packages": {"type": "list", "elements": "str", "default": []},
-            "environment": {"type": "raw"},
-            "environment_file": {"type": "path"},
-            "lock": {"type": "raw"},
-            "lock_file": {"type": "path"},
-            "remote_src": {"type": "bool", "default": False},
-            "pinned": {"type": "list", "elements": "str"},
-            "variables": {"type": "dict"},
-            "state": {
-                "type": "str",
-                "choices": ["present", "absent", "latest"],
-                "default": "present",
-            },
-            "prune": {"type": "bool", "default": False},
-            "exact": {"type": "bool", "default": False},
-            "recreate": {"type": "bool", "default": False},
-            "remove_foreign": {"type": "bool", "default": False},
-            "frozen": {"type": "bool"},
-            "owner": {"type": "str"},
-            "group": {"type": "str"},
-        },
-        mutually_exclusive=[
-            ("name", "prefix"),
-            ("environment", "environment_file", "lock", "lock_file"),
-        ],
+        argument_spec=ARGUMENT_SPEC,
+        mutually_exclusive=[("name", "prefix"), SOURCES],
         required_one_of=[("name", "prefix")],
         supports_check_mode=True,
     )

@@ -112,6 +112,7 @@ def plan(request: Request, observed: Observed) -> Plan:
     if unlike:
         result = replace(result, notes=True, reasons=(*result.reasons, *unlike))
     if result and state.frozen and request.notes.frozen is None:
+        _refuse_generation(request, "; ".join(result.reasons))
         raise CondaModuleError(
             f"The environment {request.prefix} is frozen (conda-meta/frozen), but the task would change it:"
             f" {'; '.join(result.reasons)}. Nothing was changed.",
@@ -264,6 +265,16 @@ def _is_base(request: Request, state: PrefixState, with_conda: bool = True) -> b
     return same or (with_conda and "conda" in state.records)
 
 
+def _refuse_generation(request: Request, reasons: str) -> None:
+    """Name the module that changes a frozen environment, if it is kept in generations."""
+    # Imported only for a refusal, so that other runs do not compile it.
+    from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.generations import (
+        refuse_managed,
+    )
+
+    refuse_managed(request.prefix, reasons)
+
+
 def _refuse_protected(request: Request, state: PrefixState) -> None:
     problem, hint = None, "check that the option name or prefix names the right environment."
     if _is_base(request, state):
@@ -271,6 +282,7 @@ def _refuse_protected(request: Request, state: PrefixState) -> None:
     elif state.frozen and (
         request.notes.frozen is None or (request.notes.frozen and request.state == "absent")
     ):
+        _refuse_generation(request, f"{request.prefix} must be absent")
         problem = "is frozen (conda-meta/frozen)"
         hint = "check that this is the right environment; frozen: false then allows its removal."
     elif any(

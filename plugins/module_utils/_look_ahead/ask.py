@@ -88,12 +88,21 @@ def _pip() -> Callable[..., None]:
     return pip_module.main
 
 
+def _generations() -> Callable[..., None]:
+    from ansible_collections.llmfleet.conda.plugins.module_utils._generations import (
+        module as generations_module,
+    )
+
+    return generations_module.main
+
+
 # Imported only when needed: a host compiles all imported files on each run.
 _MAINS: Mapping[str, Callable[[], Callable[..., None]]] = {
     "llmfleet.conda.conda_installation": _installation,
     "llmfleet.conda.conda_config": _config,
     "llmfleet.conda.conda_env": _env,
     "llmfleet.conda.conda_pip": _pip,
+    "llmfleet.conda.conda_generations": _generations,
 }
 
 MODULES = (*_MAINS, "ansible.builtin.blockinfile")

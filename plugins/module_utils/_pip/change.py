@@ -60,6 +60,9 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip.room import (
 )
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.subject import OPERATION
 from ansible_collections.llmfleet.conda.plugins.module_utils._pip.verify import verify
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.generations import (
+    refuse_managed,
+)
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.in_use import (
     GuardedChange,
     Unlinking,
@@ -96,7 +99,12 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
 
     Args:
         make_pip, make_uv: replace the installers in tests.
+
+    Attributes:
+        in_place: the environment itself is changed, not predicted for its next generation.
     """
+
+    in_place = True
 
     def __init__(
         self,
@@ -133,7 +141,9 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         return max(1.0, self._deadline - time.monotonic())
 
     def refuse(self, plan: Plan, observed: Observed) -> None:
-        """Refuse an environment in which no installer can run."""
+        """Refuse an environment that is kept in generations, or in which no installer can run."""
+        if self.in_place and not plan.upgrade:
+            refuse_managed(self.request.prefix, "; ".join(plan.reasons))
         if self.check_mode and observed.unready:
             # Check mode on a new host: an earlier task of the same play would prepare the environment.
             return
@@ -184,6 +194,8 @@ class PipChange(GuardedChange[Plan, Observed, "list[str]"]):
         self._predicted_lines = predicted_lines(predicted, observed)
         if self._predicted_lines == observed.lines():
             return Plan(reasons=plan.reasons)
+        if self.in_place:
+            refuse_managed(self.request.prefix, "; ".join(plan.reasons))
         return exactly(plan, observed.packages, predicted)
 
     def check_use(self, plan: Plan, observed: Observed, foresee: Callable[[], list[str]]) -> None:

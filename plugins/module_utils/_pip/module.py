@@ -33,6 +33,35 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._pip.subject import
     PipSubject,
 )
 
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    **LOCATION_OPTIONS,
+    "requirements": {"type": "list", "elements": "str"},
+    "requirements_files": {"type": "list", "elements": "str"},
+    "constraints": {"type": "list", "elements": "str", "default": []},
+    "constraints_for_pip": {"type": "list", "elements": "str", "default": []},
+    "constraints_files": {"type": "list", "elements": "str", "default": []},
+    "remote_src": {"type": "bool", "default": False},
+    "installer": {"type": "str", "choices": ["pip", "uv", "auto"], "default": "pip"},
+    "uv_executable": {"type": "path"},
+    "index_url": {"type": "str"},
+    "extra_index_urls": {"type": "list", "elements": "str", "default": []},
+    "find_links": {"type": "list", "elements": "str", "default": []},
+    "no_index": {"type": "bool", "default": False},
+    "trusted_hosts": {"type": "list", "elements": "str", "default": []},
+    "cache_dir": {"type": "path"},
+    "state": {
+        "type": "str",
+        "choices": ["present", "absent", "latest"],
+        "default": "present",
+    },
+    "exact": {"type": "bool", "default": False},
+    "replace_conda_packages": {"type": "bool", "default": False},
+    "repair": {"type": "bool", "default": True},
+    "check": {"type": "bool", "default": True},
+    "timeout": {"type": "int", "default": 3600},
+    **IN_USE_OPTIONS,
+}
+
 MakeChange = Callable[[Request, bool], Change[Plan, Observed, "list[str]"]]
 """Makes the change of distributions from the request and the check mode flag."""
 
@@ -86,34 +115,7 @@ def main(make: MakeModule = CondaModule, make_change: MakeChange | None = None) 
             changes are needed.
     """
     module = make(
-        argument_spec={
-            **LOCATION_OPTIONS,
-            "requirements": {"type": "list", "elements": "str"},
-            "requirements_files": {"type": "list", "elements": "str"},
-            "constraints": {"type": "list", "elements": "str", "default": []},
-            "constraints_for_pip": {"type": "list", "elements": "str", "default": []},
-            "constraints_files": {"type": "list", "elements": "str", "default": []},
-            "remote_src": {"type": "bool", "default": False},
-            "installer": {"type": "str", "choices": ["pip", "uv", "auto"], "default": "pip"},
-            "uv_executable": {"type": "path"},
-            "index_url": {"type": "str"},
-            "extra_index_urls": {"type": "list", "elements": "str", "default": []},
-            "find_links": {"type": "list", "elements": "str", "default": []},
-            "no_index": {"type": "bool", "default": False},
-            "trusted_hosts": {"type": "list", "elements": "str", "default": []},
-            "cache_dir": {"type": "path"},
-            "state": {
-                "type": "str",
-                "choices": ["present", "absent", "latest"],
-                "default": "present",
-            },
-            "exact": {"type": "bool", "default": False},
-            "replace_conda_packages": {"type": "bool", "default": False},
-            "repair": {"type": "bool", "default": True},
-            "check": {"type": "bool", "default": True},
-            "timeout": {"type": "int", "default": 3600},
-            **IN_USE_OPTIONS,
-        },
+        argument_spec=ARGUMENT_SPEC,
         mutually_exclusive=[("name", "prefix")],
         required_one_of=[("name", "prefix"), ("requirements", "requirements_files")],
         supports_check_mode=True,

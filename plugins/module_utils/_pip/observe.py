@@ -138,6 +138,12 @@ def plan(request: Request, observed: Observed) -> Plan:
         # Include incomplete distributions that only new requirements need: uv fails on them or accepts them.
         result = replace(result, sweep=tuple(sorted({*result.sweep, *_incomplete(observed)})))
     if observed.state.frozen and result:
+        # Imported only for a refusal, so that other runs do not compile it.
+        from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.generations import (
+            refuse_managed,
+        )
+
+        refuse_managed(request.prefix, "; ".join(result.reasons))
         raise CondaModuleError(
             f"The environment {request.prefix} is frozen (conda-meta/frozen), but the task would "
             f"change it: {'; '.join(result.reasons)}. Nothing was changed.",

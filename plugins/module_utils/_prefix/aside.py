@@ -330,6 +330,14 @@ class Aside:
             ) from error
 
 
+def shares_volume(directory: str, caches: Sequence[str]) -> bool:
+    """Whether one of the package caches is on the volume of a directory, so that files are hard-linked."""
+    with suppress(OSError):
+        device = os.stat(directory).st_dev
+        return any(os.path.isdir(one) and os.stat(one).st_dev == device for one in caches)
+    return False
+
+
 def refuse_without_room_for_both(prefix: str, size: int, caches: Sequence[str]) -> None:
     """Fail if the old and the new environment do not fit on the volume together.
 
@@ -341,11 +349,7 @@ def refuse_without_room_for_both(prefix: str, size: int, caches: Sequence[str]) 
     Raises:
         CondaModuleError: the free space is smaller than the environment.
     """
-    try:
-        device = os.stat(os.path.dirname(prefix)).st_dev
-        if any(os.path.isdir(one) and os.stat(one).st_dev == device for one in caches):
-            return
-    except OSError:
+    if shares_volume(os.path.dirname(prefix), caches):
         return
     refuse_without_room(
         [Need(os.path.dirname(prefix), size, "for the new environment beside the old one")],

@@ -24,8 +24,12 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records imp
 _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
-def claim(prefix: str) -> dict[str, Any]:
+def claim(prefix: str, name: str = MADE) -> dict[str, Any]:
     """Create the directory ``prefix`` if it does not exist, and put a token into it.
+
+    Args:
+        prefix: an absolute path.
+        name: of the token file; the functions below need the same.
 
     Returns:
         The entry for the journal: ``device`` and ``inode`` as ``os.stat`` returns them, and ``token``.
@@ -41,9 +45,9 @@ def claim(prefix: str) -> dict[str, Any]:
         try:
             # Left by an interrupted run that this one continues.
             with suppress(FileNotFoundError):
-                os.unlink(MADE, dir_fd=directory)
+                os.unlink(name, dir_fd=directory)
             file = os.open(
-                MADE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600, dir_fd=directory
+                name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600, dir_fd=directory
             )
             try:
                 os.write(file, token.encode())
@@ -54,14 +58,14 @@ def claim(prefix: str) -> dict[str, Any]:
             os.close(directory)
     except OSError as error:
         raise CondaModuleError(
-            f"Cannot create {os.path.join(prefix, MADE)}: {error.strerror}.",
+            f"Cannot create {os.path.join(prefix, name)}: {error.strerror}.",
             prefix=prefix,
             hint=hint_for(error, "run the task as a user who may write there (become)."),
         ) from error
     return {"device": status.st_dev, "inode": status.st_ino, "token": token}
 
 
-def is_claimed(prefix: str, said: object) -> bool:
+def is_claimed(prefix: str, said: object, name: str = MADE) -> bool:
     """Whether the directory at ``prefix`` is the one that the journal entry ``said`` describes."""
     if not isinstance(said, Mapping):
         return False
@@ -71,7 +75,7 @@ def is_claimed(prefix: str, said: object) -> bool:
         return False
     try:
         status = os.fstat(directory)
-        file = os.open(MADE, os.O_RDONLY | _FLAGS, dir_fd=directory)
+        file = os.open(name, os.O_RDONLY | _FLAGS, dir_fd=directory)
         try:
             token = os.read(file, 100).decode("ascii", "replace")
         finally:
@@ -84,7 +88,7 @@ def is_claimed(prefix: str, said: object) -> bool:
     return known == (status.st_dev, status.st_ino, token) and bool(token)
 
 
-def give_up(prefix: str) -> None:
+def give_up(prefix: str, name: str = MADE) -> None:
     """Remove the token: it is no longer needed."""
     with suppress(OSError):
-        os.unlink(os.path.join(prefix, MADE))
+        os.unlink(os.path.join(prefix, name))

@@ -167,7 +167,7 @@ class Guard:
     # -- messages ---------------------------------------------------------------------------------
 
     def _in_use_sentence(self, users: Collection[ProcessUser]) -> str:
-        shown = [_described(user) for user in list(users)[:_NAMED]]
+        shown = [described(user) for user in list(users)[:_NAMED]]
         if len(users) > _NAMED:
             shown.append(f"and {len(users) - _NAMED} more")
         return f"{self.prefix} is in use: {'; '.join(shown)}."
@@ -203,14 +203,14 @@ class Guard:
             sentences.append(
                 f"It is unknown whether programs run from {self.prefix}: {seen.problem}."
             )
-        kind = _shared_kind(self.prefix)
+        kind = shared_kind(self.prefix)
         if kind:
             sentences.append(
                 f"{self.prefix} is on {kind}: programs that run from it on other hosts are not visible"
                 " here."
             )
         if seen.suspects:
-            shown = "; ".join(_described(user) for user in seen.suspects[:_NAMED])
+            shown = "; ".join(described(user) for user in seen.suspects[:_NAMED])
             sentences.append(
                 f"This user may not inspect processes whose command begins with {self.prefix}; they may"
                 f" run from it: {shown}."
@@ -228,7 +228,8 @@ class Guard:
         )
 
 
-def _described(user: ProcessUser) -> str:
+def described(user: ProcessUser) -> str:
+    """A process for a message: number, user, command and age."""
     how = ", working directory only" if user.how == CWD else ""
     whose = f" of {user.user}" if user.user else ""
     return f"process {user.pid}{whose} ({user.command}; running for {_age(user.age_seconds)}{how})"
@@ -254,7 +255,7 @@ def _own_interpreter(places: Places) -> str:
     return ""
 
 
-def _shared_kind(prefix: str) -> str:
+def shared_kind(prefix: str) -> str:
     """The file system of the prefix if other hosts may have mounted it as well."""
     mount = mount_of(os.path.realpath(prefix), read_mounts("/proc/self/mountinfo"))
     kind = mount.kind if mount else ""

@@ -19,6 +19,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core import json_d
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.linked_files import conda_files
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import (
+    BUILDING,
     HISTORY,
     LEFT,
     MADE,
@@ -30,7 +31,7 @@ _OWN = re.compile(
     r"conda-meta/(?:tos/[^/]+/)?[^/]+|\.condatmp/.*|\.nonadmin|\.messages\.txt|envs/\.conda_envs_dir_test"
     r"|\.tmp[a-z0-9_]{8}|\.tmp\.index\.json(?:\.[0-9a-f]{8})?"
     r"|(?:.*/)?\.[^/]+\.llmfleet(?:\.lock|-journal|-journal-unfinished)"
-    rf"|{re.escape(MADE)}|{re.escape(LEFT)}"
+    rf"|{re.escape(MADE)}|{re.escape(BUILDING)}|{re.escape(LEFT)}"
 )
 # Settings of this prefix only: a removal removes them, a replacement keeps them.
 _SETTINGS = re.compile(r"\.condarc|condarc|condarc\.d/[^/]+")

@@ -15,6 +15,7 @@ from ansible_collections.llmfleet.conda.plugins.module_utils._core.errors import
     CondaModuleError,
     listed,
 )
+from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.launchers import is_launcher
 from ansible_collections.llmfleet.conda.plugins.module_utils._prefix.records import PrefixState
 from ansible_collections.llmfleet.conda.plugins.module_utils._spec.record import PackageRecord
 
@@ -71,7 +72,12 @@ def damaged_files(state: PrefixState, see: See | None = None) -> dict[str, list[
                         found[package].append(os.path.join(directory, name))
         finally:
             os.close(opened)
-    return {package: sorted(paths) for package, paths in found.items()}
+    # A launcher of a generation is shorter than the interpreter that the record of its link means.
+    damaged = {
+        package: sorted(path for path in paths if not is_launcher(os.path.join(state.path, path)))
+        for package, paths in found.items()
+    }
+    return {package: paths for package, paths in damaged.items() if paths}
 
 
 def refuse_directories(state: PrefixState) -> None:

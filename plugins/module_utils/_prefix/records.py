@@ -38,6 +38,8 @@ FROZEN = os.path.join("conda-meta", "frozen")
 JOURNAL = os.path.join("conda-meta", ".llmfleet-journal")
 # The token file in a directory that this collection is creating or removing.
 MADE = ".llmfleet-made"
+# The token file in a generation (``generations``) that is being built and verified.
+BUILDING = ".llmfleet-building"
 # The note in a directory whose installation or environment was removed and where users' files remain.
 LEFT = ".llmfleet-left"
 
@@ -224,7 +226,7 @@ def observe_prefix(path: str, *, thorough: bool = False, only_report: bool = Fal
         problems=tuple(problems.values()),
         bad_records=tuple(problems),
         frozen=os.path.lexists(os.path.join(path, FROZEN)),
-        empty=not set(entries) - {MADE, *(() if metadata else ("conda-meta",))},
+        empty=not set(entries) - {MADE, BUILDING, *(() if metadata else ("conda-meta",))},
         cleared=LEFT in entries and not (environment or records or problems),
         entries=tuple(sorted(entries)),
     )

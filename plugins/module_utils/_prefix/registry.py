@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import pwd
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 
 from ansible_collections.llmfleet.conda.plugins.module_utils._core.safe_files import only_regular
@@ -35,6 +35,33 @@ def forget_environments(prefix: str) -> list[str]:
         for directory in _directories()
         if _forget(directory, os.path.normpath(prefix))
     ]
+
+
+def list_instead(prefixes: Collection[str], path: str) -> None:
+    """List ``path`` in this user's list, and take the lines of ``prefixes`` out, although they exist.
+
+    If this user may not write the list, it stays as it is.
+
+    Args:
+        prefixes: generations, which conda listed when it created them.
+        path: the link by which people know them.
+    """
+    gone = set(prefixes)
+    if gone & set(listed_environments()):
+        with suppress(OSError):
+            _take_out(gone)
+    if path not in listed_environments():
+        with suppress(OSError):
+            _append(f"{path}\n")
+
+
+def _take_out(gone: Collection[str]) -> None:
+    flags = os.O_NOFOLLOW | os.O_CLOEXEC
+    parent = os.open(_own_directory(), os.O_RDONLY | os.O_DIRECTORY | flags)
+    try:
+        _rewrite(parent, lambda line: line in gone, flags)
+    finally:
+        os.close(parent)
 
 
 def listed_environments() -> list[str]:
@@ -131,7 +158,7 @@ def _forget(directory: str, prefix: str) -> bool:
     except OSError:
         return False
     try:
-        return _rewrite(parent, prefix, flags)
+        return _rewrite(parent, lambda line: _is_gone(line, prefix), flags)
     except OSError:
         # This user may not change the list, or there is none: conda itself ignores lines of missing prefixes.
         return False
@@ -139,7 +166,7 @@ def _forget(directory: str, prefix: str) -> bool:
         os.close(parent)
 
 
-def _rewrite(parent: int, prefix: str, flags: int) -> bool:
+def _rewrite(parent: int, goes: Callable[[str], bool], flags: int) -> bool:
     descriptor = os.open(_FILE, os.O_RDWR | os.O_NONBLOCK | flags, dir_fd=parent)
     with os.fdopen(
         descriptor, "r+", encoding="utf-8", errors="surrogateescape", newline=""
@@ -148,7 +175,7 @@ def _rewrite(parent: int, prefix: str, flags: int) -> bool:
         if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
             return False
         lines = file.readlines()
-        kept = [line for line in lines if not _is_gone(line.strip(), prefix)]
+        kept = [line for line in lines if not goes(line.strip())]
         if len(kept) == len(lines):
             return False
         if any(line.strip() for line in kept):

@@ -101,6 +101,25 @@ def add_requests(
     mend_revisions(prefix, records)
 
 
+def forget_requests(prefix: str) -> None:
+    """Remove the requests from the history; the revisions stay.
+
+    conda records every package of an explicit list as requested in exactly that version.
+
+    Args:
+        prefix: the environment; the caller holds its lock.
+
+    Raises:
+        OSError: the history cannot be read or written.
+    """
+    path = os.path.join(prefix, HISTORY)
+    with open(path, "rb", opener=only_regular) as stream:
+        text = stream.read().decode("utf-8", "replace")
+    kept = [line for line in text.splitlines(keepends=True) if not _SPECS.match(line)]
+    with open(path, "wb", opener=only_regular) as stream:
+        stream.write("".join(kept).encode("utf-8"))
+
+
 def _unfinished(text: str) -> list[str]:
     """An empty line if a killed conda left the last line of a history incomplete."""
     return [""] if text and not text.endswith("\n") else []

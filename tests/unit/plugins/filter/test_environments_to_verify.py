@@ -10,7 +10,9 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.llmfleet.conda.plugins.filter.environments_to_verify import (
     environments_to_verify,
 )
-from ansible_collections.llmfleet.conda.plugins.modules.llm_check import ENVIRONMENT_OPTIONS
+from ansible_collections.llmfleet.conda.plugins.module_utils._check.options import (
+    ENVIRONMENT_OPTIONS,
+)
 
 ENTRY = {
     "name": "tools",

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.llmfleet.conda.plugins.module_utils._check import options as check_options
 from ansible_collections.llmfleet.conda.plugins.module_utils._check.request import (
     CHECKS,
     LAYERS,
@@ -119,10 +120,10 @@ def test_wrong_input_is_a_clear_error(run: Any, options: dict[str, Any], words: 
 
 
 def test_the_defaults_are_those_of_the_checks() -> None:
-    assert set(llm_check.THRESHOLD_OPTIONS) == {f.name for f in dataclasses.fields(Thresholds)}, (
-        "THRESHOLD_OPTIONS in plugins/modules/llm_check.py must have the fields of Thresholds"
-    )
-    for name, option in llm_check.THRESHOLD_OPTIONS.items():
+    assert set(check_options.THRESHOLD_OPTIONS) == {
+        f.name for f in dataclasses.fields(Thresholds)
+    }, "THRESHOLD_OPTIONS in _check/options.py must have the fields of Thresholds"
+    for name, option in check_options.THRESHOLD_OPTIONS.items():
         assert option.get("default") == getattr(Thresholds(), name)
     request = Request(prefix="/e")
     for name in (
@@ -134,7 +135,7 @@ def test_the_defaults_are_those_of_the_checks() -> None:
         "lock_timeout",
         "max_age",
     ):
-        assert llm_check.ARGUMENT_SPEC[name]["default"] == getattr(request, name)
+        assert check_options.ARGUMENT_SPEC[name]["default"] == getattr(request, name)
 
 
 def test_the_documentation_names_every_check_and_no_other() -> None:

@@ -202,3 +202,13 @@ def test_refuses_invalid_option_combinations(
 ) -> None:
     with pytest.raises(CondaModuleError, match=words):
         environment_prefix(installation, name, prefix)
+
+
+def test_a_link_that_is_to_be_changed_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "real" / "envs" / ".llm" / "1").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "real" / "envs" / "llm").symlink_to(".llm/1")
+    path = str(tmp_path / "link" / "envs" / "llm")
+    envs = tmp_path.resolve() / "real" / "envs"
+    assert check_prefix(path, keep_link=True) == str(envs / "llm")
+    assert check_prefix(path) == str(envs / ".llm" / "1")

@@ -150,7 +150,7 @@ def test_wait_fails_when_still_in_use(tmp_path: Path, mode: str, looked: int) ->
 def test_reports_processes_that_are_not_visible(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_in_use, "_shared_kind", lambda _prefix: "nfs4")
+    monkeypatch.setattr(_in_use, "shared_kind", lambda _prefix: "nfs4")
     seen = Seen(suspects=(SERVICE,), unseen=9, problem="lsof cannot be started")
     there = guard(tmp_path, Host(seen))
     there.check(NUMPY)
