@@ -112,6 +112,7 @@ options:
     description:
       - If V(true), Jupyter has a kernel with the name of the environment, which starts in the current
         generation and stays in it. The environment needs the package C(ipykernel).
+      - No test runs Jupyter itself.
       - The kernelspec is C(/usr/local/share/jupyter/kernels/NAME/kernel.json) if root runs the task, and
         otherwise in the directory of the user (C(JUPYTER_DATA_DIR), C(~/.local/share/jupyter), on macOS
         C(~/Library/Jupyter)).
